@@ -28,10 +28,16 @@ type Peer struct {
 	// PreSharedKey authenticates both sides.
 	PreSharedKey Secret
 
-	// IKEProposals and ESPProposals are both what we offer, in this order,
-	// and all that we accept.
+	// IKEProposals and ESPProposals are all that we accept, and what
+	// we offer, in this order.
 	IKEProposals []IKEProposal
 	ESPProposals []ESPProposal
+
+	// IKEOffers and ESPOffers, where not empty, are what we propose when the
+	// exchange is ours, instead of all that we accept. AWS accepts nearly
+	// everything but proposes AES-128, SHA-1, group 2.
+	IKEOffers []IKEProposal
+	ESPOffers []ESPProposal
 
 	// LocalSelectors and RemoteSelectors bound the traffic selectors of the
 	// one child SA; a peer's selectors are narrowed to them. Empty: any.

@@ -1,0 +1,188 @@
+// Package nodespec is the contract between control plane and data plane: what a
+// node shall be (Desired) and what it has seen (Observed). It speaks of
+// networks, interfaces, routes, filters and tunnels; AWS's words stop above it,
+// the kernel's below. It imports only the standard library.
+package nodespec
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Desired is the complete state of one node. All lists are sorted by id, so
+// that equal states are equal values.
+type Desired struct {
+	Revision  int64 // of the store that this was compiled from
+	Networks  []Network
+	Links     []Link
+	Tunnels   []Tunnel
+	Instances []Instance
+}
+
+// A Network is a routing domain of its own: its addresses mean nothing outside
+// of it. A VPC is one, and so is a gateway.
+type Network struct {
+	ID string // "vpc-…", "vgw-…"
+
+	// Local are the network's own ranges. Within them only Interfaces have
+	// addresses, and no route of any table overrides that.
+	Local []netip.Prefix
+
+	Interfaces []Interface
+	Tables     []RouteTable
+	Groups     []Group
+}
+
+// An Interface is a place in a network where an instance is plugged in. All
+// that enters or leaves through it passes its groups' filters.
+type Interface struct {
+	ID      string // "eni-…"
+	MAC     string // of the instance's side, "02:…"
+	Address netip.Addr
+	Subnet  netip.Prefix // gives the prefix length; its first host is the gateway
+	Table   string       // where packets that come from this interface are routed
+	Groups  []string     // filters; none means that nothing passes
+
+	// AnySource admits packets with other source or destination addresses
+	// than Address, as a router's interface needs.
+	AnySource bool
+
+	Instance string // where it is plugged in, "" for nowhere
+	Index    int    // of the interface within the instance: 0 is "eth0"
+}
+
+// A RouteTable is chosen by where a packet came in.
+type RouteTable struct {
+	ID     string
+	Routes []Route
+}
+
+// A Route sends a prefix to the first of its targets that is usable: a link or
+// interface always is, a tunnel only while it is up. If none is usable the
+// route does not exist, and the next shorter prefix decides. A route without
+// targets drops its packets. What no route knows is dropped with ICMP
+// unreachable.
+type Route struct {
+	Destination netip.Prefix
+	Targets     []Target
+}
+
+// A Target is where a route leads.
+type Target struct {
+	Kind TargetKind
+	ID   string
+}
+
+// TargetKind says what a target's id names.
+type TargetKind string
+
+// Kinds of targets.
+const (
+	ToLink      TargetKind = "link"
+	ToTunnel    TargetKind = "tunnel"
+	ToInterface TargetKind = "interface"
+)
+
+// A Link joins two networks. What comes out of it in a network is routed by
+// that end's table; with an empty Table only to the network's own Interfaces.
+type Link struct {
+	ID   string // "vgw-…:vpc-…"
+	Ends [2]LinkEnd
+}
+
+// A LinkEnd is one side of a link.
+type LinkEnd struct {
+	Network string
+	Table   string
+}
+
+// A Group is a stateful filter with the interfaces that share it: what a rule
+// allows may pass, and so may its answers.
+type Group struct {
+	ID      string       // "sg-…"
+	Members []netip.Addr // addresses of all its interfaces, for rules that name the group
+	Rules   []Rule
+}
+
+// A Rule allows one kind of traffic between the members and a peer.
+type Rule struct {
+	Egress   bool
+	Protocol int // IP protocol number; -1 any
+
+	// FromPort and ToPort bound the destination port of TCP and UDP; for ICMP
+	// they are type and code. -1 means any.
+	FromPort, ToPort int
+
+	Peer      netip.Prefix // zero if PeerGroup is set
+	PeerGroup string       // id of a Group of the same network
+}
+
+// A Secret is a key that neither prints nor marshals by accident.
+type Secret string
+
+// String hides the secret.
+func (Secret) String() string { return "[secret]" }
+
+// GoString hides the secret.
+func (Secret) GoString() string { return "[secret]" }
+
+// A Tunnel is one IPsec tunnel, ending in a network.
+type Tunnel struct {
+	ID      string // "vpn-…/1"
+	Network string
+	Table   string // where packets that come out of the tunnel are routed
+
+	Local  netip.Addr // our outside address, put on the underlay by the node
+	Remote netip.Addr // the peer's
+
+	Inside netip.Prefix // our inside address with the length of the inside range
+
+	PreSharedKey Secret
+
+	// Proposals are in the notation "aes128-sha256-group14" and
+	// "aes128gcm16-prfsha256-group14". The Offers are what our side proposes,
+	// the Accepts all that it takes.
+	IKEAccepts, IKEOffers []string
+	ESPAccepts, ESPOffers []string
+
+	LocalSelectors, RemoteSelectors []netip.Prefix // seen from our side
+
+	Start         bool // our side initiates
+	IKELifetime   time.Duration
+	ChildLifetime time.Duration
+	RekeyMargin   time.Duration
+	RekeyFuzz     int // percent
+	ReplayWindow  int // packets
+	DPDTimeout    time.Duration
+	DPDAction     string // "clear", "none", "restart"
+}
+
+// An Instance is a host on this node.
+type Instance struct {
+	ID       string // "i-…"
+	Hostname string // "ip-10-0-1-4"
+	UserData []byte // run at first boot if it begins with "#!"
+}
+
+// Observed is what a node has seen. It is complete: what is not in it is not
+// there.
+type Observed struct {
+	Node      string
+	Tunnels   []TunnelStatus
+	Instances []InstanceStatus
+}
+
+// A TunnelStatus is what SAs and packets say of a tunnel.
+type TunnelStatus struct {
+	ID      string
+	Up      bool
+	Since   time.Time // of the last change of Up
+	Message string    // one sentence: why it is down and what to change
+}
+
+// An InstanceStatus says whether an instance runs.
+type InstanceStatus struct {
+	ID      string
+	Running bool
+	Reason  string // why not
+}
