@@ -1,0 +1,79 @@
+package tunnel
+
+import (
+	"time"
+)
+
+// Drop is a reason why a packet was not carried.
+type Drop uint8
+
+// Reasons. The first group ends packets on their way to the peer, the second
+// packets from it; the third is counted by the Endpoint, for no tunnel can be
+// named.
+const (
+	DropNoSA              Drop = iota // no outbound SA is active
+	DropMalformedOutbound             // not a whole IP packet
+	DropSelectorOutbound              // outside the negotiated selectors
+	DropTooBig                        // over the inside MTU and not to be fragmented; the sender was told
+	DropSequenceExhausted             // the outbound SA is used up
+	DropSend                          // the socket refused
+
+	DropAuthentication   // wrong integrity check value
+	DropReplay           // seen before, or left of the window
+	DropMalformedInbound // not ESP that fits the cipher, or no whole IP packet inside
+	DropSelectorInbound  // outside the negotiated selectors
+	DropECN              // congestion was marked on a packet that cannot say so; RFC 6040 section 4.2
+	DropDummy            // next header 59: RFC 4303 section 2.6
+	DropDevice           // the TUN refused
+
+	DropUnknownSPI   // ESP for no SA of ours
+	DropMalformedESP // too short for ESP
+	DropMalformedIKE // no IKE header where one must be
+	DropOversizeIKE  // longer than any IKE message that we take
+
+	dropCount
+)
+
+// String names the reason as metrics do.
+func (d Drop) String() string {
+	if d < dropCount {
+		return dropNames[d]
+	}
+	return "unknown"
+}
+
+var dropNames = [dropCount]string{
+	DropNoSA:              "no-sa",
+	DropMalformedOutbound: "malformed-outbound",
+	DropSelectorOutbound:  "selector-outbound",
+	DropTooBig:            "too-big",
+	DropSequenceExhausted: "sequence-exhausted",
+	DropSend:              "send",
+	DropAuthentication:    "authentication",
+	DropReplay:            "replay",
+	DropMalformedInbound:  "malformed-inbound",
+	DropSelectorInbound:   "selector-inbound",
+	DropECN:               "ecn",
+	DropDummy:             "dummy",
+	DropDevice:            "device",
+	DropUnknownSPI:        "unknown-spi",
+	DropMalformedESP:      "malformed-esp",
+	DropMalformedIKE:      "malformed-ike",
+	DropOversizeIKE:       "oversize-ike",
+}
+
+// Drops counts packets by reason.
+type Drops [dropCount]uint64
+
+// Counters are what a tunnel has carried since New. Bytes are those of inner
+// IP packets.
+type Counters struct {
+	InboundPackets, InboundBytes   uint64
+	OutboundPackets, OutboundBytes uint64
+
+	// LastInbound and LastOutbound are when the last authenticated packet
+	// arrived and the last packet left; zero if none has.
+	LastInbound, LastOutbound time.Time
+
+	Drops Drops
+}
