@@ -1,0 +1,76 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"causeway.dev/api/model"
+)
+
+// A Caller is who made a request, and when.
+type Caller struct {
+	Account     string // 12 digits
+	Region      string // that the request was signed for; one of Config.Regions
+	AccessKeyID string
+	ARN         string
+	UserID      string // the unique id of the user, or the account's number for root
+	RequestID   string
+	Now         time.Time // when the request came in
+}
+
+// A Handler carries out one action. It is made by Operation.
+type Handler struct {
+	input, output reflect.Type
+	newInput      func() any
+	run           func(ctx context.Context, c Caller, in any) (any, error)
+}
+
+// Operation makes a Handler of a function from the generated input of an action
+// to its output. The input is decoded, and obeys what the model demands
+// (required members, ranges, enumerations); it belongs to f. The output may share
+// memory with the store's snapshot: it is only read.
+//
+// An error that is, or wraps, a *resource.Error is told to the caller as it
+// stands; any other becomes InternalError and is logged.
+func Operation[In, Out any](f func(ctx context.Context, c Caller, in *In) (*Out, error)) Handler {
+	return Handler{
+		input:    reflect.TypeFor[In](),
+		output:   reflect.TypeFor[Out](),
+		newInput: func() any { return new(In) },
+		run: func(ctx context.Context, c Caller, in any) (any, error) {
+			out, err := f(ctx, c, in.(*In))
+			if err != nil {
+				return nil, err
+			}
+			if out == nil {
+				out = new(Out)
+			}
+			return out, nil
+		},
+	}
+}
+
+// A Service is the part of one of AWS's services that is built.
+type Service struct {
+	Model   model.Service
+	Actions map[string]Handler // by action name
+
+	// Global services take requests signed for us-east-1 in any region, as
+	// AWS's do.
+	Global bool
+}
+
+// check panics unless each handler stands under the name of its own action: it
+// can only be wrong by our mistake.
+func (s Service) check() {
+	for name, h := range s.Actions {
+		if _, ok := s.Model.Actions[name]; !ok {
+			panic(fmt.Sprintf("service %s has no action %s", s.Model.Name, name))
+		}
+		if h.input.Name() != name+"Input" || h.output.Name() != name+"Output" {
+			panic(fmt.Sprintf("action %s is handled by a function from %v to %v", name, h.input, h.output))
+		}
+	}
+}
