@@ -1,0 +1,125 @@
+package keys
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"fmt"
+	"hash"
+
+	"causeway.dev/ike"
+)
+
+// ValidateIKE says what about p can't be used for an IKE SA.
+func ValidateIKE(p ike.IKEProposal) error {
+	if p.PRF < ike.PRFHMACSHA1 || p.PRF > ike.PRFHMACSHA512 {
+		return fmt.Errorf("IKE proposal with unknown pseudo-random function %d", p.PRF)
+	}
+	if !knownGroup(p.Group) {
+		return fmt.Errorf("IKE proposal with unknown Diffie-Hellman group %d", p.Group)
+	}
+	return validateCipher("IKE", p.Encryption, p.Integrity)
+}
+
+// ValidateESP says what about p can't be used for a child SA.
+func ValidateESP(p ike.ESPProposal) error {
+	if p.Group != ike.GroupNone && !knownGroup(p.Group) {
+		return fmt.Errorf("ESP proposal with unknown Diffie-Hellman group %d", p.Group)
+	}
+	return validateCipher("ESP", p.Encryption, p.Integrity)
+}
+
+func validateCipher(kind string, e ike.Encryption, i ike.Integrity) error {
+	if e < ike.AES128CBC || e > ike.AES256GCM16 {
+		return fmt.Errorf("%s proposal with unknown cipher %d", kind, e)
+	}
+	if i > ike.HMACSHA512 {
+		return fmt.Errorf("%s proposal with unknown integrity algorithm %d", kind, i)
+	}
+	if e.AEAD() != (i == ike.IntegrityNone) {
+		return fmt.Errorf("%s proposal: an integrity algorithm goes with a cipher that does not authenticate, and only with that", kind)
+	}
+	return nil
+}
+
+// EncryptionKeyLength is the length in octets of a cipher's key as it is taken
+// from key material: for AES-GCM with its salt of 4. RFC 5282 section 7.1, RFC
+// 4106 section 8.1.
+func EncryptionKeyLength(e ike.Encryption) int {
+	switch e {
+	case ike.AES128CBC:
+		return 16
+	case ike.AES256CBC:
+		return 32
+	case ike.AES128GCM16:
+		return 16 + saltLength
+	case ike.AES256GCM16:
+		return 32 + saltLength
+	}
+	panic(fmt.Sprintf("keys: cipher %d", e))
+}
+
+// IntegrityKeyLength is the length in octets of an integrity algorithm's key:
+// that of its hash. RFC 2404 section 3, RFC 4868 section 2.1.1.
+func IntegrityKeyLength(i ike.Integrity) int {
+	switch i {
+	case ike.IntegrityNone:
+		return 0
+	case ike.HMACSHA1:
+		return sha1.Size
+	case ike.HMACSHA256:
+		return sha256.Size
+	case ike.HMACSHA384:
+		return sha512.Size384
+	case ike.HMACSHA512:
+		return sha512.Size
+	}
+	panic(fmt.Sprintf("keys: integrity algorithm %d", i))
+}
+
+// checksumLength is the length of the truncated HMAC. RFC 2404 section 2, RFC
+// 4868 section 2.1.1: half of the hash, and 96 bits of SHA-1.
+func checksumLength(i ike.Integrity) int {
+	if i == ike.HMACSHA1 {
+		return 12
+	}
+	return IntegrityKeyLength(i) / 2
+}
+
+func integrityHash(i ike.Integrity) func() hash.Hash {
+	switch i {
+	case ike.HMACSHA1:
+		return sha1.New
+	case ike.HMACSHA256:
+		return sha256.New
+	case ike.HMACSHA384:
+		return sha512.New384
+	case ike.HMACSHA512:
+		return sha512.New
+	}
+	panic(fmt.Sprintf("keys: integrity algorithm %d", i))
+}
+
+func prfHash(p ike.PRF) func() hash.Hash {
+	switch p {
+	case ike.PRFHMACSHA1:
+		return sha1.New
+	case ike.PRFHMACSHA256:
+		return sha256.New
+	case ike.PRFHMACSHA384:
+		return sha512.New384
+	case ike.PRFHMACSHA512:
+		return sha512.New
+	}
+	panic(fmt.Sprintf("keys: pseudo-random function %d", p))
+}
+
+// prf is the negotiated pseudo-random function over the concatenation of data.
+func prf(p ike.PRF, key []byte, data ...[]byte) []byte {
+	mac := hmac.New(prfHash(p), key)
+	for _, d := range data {
+		mac.Write(d)
+	}
+	return mac.Sum(nil)
+}

@@ -1,0 +1,50 @@
+package keys
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/binary"
+	"net/netip"
+
+	"causeway.dev/ike"
+)
+
+// AuthPSK is the AUTH payload's data for a shared key. RFC 7296 section 2.15:
+// prf(prf(shared key, "Key Pad for IKEv2"), message | nonce | prf(SK_p, ID')).
+//
+// message is the first message of the side that proves itself, with its header;
+// nonce is the data of the other side's nonce; idBody is the proving side's ID
+// payload without its generic header, sk its SK_pi or SK_pr. Compare with
+// [Equal].
+func AuthPSK(p ike.PRF, psk, sk ike.Secret, message, nonce, idBody []byte) []byte {
+	key := prf(p, psk, []byte("Key Pad for IKEv2"))
+	defer Wipe(key)
+	return prf(p, key, message, nonce, prf(p, sk, idBody))
+}
+
+// Equal compares two proofs in constant time.
+func Equal(a, b []byte) bool { return hmac.Equal(a, b) }
+
+// NATDetectionHash is the data of NAT_DETECTION_SOURCE_IP and
+// NAT_DETECTION_DESTINATION_IP: SHA-1 over the SPIs as they are in the message's
+// header, the address and the port. RFC 7296 section 2.23.
+func NATDetectionHash(spii, spir uint64, addr netip.AddrPort) [sha1.Size]byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+8+16+2), spii)
+	b = binary.BigEndian.AppendUint64(b, spir)
+	b = append(b, addr.Addr().Unmap().AsSlice()...)
+	return sha1.Sum(binary.BigEndian.AppendUint16(b, addr.Port()))
+}
+
+// Cookie is what an initiator has to return before a loaded responder keeps
+// state for it: a MAC under a secret that the responder changes now and then.
+// RFC 7296 section 2.6. Compare with [Equal].
+func Cookie(secret ike.Secret, nonce []byte, addr netip.AddrPort, spii uint64) []byte {
+	mac := hmac.New(sha256.New, secret)
+	source := addr.Addr().As16()
+	mac.Write(source[:])
+	mac.Write(binary.BigEndian.AppendUint16(nil, addr.Port()))
+	mac.Write(binary.BigEndian.AppendUint64(nil, spii))
+	mac.Write(nonce)
+	return mac.Sum(nil)
+}

@@ -1,0 +1,194 @@
+package keys
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/wire"
+)
+
+// ErrUnauthenticated is what Open's error is when a message was not made by the
+// holder of the keys: junk, to be counted and forgotten. An error of Open that
+// is not ErrUnauthenticated is a *wire.Error in a message from the peer itself.
+var ErrUnauthenticated = errors.New("message is not authentic")
+
+// A Protector seals or opens the Encrypted payloads of one direction of an IKE
+// SA. It is not safe for concurrent use. RFC 7296 section 3.14, RFC 5282.
+//
+//	header | payload header | IV | ciphertext( payloads | padding | pad length ) | ICV
+type Protector struct {
+	block    cipher.Block // CBC
+	checksum hash.Hash    // CBC
+	aead     cipher.AEAD  // GCM
+	salt     []byte       // GCM
+
+	icvLength int
+	sealed    uint64 // messages so far: the source of IVs
+}
+
+const (
+	saltLength      = 4 // RFC 5282 section 4
+	gcmIVLength     = 8 // RFC 5282 section 3.1
+	padLengthLength = 1
+)
+
+// NewProtector takes the keys of one direction: SK_ei and SK_ai, or SK_er and
+// SK_ar. An AEAD's integrity key is empty.
+func NewProtector(p ike.IKEProposal, encryption, integrity ike.Secret) *Protector {
+	if len(encryption) != EncryptionKeyLength(p.Encryption) || len(integrity) != IntegrityKeyLength(p.Integrity) {
+		panic("keys: key of the wrong length")
+	}
+	if p.Encryption.AEAD() {
+		key := encryption[:len(encryption)-saltLength]
+		aead, err := cipher.NewGCM(mustAES(key))
+		if err != nil {
+			panic(err)
+		}
+		salt := append([]byte(nil), encryption[len(key):]...)
+		return &Protector{aead: aead, salt: salt, icvLength: aead.Overhead()}
+	}
+	return &Protector{
+		block:     mustAES(encryption),
+		checksum:  hmac.New(integrityHash(p.Integrity), integrity),
+		icvLength: checksumLength(p.Integrity),
+	}
+}
+
+func mustAES(key []byte) cipher.Block {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err)
+	}
+	return block
+}
+
+// ivLength is the length of the IV in the message.
+func (p *Protector) ivLength() int {
+	if p.aead != nil {
+		return gcmIVLength
+	}
+	return aes.BlockSize
+}
+
+// Seal appends the message of h whose one payload is an Encrypted with the given
+// payloads inside. Of the header, NextPayload and Length are set here. Each call
+// takes a new IV; to retransmit, send the same octets again.
+func (p *Protector) Seal(dst []byte, h wire.Header, payloads []wire.Payload) []byte {
+	plain := wire.AppendPayloads(nil, payloads)
+	padding := 0
+	if p.aead == nil {
+		padding = aes.BlockSize - 1 - len(plain)%aes.BlockSize
+	}
+	plain = append(plain, make([]byte, padding)...)
+	plain = append(plain, byte(padding))
+
+	body := make([]byte, p.ivLength()+len(plain)+p.icvLength)
+	p.putIV(body)
+	message := wire.Message{Header: h, Payloads: []wire.Payload{
+		&wire.Encrypted{Next: wire.FirstPayload(payloads), Body: body},
+	}}
+	start := len(dst)
+	dst = message.Append(dst)
+	sealed := dst[start:]
+	body = sealed[len(sealed)-len(body):]
+	iv, ciphertext := body[:p.ivLength()], body[p.ivLength():]
+	if p.aead != nil {
+		p.aead.Seal(ciphertext[:0], p.nonce(iv), plain, sealed[:len(sealed)-len(body)])
+		return dst
+	}
+	cipher.NewCBCEncrypter(p.block, iv).CryptBlocks(ciphertext[:len(plain)], plain)
+	signed := sealed[:len(sealed)-p.icvLength]
+	copy(sealed[len(signed):], p.sum(signed))
+	return dst
+}
+
+// putIV makes the next IV. For GCM it must never repeat under a key: a counter,
+// RFC 5282 section 3.1. For CBC it must not be foreseeable either: the counter
+// encrypted under the key, NIST SP 800-38A appendix C.
+func (p *Protector) putIV(iv []byte) {
+	p.sealed++
+	if p.aead != nil {
+		binary.BigEndian.PutUint64(iv, p.sealed)
+		return
+	}
+	var counter [aes.BlockSize]byte
+	binary.BigEndian.PutUint64(counter[8:], p.sealed)
+	p.block.Encrypt(iv, counter[:])
+}
+
+func (p *Protector) nonce(iv []byte) []byte {
+	return append(append(make([]byte, 0, saltLength+gcmIVLength), p.salt...), iv...)
+}
+
+func (p *Protector) sum(b []byte) []byte {
+	p.checksum.Reset()
+	p.checksum.Write(b)
+	return p.checksum.Sum(nil)[:p.icvLength]
+}
+
+// Open checks and decrypts a message that ends with an Encrypted payload. The
+// message it returns has the payloads from inside in that payload's place and
+// shares no memory with datagram, which stays as it was.
+func (p *Protector) Open(datagram []byte) (wire.Message, error) {
+	datagram = append([]byte(nil), datagram...)
+	message, err := wire.Parse(datagram)
+	if err != nil {
+		return wire.Message{}, fmt.Errorf("%w: %v", ErrUnauthenticated, err)
+	}
+	outer := len(message.Payloads) - 1
+	if outer < 0 {
+		return wire.Message{}, fmt.Errorf("%w: no payload", ErrUnauthenticated)
+	}
+	encrypted, ok := message.Payloads[outer].(*wire.Encrypted)
+	if !ok {
+		return wire.Message{}, fmt.Errorf("%w: no Encrypted payload", ErrUnauthenticated)
+	}
+	plain, err := p.open(datagram, encrypted.Body)
+	if err != nil {
+		return wire.Message{}, err
+	}
+	// RFC 7296 section 3.14: padding may have any content and any length up
+	// to 255.
+	padding := int(plain[len(plain)-1])
+	if padding > len(plain)-padLengthLength {
+		return wire.Message{}, &wire.Error{Notify: wire.InvalidSyntax, Problem: fmt.Sprintf("pad length %d in %d octets", padding, len(plain))}
+	}
+	inside, err := wire.ParsePayloads(encrypted.Next, plain[:len(plain)-padLengthLength-padding])
+	if err != nil {
+		return wire.Message{}, err
+	}
+	message.Payloads = append(message.Payloads[:outer], inside...)
+	return message, nil
+}
+
+// open returns at least one octet of plain text: the pad length.
+func (p *Protector) open(datagram, body []byte) ([]byte, error) {
+	if len(body) < p.ivLength()+padLengthLength+p.icvLength {
+		return nil, fmt.Errorf("%w: Encrypted payload of %d octets", ErrUnauthenticated, len(body))
+	}
+	iv, ciphertext := body[:p.ivLength()], body[p.ivLength():]
+	if p.aead != nil {
+		// RFC 5282 section 5.1: associated is all that precedes the IV.
+		plain, err := p.aead.Open(ciphertext[:0], p.nonce(iv), ciphertext, datagram[:len(datagram)-len(body)])
+		if err != nil {
+			return nil, fmt.Errorf("%w: wrong tag", ErrUnauthenticated)
+		}
+		return plain, nil
+	}
+	signed := datagram[:len(datagram)-p.icvLength]
+	if !hmac.Equal(p.sum(signed), datagram[len(signed):]) {
+		return nil, fmt.Errorf("%w: wrong checksum", ErrUnauthenticated)
+	}
+	plain := ciphertext[:len(ciphertext)-p.icvLength]
+	if len(plain)%aes.BlockSize != 0 {
+		return nil, &wire.Error{Notify: wire.InvalidSyntax, Problem: fmt.Sprintf("ciphertext of %d octets", len(plain))}
+	}
+	cipher.NewCBCDecrypter(p.block, iv).CryptBlocks(plain, plain)
+	return plain, nil
+}
