@@ -1,0 +1,105 @@
+package esp
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/subtle"
+	"fmt"
+	"hash"
+
+	"causeway.dev/ike"
+)
+
+// A blockMode is what both directions of the standard library's CBC are
+// beneath cipher.BlockMode: setting the vector anew saves an object per packet.
+type blockMode interface {
+	cipher.BlockMode
+	SetIV([]byte)
+}
+
+// A transform is the keyed part of an association that both directions share.
+type transform struct {
+	suite
+	params Params
+
+	aead  cipher.AEAD // AES-GCM, else nil
+	nonce [12]byte    // [ salt 4 | IV 8 ]: RFC 4106 section 4
+
+	mac hash.Hash // with AES-CBC
+	sum [64]byte  // scratch of mac
+}
+
+// newTransform checks p against its algorithms and keys them. It keeps its own
+// copy of the keys, for wipe to overwrite.
+func newTransform(p Params) (transform, cipher.Block, error) {
+	s, err := suiteOf(p.Encryption, p.Integrity)
+	if err != nil {
+		return transform{}, nil, err
+	}
+	if p.SPI < 256 {
+		// RFC 4303 section 2.1: 0 is for local use, 1 to 255 are reserved.
+		return transform{}, nil, fmt.Errorf("esp: SPI %d is reserved", p.SPI)
+	}
+	if len(p.Key) != s.keyLen+s.saltLen {
+		return transform{}, nil, fmt.Errorf("esp: encryption key of %d bytes, want %d", len(p.Key), s.keyLen+s.saltLen)
+	}
+	if len(p.IntegrityKey) != s.integrityKeyLen {
+		return transform{}, nil, fmt.Errorf("esp: integrity key of %d bytes, want %d", len(p.IntegrityKey), s.integrityKeyLen)
+	}
+	p.Key = append(ike.Secret(nil), p.Key...)
+	p.IntegrityKey = append(ike.Secret(nil), p.IntegrityKey...)
+	t := transform{suite: s, params: p}
+	block, err := aes.NewCipher(p.Key[:s.keyLen])
+	if err != nil {
+		return transform{}, nil, fmt.Errorf("esp: key AES: %w", err)
+	}
+	if p.Encryption.AEAD() {
+		if t.aead, err = cipher.NewGCM(block); err != nil {
+			return transform{}, nil, fmt.Errorf("esp: key AES-GCM: %w", err)
+		}
+		copy(t.nonce[:], p.Key[s.keyLen:])
+		return t, block, nil
+	}
+	t.mac = hmac.New(hashOf(p.Integrity), p.IntegrityKey)
+	return t, block, nil
+}
+
+func hashOf(i ike.Integrity) func() hash.Hash {
+	switch i {
+	case ike.HMACSHA1:
+		return sha1.New
+	case ike.HMACSHA384:
+		return sha512.New384
+	case ike.HMACSHA512:
+		return sha512.New
+	default:
+		return sha256.New
+	}
+}
+
+// icv returns the integrity check value of authenticated, cut to the length
+// that its RFC says, valid until the next call.
+func (t *transform) icv(authenticated []byte) []byte {
+	t.mac.Reset()
+	t.mac.Write(authenticated)
+	return t.mac.Sum(t.sum[:0])[:t.icvLen]
+}
+
+// verify compares in constant time.
+func (t *transform) verify(authenticated, icv []byte) bool {
+	return subtle.ConstantTimeCompare(t.icv(authenticated), icv) == 1
+}
+
+// wipe overwrites the keys that are ours and lets go of those inside the
+// standard library's objects, which cannot be overwritten from here.
+func (t *transform) wipe() {
+	clear(t.params.Key)
+	clear(t.params.IntegrityKey)
+	clear(t.nonce[:])
+	clear(t.sum[:])
+	t.aead, t.mac = nil, nil
+}
