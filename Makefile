@@ -1,0 +1,65 @@
+# Causeway. `make` alone prints what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+export CGO_ENABLED := 0
+GO         ?= go
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS    := -s -w -X causeway.dev/internal/version.version=$(VERSION)
+BENCHTIME  ?= 200ms
+FUZZTIME   ?= 20s
+TESTFLAGS  ?=
+STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
+
+.PHONY: help setup build demo check test test-interop test-acceptance bench bench-tunnel fuzz lint generate golden clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that tests and demo use (needs root; does nothing where they are there)
+	@scripts/setup
+
+build: ## bin/causeway
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/causeway ./cmd/causeway
+
+demo: setup build ## the main job on this machine; ONCE=1 ends by itself
+	bin/causeway demo $(if $(ONCE),--once)
+
+check: lint ## fast: lint, generated code, unit tests, simulations, golden texts
+	@$(MAKE) --no-print-directory generate-check
+	$(GO) test -short $(TESTFLAGS) ./...
+
+test: setup check build ## everything that CI runs
+	$(GO) test -count=1 -timeout 10m $(TESTFLAGS) ./...
+	bin/causeway demo --once
+
+test-interop: setup ## real peers in network namespaces
+	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/interop/...
+
+test-acceptance: setup build ## real AWS clients
+	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/acceptance/...
+
+bench: ## benchmarks of every stage, and of a tunnel against plain forwarding
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+fuzz: ## each fuzz target for FUZZTIME (default 20s)
+	@scripts/fuzz $(FUZZTIME)
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt: the files above are not formatted: run gofmt -w'; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+generate: ## wire types and tables from AWS's models; the API coverage page
+	$(GO) generate ./...
+
+.PHONY: generate-check
+generate-check:
+	@before=$$(git status --porcelain=v1 -- api docs); $(GO) generate ./... && after=$$(git status --porcelain=v1 -- api docs); \
+	[ "$$before" = "$$after" ] || { echo 'make generate changed files: commit them'; git status --short -- api docs; exit 1; }
+
+golden: ## rewrite the golden texts from what the code says now
+	$(GO) test ./... -run 'Golden' -update
+
+clean: ## what make built
+	rm -rf bin

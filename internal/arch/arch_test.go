@@ -1,0 +1,140 @@
+// Package arch states the import rules of the module as a test.
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "causeway.dev/"
+
+// worldly is what an engine never imports: sockets, files, processes, the kernel.
+var worldly = []string{"net", "os", "os/exec", "syscall", "golang.org/x/sys/unix", "net/http"}
+
+// A rule says what packages below a prefix must not import directly, and why.
+type rule struct {
+	prefix string
+	except []string // packages below prefix that the rule spares
+	bad    []string // "net" means exactly that package; "causeway.dev/api/" anything below
+	why    string
+}
+
+var rules = []rule{
+	{"resource", nil, []string{module}, "the nouns are a leaf: they import only the standard library"},
+	{"nodespec", nil, []string{module}, "the contract of control and data plane is a leaf"},
+	{"packet", nil, append([]string{module}, worldly...), "views of packets are pure"},
+	{"esp", nil, worldly, "ESP is an engine: no I/O"},
+	{"ike", []string{"ike/daemon"}, worldly, "the IKE engines are values without I/O"},
+	{"ike/wire", nil, []string{module + "ike/ikev", module + "ike/daemon", module + "ike/keys"}, "bytes know no state"},
+	{"ike/ikev2", nil, []string{module + "ike/daemon", module + "tunnel", module + "node"}, "an engine does not know its driver"},
+	{"ike", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec"}, "the data plane's mechanisms have not heard of AWS"},
+	{"tunnel", nil, []string{module + "ike/", module + "node", module + "store", module + "resource", module + "api/", module + "nodespec"}, "the hot path knows SAs, not negotiations"},
+	{"packetio", nil, []string{module + "tunnel", module + "ike", module + "esp", module + "node"}, "devices know no protocol"},
+	{"netfabric", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "netfabric has a configuration of its own, so that it can be read and tested alone"},
+	{"instance", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec"}, "instances have not heard of AWS"},
+	{"node", nil, []string{module + "resource", module + "store", module + "api/", module + "control", module + "plan"}, "a node meets the control plane in nodespec only"},
+	{"plan", nil, append([]string{module + "node/", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "api/"}, worldly...), "the plan is a pure function into nodespec"},
+	{"control", nil, []string{module + "node/", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "api/"}, "the control plane knows no engine"},
+	{"store", nil, []string{module + "api/", module + "control", module + "plan", module + "node"}, "the store knows nouns, not their users"},
+	{"api/wire", nil, []string{module + "store", module + "api/ec2", module + "api/server", module + "control"}, "bytes and values know no VPC"},
+	{"api/sigv4", nil, []string{module + "store", module + "api/", "net/http", "net"}, "the signature check is pure"},
+	{"api/model", nil, []string{module + "store", module + "api/ec2", module + "api/server"}, "generated shapes are a leaf"},
+	{"api", nil, []string{module + "node", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "instance"}, "AWS's callers never reach the data plane directly"},
+	{"deviceconfig", nil, append([]string{module + "store", module + "api/"}, worldly...), "device configurations are made from a model, purely"},
+	{"cli", nil, []string{module + "store", module + "control", module + "plan", module + "node"}, "commands are API clients like any other"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportsGoDownwards(t *testing.T) {
+	checked := 0
+	for _, p := range packages(t) {
+		for _, r := range rules {
+			if !below(p.ImportPath, r.prefix) || spared(p.ImportPath, r.except) {
+				continue
+			}
+			checked++
+			for _, imported := range p.Imports {
+				for _, bad := range r.bad {
+					if matches(imported, bad) && !below(imported, r.prefix) {
+						t.Errorf("%s imports %s: %s", p.ImportPath, imported, r.why)
+					}
+				}
+			}
+		}
+	}
+	if checked == 0 {
+		t.Fatal("no package was checked: the rules name none that exists")
+	}
+}
+
+// Every package says in one place what it is.
+func TestEveryPackageHasADocSentence(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{.Doc}}", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path, doc, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if doc == "" && !strings.HasSuffix(path, "/arch") {
+			t.Errorf("%s has no package comment", path)
+		}
+	}
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(out); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// below reports whether path is the package or under the folder of prefix.
+func below(path, prefix string) bool {
+	rest, ok := strings.CutPrefix(path, module+prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+func spared(path string, except []string) bool {
+	for _, e := range except {
+		if below(path, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// matches compares an import with a rule's word: a standard package exactly,
+// one of ours by folder or by the start of its name.
+func matches(imported, bad string) bool {
+	if strings.HasPrefix(bad, module) {
+		return strings.HasPrefix(imported, bad)
+	}
+	return imported == bad
+}
