@@ -33,12 +33,6 @@ type Meta struct {
 // GetMeta gives generic code access to the Meta of any noun.
 func (m *Meta) GetMeta() *Meta { return m }
 
-// Tag is a key with a value, of at most 127 and 256 characters.
-type Tag struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
-}
-
 // Code is an error code of AWS, exactly as clients compare it.
 type Code string
 

@@ -1,0 +1,28 @@
+package resource
+
+import "net/netip"
+
+// A RouteTable decides where packets of its subnets go.
+type RouteTable struct {
+	Meta
+	VPC             string                  `json:"vpc"`
+	Main            bool                    `json:"main,omitempty"`
+	MainAssociation string                  `json:"mainAssociation,omitempty"` // "rtbassoc-…" where Main
+	Associations    []RouteTableAssociation `json:"associations,omitempty"`
+	Routes          []Route                 `json:"routes,omitempty"`          // entered by hand; local and propagated ones follow from other records
+	PropagatingVGWs []string                `json:"propagatingVgws,omitempty"` // "vgw-…"
+}
+
+// A RouteTableAssociation ties a subnet to a route table.
+type RouteTableAssociation struct {
+	ID     string `json:"id"` // "rtbassoc-…"
+	Subnet string `json:"subnet"`
+}
+
+// A Route was entered by hand. Exactly one target is set.
+type Route struct {
+	Destination      netip.Prefix `json:"destination"`
+	Gateway          string       `json:"gateway,omitempty"`          // "vgw-…"
+	Instance         string       `json:"instance,omitempty"`         // "i-…"
+	NetworkInterface string       `json:"networkInterface,omitempty"` // "eni-…"
+}
