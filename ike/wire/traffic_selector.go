@@ -82,8 +82,8 @@ func (t TrafficSelector) String() string {
 }
 
 func parseTS(role PayloadType, b []byte) (*TS, error) {
-	if len(b) < tsHeaderLength || b[0] == 0 {
-		return nil, syntaxError("%v payload without selectors", role)
+	if len(b) < tsHeaderLength {
+		return nil, syntaxError("%v payload of %d octets", role, len(b))
 	}
 	ts, count := &TS{Role: role}, int(b[0])
 	b = b[tsHeaderLength:]
