@@ -1,0 +1,94 @@
+package store
+
+import (
+	"sync"
+
+	"github.com/tidwall/btree"
+)
+
+// A Reader is what tables are read from: a *Snapshot, or a *Tx, which also
+// remembers what was read.
+type Reader interface {
+	// get returns nil if there is no such record.
+	get(table int, k key) *record
+
+	// scan calls yield for the records of a scope, or of all scopes for the
+	// zero Scope, in the order of their keys, until it returns false.
+	scan(table int, s Scope, yield func(*record) bool)
+}
+
+// A Snapshot is the state of all tables at one revision. It never changes, takes
+// no lock, and may be kept and used by any number of goroutines.
+type Snapshot struct {
+	revision   int64
+	tables     []tableState
+	superseded chan struct{} // closed when the store has a newer snapshot
+}
+
+// tableState is one table at the time of a snapshot.
+type tableState struct {
+	tree     *tree
+	revision int64 // at which it last changed
+}
+
+// A record is one stored value. It never changes.
+type record struct {
+	key      key
+	revision int64 // the store's, at which it was written
+	value    any   // *T of its table; nil if what is stored can't be decoded
+}
+
+func newSnapshot(revision int64) *Snapshot {
+	s := &Snapshot{revision: revision, tables: make([]tableState, len(tables)), superseded: make(chan struct{})}
+	for i := range s.tables {
+		s.tables[i] = tableState{tree: newTree(), revision: revision}
+	}
+	return s
+}
+
+// Revision is the store's revision that the snapshot shows.
+func (s *Snapshot) Revision() int64 { return s.revision }
+
+func (s *Snapshot) get(table int, k key) *record { return s.tables[table].tree.get(k) }
+
+func (s *Snapshot) scan(table int, scope Scope, yield func(*record) bool) {
+	s.tables[table].tree.scan(scope, yield)
+}
+
+// A tree holds the records of a table in order of their keys. A copy costs the
+// same whatever the size: the two share their nodes until one of them changes.
+// Any number of goroutines may read and copy a tree that nobody changes.
+type tree struct {
+	copying sync.Mutex // btree's Copy writes to its receiver; readers don't look at what it writes
+	nodes   *btree.BTreeG[*record]
+}
+
+func newTree() *tree {
+	before := func(a, b *record) bool { return a.key.compare(b.key) < 0 }
+	return &tree{nodes: btree.NewBTreeGOptions(before, btree.Options{NoLocks: true})}
+}
+
+func (t *tree) copy() *tree {
+	t.copying.Lock()
+	defer t.copying.Unlock()
+	return &tree{nodes: t.nodes.Copy()}
+}
+
+func (t *tree) get(k key) *record {
+	found, _ := t.nodes.Get(&record{key: k})
+	return found
+}
+
+func (t *tree) scan(s Scope, yield func(*record) bool) {
+	if s == (Scope{}) {
+		t.nodes.Scan(yield)
+		return
+	}
+	t.nodes.Ascend(&record{key: key{s.Account, s.Region, ""}}, func(r *record) bool {
+		return r.key.scope() == s && yield(r)
+	})
+}
+
+func (t *tree) set(r *record) { t.nodes.Set(r) }
+func (t *tree) remove(k key)  { t.nodes.Delete(&record{key: k}) }
+func (t *tree) len() (n int)  { return t.nodes.Len() }

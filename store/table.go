@@ -1,0 +1,187 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strings"
+
+	"causeway.dev/resource"
+)
+
+// The tables. Each holds one noun; the records of a noun are told apart by
+// account, region and id.
+var (
+	VPCs              = newTable[resource.VPC](0, "vpcs")
+	Subnets           = newTable[resource.Subnet](1, "subnets")
+	RouteTables       = newTable[resource.RouteTable](2, "route-tables")
+	SecurityGroups    = newTable[resource.SecurityGroup](3, "security-groups")
+	NetworkInterfaces = newTable[resource.NetworkInterface](4, "network-interfaces")
+	Instances         = newTable[resource.Instance](5, "instances")
+	InstanceStatuses  = newTable[resource.InstanceStatus](6, "instance-statuses")
+	CustomerGateways  = newTable[resource.CustomerGateway](7, "customer-gateways")
+	VPNGateways       = newTable[resource.VPNGateway](8, "vpn-gateways")
+	VPNConnections    = newTable[resource.VPNConnection](9, "vpn-connections")
+	TunnelStatuses    = newTable[resource.TunnelStatus](10, "tunnel-statuses")
+)
+
+// tables lists all tables by number. A name is part of the stored keys: it
+// never changes and is never used again for something else.
+var tables = []anyTable{
+	VPCs, Subnets, RouteTables, SecurityGroups, NetworkInterfaces, Instances,
+	InstanceStatuses, CustomerGateways, VPNGateways, VPNConnections, TunnelStatuses,
+}
+
+var tableByName = func() map[string]int {
+	byName := make(map[string]int, len(tables))
+	for number, t := range tables {
+		byName[t.tableName()] = number
+	}
+	return byName
+}()
+
+// anyTable is a Table of whatever noun.
+type anyTable interface {
+	tableName() string
+	decode(stored []byte) (value any, err error) // value is a *T
+}
+
+// A Scope is one account's part of one region. Records of different scopes
+// never meet, except where All says so.
+type Scope struct {
+	Account string // "123456789012"
+	Region  string // "us-east-1"
+}
+
+// A Table holds all records of one noun. T is the noun; it embeds
+// resource.Meta, which says where a record belongs.
+//
+// The values that Get, List and All return share their slices with everybody
+// else who reads the same record: clone a slice before changing it.
+type Table[T any] struct {
+	number int
+	name   string
+	meta   func(*T) *resource.Meta
+}
+
+// noun is what a table's values are: structs that embed resource.Meta.
+type noun[T any] interface {
+	*T
+	GetMeta() *resource.Meta
+}
+
+func newTable[T any, P noun[T]](number int, name string) *Table[T] {
+	return &Table[T]{number: number, name: name, meta: func(v *T) *resource.Meta { return P(v).GetMeta() }}
+}
+
+// Get returns the record of an id, and whether there is one.
+func (t *Table[T]) Get(r Reader, s Scope, id string) (T, bool) {
+	if found := r.get(t.number, key{s.Account, s.Region, id}); found != nil && found.value != nil {
+		return *found.value.(*T), true
+	}
+	var none T
+	return none, false
+}
+
+// List returns the records of one scope, sorted by id. In a Tx it shows them as
+// they are when the loop begins, with the writes made until then.
+func (t *Table[T]) List(r Reader, s Scope) iter.Seq[T] { return values[T](r, t.number, s) }
+
+// All returns the records of every account and region, sorted by account, then
+// region, then id: for what is shared by all, such as the outside addresses.
+func (t *Table[T]) All(r Reader) iter.Seq[T] { return values[T](r, t.number, Scope{}) }
+
+func values[T any](r Reader, table int, s Scope) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		r.scan(table, s, func(found *record) bool {
+			return found.value == nil || yield(*found.value.(*T))
+		})
+	}
+}
+
+// Revision returns the store's revision at which the table last changed, as far
+// as the snapshot knows. It lets a reader skip work when nothing that it reads
+// has changed.
+func (t *Table[T]) Revision(s *Snapshot) int64 { return s.tables[t.number].revision }
+
+// Len returns the number of records in all scopes.
+func (t *Table[T]) Len(s *Snapshot) int { return s.tables[t.number].tree.len() }
+
+// Put creates a record or replaces it; v's Meta says which. Who replaces reads
+// the record in the same Tx first, or else the last writer wins unseen.
+func (t *Table[T]) Put(tx *Tx, v T) {
+	meta := t.meta(&v)
+	tx.put(t.number, key{meta.Account, meta.Region, meta.ID}, &v)
+}
+
+// Delete removes a record. Without such a record it does nothing.
+func (t *Table[T]) Delete(tx *Tx, s Scope, id string) {
+	tx.delete(t.number, key{s.Account, s.Region, id})
+}
+
+func (t *Table[T]) tableName() string { return t.name }
+
+func (t *Table[T]) decode(stored []byte) (any, error) {
+	v := new(T)
+	if err := json.Unmarshal(stored, v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// A key tells apart the records of one table.
+type key struct{ account, region, id string }
+
+// compare orders keys by account, region and id.
+func (k key) compare(other key) int {
+	if c := strings.Compare(k.account, other.account); c != 0 {
+		return c
+	}
+	if c := strings.Compare(k.region, other.region); c != 0 {
+		return c
+	}
+	return strings.Compare(k.id, other.id)
+}
+
+func (k key) scope() Scope { return Scope{k.account, k.region} }
+
+// check refuses keys that would be stored under another record's name, or that
+// a List could not find.
+func (k key) check() error {
+	if k.account == "" || k.region == "" || k.id == "" {
+		return fmt.Errorf("record %+v lacks its account, region or id", k)
+	}
+	if strings.Contains(k.account, "/") || strings.Contains(k.region, "/") {
+		return fmt.Errorf("record %+v has a slash in its account or region", k)
+	}
+	return nil
+}
+
+// Stored keys are recordPrefix<table>/<account>/<region>/<id>. Of the parts,
+// only the id may contain slashes ("vpn-0123456789abcdef0/1").
+const (
+	recordPrefix = "/causeway/v1/"
+	guardPrefix  = "/causeway/guard/v1/"
+)
+
+func recordKey(table int, k key) string {
+	return recordPrefix + tables[table].tableName() + "/" + k.account + "/" + k.region + "/" + k.id
+}
+
+// guardKey names the key that is written whenever a record of a table and scope
+// is written or deleted: what tells a transaction that listed them that its
+// list is outdated.
+func guardKey(table int, s Scope) string {
+	return guardPrefix + tables[table].tableName() + "/" + s.Account + "/" + s.Region
+}
+
+// parseRecordKey is the inverse of recordKey; ok is false for keys of tables
+// that this version does not know.
+func parseRecordKey(stored string) (table int, k key, ok bool) {
+	parts := strings.SplitN(strings.TrimPrefix(stored, recordPrefix), "/", 4)
+	if len(parts) != 4 {
+		return 0, key{}, false
+	}
+	table, ok = tableByName[parts[0]]
+	return table, key{parts[1], parts[2], parts[3]}, ok
+}
