@@ -5,6 +5,7 @@ package ike
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -321,3 +322,15 @@ func (RekeyChild) command()  {}
 func (Terminate) command()   {}
 func (InboundUsed) command() {}
 func (TrafficSeen) command() {}
+
+// ParseIdentity reads an identity as an operator writes it: an address, a
+// user@domain, or a domain name.
+func ParseIdentity(s string) Identity {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return AddressIdentity(a)
+	}
+	if strings.Contains(s, "@") && !strings.HasPrefix(s, "@") {
+		return Identity{Type: IDRFC822, Data: s}
+	}
+	return Identity{Type: IDFQDN, Data: strings.TrimPrefix(s, "@")}
+}

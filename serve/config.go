@@ -1,0 +1,210 @@
+package serve
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Config is what `causeway serve --config FILE` reads. Every value is optional;
+// keys that are not listed here are refused.
+type Config struct {
+	// DataDir holds everything that outlasts the process. Default
+	// /var/lib/causeway. It also names the installation: two with different
+	// directories can run side by side on one machine.
+	DataDir string `yaml:"data_dir"`
+
+	// Listen is the address of the API; port 0 takes a free one, and
+	// data_dir/endpoint says which. Default 127.0.0.1:4599.
+	Listen string `yaml:"listen"`
+
+	// TLSCert and TLSKey are PEM files; with both, the API speaks https.
+	TLSCert string `yaml:"tls_cert"`
+	TLSKey  string `yaml:"tls_key"`
+
+	Store    StoreConfig    `yaml:"store"`
+	Regions  []Region       `yaml:"regions"`
+	Accounts []Account      `yaml:"accounts"`
+	Outside  OutsideConfig  `yaml:"outside"`
+	Limits   map[string]int `yaml:"limits"`
+}
+
+// StoreConfig says where records are kept.
+type StoreConfig struct {
+	// Etcd are the endpoints of an external cluster, "https://host:2379".
+	// Empty: a one-member server inside this process, in DataDir.
+	Etcd []string `yaml:"etcd"`
+
+	// CACert, Cert and Key are PEM files for TLS to an external cluster.
+	CACert string `yaml:"ca_cert"`
+	Cert   string `yaml:"cert"`
+	Key    string `yaml:"key"`
+}
+
+// A Region is a name with its zones. Default us-east-1 with two zones.
+type Region struct {
+	Name  string   `yaml:"name"`
+	Zones []string `yaml:"zones"` // at least two: the tunnels of a connection prefer two
+}
+
+// An Account owns resources. Where none is given, one is made, and its key is
+// written to data_dir/credentials.
+type Account struct {
+	ID         string      `yaml:"id"` // 12 digits
+	AccessKeys []AccessKey `yaml:"access_keys"`
+}
+
+// An AccessKey signs calls for its account.
+type AccessKey struct {
+	ID     string `yaml:"id"`
+	Secret string `yaml:"secret"`
+}
+
+// OutsideConfig is where gateways meet the internet, or what stands for it.
+type OutsideConfig struct {
+	// TunnelAddresses are the gateways' own, taken as needed, two a
+	// connection. Default 203.0.113.0/24.
+	TunnelAddresses []netip.Prefix `yaml:"tunnel_addresses"`
+
+	// ElasticAddresses are for internet gateways. Default 198.51.100.0/24.
+	ElasticAddresses []netip.Prefix `yaml:"elastic_addresses"`
+
+	// Interface carries the addresses. Default lo.
+	Interface string `yaml:"interface"`
+
+	// Namespace is the named network namespace (as `ip netns` lists them) that
+	// is the underlay. Default: the one that the process is started in.
+	Namespace string `yaml:"namespace"`
+}
+
+// LoadConfig reads a file. An empty name gives the defaults.
+func LoadConfig(name string) (Config, error) {
+	var text []byte
+	if name != "" {
+		var err error
+		if text, err = os.ReadFile(name); err != nil {
+			return Config{}, fmt.Errorf("read configuration: %w", err)
+		}
+	}
+	c, err := ParseConfig(text)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", cmp.Or(name, "(defaults)"), err)
+	}
+	return c, nil
+}
+
+// ParseConfig reads YAML, fills in defaults and checks every value.
+func ParseConfig(text []byte) (Config, error) {
+	var c Config
+	err := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(&c)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, errors.New(yaml.FormatError(err, false, true))
+	}
+	c.setDefaults()
+	return c, c.validate()
+}
+
+func (c *Config) setDefaults() {
+	c.DataDir = cmp.Or(c.DataDir, "/var/lib/causeway")
+	if abs, err := filepath.Abs(c.DataDir); err == nil {
+		c.DataDir = abs
+	}
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:4599")
+	c.Outside.Interface = cmp.Or(c.Outside.Interface, "lo")
+	if len(c.Regions) == 0 {
+		c.Regions = []Region{{Name: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b"}}}
+	}
+	if len(c.Outside.TunnelAddresses) == 0 {
+		c.Outside.TunnelAddresses = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
+	}
+	if len(c.Outside.ElasticAddresses) == 0 {
+		c.Outside.ElasticAddresses = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+	}
+}
+
+var (
+	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
+	keyID      = regexp.MustCompile(`^[A-Za-z0-9_]{4,128}$`)
+)
+
+func (c *Config) validate() error {
+	if _, err := netip.ParseAddrPort(c.Listen); err != nil {
+		return fmt.Errorf("listen: %q is not ADDRESS:PORT", c.Listen)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("tls_cert and tls_key go together: one of them is missing")
+	}
+	regions := map[string]bool{}
+	for _, r := range c.Regions {
+		switch {
+		case !regionName.MatchString(r.Name):
+			return fmt.Errorf("regions: %q is not a region name such as us-east-1", r.Name)
+		case regions[r.Name]:
+			return fmt.Errorf("regions: %s is given twice", r.Name)
+		case len(r.Zones) < 2:
+			return fmt.Errorf("regions: %s needs at least two zones, such as %[1]sa and %[1]sb", r.Name)
+		}
+		regions[r.Name] = true
+		for _, z := range r.Zones {
+			if len(z) != len(r.Name)+1 || !strings.HasPrefix(z, r.Name) {
+				return fmt.Errorf("regions: zone %q is not %q with one letter after it", z, r.Name)
+			}
+		}
+	}
+	return errors.Join(c.validateAccounts(), c.validateOutside())
+}
+
+func (c *Config) validateAccounts() error {
+	seen := map[string]string{}
+	for _, a := range c.Accounts {
+		if !accountID.MatchString(a.ID) {
+			return fmt.Errorf("accounts: %q is not an account id: 12 digits, quoted", a.ID)
+		}
+		for _, k := range a.AccessKeys {
+			switch {
+			case !keyID.MatchString(k.ID):
+				return fmt.Errorf("accounts: access key id %q of account %s has not 4 to 128 letters, digits or '_'", k.ID, a.ID)
+			case k.Secret == "":
+				return fmt.Errorf("accounts: access key %s of account %s has no secret", k.ID, a.ID)
+			case seen[k.ID] != "":
+				return fmt.Errorf("accounts: access key id %s stands in account %s and in %s", k.ID, seen[k.ID], a.ID)
+			}
+			seen[k.ID] = a.ID
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateOutside() error {
+	for _, pools := range [][]netip.Prefix{c.Outside.TunnelAddresses, c.Outside.ElasticAddresses} {
+		for _, p := range pools {
+			if !p.Addr().Is4() || p.Bits() > 31 || p.Masked() != p {
+				return fmt.Errorf("outside: %v is not an IPv4 range such as 203.0.113.0/24", p)
+			}
+		}
+	}
+	if n := c.Outside.Interface; len(n) > 15 || strings.ContainsAny(n, "/ ") {
+		return fmt.Errorf("outside: %q is not an interface name", n)
+	}
+	return nil
+}
+
+// Prefix begins the name of all that this installation makes in the kernel. It
+// follows from DataDir, so that `causeway clean` finds everything without any
+// other state.
+func (c Config) Prefix() string {
+	sum := sha256.Sum256([]byte(c.DataDir))
+	return "cw" + hex.EncodeToString(sum[:3])
+}

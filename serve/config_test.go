@@ -1,0 +1,70 @@
+package serve
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDefaults(t *testing.T) {
+	c, err := ParseConfig(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.DataDir != "/var/lib/causeway" || c.Listen != "127.0.0.1:4599" || len(c.Regions[0].Zones) != 2 ||
+		c.Outside.Interface != "lo" || c.Outside.TunnelAddresses[0].String() != "203.0.113.0/24" {
+		t.Errorf("defaults: %+v", c)
+	}
+}
+
+func TestExampleIsTaken(t *testing.T) {
+	c, err := ParseConfig([]byte(`
+data_dir: /tmp/x
+listen: 127.0.0.1:4599
+store: { etcd: [] }
+regions:
+  - name: eu-central-1
+    zones: [eu-central-1a, eu-central-1b]
+accounts:
+  - id: "123456789012"
+    access_keys: [{ id: test, secret: test }]
+outside:
+  tunnel_addresses: [203.0.113.0/24]
+  elastic_addresses: [198.51.100.0/24]
+  interface: lo
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Accounts[0].AccessKeys[0].ID != "test" || c.Regions[0].Name != "eu-central-1" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestPrefixNamesTheInstallation(t *testing.T) {
+	a, _ := ParseConfig([]byte("data_dir: /tmp/a"))
+	b, _ := ParseConfig([]byte("data_dir: /tmp/b"))
+	if a.Prefix() == b.Prefix() || a.Prefix() != a.Prefix() || len(a.Prefix()) != 8 {
+		t.Errorf("prefixes %q and %q", a.Prefix(), b.Prefix())
+	}
+}
+
+func TestBadValuesAreRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"data_dri: /tmp":                                                        "unknown field",
+		"listen: localhost":                                                     "ADDRESS:PORT",
+		"tls_cert: a.pem":                                                       "tls_key",
+		"regions: [{name: moon, zones: [a,b]}]":                                 "not a region name",
+		"regions: [{name: us-east-1, zones: [us-east-1a]}]":                     "two zones",
+		"regions: [{name: us-east-1, zones: [us-east-1a, eu-west-1a]}]":         "eu-west-1a",
+		"accounts: [{id: 12}]":                                                  "12 digits",
+		"accounts: [{id: '123456789012', access_keys: [{id: test}]}]":           "no secret",
+		"accounts: [{id: '123456789012', access_keys: [{id: 'a', secret: b}]}]": "4 to 128",
+		"outside: {tunnel_addresses: [203.0.113.1/24]}":                         "not an IPv4 range",
+		"outside: {tunnel_addresses: [banana]}":                                 "banana",
+		"outside: {interface: 'a name that is too long for the kernel'}":        "interface name",
+	} {
+		if _, err := ParseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\n\tgot %v, want %q", text, err, want)
+		}
+	}
+}
