@@ -1,0 +1,134 @@
+// Package plan compiles what networks shall be into what the kernel shall hold:
+// namespaces with their links, addresses, rules, routes and filters, as values
+// with a text form. It is pure.
+package plan
+
+import "net/netip"
+
+// Config is everything that the fabric of one host shall consist of. Its ids
+// appear in names and texts of the kernel; they are letters, digits, '-', '_'
+// and '.', those of links and TUNs also ':' and '/'.
+type Config struct {
+	// Prefix begins the name of every namespace that is ours, as in
+	// "cw3f9a1c-vpc-1". It sets several fabrics on one host apart.
+	Prefix string
+
+	Networks []Network
+	Links    []Link
+	TUNs     []TUN
+
+	// Instances have a namespace each, whether an interface is plugged into it
+	// or not.
+	Instances []string
+}
+
+// A Network is a routing domain of its own in a namespace of its own.
+type Network struct {
+	ID string
+
+	// Local are the network's own ranges. Within them only Interfaces have
+	// addresses, and no route of any table overrides that.
+	Local []netip.Prefix
+
+	Interfaces []Interface
+	Tables     []Table
+	Groups     []Group
+}
+
+// An Interface is a place in a network where an instance is plugged in. All
+// that enters or leaves through it passes its groups' filters.
+type Interface struct {
+	ID      string
+	MAC     string // of the instance's side, "02:…"
+	Address netip.Addr
+	Subnet  netip.Prefix // gives the prefix length; its first host is the gateway
+	Table   string       // where packets that come from this interface are routed
+	Groups  []string     // filters; none means that nothing passes
+
+	// AnySource admits packets with other source or destination addresses
+	// than Address, as a router's interface needs.
+	AnySource bool
+
+	Instance string // where it is plugged in, "" for nowhere
+	Index    int    // of the interface within the instance: 0 is "eth0"
+
+	MTU int // in bytes, of both sides; 0 means 1500
+}
+
+// A Table is a route table. It is chosen by where a packet came in.
+type Table struct {
+	ID     string
+	Routes []TableRoute
+}
+
+// A TableRoute sends a prefix to the first of its targets that is usable: a link
+// always is, an interface while it is plugged in, a tunnel while it is up. If
+// none is usable and one of them is a tunnel, the route does not exist, and the
+// next shorter prefix decides; otherwise its packets are dropped in silence, as
+// they are without targets. What no route knows is dropped with ICMP
+// unreachable.
+type TableRoute struct {
+	Destination netip.Prefix
+	Targets     []Target
+}
+
+// A Target is where a route leads.
+type Target struct {
+	Kind TargetKind
+	ID   string
+}
+
+// TargetKind says what a target's id names.
+type TargetKind string
+
+// Kinds of targets.
+const (
+	ToLink      TargetKind = "link"
+	ToTunnel    TargetKind = "tunnel"
+	ToInterface TargetKind = "interface"
+)
+
+// A Link joins two networks. What comes out of it in a network is routed by
+// that end's table; with an empty Table only to the network's own Interfaces.
+type Link struct {
+	ID   string
+	Ends [2]LinkEnd
+	MTU  int // in bytes; 0 means 1500
+}
+
+// A LinkEnd is one side of a link.
+type LinkEnd struct {
+	Network string
+	Table   string
+}
+
+// A TUN is the place of a tunnel in a network. The device itself, named
+// TUNName(ID), is opened in the network's namespace by the tunnel's owner.
+type TUN struct {
+	ID      string // of the tunnel
+	Network string
+	Table   string       // where packets that come out of the tunnel are routed
+	Inside  netip.Prefix // our address with the length of the inside range; zero for none
+	MTU     int          // in bytes; 0 leaves what the device was opened with
+}
+
+// A Group is a stateful filter with the interfaces that share it: what a rule
+// allows may pass, and so may its answers.
+type Group struct {
+	ID      string
+	Members []netip.Addr // addresses of all its interfaces, for rules that name the group
+	Rules   []FilterRule
+}
+
+// A FilterRule allows one kind of traffic between the members and a peer.
+type FilterRule struct {
+	Egress   bool
+	Protocol int // IP protocol number; -1 any
+
+	// FromPort and ToPort bound the destination port of TCP and UDP; for ICMP
+	// they are type and code. -1 means any. Other protocols ignore them.
+	FromPort, ToPort int
+
+	Peer      netip.Prefix // zero if PeerGroup is set
+	PeerGroup string       // id of a Group of the same network
+}
