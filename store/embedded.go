@@ -47,6 +47,7 @@ func (s *Store) openEmbedded(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("start etcd: %w", err)
 	}
+	s.embedded = server
 	s.closers = append(s.closers, server.Close)
 	select {
 	case <-server.Server.ReadyNotify():
@@ -127,12 +128,9 @@ func (s *Store) tidy(ctx context.Context, keep, free int64) error {
 			return fmt.Errorf("compact: %w", err)
 		}
 	}
-	status, err := s.client.Status(ctx, "")
-	if err != nil {
-		return fmt.Errorf("ask for the size: %w", err)
-	}
-	if status.DbSize-status.DbSizeInUse > free {
-		if _, err := s.client.Defragment(ctx, ""); err != nil {
+	backend := s.embedded.Server.Backend() // the client in this process can't defragment
+	if backend.Size()-backend.SizeInUse() > free {
+		if err := backend.Defrag(); err != nil {
 			return fmt.Errorf("defragment: %w", err)
 		}
 	}
@@ -141,7 +139,7 @@ func (s *Store) tidy(ctx context.Context, keep, free int64) error {
 		return fmt.Errorf("list alarms: %w", err)
 	}
 	for _, alarm := range alarms.Alarms {
-		if alarm.Alarm != etcdserverpb.AlarmType_NOSPACE || status.DbSizeInUse > quotaBytes*3/4 {
+		if alarm.Alarm != etcdserverpb.AlarmType_NOSPACE || backend.SizeInUse() > quotaBytes*3/4 {
 			continue
 		}
 		if _, err := s.client.AlarmDisarm(ctx, (*clientv3.AlarmMember)(alarm)); err != nil {

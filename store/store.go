@@ -29,6 +29,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
 	"golang.org/x/sync/semaphore"
 
 	"causeway.dev/internal/run"
@@ -57,11 +58,12 @@ type Config struct {
 
 // A Store holds the records. Its methods may be called by any goroutine.
 type Store struct {
-	client  *clientv3.Client
-	logger  *slog.Logger
-	group   *run.Group
-	closers []func() // in order of their use, last opened first
-	current atomic.Pointer[Snapshot]
+	client   *clientv3.Client
+	embedded *embed.Etcd // nil where the cluster is external
+	logger   *slog.Logger
+	group    *run.Group
+	closers  []func() // in order of their use, last opened first
+	current  atomic.Pointer[Snapshot]
 
 	// writers lets attempts that may conflict run side by side, each with a
 	// weight of 1, and an attempt that must not conflict alone, with all the
