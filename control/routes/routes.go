@@ -1,0 +1,223 @@
+// Package routes answers which routes a route table has in effect: those
+// entered by hand, the local ones, and those that gateways propagate. The API
+// shows them, and plan compiles them.
+package routes
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// LocalTarget is the target of the routes to a VPC's own ranges.
+const LocalTarget = "local"
+
+// Origin says how a route came into its table, in AWS's words.
+type Origin string
+
+// Origins of routes.
+const (
+	OriginCreateRouteTable Origin = "CreateRouteTable"           // local: came with the table
+	OriginCreateRoute      Origin = "CreateRoute"                // entered by hand
+	OriginPropagation      Origin = "EnableVgwRoutePropagation" // learned from a gateway
+)
+
+// State says whether a route carries packets, in AWS's words.
+type State string
+
+// States of routes.
+const (
+	StateActive    State = "active"
+	StateBlackhole State = "blackhole" // its target can't take packets: they are dropped
+)
+
+// An EffectiveRoute is a route as DescribeRouteTables shows it.
+type EffectiveRoute struct {
+	Destination netip.Prefix
+
+	// Exactly one of these says where the route leads, except that a route to
+	// an instance also names the network interface that it means.
+	Gateway          string // "local" or "vgw-…"
+	Instance         string // "i-…"
+	NetworkInterface string // "eni-…"
+
+	Origin Origin
+	State  State
+}
+
+// Routes computes the effective routes of the tables of one scope. It reads the
+// records of the scope once, when it first needs them, so that all tables cost
+// little more than one. It belongs to one goroutine.
+type Routes struct {
+	reader store.Reader
+	scope  store.Scope
+
+	propagated map[string][]netip.Prefix // by gateway; nil until needed
+}
+
+// New returns the Routes of a scope, as r shows it.
+func New(r store.Reader, s store.Scope) *Routes { return &Routes{reader: r, scope: s} }
+
+// Effective returns the routes of a table, sorted by destination:
+//
+//   - the VPC's own ranges, which no other route overrides;
+//   - the routes entered by hand, in state blackhole where the gateway is not
+//     attached to the VPC, or the instance or network interface is gone or is
+//     not wanted running;
+//   - for each attached gateway that propagates into the table, the static
+//     routes of its connections that have a tunnel up, once each. A route
+//     entered by hand for the same destination wins, and so do the VPC's own
+//     ranges for all that lies in them.
+//
+// A table of a VPC that is gone has no routes.
+func (r *Routes) Effective(table resource.RouteTable) []EffectiveRoute {
+	vpc, ok := store.VPCs.Get(r.reader, r.scope, table.VPC)
+	if !ok || vpc.Deleted != nil {
+		return nil
+	}
+	taken := make(map[netip.Prefix]bool)
+	var routes []EffectiveRoute
+	add := func(route EffectiveRoute) {
+		if !taken[route.Destination] {
+			taken[route.Destination] = true
+			routes = append(routes, route)
+		}
+	}
+	local := LocalRanges(vpc)
+	for _, prefix := range local {
+		add(EffectiveRoute{Destination: prefix, Gateway: LocalTarget, Origin: OriginCreateRouteTable, State: StateActive})
+	}
+	for _, route := range table.Routes {
+		add(r.manual(vpc, route))
+	}
+	for _, gateway := range table.PropagatingVGWs {
+		if !r.attached(gateway, vpc.ID) {
+			continue
+		}
+		for _, prefix := range r.propagatedBy(gateway) {
+			if !within(prefix, local) {
+				add(EffectiveRoute{Destination: prefix, Gateway: gateway, Origin: OriginPropagation, State: StateActive})
+			}
+		}
+	}
+	slices.SortFunc(routes, func(a, b EffectiveRoute) int { return ComparePrefixes(a.Destination, b.Destination) })
+	return routes
+}
+
+func (r *Routes) manual(vpc resource.VPC, route resource.Route) EffectiveRoute {
+	effective := EffectiveRoute{
+		Destination: route.Destination, Gateway: route.Gateway, Instance: route.Instance, NetworkInterface: route.NetworkInterface,
+		Origin: OriginCreateRoute, State: StateBlackhole,
+	}
+	if route.Gateway != "" {
+		if r.attached(route.Gateway, vpc.ID) {
+			effective.State = StateActive
+		}
+		return effective
+	}
+	if route.Instance != "" {
+		instance, _ := store.Instances.Get(r.reader, r.scope, route.Instance)
+		if len(instance.Interfaces) > 0 {
+			effective.NetworkInterface = instance.Interfaces[0] // the primary one
+		}
+	}
+	if r.usable(vpc.ID, effective.NetworkInterface) {
+		effective.State = StateActive
+	}
+	return effective
+}
+
+// usable reports whether packets can be sent to a network interface: it is part
+// of the VPC and its instance is wanted running.
+func (r *Routes) usable(vpc, id string) bool {
+	nic, ok := store.NetworkInterfaces.Get(r.reader, r.scope, id)
+	if !ok || nic.VPC != vpc || nic.Deleted != nil {
+		return false
+	}
+	instance, ok := store.Instances.Get(r.reader, r.scope, nic.Instance)
+	return ok && Wanted(instance)
+}
+
+// attached reports whether a gateway is attached to a VPC.
+func (r *Routes) attached(gateway, vpc string) bool {
+	vgw, ok := store.VPNGateways.Get(r.reader, r.scope, gateway)
+	return ok && AttachedVPC(vgw) == vpc
+}
+
+// propagatedBy returns the static routes of a gateway's connections that have a
+// tunnel up.
+func (r *Routes) propagatedBy(gateway string) []netip.Prefix {
+	if r.propagated == nil {
+		r.propagated = make(map[string][]netip.Prefix)
+		for connection := range store.VPNConnections.List(r.reader, r.scope) {
+			if connection.State == resource.StateAvailable && connection.Deleted == nil && r.up(connection.ID) {
+				prefixes := r.propagated[connection.VPNGateway]
+				for _, route := range StaticRoutes(connection) {
+					prefixes = append(prefixes, route)
+				}
+				r.propagated[connection.VPNGateway] = prefixes
+			}
+		}
+	}
+	return r.propagated[gateway]
+}
+
+// up reports whether at least one tunnel of a connection is up.
+func (r *Routes) up(connection string) bool {
+	for number := 1; number <= 2; number++ {
+		if status, _ := store.TunnelStatuses.Get(r.reader, r.scope, resource.TunnelID(connection, number)); status.Up {
+			return true
+		}
+	}
+	return false
+}
+
+// LocalRanges returns the ranges of a VPC, the primary one first.
+func LocalRanges(vpc resource.VPC) []netip.Prefix {
+	var ranges []netip.Prefix
+	for _, association := range vpc.CIDRs {
+		if association.State == "associated" {
+			ranges = append(ranges, association.Prefix)
+		}
+	}
+	return ranges
+}
+
+// AttachedVPC returns the VPC that a gateway is attached to, or "".
+func AttachedVPC(vgw resource.VPNGateway) string {
+	if vgw.Deleted != nil || vgw.AttachmentState != resource.StateAttached {
+		return ""
+	}
+	return vgw.VPC
+}
+
+// StaticRoutes returns the prefixes behind a connection's customer gateway that
+// are in use.
+func StaticRoutes(connection resource.VPNConnection) []netip.Prefix {
+	var prefixes []netip.Prefix
+	for _, route := range connection.Routes {
+		if route.State != resource.StateDeleting && route.State != resource.StateDeleted {
+			prefixes = append(prefixes, route.Destination)
+		}
+	}
+	return prefixes
+}
+
+// Wanted reports whether an instance is wanted running.
+func Wanted(instance resource.Instance) bool {
+	return instance.Wanted == "running" && instance.Deleted == nil
+}
+
+// ComparePrefixes orders prefixes by address, then by length, shorter first.
+func ComparePrefixes(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+}
+
+func within(prefix netip.Prefix, ranges []netip.Prefix) bool {
+	return slices.ContainsFunc(ranges, func(local netip.Prefix) bool {
+		return local.Bits() <= prefix.Bits() && local.Contains(prefix.Addr())
+	})
+}
