@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/api/model"
+	"causeway.dev/api/wire"
 )
 
 // A Caller is who made a request, and when.
@@ -65,6 +66,9 @@ type Service struct {
 // check panics unless each handler stands under the name of its own action: it
 // can only be wrong by our mistake.
 func (s Service) check() {
+	if _, ok := wire.DialectOf(s.Model.Protocol); !ok {
+		panic(fmt.Sprintf("service %s speaks %q", s.Model.Name, s.Model.Protocol))
+	}
 	for name, h := range s.Actions {
 		if _, ok := s.Model.Actions[name]; !ok {
 			panic(fmt.Sprintf("service %s has no action %s", s.Model.Name, name))

@@ -1,0 +1,214 @@
+package ec2
+
+import (
+	"iter"
+	"slices"
+	"strings"
+
+	model "causeway.dev/api/model/ec2"
+	"causeway.dev/resource"
+)
+
+// Bounds of the filters of one request.
+const (
+	filtersMax      = 50
+	filterValuesMax = 200 // over all filters
+)
+
+// fields tell which values a record has for the filters of a Describe, by the
+// filter's name. A record passes if one of its values matches.
+//
+// Names that the model has and fields does not are of features that are not
+// built: no record has a value for them, so nothing passes.
+type fields[T any] map[string]func(r reader, v *T) []string
+
+// A selection is a checked set of filters. All of them must match.
+type selection[T any] []criterion[T]
+
+type criterion[T any] struct {
+	values   func(r reader, v *T) []string // nil: no record has any
+	patterns []pattern
+}
+
+// compile checks the filters of a Describe: names must be among the action's in
+// the model. Tags are known to all of them that have tags in the model.
+func (f fields[T]) compile(action string, filters []model.Filter) (selection[T], error) {
+	if len(filters) > filtersMax {
+		return nil, resource.Errorf(resource.CodeFilterLimitExceeded, "The request has %d filters; at most %d are allowed", len(filters), filtersMax)
+	}
+	chosen, total := make(selection[T], 0, len(filters)), 0
+	for _, filter := range filters {
+		name := val(filter.Name)
+		if name == "" {
+			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "A filter needs a name")
+		}
+		if len(filter.Values) == 0 {
+			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "The filter '%s' needs at least one value", clip(name))
+		}
+		if total += len(filter.Values); total > filterValuesMax {
+			return nil, resource.Errorf(resource.CodeFilterLimitExceeded, "The request has more than %d filter values", filterValuesMax)
+		}
+		values, known := f.lookup(model.Actions[action].Filters, name)
+		if !known {
+			return nil, resource.Errorf(resource.CodeInvalidFilter, "The filter '%s' is invalid", clip(name))
+		}
+		c := criterion[T]{values: values}
+		for _, v := range filter.Values {
+			c.patterns = append(c.patterns, parsePattern(v))
+		}
+		chosen = append(chosen, c)
+	}
+	return chosen, nil
+}
+
+// lookup returns how to get a filter's values, and whether the action has it.
+func (f fields[T]) lookup(names []string, name string) (values func(r reader, v *T) []string, known bool) {
+	if key, isTag := strings.CutPrefix(name, "tag:"); isTag && key != "" {
+		return tagValues[T](key), slices.Contains(names, "tag") || slices.Contains(names, "tag:")
+	}
+	if name == "tag" || name == "tag:" || !slices.Contains(names, name) {
+		return nil, false
+	}
+	if name == "tag-key" && f[name] == nil {
+		return tagKeys[T], true
+	}
+	return f[name], true
+}
+
+// matches reports whether a record passes.
+func (s selection[T]) matches(r reader, v *T) bool {
+	for _, c := range s {
+		if c.values == nil || !slices.ContainsFunc(c.values(r, v), c.accepts) {
+			return false
+		}
+	}
+	return true
+}
+
+// filter returns the records that pass.
+func (s selection[T]) filter(r reader, all iter.Seq[T]) iter.Seq[T] {
+	if len(s) == 0 {
+		return all
+	}
+	return func(yield func(T) bool) {
+		for v := range all {
+			if s.matches(r, &v) && !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+func (c *criterion[T]) accepts(value string) bool {
+	return slices.ContainsFunc(c.patterns, func(p pattern) bool { return p.matches(value) })
+}
+
+// tagged is what has tags without being a record of its own.
+type tagged interface{ tags() []resource.Tag }
+
+func tagsOf[T any](v *T) []resource.Tag {
+	if t, ok := any(v).(tagged); ok {
+		return t.tags()
+	}
+	return metaOf(v).Tags
+}
+
+func tagValues[T any](key string) func(reader, *T) []string {
+	return func(_ reader, v *T) []string {
+		for _, t := range tagsOf(v) {
+			if t.Key == key {
+				return []string{t.Value}
+			}
+		}
+		return nil
+	}
+}
+
+func tagKeys[T any](_ reader, v *T) []string {
+	tags := tagsOf(v)
+	keys := make([]string, len(tags))
+	for i, t := range tags {
+		keys[i] = t.Key
+	}
+	return keys
+}
+
+// A pattern is a filter's value: "*" stands for any text, "?" for one
+// character, and a backslash takes the meaning from the next character.
+type pattern struct {
+	text  string // without backslashes; all there is to a pattern without wildcards
+	parts []patternPart
+}
+
+type patternPart struct {
+	wildcard bool // char is '*' or '?'
+	char     rune
+}
+
+func parsePattern(s string) pattern {
+	var p pattern
+	var text strings.Builder
+	wild, escaped := false, false
+	for _, c := range s {
+		if c == '\\' && !escaped {
+			escaped = true
+			continue
+		}
+		part := patternPart{wildcard: !escaped && (c == '*' || c == '?'), char: c}
+		wild, escaped = wild || part.wildcard, false
+		p.parts = append(p.parts, part)
+		text.WriteRune(c)
+	}
+	if !wild {
+		return pattern{text: text.String()}
+	}
+	return p
+}
+
+// matches compares with backtracking to the last "*" only, which is enough:
+// an earlier one need not take more than it did. So the time is at most the
+// product of both lengths.
+func (p pattern) matches(s string) bool {
+	if p.parts == nil {
+		return p.text == s
+	}
+	parts, text := p.parts, []rune(s)
+	at, star, resume := 0, -1, 0
+	for i := 0; i < len(text); {
+		switch {
+		case at < len(parts) && parts[at] == anyText:
+			star, resume = at, i
+			at++
+		case at < len(parts) && (parts[at].wildcard || parts[at].char == text[i]):
+			at++
+			i++
+		case star >= 0:
+			resume++
+			at, i = star+1, resume
+		default:
+			return false
+		}
+	}
+	for at < len(parts) && parts[at] == anyText {
+		at++
+	}
+	return at == len(parts)
+}
+
+var anyText = patternPart{wildcard: true, char: '*'}
+
+// truth is how filters spell a boolean.
+func truth(b bool) []string {
+	if b {
+		return []string{"true"}
+	}
+	return []string{"false"}
+}
+
+// one is the value of a field; empty is none.
+func one(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}

@@ -1,0 +1,169 @@
+// Package ec2 holds the operations of EC2's API: VPC, instances and
+// Site-to-Site VPN. Each is a method from the generated request to the generated
+// answer, in the file of its noun.
+//
+// An operation that changes something does so in one transaction, which checks
+// all rules first; one that describes reads a snapshot. Every refusal is a
+// resource.Error with AWS's code.
+package ec2
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	model "causeway.dev/api/model/ec2"
+	"causeway.dev/api/server"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// Config is what the operations need to know of the installation.
+type Config struct {
+	Store *store.Store
+
+	// Regions are those that are served, with their zones.
+	Regions []Region
+
+	// Limits bound what an account can have in a region. Zero values mean
+	// AWS's defaults.
+	Limits Limits
+
+	// OutsideAddresses are the ranges that the gateways' own addresses are
+	// taken from.
+	OutsideAddresses []netip.Prefix
+
+	// Host is what the instances run on.
+	Host Host
+
+	// Console reads what instances print; nil if nobody keeps it.
+	Console Console
+
+	// Endpoint is the URL under which clients reach this API, for
+	// DescribeRegions; it may be empty.
+	Endpoint string
+
+	// Rand is where ids and keys come from. Nil is crypto/rand's.
+	Rand io.Reader
+}
+
+// A Region is a region with its zones: "us-east-1" has "us-east-1a" and so on.
+type Region struct {
+	Name  string
+	Zones []string // at least one
+}
+
+// A Host is what instances share: none has a part of it of its own.
+type Host struct {
+	CPUs         int
+	MemoryMiB    int64
+	Architecture string // AWS's name: "x86_64" or "arm64"
+}
+
+// A Console keeps what instances print.
+type Console interface {
+	// ConsoleOutput returns the newest part of what an instance printed, and
+	// when it last did; nothing and the zero time if it never did.
+	ConsoleOutput(ctx context.Context, instance string) (output []byte, at time.Time, err error)
+}
+
+// A Service has the operations as its methods. They may be called by any
+// goroutine.
+type Service struct {
+	store  *store.Store
+	config Config
+	limits Limits
+	rand   io.Reader
+}
+
+// New returns the operations on a store.
+func New(cfg Config) *Service {
+	s := &Service{store: cfg.Store, config: cfg, limits: cfg.Limits.withDefaults(), rand: cfg.Rand}
+	if s.rand == nil {
+		s.rand = rand.Reader
+	}
+	return s
+}
+
+// actions are handlers by the name of their action.
+type actions map[string]server.Handler
+
+// Server returns the service as api/server takes it. Each noun's file tells
+// which actions it has.
+func (s *Service) Server() server.Service {
+	all := actions{}
+	for _, part := range []actions{
+		s.tagActions(),
+		s.siteToSiteActions(),
+	} {
+		maps.Copy(all, part)
+	}
+	return server.Service{Model: model.Service, Actions: all}
+}
+
+// A reader is one account's part of one region, as of a snapshot or within a
+// transaction.
+type reader struct {
+	store.Reader
+	scope store.Scope
+	now   time.Time // when the request came in
+}
+
+// A writer is a reader within a transaction, which can write too.
+type writer struct {
+	reader
+	tx *store.Tx
+}
+
+// read returns what the caller sees now.
+func (s *Service) read(c server.Caller) reader {
+	return reader{Reader: s.store.Snapshot(), scope: scopeOf(c), now: c.Now}
+}
+
+// update runs f in a transaction. f may run several times, and changes nothing
+// but through w and what it assigns to before it returns. With dryRun all is
+// checked and nothing is stored.
+func (s *Service) update(ctx context.Context, c server.Caller, dryRun *bool, f func(w writer) error) error {
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		if err := f(writer{reader: reader{Reader: tx, scope: scopeOf(c), now: c.Now}, tx: tx}); err != nil {
+			return err
+		}
+		return checkDryRun(dryRun)
+	})
+}
+
+// checkDryRun is the end of every check: what a caller who asked for a dry run
+// is told if the request would have succeeded.
+func checkDryRun(dryRun *bool) error {
+	if dryRun != nil && *dryRun {
+		return resource.Errorf(resource.CodeDryRunOperation, "Request would have succeeded, but DryRun flag is set.")
+	}
+	return nil
+}
+
+func scopeOf(c server.Caller) store.Scope {
+	return store.Scope{Account: c.Account, Region: c.Region}
+}
+
+// newMeta is the Meta of something that is created now.
+func (r reader) newMeta(id string, tags []resource.Tag) resource.Meta {
+	return resource.Meta{ID: id, Account: r.scope.Account, Region: r.scope.Region, Created: r.now.UTC().Truncate(time.Millisecond), Tags: tags}
+}
+
+// zones returns the zones of a region, in order.
+func (s *Service) zones(region string) []string {
+	at := slices.IndexFunc(s.config.Regions, func(r Region) bool { return r.Name == region })
+	if at < 0 {
+		return nil
+	}
+	return s.config.Regions[at].Zones
+}
+
+// arn names something of this scope to all of AWS.
+func (r reader) arn(kind, id string) *string {
+	return str("arn:aws:ec2:" + r.scope.Region + ":" + r.scope.Account + ":" + kind + "/" + id)
+}

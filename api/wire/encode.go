@@ -1,0 +1,216 @@
+package wire
+
+import (
+	"encoding/base64"
+	"reflect"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+const declaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
+
+// TimeLayout is how times are written in answers, in UTC.
+const TimeLayout = "2006-01-02T15:04:05.000Z"
+
+// An Envelope is what stands around an answer.
+type Envelope struct {
+	Dialect   Dialect
+	Action    string
+	Namespace string // of the XML
+	RequestID string
+}
+
+// AppendAnswer appends the XML of a successful answer. out points to the
+// generated output of the action.
+//
+// Absent values are left out, as an empty element would be read as a value. Lists
+// are always there, empty if need be: clients ask for them by name. Return, and
+// the answer of an action that has none, is true unless set: what failed has an
+// error instead.
+func AppendAnswer(dst []byte, e Envelope, out any) []byte {
+	v := reflect.ValueOf(out).Elem()
+	p := planOf(v.Type())
+	dst = append(dst, declaration...)
+	dst = append(dst, '<')
+	dst = append(dst, e.Action...)
+	dst = append(dst, `Response xmlns="`...)
+	dst = append(dst, e.Namespace...)
+	dst = append(dst, `">`...)
+	switch {
+	case e.Dialect == EC2:
+		dst = appendElement(dst, "requestId", e.RequestID)
+		if len(p.fields) == 0 {
+			dst = append(dst, "<return>true</return>"...)
+		}
+		dst = p.appendMembers(dst, v)
+	default:
+		if len(p.fields) > 0 {
+			dst = append(dst, '<')
+			dst = append(dst, e.Action...)
+			dst = append(dst, "Result>"...)
+			dst = p.appendMembers(dst, v)
+			dst = append(dst, "</"...)
+			dst = append(dst, e.Action...)
+			dst = append(dst, "Result>"...)
+		}
+		dst = append(dst, "<ResponseMetadata>"...)
+		dst = appendElement(dst, "RequestId", e.RequestID)
+		dst = append(dst, "</ResponseMetadata>"...)
+	}
+	dst = append(dst, "</"...)
+	dst = append(dst, e.Action...)
+	return append(dst, "Response>"...)
+}
+
+// A Fault is an error as the caller is told it.
+type Fault struct {
+	Code      string
+	Message   string
+	Sender    bool // it is the caller's fault, not ours
+	RequestID string
+}
+
+// AppendError appends the XML of an error. The EC2 dialect has no namespace
+// there; namespace is used in the Query dialect only.
+func AppendError(dst []byte, d Dialect, namespace string, f Fault) []byte {
+	dst = append(dst, declaration...)
+	if d == EC2 {
+		dst = append(dst, "<Response><Errors><Error>"...)
+		dst = appendElement(dst, "Code", f.Code)
+		dst = appendElement(dst, "Message", f.Message)
+		dst = append(dst, "</Error></Errors>"...)
+		dst = appendElement(dst, "RequestID", f.RequestID)
+		return append(dst, "</Response>"...)
+	}
+	kind := "Receiver"
+	if f.Sender {
+		kind = "Sender"
+	}
+	dst = append(dst, `<ErrorResponse xmlns="`...)
+	dst = append(dst, namespace...)
+	dst = append(dst, `"><Error>`...)
+	dst = appendElement(dst, "Type", kind)
+	dst = appendElement(dst, "Code", f.Code)
+	dst = appendElement(dst, "Message", f.Message)
+	dst = append(dst, "</Error>"...)
+	dst = appendElement(dst, "RequestId", f.RequestID)
+	return append(dst, "</ErrorResponse>"...)
+}
+
+func appendElement(dst []byte, name, text string) []byte {
+	dst = append(dst, '<')
+	dst = append(dst, name...)
+	dst = append(dst, '>')
+	dst = appendText(dst, text)
+	dst = append(dst, "</"...)
+	dst = append(dst, name...)
+	return append(dst, '>')
+}
+
+// appendMembers appends the members of the structure v.
+func (p *plan) appendMembers(dst []byte, v reflect.Value) []byte {
+	for i := range p.fields {
+		f := &p.fields[i]
+		if f.empty == nil {
+			continue
+		}
+		member := v.Field(f.index)
+		switch {
+		case f.list:
+			dst = f.appendList(dst, member)
+		case member.IsNil():
+			if f.returns {
+				dst = append(dst, "<return>true</return>"...)
+			}
+		default:
+			if f.kind != kindBlob {
+				member = member.Elem()
+			}
+			dst = append(dst, f.open...)
+			dst = f.appendValue(dst, member)
+			dst = append(dst, f.close...)
+		}
+	}
+	return dst
+}
+
+func (f *field) appendList(dst []byte, list reflect.Value) []byte {
+	n := list.Len()
+	if n == 0 {
+		return append(dst, f.empty...)
+	}
+	dst = append(dst, f.open...)
+	for i := range n {
+		dst = append(dst, f.itemOpen...)
+		dst = f.appendValue(dst, list.Index(i))
+		dst = append(dst, f.itemClose...)
+	}
+	return append(dst, f.close...)
+}
+
+// appendValue appends the text or the members of v, which is not a pointer.
+func (f *field) appendValue(dst []byte, v reflect.Value) []byte {
+	switch f.kind {
+	case kindString:
+		return appendText(dst, v.String())
+	case kindBool:
+		return strconv.AppendBool(dst, v.Bool())
+	case kindInt32, kindInt64:
+		return strconv.AppendInt(dst, v.Int(), 10)
+	case kindFloat:
+		return strconv.AppendFloat(dst, v.Float(), 'f', -1, 64)
+	case kindTime:
+		return v.Addr().Interface().(*time.Time).UTC().AppendFormat(dst, TimeLayout)
+	case kindBlob:
+		return base64.StdEncoding.AppendEncode(dst, v.Bytes())
+	default:
+		return f.sub.appendMembers(dst, v)
+	}
+}
+
+// appendText appends s with what XML gives a meaning escaped. A character that
+// XML can't carry becomes U+FFFD.
+func appendText(dst []byte, s string) []byte {
+	done := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if isXML(r) && (r != utf8.RuneError || size > 1) {
+				i += size
+				continue
+			}
+			dst = append(dst, s[done:i]...)
+			dst = append(dst, "\uFFFD"...)
+			i += size
+			done = i
+			continue
+		}
+		escape := escapes[c]
+		i++
+		if escape == "" {
+			continue
+		}
+		dst = append(dst, s[done:i-1]...)
+		dst = append(dst, escape...)
+		done = i
+	}
+	return append(dst, s[done:]...)
+}
+
+// escapes says what to write for an ASCII character; empty: itself. A carriage
+// return would be read as a line feed if it stood there bare.
+var escapes = func() (table [utf8.RuneSelf]string) {
+	for c := range table {
+		if !isXML(rune(c)) {
+			table[c] = "\uFFFD"
+		}
+	}
+	table['&'] = "&amp;"
+	table['<'] = "&lt;"
+	table['>'] = "&gt;"
+	table['"'] = "&#34;"
+	table['\r'] = "&#xD;"
+	return table
+}()
