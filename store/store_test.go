@@ -318,6 +318,9 @@ func TestCounterAcrossStores(t *testing.T) {
 		}
 	}
 	group.Wait()
+	if err := first.Wait(t.Context(), second.Snapshot().Revision()); err != nil {
+		t.Fatal(err)
+	}
 	counter, _ := store.CustomerGateways.Get(first.Snapshot(), scope, "cgw-1")
 	if want := uint32(2 * writers * rounds); counter.ASN != want {
 		t.Errorf("counted to %d, want %d", counter.ASN, want)
