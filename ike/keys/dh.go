@@ -147,8 +147,8 @@ type ecp struct {
 	private *ecdh.PrivateKey
 }
 
-// ecpScalarLength is the length of the order of each curve in octets, with the
-// mask for the bits of the first octet that the order uses.
+// ecpScalar is the length of a curve's order in octets, with a mask for the bits
+// of the first octet that the order has.
 func ecpScalar(curve ecdh.Curve) (length int, mask byte) {
 	switch curve {
 	case ecdh.P256():
