@@ -1,0 +1,84 @@
+package plan
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"causeway.dev/control/routes"
+	"causeway.dev/nodespec"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// groups compiles the security groups that interfaces of a VPC use. A rule for
+// the members of a group that has none allows nothing and is left out.
+func (c *compiler) groups(vpc resource.VPC) []nodespec.Group {
+	members := make(map[string][]netip.Addr)
+	for _, p := range c.plugged[vpc.ID] {
+		for _, group := range p.nic.Groups {
+			members[group] = append(members[group], p.nic.Address)
+		}
+	}
+	var groups []nodespec.Group
+	for _, id := range slices.Sorted(maps.Keys(members)) {
+		// A group that is gone keeps its place, without rules: it lets
+		// nothing pass.
+		group, _ := store.SecurityGroups.Get(c.snapshot, scopeOf(vpc.Meta), id)
+		compiled := nodespec.Group{ID: id, Members: members[id]}
+		slices.SortFunc(compiled.Members, netip.Addr.Compare)
+		for _, rule := range group.Rules {
+			if rule.Group == "" || members[rule.Group] != nil {
+				compiled.Rules = append(compiled.Rules, compileRule(rule))
+			}
+		}
+		slices.SortFunc(compiled.Rules, compareRules)
+		compiled.Rules = slices.Compact(compiled.Rules)
+		groups = append(groups, compiled)
+	}
+	return groups
+}
+
+// protocols are the names that AWS has for protocol numbers.
+var protocols = map[string]int{"-1": -1, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
+
+func compileRule(rule resource.SecurityGroupRule) nodespec.Rule {
+	protocol, named := protocols[rule.Protocol]
+	if !named {
+		protocol, _ = strconv.Atoi(rule.Protocol) // the API stores names and numbers only
+	}
+	compiled := nodespec.Rule{
+		Egress: rule.Egress, Protocol: protocol,
+		FromPort: -1, ToPort: -1, // of a protocol without ports
+		Peer: rule.CIDR, PeerGroup: rule.Group,
+	}
+	switch protocol {
+	case 1, 6, 17, 58:
+		compiled.FromPort, compiled.ToPort = int(rule.FromPort), int(rule.ToPort)
+	}
+	return compiled
+}
+
+func compareRules(a, b nodespec.Rule) int {
+	return cmp.Or(
+		compareBools(a.Egress, b.Egress),
+		cmp.Compare(a.Protocol, b.Protocol),
+		cmp.Compare(a.FromPort, b.FromPort),
+		cmp.Compare(a.ToPort, b.ToPort),
+		cmp.Compare(a.PeerGroup, b.PeerGroup),
+		routes.ComparePrefixes(a.Peer, b.Peer),
+	)
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}

@@ -1,0 +1,224 @@
+// Package plan compiles what is stored into what a node shall be. It is a pure
+// function: the same records give the same value, and no clock, file or socket
+// takes part. So most questions about the network can be answered, and tested,
+// by reading the Text of a compiled value.
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"causeway.dev/control/routes"
+	"causeway.dev/nodespec"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// gatewayTable is the one route table of a gateway's network.
+const gatewayTable = "gateway"
+
+// Compile returns the desired state of a node. So far there is one node, and
+// everything is on it, whatever its name.
+//
+// Records that don't fit together, because one that another names is gone,
+// contribute nothing: the rest of the network does not suffer from them.
+func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
+	c := newCompiler(snapshot)
+	desired := nodespec.Desired{Revision: snapshot.Revision()}
+	for vpc := range store.VPCs.All(snapshot) {
+		if vpc.Deleted == nil {
+			desired.Networks = append(desired.Networks, c.vpc(vpc))
+		}
+	}
+	for vgw := range store.VPNGateways.All(snapshot) {
+		if vgw.Deleted != nil {
+			continue
+		}
+		desired.Networks = append(desired.Networks, c.gateway(vgw))
+		if vpc, ok := c.attachment(vgw); ok {
+			desired.Links = append(desired.Links, nodespec.Link{
+				ID: linkID(vgw.ID, vpc.ID),
+				// Packets from the gateway reach the VPC's interfaces only:
+				// a VPC is no way through to somewhere else.
+				Ends: [2]nodespec.LinkEnd{{Network: vgw.ID, Table: gatewayTable}, {Network: vpc.ID}},
+			})
+		}
+		for _, connection := range c.connections[vgw.ID] {
+			desired.Tunnels = append(desired.Tunnels, c.tunnels(connection)...)
+		}
+	}
+	for _, plugged := range c.plugged {
+		for _, p := range plugged {
+			if p.nic.DeviceIndex == 0 {
+				desired.Instances = append(desired.Instances, nodespec.Instance{
+					ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData,
+				})
+			}
+		}
+	}
+	slices.SortFunc(desired.Networks, func(a, b nodespec.Network) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(desired.Links, func(a, b nodespec.Link) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(desired.Tunnels, func(a, b nodespec.Tunnel) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(desired.Instances, func(a, b nodespec.Instance) int { return cmp.Compare(a.ID, b.ID) })
+	return desired
+}
+
+// compiler holds what several parts of a compilation look up, each read once.
+// Ids are unique among all accounts and regions.
+type compiler struct {
+	snapshot    *store.Snapshot
+	routes      map[store.Scope]*routes.Routes
+	plugged     map[string][]plugged                // by VPC
+	tables      map[string][]resource.RouteTable    // by VPC
+	connections map[string][]resource.VPNConnection // by gateway, those that shall work
+	proposals   map[string]proposals                // by the options that they follow from
+}
+
+// plugged is a network interface that shall carry packets, with its instance.
+type plugged struct {
+	nic      resource.NetworkInterface
+	instance resource.Instance
+	subnet   resource.Subnet
+}
+
+func newCompiler(snapshot *store.Snapshot) *compiler {
+	c := &compiler{
+		snapshot:    snapshot,
+		routes:      make(map[store.Scope]*routes.Routes),
+		plugged:     make(map[string][]plugged),
+		tables:      make(map[string][]resource.RouteTable),
+		connections: make(map[string][]resource.VPNConnection),
+		proposals:   make(map[string]proposals),
+	}
+	for nic := range store.NetworkInterfaces.All(snapshot) {
+		instance, ok := store.Instances.Get(snapshot, scopeOf(nic.Meta), nic.Instance)
+		subnet, found := store.Subnets.Get(snapshot, scopeOf(nic.Meta), nic.Subnet)
+		if ok && found && nic.Deleted == nil && routes.Wanted(instance) {
+			c.plugged[nic.VPC] = append(c.plugged[nic.VPC], plugged{nic, instance, subnet})
+		}
+	}
+	for table := range store.RouteTables.All(snapshot) {
+		c.tables[table.VPC] = append(c.tables[table.VPC], table)
+	}
+	for connection := range store.VPNConnections.All(snapshot) {
+		if connection.Deleted == nil && connection.State != resource.StateDeleting && connection.State != resource.StateDeleted {
+			c.connections[connection.VPNGateway] = append(c.connections[connection.VPNGateway], connection)
+		}
+	}
+	return c
+}
+
+func scopeOf(m resource.Meta) store.Scope { return store.Scope{Account: m.Account, Region: m.Region} }
+
+// routesOf returns the effective routes of a scope's tables.
+func (c *compiler) routesOf(s store.Scope) *routes.Routes {
+	if c.routes[s] == nil {
+		c.routes[s] = routes.New(c.snapshot, s)
+	}
+	return c.routes[s]
+}
+
+// vpc compiles a VPC's network.
+func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
+	network := nodespec.Network{ID: vpc.ID, Local: routes.LocalRanges(vpc), Groups: c.groups(vpc)}
+	slices.SortFunc(network.Local, routes.ComparePrefixes)
+	for _, p := range c.plugged[vpc.ID] {
+		network.Interfaces = append(network.Interfaces, nodespec.Interface{
+			ID:        p.nic.ID,
+			MAC:       p.nic.MAC,
+			Address:   p.nic.Address,
+			Subnet:    p.subnet.CIDR,
+			Table:     c.tableOf(vpc.ID, p.subnet.ID),
+			Groups:    slices.Sorted(slices.Values(p.nic.Groups)),
+			AnySource: !p.nic.SourceDestCheck,
+			Instance:  p.instance.ID,
+			Index:     int(p.nic.DeviceIndex),
+		})
+	}
+	for _, table := range c.tables[vpc.ID] {
+		network.Tables = append(network.Tables, nodespec.RouteTable{ID: table.ID, Routes: c.vpcRoutes(vpc, table)})
+	}
+	return network
+}
+
+// tableOf returns the route table that a subnet uses: the one associated with
+// it, or else the VPC's main one.
+func (c *compiler) tableOf(vpc, subnet string) string {
+	var main string
+	for _, table := range c.tables[vpc] {
+		if table.Main {
+			main = table.ID
+		}
+		for _, association := range table.Associations {
+			if association.Subnet == subnet {
+				return table.ID
+			}
+		}
+	}
+	return main
+}
+
+// vpcRoutes compiles a VPC's route table. Local routes need no entry: they are
+// what the network's ranges mean.
+func (c *compiler) vpcRoutes(vpc resource.VPC, table resource.RouteTable) []nodespec.Route {
+	var compiled []nodespec.Route
+	for _, effective := range c.routesOf(scopeOf(table.Meta)).Effective(table) {
+		if effective.Gateway == routes.LocalTarget {
+			continue
+		}
+		route := nodespec.Route{Destination: effective.Destination}
+		switch {
+		case effective.State == routes.StateBlackhole: // no target: drops
+		case effective.NetworkInterface != "":
+			route.Targets = []nodespec.Target{{Kind: nodespec.ToInterface, ID: effective.NetworkInterface}}
+		default:
+			route.Targets = []nodespec.Target{{Kind: nodespec.ToLink, ID: linkID(effective.Gateway, vpc.ID)}}
+		}
+		compiled = append(compiled, route)
+	}
+	return compiled
+}
+
+// gateway compiles a VPN gateway's network. It knows the ranges of its VPC and
+// the static routes of its connections, and what it does not know it drops.
+// What comes out of a tunnel is routed by the same table, so that sites also
+// reach each other through the gateway.
+func (c *compiler) gateway(vgw resource.VPNGateway) nodespec.Network {
+	targets := make(map[netip.Prefix][]nodespec.Target)
+	for _, connection := range c.connections[vgw.ID] {
+		for _, prefix := range routes.StaticRoutes(connection) {
+			// Connections come by id and their tunnels by number: the order
+			// in which the node prefers them.
+			for number := 1; number <= len(connection.Tunnels); number++ {
+				targets[prefix] = append(targets[prefix], nodespec.Target{Kind: nodespec.ToTunnel, ID: resource.TunnelID(connection.ID, number)})
+			}
+		}
+	}
+	if vpc, ok := c.attachment(vgw); ok {
+		for _, prefix := range routes.LocalRanges(vpc) {
+			targets[prefix] = []nodespec.Target{{Kind: nodespec.ToLink, ID: linkID(vgw.ID, vpc.ID)}}
+		}
+	}
+	table := nodespec.RouteTable{ID: gatewayTable}
+	for prefix, leads := range targets {
+		table.Routes = append(table.Routes, nodespec.Route{Destination: prefix, Targets: leads})
+	}
+	slices.SortFunc(table.Routes, func(a, b nodespec.Route) int { return routes.ComparePrefixes(a.Destination, b.Destination) })
+	return nodespec.Network{ID: vgw.ID, Tables: []nodespec.RouteTable{table}}
+}
+
+// attachment returns the VPC that a gateway is attached to.
+func (c *compiler) attachment(vgw resource.VPNGateway) (resource.VPC, bool) {
+	vpc, ok := store.VPCs.Get(c.snapshot, scopeOf(vgw.Meta), routes.AttachedVPC(vgw))
+	return vpc, ok && vpc.Deleted == nil
+}
+
+func linkID(vgw, vpc string) string { return vgw + ":" + vpc }
+
+// hostname is what AWS names a host after its address: "ip-10-0-1-4".
+func hostname(address netip.Addr) string {
+	return fmt.Sprintf("ip-%s", strings.NewReplacer(".", "-", ":", "-").Replace(address.String()))
+}

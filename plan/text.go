@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"causeway.dev/nodespec"
+)
+
+// Text shows a desired state for people and for comparing: one line a thing,
+// indented under what it belongs to. It leaves out the revision and the secrets.
+func Text(d nodespec.Desired) string {
+	var w writer
+	for _, network := range d.Networks {
+		w.line(0, "network %s%s", network.ID, each(" local ", network.Local))
+		for _, i := range network.Interfaces {
+			w.line(1, "interface %s %v mac %s subnet %v table %s%s%s", i.ID, i.Address, i.MAC, i.Subnet, i.Table, each(" group ", i.Groups), anySource(i))
+			w.line(2, "plugged into %s as %d", i.Instance, i.Index)
+		}
+		for _, table := range network.Tables {
+			w.line(1, "table %s", table.ID)
+			for _, route := range table.Routes {
+				w.line(2, "%v%s", route.Destination, leads(route.Targets))
+			}
+		}
+		for _, group := range network.Groups {
+			w.line(1, "group %s%s", group.ID, each(" member ", group.Members))
+			for _, rule := range group.Rules {
+				w.line(2, "%s", ruleText(rule))
+			}
+		}
+	}
+	for _, link := range d.Links {
+		w.line(0, "link %s", link.ID)
+		for _, end := range link.Ends {
+			w.line(1, "in %s to %s", end.Network, or(end.Table, "its interfaces"))
+		}
+	}
+	for _, t := range d.Tunnels {
+		w.line(0, "tunnel %s in %s to %s", t.ID, t.Network, t.Table)
+		w.line(1, "local %v remote %v inside %v start %v", t.Local, t.Remote, t.Inside, t.Start)
+		w.line(1, "selectors local%s remote%s", each(" ", t.LocalSelectors), each(" ", t.RemoteSelectors))
+		w.line(1, "ike%s, accepts %s", each(" ", t.IKEOffers), brief(t.IKEAccepts))
+		w.line(1, "esp%s, accepts %s", each(" ", t.ESPOffers), brief(t.ESPAccepts))
+		w.line(1, "lifetimes ike %v child %v, rekey margin %v fuzz %d%%", t.IKELifetime, t.ChildLifetime, t.RekeyMargin, t.RekeyFuzz)
+		w.line(1, "replay window %d, dpd %v %s", t.ReplayWindow, t.DPDTimeout, t.DPDAction)
+	}
+	for _, instance := range d.Instances {
+		w.line(0, "instance %s hostname %s, %d bytes of user data", instance.ID, instance.Hostname, len(instance.UserData))
+	}
+	return w.String()
+}
+
+type writer struct{ strings.Builder }
+
+func (w *writer) line(depth int, format string, args ...any) {
+	fmt.Fprintf(w, strings.Repeat("  ", depth)+format+"\n", args...)
+}
+
+func each[T any](before string, values []T) string {
+	var text strings.Builder
+	for _, v := range values {
+		fmt.Fprint(&text, before, v)
+	}
+	return text.String()
+}
+
+// brief shows the few or the many.
+func brief(values []string) string {
+	if len(values) <= offersMax {
+		return strings.Join(values, " ")
+	}
+	return fmt.Sprintf("%d from %s to %s", len(values), values[0], values[len(values)-1])
+}
+
+func leads(targets []nodespec.Target) string {
+	if len(targets) == 0 {
+		return " drop"
+	}
+	var text strings.Builder
+	for i, target := range targets {
+		text.WriteString([]string{" via ", ", else "}[min(i, 1)])
+		fmt.Fprintf(&text, "%s %s", target.Kind, target.ID)
+	}
+	return text.String()
+}
+
+func anySource(i nodespec.Interface) string {
+	if i.AnySource {
+		return " any source"
+	}
+	return ""
+}
+
+func ruleText(r nodespec.Rule) string {
+	direction := "from"
+	if r.Egress {
+		direction = "to"
+	}
+	peer := r.PeerGroup
+	if r.Peer != (netip.Prefix{}) {
+		peer = r.Peer.String()
+	}
+	return fmt.Sprintf("allow protocol %d ports %d-%d %s %s", r.Protocol, r.FromPort, r.ToPort, direction, peer)
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}

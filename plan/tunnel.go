@@ -1,0 +1,176 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"causeway.dev/nodespec"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// offersMax bounds what our side proposes: the first message of a negotiation
+// has to fit into one packet on any path.
+const offersMax = 8
+
+// AWS's own first choices when it initiates.
+const (
+	ikeOfferDefault = "aes128-sha1-group2"
+	espOfferDefault = "aes128-sha1-group2"
+)
+
+// tunnels compiles the two tunnels of a connection, or none if its customer
+// gateway has no address.
+func (c *compiler) tunnels(connection resource.VPNConnection) []nodespec.Tunnel {
+	customer, ok := store.CustomerGateways.Get(c.snapshot, scopeOf(connection.Meta), connection.CustomerGateway)
+	if !ok || !customer.Address.IsValid() {
+		return nil
+	}
+	compiled := make([]nodespec.Tunnel, len(connection.Tunnels))
+	for i, tunnel := range connection.Tunnels {
+		options := tunnel.Effective()
+		proposals := c.proposalsOf(tunnel.TunnelOptions)
+		compiled[i] = nodespec.Tunnel{
+			ID:           resource.TunnelID(connection.ID, i+1),
+			Network:      connection.VPNGateway,
+			Table:        gatewayTable,
+			Local:        tunnel.OutsideAddress,
+			Remote:       customer.Address,
+			Inside:       netip.PrefixFrom(tunnel.CloudInside(), tunnel.InsideCIDR.Bits()),
+			PreSharedKey: nodespec.Secret(tunnel.PreSharedKey),
+
+			IKEAccepts: proposals.ikeAccepts,
+			IKEOffers:  proposals.ikeOffers,
+			ESPAccepts: proposals.espAccepts,
+			ESPOffers:  proposals.espOffers,
+
+			// AWS names the ranges from the customer's side.
+			LocalSelectors:  []netip.Prefix{connection.RemoteIPv4CIDR},
+			RemoteSelectors: []netip.Prefix{connection.LocalIPv4CIDR},
+
+			Start:         options.StartupAction == resource.StartupActionStart,
+			IKELifetime:   options.Phase1Lifetime(),
+			ChildLifetime: options.Phase2Lifetime(),
+			RekeyMargin:   options.RekeyMarginTime(),
+			RekeyFuzz:     int(*options.RekeyFuzzPercentage),
+			ReplayWindow:  int(options.ReplayWindowSize),
+			DPDTimeout:    options.DPDTimeout(),
+			DPDAction:     options.DPDTimeoutAction,
+		}
+	}
+	return compiled
+}
+
+// proposals are what a tunnel's options allow, in the notation of nodespec, the
+// weakest first. Tunnels of the same options share them.
+type proposals struct {
+	ikeAccepts, ikeOffers []string
+	espAccepts, espOffers []string
+}
+
+// proposalsOf takes what the caller set: most callers set nothing.
+func (c *compiler) proposalsOf(set resource.TunnelOptions) proposals {
+	key := proposalsKey(set)
+	known, ok := c.proposals[key]
+	if !ok {
+		o := set.Built()
+		ike := withGroups(ikeCiphers(o.Phase1EncryptionAlgorithms, o.Phase1IntegrityAlgorithms), o.Phase1DHGroupNumbers)
+		esp := withGroups(espCiphers(o.Phase2EncryptionAlgorithms, o.Phase2IntegrityAlgorithms), o.Phase2DHGroupNumbers)
+		known = proposals{ike, offers(ike, ikeOfferDefault), esp, offers(esp, espOfferDefault)}
+		c.proposals[key] = known
+	}
+	return known
+}
+
+// proposalsKey is the same for options that allow the same algorithms.
+func proposalsKey(o resource.TunnelOptions) string {
+	var key []byte
+	for _, names := range [][]string{
+		o.Phase1EncryptionAlgorithms, o.Phase1IntegrityAlgorithms, o.Phase2EncryptionAlgorithms, o.Phase2IntegrityAlgorithms,
+	} {
+		for _, name := range names {
+			key = append(append(key, name...), ',')
+		}
+		key = append(key, ';')
+	}
+	for _, groups := range [][]int32{o.Phase1DHGroupNumbers, o.Phase2DHGroupNumbers} {
+		for _, group := range groups {
+			key = append(strconv.AppendInt(key, int64(group), 10), ',')
+		}
+		key = append(key, ';')
+	}
+	return string(key)
+}
+
+// A word is our name of an algorithm beside AWS's.
+type word struct{ aws, ours string }
+
+// The algorithms of each kind, the weakest first.
+var (
+	encryptions = []word{{"AES128", "aes128"}, {"AES256", "aes256"}, {"AES128-GCM-16", "aes128gcm16"}, {"AES256-GCM-16", "aes256gcm16"}}
+	hashes      = []word{{"SHA1", "sha1"}, {"SHA2-256", "sha256"}, {"SHA2-384", "sha384"}, {"SHA2-512", "sha512"}}
+)
+
+func allowed(words []word, names []string) []string {
+	var ours []string
+	for _, w := range words {
+		if slices.Contains(names, w.aws) {
+			ours = append(ours, w.ours)
+		}
+	}
+	return ours
+}
+
+func isAEAD(encryption string) bool { return strings.HasSuffix(encryption, "gcm16") }
+
+// ikeCiphers combines ciphers and hashes. With an AEAD cipher the hash is that
+// of the PRF alone.
+func ikeCiphers(encryption, integrity []string) []string {
+	var ciphers []string
+	for _, cipher := range allowed(encryptions, encryption) {
+		for _, hash := range allowed(hashes, integrity) {
+			if isAEAD(cipher) {
+				hash = "prf" + hash
+			}
+			ciphers = append(ciphers, cipher+"-"+hash)
+		}
+	}
+	return ciphers
+}
+
+// espCiphers combines ciphers and hashes. An AEAD cipher needs no hash.
+func espCiphers(encryption, integrity []string) []string {
+	var ciphers []string
+	for _, cipher := range allowed(encryptions, encryption) {
+		if isAEAD(cipher) {
+			ciphers = append(ciphers, cipher)
+			continue
+		}
+		for _, hash := range allowed(hashes, integrity) {
+			ciphers = append(ciphers, cipher+"-"+hash)
+		}
+	}
+	return ciphers
+}
+
+func withGroups(ciphers []string, groups []int32) []string {
+	var combined []string
+	for _, cipher := range ciphers {
+		for _, group := range slices.Sorted(slices.Values(groups)) {
+			combined = append(combined, fmt.Sprintf("%s-group%d", cipher, group))
+		}
+	}
+	return combined
+}
+
+// offers returns what our side proposes of what it accepts: AWS's choice if it
+// is allowed, or else the weakest few.
+func offers(accepts []string, preferred string) []string {
+	if slices.Contains(accepts, preferred) {
+		return []string{preferred}
+	}
+	return accepts[:min(len(accepts), offersMax)]
+}
