@@ -1,0 +1,246 @@
+// Package daemon drives the IKE engine: it gives it the clock, randomness, the
+// datagrams that arrive and the owner's commands, and carries out what comes
+// out. Peers that are to be initiated it tries again for ever.
+//
+//	d, err := daemon.New(daemon.Config{Send: endpoint.SendIKE, Events: install, Logger: logger})
+//	group.Go("ike", d.Run)
+//	d.SetPeer(peer)
+//	endpoint, err := tunnel.Listen(tunnel.EndpointConfig{Local: peer.Local, IKE: d.Receive})
+//	…
+//	d.Stop(ctx)
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/ikev2"
+)
+
+// ErrStopped is returned by calls that come after the daemon's end.
+var ErrStopped = errors.New("IKE daemon has stopped")
+
+// ErrUnknownPeer is returned by commands for a peer that is not configured.
+var ErrUnknownPeer = errors.New("no such IKE peer")
+
+const (
+	// queueLength and queueOctetsMax bound the datagrams that wait for the
+	// loop. A thousand take it about a second at worst, when all begin a
+	// handshake; what comes later its sender had better retransmit.
+	queueLength    = 1024
+	queueOctetsMax = 4 << 20
+)
+
+// DropQueueFull counts datagrams that came faster than the engine takes them.
+const DropQueueFull ikev2.Drop = "queue-full"
+
+// Config is what a Daemon needs of its owner.
+type Config struct {
+	// Send sends a datagram from local to remote; if local's port is 4500 it
+	// adds the non-ESP marker. It must not block. Errors are counted and
+	// shown in Status: IKE retransmits.
+	Send func(local, remote netip.AddrPort, datagram []byte) error
+
+	// Events is called from the loop, in order; the datagrams that follow
+	// from an event leave only after it has returned. It must not call the
+	// daemon's methods, which wait for the loop, except Receive.
+	Events func(ike.PeerID, ike.Event)
+
+	Logger *slog.Logger
+	Rand   io.Reader // default crypto/rand.Reader
+}
+
+// A Daemon runs IKE with a set of peers. Its methods are safe for concurrent
+// use; but for Receive they wait until the loop, that is Run, has done what they
+// ask, and what follows from it has been sent and told.
+type Daemon struct {
+	cfg       Config
+	calls     chan func(now time.Time) // unbuffered: a call taken is a call carried out
+	datagrams chan ikev2.Datagram
+	queued    atomic.Int64  // octets in datagrams
+	overflows atomic.Uint64 // datagrams dropped before the loop
+	done      chan struct{} // closed by Run at its end
+
+	// owned by Run
+	gate     *ikev2.Gate
+	peers    map[ike.PeerID]*peer
+	arrivals arrivals
+	retries  retries
+	drops    map[ikev2.Drop]uint64
+	stopping bool
+}
+
+// peer is what the daemon knows of a peer beside the engine.
+type peer struct {
+	config    ike.Peer
+	retry     retry
+	sendError string // of the latest datagram to the peer
+}
+
+// New returns a daemon without peers. It does nothing before Run.
+func New(cfg Config) (*Daemon, error) {
+	if cfg.Send == nil || cfg.Events == nil || cfg.Logger == nil {
+		return nil, errors.New("IKE daemon without Send, Events or Logger")
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	return &Daemon{
+		cfg:       cfg,
+		calls:     make(chan func(time.Time)),
+		datagrams: make(chan ikev2.Datagram, queueLength),
+		done:      make(chan struct{}),
+		gate:      ikev2.NewGate(ikev2.Config{Rand: cfg.Rand}),
+		peers:     map[ike.PeerID]*peer{},
+		arrivals:  arrivals{},
+		drops:     map[ikev2.Drop]uint64{},
+	}, nil
+}
+
+// Run is the loop. It ends when ctx does, without a word to the peers, or in
+// order after Stop.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer close(d.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !d.stopping || d.gate.Closing() {
+		timer.Stop()
+		if due, ok := d.deadline(); ok {
+			timer.Reset(time.Until(due))
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case call := <-d.calls:
+			call(time.Now())
+		case datagram := <-d.datagrams:
+			d.receive(time.Now(), datagram)
+		case <-timer.C:
+			d.advance(time.Now())
+		}
+	}
+	return nil
+}
+
+// do has the loop call f.
+func (d *Daemon) do(f func(now time.Time)) error {
+	finished := make(chan struct{})
+	call := func(now time.Time) {
+		f(now)
+		d.carryOut(now)
+		close(finished)
+	}
+	select {
+	case d.calls <- call:
+		<-finished
+		return nil
+	case <-d.done:
+		return ErrStopped
+	}
+}
+
+// Receive takes a datagram that arrived at local from remote, without the
+// non-ESP marker of port 4500. It copies the datagram and never blocks: what the
+// loop can't keep up with is dropped and counted.
+func (d *Daemon) Receive(local, remote netip.AddrPort, datagram []byte) {
+	size := int64(len(datagram))
+	if d.queued.Add(size) > queueOctetsMax {
+		d.queued.Add(-size)
+		d.overflows.Add(1)
+		return
+	}
+	select {
+	case d.datagrams <- ikev2.Datagram{Local: local, Remote: remote, Payload: bytes.Clone(datagram)}:
+	default:
+		d.queued.Add(-size)
+		d.overflows.Add(1)
+	}
+}
+
+func (d *Daemon) receive(now time.Time, datagram ikev2.Datagram) {
+	d.queued.Add(-int64(len(datagram.Payload)))
+	d.arrivals.count(now, datagram)
+	if reason := d.gate.Receive(now, datagram); reason != ikev2.Accepted {
+		d.drops[reason]++
+	}
+	d.carryOut(now)
+}
+
+func (d *Daemon) advance(now time.Time) {
+	d.gate.Advance(now)
+	d.carryOut(now)
+	for {
+		id, due := d.retries.pop(now)
+		if !due {
+			return
+		}
+		if p := d.peers[id]; p != nil && p.retry.due(now) {
+			d.initiate(now, p)
+		}
+	}
+}
+
+// deadline is when advance has something to do.
+func (d *Daemon) deadline() (time.Time, bool) {
+	due, ok := d.gate.Deadline()
+	if at, waiting := d.retries.next(); waiting && (!ok || at.Before(due)) {
+		return at, true
+	}
+	return due, ok
+}
+
+// carryOut does what the engine asks for, in its order.
+func (d *Daemon) carryOut(now time.Time) {
+	for _, output := range d.gate.TakeOutput() {
+		if output.Event != nil {
+			d.observe(now, output.Peer, output.Event)
+			d.cfg.Events(output.Peer, output.Event)
+			continue
+		}
+		d.send(output.Peer, output.Datagram)
+	}
+}
+
+func (d *Daemon) send(id ike.PeerID, datagram ikev2.Datagram) {
+	problem := ""
+	if err := d.cfg.Send(datagram.Local, datagram.Remote, datagram.Payload); err != nil {
+		problem = err.Error()
+	}
+	p := d.peers[id]
+	if p == nil || p.sendError == problem {
+		return
+	}
+	p.sendError = problem
+	if problem != "" {
+		d.cfg.Logger.Warn("IKE datagram not sent", "tunnel", string(id), "remote", datagram.Remote, "err", problem)
+	}
+}
+
+// Stop deletes all SAs with notice to the peers, waits for their answers until
+// ctx ends, and ends Run.
+func (d *Daemon) Stop(ctx context.Context) error {
+	err := d.do(func(now time.Time) {
+		d.stopping = true
+		for id := range d.peers {
+			d.remove(now, id, "shut down")
+		}
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-d.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the peers to confirm that their SAs are deleted: %w", context.Cause(ctx))
+	}
+}
