@@ -87,11 +87,12 @@ type Datagram struct {
 type Socket interface {
 	// ReadBatch waits for at least one datagram and returns all that it took.
 	// They are valid until the next call. After Close it returns
-	// net.ErrClosed, wrapped.
+	// os.ErrClosed, wrapped.
 	ReadBatch() ([]Datagram, error)
 
 	// WriteBatch sends the datagrams in order and returns how many were
-	// handed to the network; the error is that of the first that was not.
+	// handed to the network; the error is that of the first that was not. One
+	// that is refused does not keep back those after it.
 	WriteBatch([]Datagram) (int, error)
 
 	// Local is the address that the socket is bound to.
@@ -104,12 +105,13 @@ type Socket interface {
 // caller at a time; WriteBatch may be called from anywhere.
 type Device interface {
 	// ReadBatch empties the batch, waits for at least one packet and fills it
-	// with what is there. It returns net.ErrClosed, wrapped, after Close and
+	// with what is there. It returns os.ErrClosed, wrapped, after Close and
 	// os.ErrDeadlineExceeded, wrapped, after Interrupt.
 	ReadBatch(*Batch) error
 
 	// WriteBatch hands the packets to the stack in order and returns how many
-	// it took. It may alter the packets' headers.
+	// it took; the error is that of the first that it did not. It may alter
+	// the packets' headers.
 	WriteBatch(packets [][]byte) (int, error)
 
 	// Interrupt ends the present ReadBatch and all later ones.

@@ -1,0 +1,179 @@
+package packetio
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"causeway.dev/internal/netlab"
+)
+
+func listenUDP(t *testing.T, ns, address string, offload bool) *KernelSocket {
+	t.Helper()
+	var s *KernelSocket
+	netlab.Do(t, ns, func() (err error) {
+		s, err = ListenUDP(netip.MustParseAddrPort(address), offload)
+		return err
+	})
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// receive reads until n datagrams have come or time is up, and copies them.
+func receive(t *testing.T, s Socket, n int) []Datagram {
+	t.Helper()
+	var all []Datagram
+	timer := time.AfterFunc(3*time.Second, func() { s.Close() })
+	defer timer.Stop()
+	for len(all) < n {
+		batch, err := s.ReadBatch()
+		if err != nil {
+			t.Fatalf("%d of %d datagrams, then %v", len(all), n, err)
+		}
+		for _, d := range batch {
+			d.Payload = bytes.Clone(d.Payload)
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+func TestUDP(t *testing.T) {
+	for _, tt := range []struct {
+		name, a, b   string
+		sends, takes bool // offload
+	}{
+		{"IPv4", "127.0.0.1:4500", "127.0.0.2:4500", false, false},
+		{"IPv4 segmented", "127.0.0.1:4500", "127.0.0.2:4500", true, false},
+		{"IPv4 coalesced", "127.0.0.1:4500", "127.0.0.2:4500", true, true},
+		{"IPv6", "[::1]:4500", "[::1]:4501", false, false},
+		{"IPv6 coalesced", "[::1]:4500", "[::1]:4501", true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ns := netlab.New(t)
+			a, b := listenUDP(t, ns, tt.a, tt.sends), listenUDP(t, ns, tt.b, tt.takes)
+			// Runs of equal lengths, shorter lasts, a change of TOS, an empty
+			// one, more than one message's and one call's worth.
+			var want []Datagram
+			add := func(count, size int, tos uint8) {
+				for range count {
+					want = append(want, Datagram{Remote: b.Local(), TOS: tos, Payload: bytes.Repeat([]byte{byte(len(want))}, size)})
+				}
+			}
+			add(150, 1400, 0)
+			add(1, 70, 0)
+			add(3, 1400, 46<<2|1)
+			add(1, 0, 0)
+			add(40, 100, 46<<2)
+			add(2, 101, 46<<2)
+			if n, err := a.WriteBatch(want); n != len(want) || err != nil {
+				t.Fatalf("WriteBatch = %d, %v, want %d", n, err, len(want))
+			}
+			got := receive(t, b, len(want))
+			for i, d := range got {
+				if d.Remote != a.Local() || d.TOS != want[i].TOS || !bytes.Equal(d.Payload, want[i].Payload) {
+					t.Fatalf("datagram %d: from %v, TOS %x, %d bytes of %v; want %v, %x, %d", i, d.Remote, d.TOS, len(d.Payload), d.Payload[:min(1, len(d.Payload))], a.Local(), want[i].TOS, len(want[i].Payload))
+				}
+			}
+		})
+	}
+}
+
+// A refused datagram does not keep back its neighbours, and one too large for
+// the route goes in fragments, whether or not it could be segmented.
+func TestUDPSendsAroundFaults(t *testing.T) {
+	nsA, nsB := netlab.New(t), netlab.New(t)
+	endA, _ := netlab.Join(t, nsA, "192.0.2.1/24", nsB, "192.0.2.2/24")
+	netlab.Run(t, nsA, "ip", "link", "set", endA, "mtu", "1200")
+	a, b := listenUDP(t, nsA, "192.0.2.1:4500", true), listenUDP(t, nsB, "192.0.2.2:4500", true)
+	nowhere := netip.MustParseAddrPort("198.51.100.9:4500")
+	batch := []Datagram{
+		{Remote: b.Local(), Payload: []byte("first")},
+		{Remote: nowhere, Payload: []byte("lost")},
+		{Remote: b.Local(), Payload: bytes.Repeat([]byte("x"), 1472)},
+		{Remote: b.Local(), Payload: bytes.Repeat([]byte("y"), 1472)},
+		{Remote: b.Local(), Payload: []byte("last")},
+	}
+	n, err := a.WriteBatch(batch)
+	if n != 4 || err == nil {
+		t.Fatalf("WriteBatch = %d, %v, want 4 and why the other was not", n, err)
+	}
+	got := map[string]bool{}
+	for _, d := range receive(t, b, 4) {
+		got[fmt.Sprintf("%.1s %d", d.Payload, len(d.Payload))] = true
+	}
+	for _, want := range []string{"f 5", "x 1472", "y 1472", "l 4"} {
+		if !got[want] {
+			t.Errorf("%s did not arrive: %v", want, got)
+		}
+	}
+}
+
+func TestESPSocket(t *testing.T) {
+	for _, tt := range []struct{ name, a, b string }{{"IPv4", "127.0.0.1", "127.0.0.2"}, {"IPv6", "fd00::1", "fd00::2"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			ns := netlab.New(t)
+			if tt.name == "IPv6" {
+				netlab.Run(t, ns, "ip", "address", "add", tt.a+"/128", "dev", "lo", "nodad")
+				netlab.Run(t, ns, "ip", "address", "add", tt.b+"/128", "dev", "lo", "nodad")
+			}
+			var a, b *KernelSocket
+			netlab.Do(t, ns, func() (err error) {
+				if a, err = ListenESP(netip.MustParseAddr(tt.a)); err != nil {
+					return err
+				}
+				b, err = ListenESP(netip.MustParseAddr(tt.b))
+				return err
+			})
+			defer a.Close()
+			defer b.Close()
+			want := []Datagram{{Remote: b.Local(), TOS: 0xb9, Payload: []byte("sixteen bytes...")}, {Remote: b.Local(), Payload: bytes.Repeat([]byte("z"), 4000)}}
+			if n, err := a.WriteBatch(want); n != 2 || err != nil {
+				t.Fatalf("WriteBatch = %d, %v", n, err)
+			}
+			for i, d := range receive(t, b, 2) {
+				if d.Remote != a.Local() || d.TOS != want[i].TOS || !bytes.Equal(d.Payload, want[i].Payload) {
+					t.Fatalf("datagram %d: from %v, TOS %x, %.20q", i, d.Remote, d.TOS, d.Payload)
+				}
+			}
+		})
+	}
+}
+
+func TestCloseEndsReadBatch(t *testing.T) {
+	s := listenUDP(t, netlab.New(t), "127.0.0.1:0", true)
+	time.AfterFunc(20*time.Millisecond, func() { s.Close() })
+	if _, err := s.ReadBatch(); !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("ReadBatch = %v, want %v", err, os.ErrClosed)
+	}
+	if _, err := s.WriteBatch([]Datagram{{Remote: s.Local()}}); !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("WriteBatch = %v, want %v", err, os.ErrClosed)
+	}
+}
+
+func TestSocketNoAllocations(t *testing.T) {
+	ns := netlab.New(t)
+	a, b := listenUDP(t, ns, "127.0.0.1:0", true), listenUDP(t, ns, "127.0.0.2:0", true)
+	batch := make([]Datagram, 20)
+	for i := range batch {
+		batch[i] = Datagram{Remote: b.Local(), TOS: 4, Payload: make([]byte, 1000)}
+	}
+	if n := testing.AllocsPerRun(50, func() {
+		if _, err := a.WriteBatch(batch); err != nil {
+			t.Fatal(err)
+		}
+		for got := 0; got < len(batch); {
+			d, err := b.ReadBatch()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += len(d)
+		}
+	}); n != 0 {
+		t.Fatalf("%v allocations for 20 datagrams there and back", n)
+	}
+}
