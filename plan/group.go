@@ -41,13 +41,21 @@ func (c *compiler) groups(vpc resource.VPC) []nodespec.Group {
 	return groups
 }
 
+// IANA's numbers of the protocols whose rules say more than the protocol.
+const (
+	protocolICMP   = 1
+	protocolTCP    = 6
+	protocolUDP    = 17
+	protocolICMPv6 = 58
+)
+
 // protocols are the names that AWS has for protocol numbers.
-var protocols = map[string]int{"-1": -1, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58}
+var protocols = map[string]int{"icmp": protocolICMP, "tcp": protocolTCP, "udp": protocolUDP, "icmpv6": protocolICMPv6}
 
 func compileRule(rule resource.SecurityGroupRule) nodespec.Rule {
 	protocol, named := protocols[rule.Protocol]
 	if !named {
-		protocol, _ = strconv.Atoi(rule.Protocol) // the API stores names and numbers only
+		protocol, _ = strconv.Atoi(rule.Protocol) // the API stores names and numbers only, -1 for all
 	}
 	compiled := nodespec.Rule{
 		Egress: rule.Egress, Protocol: protocol,
@@ -55,7 +63,7 @@ func compileRule(rule resource.SecurityGroupRule) nodespec.Rule {
 		Peer: rule.CIDR, PeerGroup: rule.Group,
 	}
 	switch protocol {
-	case 1, 6, 17, 58:
+	case protocolICMP, protocolTCP, protocolUDP, protocolICMPv6:
 		compiled.FromPort, compiled.ToPort = int(rule.FromPort), int(rule.ToPort)
 	}
 	return compiled

@@ -7,6 +7,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -46,8 +47,8 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 				Ends: [2]nodespec.LinkEnd{{Network: vgw.ID, Table: gatewayTable}, {Network: vpc.ID}},
 			})
 		}
-		for _, connection := range c.connections[vgw.ID] {
-			desired.Tunnels = append(desired.Tunnels, c.tunnels(connection)...)
+		for _, s := range c.connections[vgw.ID] {
+			desired.Tunnels = append(desired.Tunnels, c.tunnels(s.connection, s.remote)...)
 		}
 	}
 	for _, plugged := range c.plugged {
@@ -71,10 +72,10 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 type compiler struct {
 	snapshot    *store.Snapshot
 	routes      map[store.Scope]*routes.Routes
-	plugged     map[string][]plugged                // by VPC
-	tables      map[string][]resource.RouteTable    // by VPC
-	connections map[string][]resource.VPNConnection // by gateway, those that shall work
-	proposals   map[string]proposals                // by the options that they follow from
+	plugged     map[string][]plugged             // by VPC
+	tables      map[string][]resource.RouteTable // by VPC
+	connections map[string][]site                // by gateway, those that shall work
+	proposals   map[string]proposals             // by the options that they follow from
 }
 
 // plugged is a network interface that shall carry packets, with its instance.
@@ -84,13 +85,19 @@ type plugged struct {
 	subnet   resource.Subnet
 }
 
+// site is a connection with the outside address of its customer gateway.
+type site struct {
+	connection resource.VPNConnection
+	remote     netip.Addr
+}
+
 func newCompiler(snapshot *store.Snapshot) *compiler {
 	c := &compiler{
 		snapshot:    snapshot,
 		routes:      make(map[store.Scope]*routes.Routes),
 		plugged:     make(map[string][]plugged),
 		tables:      make(map[string][]resource.RouteTable),
-		connections: make(map[string][]resource.VPNConnection),
+		connections: make(map[string][]site),
 		proposals:   make(map[string]proposals),
 	}
 	for nic := range store.NetworkInterfaces.All(snapshot) {
@@ -104,8 +111,10 @@ func newCompiler(snapshot *store.Snapshot) *compiler {
 		c.tables[table.VPC] = append(c.tables[table.VPC], table)
 	}
 	for connection := range store.VPNConnections.All(snapshot) {
-		if connection.Deleted == nil && connection.State != resource.StateDeleting && connection.State != resource.StateDeleted {
-			c.connections[connection.VPNGateway] = append(c.connections[connection.VPNGateway], connection)
+		customer, ok := store.CustomerGateways.Get(snapshot, scopeOf(connection.Meta), connection.CustomerGateway)
+		gone := connection.Deleted != nil || connection.State == resource.StateDeleting || connection.State == resource.StateDeleted
+		if ok && customer.Address.IsValid() && !gone {
+			c.connections[connection.VPNGateway] = append(c.connections[connection.VPNGateway], site{connection, customer.Address})
 		}
 	}
 	return c
@@ -182,23 +191,26 @@ func (c *compiler) vpcRoutes(vpc resource.VPC, table resource.RouteTable) []node
 	return compiled
 }
 
-// gateway compiles a VPN gateway's network. It knows the ranges of its VPC and
-// the static routes of its connections, and what it does not know it drops.
+// gateway compiles a VPN gateway's network. It knows the ranges of its VPC,
+// which no static route takes a part of, and the static routes of its
+// connections, and what it does not know it drops.
 // What comes out of a tunnel is routed by the same table, so that sites also
 // reach each other through the gateway.
 func (c *compiler) gateway(vgw resource.VPNGateway) nodespec.Network {
 	targets := make(map[netip.Prefix][]nodespec.Target)
-	for _, connection := range c.connections[vgw.ID] {
-		for _, prefix := range routes.StaticRoutes(connection) {
+	for _, s := range c.connections[vgw.ID] {
+		for _, prefix := range routes.StaticRoutes(s.connection) {
 			// Connections come by id and their tunnels by number: the order
 			// in which the node prefers them.
-			for number := 1; number <= len(connection.Tunnels); number++ {
-				targets[prefix] = append(targets[prefix], nodespec.Target{Kind: nodespec.ToTunnel, ID: resource.TunnelID(connection.ID, number)})
+			for number := 1; number <= len(s.connection.Tunnels); number++ {
+				targets[prefix] = append(targets[prefix], nodespec.Target{Kind: nodespec.ToTunnel, ID: resource.TunnelID(s.connection.ID, number)})
 			}
 		}
 	}
 	if vpc, ok := c.attachment(vgw); ok {
-		for _, prefix := range routes.LocalRanges(vpc) {
+		local := routes.LocalRanges(vpc)
+		maps.DeleteFunc(targets, func(prefix netip.Prefix, _ []nodespec.Target) bool { return routes.Within(prefix, local) })
+		for _, prefix := range local {
 			targets[prefix] = []nodespec.Target{{Kind: nodespec.ToLink, ID: linkID(vgw.ID, vpc.ID)}}
 		}
 	}

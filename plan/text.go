@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -34,7 +35,7 @@ func Text(d nodespec.Desired) string {
 	for _, link := range d.Links {
 		w.line(0, "link %s", link.ID)
 		for _, end := range link.Ends {
-			w.line(1, "in %s to %s", end.Network, or(end.Table, "its interfaces"))
+			w.line(1, "in %s to %s", end.Network, cmp.Or(end.Table, "its interfaces"))
 		}
 	}
 	for _, t := range d.Tunnels {
@@ -93,6 +94,20 @@ func anySource(i nodespec.Interface) string {
 	return ""
 }
 
+// kind is what a rule allows, whatever the peer.
+func kind(r nodespec.Rule) string {
+	switch {
+	case r.Protocol == -1:
+		return "all"
+	case r.FromPort == -1 && r.ToPort == -1:
+		return fmt.Sprintf("protocol %d", r.Protocol)
+	case r.Protocol == protocolICMP || r.Protocol == protocolICMPv6:
+		return fmt.Sprintf("protocol %d type %d code %d", r.Protocol, r.FromPort, r.ToPort)
+	default:
+		return fmt.Sprintf("protocol %d ports %d to %d", r.Protocol, r.FromPort, r.ToPort)
+	}
+}
+
 func ruleText(r nodespec.Rule) string {
 	direction := "from"
 	if r.Egress {
@@ -102,12 +117,5 @@ func ruleText(r nodespec.Rule) string {
 	if r.Peer != (netip.Prefix{}) {
 		peer = r.Peer.String()
 	}
-	return fmt.Sprintf("allow protocol %d ports %d-%d %s %s", r.Protocol, r.FromPort, r.ToPort, direction, peer)
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
+	return fmt.Sprintf("allow %s %s %s", kind(r), direction, peer)
 }

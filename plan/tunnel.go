@@ -9,7 +9,6 @@ import (
 
 	"causeway.dev/nodespec"
 	"causeway.dev/resource"
-	"causeway.dev/store"
 )
 
 // offersMax bounds what our side proposes: the first message of a negotiation
@@ -22,13 +21,9 @@ const (
 	espOfferDefault = "aes128-sha1-group2"
 )
 
-// tunnels compiles the two tunnels of a connection, or none if its customer
-// gateway has no address.
-func (c *compiler) tunnels(connection resource.VPNConnection) []nodespec.Tunnel {
-	customer, ok := store.CustomerGateways.Get(c.snapshot, scopeOf(connection.Meta), connection.CustomerGateway)
-	if !ok || !customer.Address.IsValid() {
-		return nil
-	}
+// tunnels compiles the two tunnels of a connection; remote is the customer
+// gateway's outside address.
+func (c *compiler) tunnels(connection resource.VPNConnection, remote netip.Addr) []nodespec.Tunnel {
 	compiled := make([]nodespec.Tunnel, len(connection.Tunnels))
 	for i, tunnel := range connection.Tunnels {
 		options := tunnel.Effective()
@@ -38,7 +33,7 @@ func (c *compiler) tunnels(connection resource.VPNConnection) []nodespec.Tunnel 
 			Network:      connection.VPNGateway,
 			Table:        gatewayTable,
 			Local:        tunnel.OutsideAddress,
-			Remote:       customer.Address,
+			Remote:       remote,
 			Inside:       netip.PrefixFrom(tunnel.CloudInside(), tunnel.InsideCIDR.Bits()),
 			PreSharedKey: nodespec.Secret(tunnel.PreSharedKey),
 

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"causeway.dev/resource"
 	"causeway.dev/store"
@@ -20,8 +21,8 @@ type Origin string
 
 // Origins of routes.
 const (
-	OriginCreateRouteTable Origin = "CreateRouteTable"           // local: came with the table
-	OriginCreateRoute      Origin = "CreateRoute"                // entered by hand
+	OriginCreateRouteTable Origin = "CreateRouteTable"          // local: came with the table
+	OriginCreateRoute      Origin = "CreateRoute"               // entered by hand
 	OriginPropagation      Origin = "EnableVgwRoutePropagation" // learned from a gateway
 )
 
@@ -98,7 +99,7 @@ func (r *Routes) Effective(table resource.RouteTable) []EffectiveRoute {
 			continue
 		}
 		for _, prefix := range r.propagatedBy(gateway) {
-			if !within(prefix, local) {
+			if !Within(prefix, local) {
 				add(EffectiveRoute{Destination: prefix, Gateway: gateway, Origin: OriginPropagation, State: StateActive})
 			}
 		}
@@ -152,27 +153,25 @@ func (r *Routes) attached(gateway, vpc string) bool {
 func (r *Routes) propagatedBy(gateway string) []netip.Prefix {
 	if r.propagated == nil {
 		r.propagated = make(map[string][]netip.Prefix)
+		up := r.connectionsUp()
 		for connection := range store.VPNConnections.List(r.reader, r.scope) {
-			if connection.State == resource.StateAvailable && connection.Deleted == nil && r.up(connection.ID) {
-				prefixes := r.propagated[connection.VPNGateway]
-				for _, route := range StaticRoutes(connection) {
-					prefixes = append(prefixes, route)
-				}
-				r.propagated[connection.VPNGateway] = prefixes
+			if connection.State == resource.StateAvailable && connection.Deleted == nil && up[connection.ID] {
+				r.propagated[connection.VPNGateway] = append(r.propagated[connection.VPNGateway], StaticRoutes(connection)...)
 			}
 		}
 	}
 	return r.propagated[gateway]
 }
 
-// up reports whether at least one tunnel of a connection is up.
-func (r *Routes) up(connection string) bool {
-	for number := 1; number <= 2; number++ {
-		if status, _ := store.TunnelStatuses.Get(r.reader, r.scope, resource.TunnelID(connection, number)); status.Up {
-			return true
+// connectionsUp returns the connections with at least one tunnel up.
+func (r *Routes) connectionsUp() map[string]bool {
+	up := make(map[string]bool)
+	for status := range store.TunnelStatuses.List(r.reader, r.scope) {
+		if connection, _, ok := strings.Cut(status.ID, "/"); ok && status.Up {
+			up[connection] = true
 		}
 	}
-	return false
+	return up
 }
 
 // LocalRanges returns the ranges of a VPC, the primary one first.
@@ -216,7 +215,8 @@ func ComparePrefixes(a, b netip.Prefix) int {
 	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 }
 
-func within(prefix netip.Prefix, ranges []netip.Prefix) bool {
+// Within reports whether one of the ranges contains all of a prefix.
+func Within(prefix netip.Prefix, ranges []netip.Prefix) bool {
 	return slices.ContainsFunc(ranges, func(local netip.Prefix) bool {
 		return local.Bits() <= prefix.Bits() && local.Contains(prefix.Addr())
 	})
