@@ -42,21 +42,21 @@ func timestamp(t time.Time) *time.Time {
 	return &t
 }
 
-// given reports which of the named members have a value.
-func given(members []member) []member {
-	var found []member
-	for _, m := range members {
-		if val(m.value) != "" {
-			found = append(found, m)
-		}
-	}
-	return found
-}
-
-// A member is an optional text of a request, with its name.
+// A member is an optional part of a request, with its name, and whether the
+// caller asked for something by it.
 type member struct {
 	name  string
-	value *string
+	asked bool
+}
+
+// refuseUnbuilt refuses a request that asks for what AWS has and this does not.
+func refuseUnbuilt(members ...member) error {
+	for _, m := range members {
+		if m.asked {
+			return resource.Unsupported("The parameter " + m.name)
+		}
+	}
+	return nil
 }
 
 // tagSet is how answers show tags.
@@ -66,4 +66,23 @@ func tagSet(tags []resource.Tag) []model.Tag {
 		set[i] = model.Tag{Key: &tags[i].Key, Value: &tags[i].Value}
 	}
 	return set
+}
+
+// mapped applies f to all items.
+func mapped[T, U any](items []T, f func(*T) U) []U {
+	results := make([]U, len(items))
+	for i := range items {
+		results[i] = f(&items[i])
+	}
+	return results
+}
+
+// answers makes the list of an answer from records.
+func answers[T, U any](items []T, f func(*T) *U) []U {
+	return mapped(items, func(v *T) U { return *f(v) })
+}
+
+// contains reports whether all of inner is in outer.
+func contains(outer, inner netip.Prefix) bool {
+	return outer.Bits() <= inner.Bits() && outer.Contains(inner.Addr())
 }

@@ -63,7 +63,7 @@ type Server struct {
 	cfg      Config
 	services map[string]*Service // by signing name
 	fallback *Service            // decides the form of an error when no service is known
-	inFlight chan struct{} // one element per running operation
+	inFlight chan struct{}       // one element per running operation
 	metrics  metrics
 	log      *slog.Logger
 }

@@ -21,7 +21,7 @@ import (
 func Decode(p Parameters, in any, d Dialect) (ignored []string, err error) {
 	v := reflect.ValueOf(in).Elem()
 	dec := decoder{dialect: d, list: p.list}
-	if err := dec.structure(planOf(v.Type()), v, span{hi: len(p.list)}, 0); err != nil {
+	if err := dec.structure(planOf(v.Type()), v, "", span{hi: len(p.list)}, 0); err != nil {
 		return nil, err
 	}
 	return dec.ignored, nil
@@ -76,14 +76,11 @@ func (d *decoder) ignore(s span) {
 	}
 }
 
-// structure decodes the parameters of s into v, which is zero.
-func (d *decoder) structure(p *plan, v reflect.Value, s span, depth int) error {
+// structure decodes the parameters of s, whose names begin with prefix and a dot,
+// into v, which is zero. The whole request has the prefix "".
+func (d *decoder) structure(p *plan, v reflect.Value, prefix string, s span, depth int) error {
 	if depth == depthMax {
-		return errorf(CodeMalformedQueryString, "The parameter %s is nested too deeply", d.list[s.lo].Name)
-	}
-	prefix := ""
-	if s.lo < s.hi {
-		prefix = d.list[s.lo].Name[:s.offset]
+		return errorf(CodeMalformedQueryString, "The parameter %s is nested too deeply", prefix)
 	}
 	for s.lo < s.hi {
 		var head string
@@ -97,7 +94,7 @@ func (d *decoder) structure(p *plan, v reflect.Value, s span, depth int) error {
 		f := &p.fields[i]
 		target := v.Field(f.index)
 		if !target.IsZero() {
-			return errorf(CodeInvalidParameterValue, "The parameter %s is given under two names", prefix+f.name)
+			return errorf(CodeInvalidParameterValue, "The parameter %s is given under two names", join(prefix, f.name))
 		}
 		if err := d.member(f, target, group, head, depth); err != nil {
 			return err
@@ -106,10 +103,23 @@ func (d *decoder) structure(p *plan, v reflect.Value, s span, depth int) error {
 	for i := range p.fields {
 		f := &p.fields[i]
 		if f.required && isMissing(f, v.Field(f.index)) {
-			return errorf(CodeMissingParameter, "The request must contain the parameter %s", prefix+f.name)
+			return errorf(CodeMissingParameter, "The request must contain the parameter %s", join(prefix, f.name))
 		}
 	}
 	return nil
+}
+
+func join(prefix, name string) string {
+	if prefix == "" {
+		return name
+	}
+	return prefix + "." + name
+}
+
+// prefix is what the names of a group have in common: that of a list item or of a
+// structure.
+func (d *decoder) prefix(group span, head string) string {
+	return d.list[group.lo].Name[:group.offset+len(head)]
 }
 
 // isMissing tells whether a required member was not given. AWS takes an empty
@@ -132,7 +142,7 @@ func (d *decoder) member(f *field, v reflect.Value, group span, head string, dep
 			return nil
 		}
 		v.Set(reflect.New(v.Type().Elem()))
-		return d.structure(f.sub, v.Elem(), inner, depth+1)
+		return d.structure(f.sub, v.Elem(), d.prefix(group, head), inner, depth+1)
 	}
 	d.ignore(inner)
 	if self == nil {
@@ -200,10 +210,10 @@ func (d *decoder) items(f *field, v reflect.Value, self *Parameter, s span, dept
 func (d *decoder) item(f *field, v reflect.Value, group span, head string, depth int) error {
 	self, inner := d.split(group, head)
 	if f.kind == kindStruct {
-		if self != nil && self.Value != "" {
+		if self != nil {
 			return f.invalid(*self, "It has parts: give them as "+self.Name+".Part")
 		}
-		return d.structure(f.sub, v, inner, depth+1)
+		return d.structure(f.sub, v, d.prefix(group, head), inner, depth+1)
 	}
 	if self == nil {
 		return errorf(CodeInvalidParameterValue, "The parameter %s: the items of this list have no parts", d.list[group.lo].Name)

@@ -175,6 +175,10 @@ func appendText(dst []byte, s string) []byte {
 	done := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if isXML(r) && (r != utf8.RuneError || size > 1) {
@@ -187,20 +191,16 @@ func appendText(dst []byte, s string) []byte {
 			done = i
 			continue
 		}
-		escape := escapes[c]
+		dst = append(dst, s[done:i]...)
+		dst = append(dst, escapes[c]...)
 		i++
-		if escape == "" {
-			continue
-		}
-		dst = append(dst, s[done:i-1]...)
-		dst = append(dst, escape...)
 		done = i
 	}
 	return append(dst, s[done:]...)
 }
 
-// escapes says what to write for an ASCII character; empty: itself. A carriage
-// return would be read as a line feed if it stood there bare.
+// escapes says what to write for an ASCII character that can't stand there bare.
+// A carriage return would be read as a line feed.
 var escapes = func() (table [utf8.RuneSelf]string) {
 	for c := range table {
 		if !isXML(rune(c)) {
@@ -212,5 +212,13 @@ var escapes = func() (table [utf8.RuneSelf]string) {
 	table['>'] = "&gt;"
 	table['"'] = "&#34;"
 	table['\r'] = "&#xD;"
+	return table
+}()
+
+// plain are the bytes that are characters of their own and stand for themselves.
+var plain = func() (table [256]bool) {
+	for c, escape := range escapes {
+		table[c] = escape == ""
+	}
 	return table
 }()

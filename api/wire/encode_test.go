@@ -1,0 +1,133 @@
+package wire_test
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway.dev/api/model/ec2"
+	"causeway.dev/api/model/sts"
+	"causeway.dev/api/wire"
+)
+
+const declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+
+func TestAppendAnswer(t *testing.T) {
+	ec2Envelope := wire.Envelope{Dialect: wire.EC2, Action: "X", Namespace: "http://ec2.amazonaws.com/doc/2016-11-15/", RequestID: "id"}
+	queryEnvelope := wire.Envelope{Dialect: wire.Query, Action: "X", Namespace: "https://sts.amazonaws.com/doc/2011-06-15/", RequestID: "id"}
+	const (
+		ec2Open    = `<XResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>id</requestId>`
+		queryOpen  = `<XResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">`
+		queryClose = `<ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></XResponse>`
+	)
+	tests := []struct {
+		name     string
+		envelope wire.Envelope
+		out      any
+		want     string
+	}{
+		{"no output", ec2Envelope, &ec2.DeleteVpnConnectionOutput{}, ec2Open + "<return>true</return></XResponse>"},
+		{"Return is true unless set", ec2Envelope, &ec2.CreateRouteOutput{}, ec2Open + "<return>true</return></XResponse>"},
+		{"Return set", ec2Envelope, &ec2.CreateRouteOutput{Return: ptr(false)}, ec2Open + "<return>false</return></XResponse>"},
+		{"an empty list is there, an absent text is not", ec2Envelope, &ec2.DescribeVpcsOutput{}, ec2Open + "<vpcSet/></XResponse>"},
+		{"a structure", ec2Envelope, &ec2.AttachVpnGatewayOutput{VpcAttachment: &ec2.VpcAttachment{State: ptr("attaching"), VpcId: ptr("vpc-1")}},
+			ec2Open + "<attachment><state>attaching</state><vpcId>vpc-1</vpcId></attachment></XResponse>"},
+		{"all kinds", ec2Envelope, &everything{
+			Text: ptr("<a&b> \"c\"\t\r\n\x00\xff\uFFFFé"), Enum: ptr(""), Secret: ptr("not in answers"), Flag: ptr(false), Int: ptr(int32(-5)), Long: ptr(int64(1) << 40),
+			Float: ptr(0.25), Time: ptr(time.Date(2025, 1, 2, 5, 4, 5, 6_789_000, time.FixedZone("", 7200))), Blob: []byte{0, 1},
+			Names: []string{"a", ""}, Numbers: []int32{1}, Inner: &inner{Key: ptr("k")}, Inners: []inner{{Value: ptr("v")}, {}},
+		}, ec2Open + "<text>&lt;a&amp;b&gt; &#34;c&#34;\t&#xD;\n\uFFFD\uFFFD\uFFFDé</text><enum></enum><flag>false</flag><int>-5</int><long>1099511627776</long>" +
+			"<float>0.25</float><time>2025-01-02T03:04:05.006Z</time><blob>AAE=</blob><names><item>a</item><item></item></names><numbers><item>1</item></numbers>" +
+			"<inner><key>k</key><more/></inner><innerSet><item><value>v</value><more/></item><item><more/></item></innerSet></XResponse>"},
+		{"Query", queryEnvelope, &sts.GetCallerIdentityOutput{Account: ptr("123456789012")},
+			queryOpen + "<XResult><Account>123456789012</Account></XResult>" + queryClose},
+		{"Query without output", queryEnvelope, &struct{}{}, queryOpen + queryClose},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := string(wire.AppendAnswer(nil, test.envelope, test.out))
+			if want := declaration + test.want; got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			checkXML(t, got)
+		})
+	}
+}
+
+func checkXML(t *testing.T, text string) {
+	t.Helper()
+	if err := xml.Unmarshal([]byte(text), new(struct{})); err != nil {
+		t.Errorf("not XML: %v\n%s", err, text)
+	}
+}
+
+func TestAppendError(t *testing.T) {
+	fault := wire.Fault{Code: "InvalidVpcID.NotFound", Message: "no <vpc>", Sender: true, RequestID: "id"}
+	ours := fault
+	ours.Sender = false
+	tests := []struct {
+		dialect wire.Dialect
+		fault   wire.Fault
+		want    string
+	}{
+		{wire.EC2, fault, "<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code><Message>no &lt;vpc&gt;</Message></Error></Errors><RequestID>id</RequestID></Response>"},
+		{wire.Query, fault, `<ErrorResponse xmlns="ns"><Error><Type>Sender</Type><Code>InvalidVpcID.NotFound</Code><Message>no &lt;vpc&gt;</Message></Error><RequestId>id</RequestId></ErrorResponse>`},
+		{wire.Query, ours, `<ErrorResponse xmlns="ns"><Error><Type>Receiver</Type><Code>InvalidVpcID.NotFound</Code><Message>no &lt;vpc&gt;</Message></Error><RequestId>id</RequestId></ErrorResponse>`},
+	}
+	for _, test := range tests {
+		got := string(wire.AppendError(nil, test.dialect, "ns", test.fault))
+		if want := declaration + test.want; got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+		checkXML(t, got)
+	}
+}
+
+// connections is an answer with n connections of common size.
+func connections(n int) *ec2.DescribeVpnConnectionsOutput {
+	out := &ec2.DescribeVpnConnectionsOutput{}
+	for i := range n {
+		tunnel := ec2.TunnelOption{
+			OutsideIpAddress: ptr("198.51.100.7"), TunnelInsideCidr: ptr("169.254.10.0/30"), PreSharedKey: ptr("0123456789abcdefghij"),
+			Phase1EncryptionAlgorithms: []ec2.Phase1EncryptionAlgorithmsListValue{{Value: ptr("AES256")}},
+			DpdTimeoutSeconds:          ptr(int32(30)),
+		}
+		out.VpnConnections = append(out.VpnConnections, ec2.VpnConnection{
+			VpnConnectionId: ptr(fmt.Sprintf("vpn-%017x", i)), State: ptr("available"), Type: ptr("ipsec.1"), Category: ptr("VPN"),
+			CustomerGatewayId: ptr("cgw-0123456789abcdef0"), VpnGatewayId: ptr("vgw-0123456789abcdef0"),
+			CustomerGatewayConfiguration: ptr(strings.Repeat("<ipsec_tunnel>10.0.0.1</ipsec_tunnel>\n", 100)),
+			Options:                      &ec2.VpnConnectionOptions{StaticRoutesOnly: ptr(true), TunnelOptions: []ec2.TunnelOption{tunnel, tunnel}},
+			Routes:                       []ec2.VpnStaticRoute{{DestinationCidrBlock: ptr("192.168.0.0/16"), State: ptr("available")}},
+			Tags:                         []ec2.Tag{{Key: ptr("Name"), Value: ptr("site")}},
+			VgwTelemetry:                 []ec2.VgwTelemetry{{OutsideIpAddress: ptr("198.51.100.7"), Status: ptr("UP"), LastStatusChange: ptr(time.Unix(0, 0))}, {Status: ptr("DOWN")}},
+		})
+	}
+	return out
+}
+
+// TestEncodingDoesNotAllocate: besides the buffer, an answer costs no memory.
+func TestEncodingDoesNotAllocate(t *testing.T) {
+	out := connections(10)
+	e := wire.Envelope{Dialect: wire.EC2, Action: "DescribeVpnConnections"}
+	buffer := wire.AppendAnswer(nil, e, out)
+	if n := testing.AllocsPerRun(100, func() { buffer = wire.AppendAnswer(buffer[:0], e, out) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkEncodeDescribe(b *testing.B) {
+	for _, n := range []int{10, 1000, 10_000} {
+		b.Run(fmt.Sprintf("%d-vpns", n), func(b *testing.B) {
+			out := connections(n)
+			e := wire.Envelope{Dialect: wire.EC2, Action: "DescribeVpnConnections"}
+			var buffer []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				buffer = wire.AppendAnswer(buffer[:0], e, out)
+			}
+			b.SetBytes(int64(len(buffer)))
+		})
+	}
+}
