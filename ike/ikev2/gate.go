@@ -1,10 +1,18 @@
 package ikev2
 
 import (
+	"container/heap"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
+	"net/netip"
+	"slices"
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
+	"causeway.dev/ike/wire"
 )
 
 // SPIs keeps the SPIs of inbound ESP SAs unique where several gates feed one
@@ -19,7 +27,7 @@ type SPIs interface {
 // Config is what a Gate needs of its owner.
 type Config struct {
 	// Rand is the source of keys, nonces and SPIs: crypto/rand.Reader, or in
-	// a test a seeded one.
+	// a test a seeded one. The gate panics if it fails, as crypto/rand does.
 	Rand io.Reader
 
 	// SPIs is shared by gates of one data path. Default: the gate's own.
@@ -29,47 +37,201 @@ type Config struct {
 // A Gate is the IKEv2 of a set of peers: it answers what arrives, creates and
 // ends IKE SAs, and sees to it that each peer ends up with one. It is not safe
 // for concurrent use.
-type Gate struct{}
+type Gate struct {
+	rand  io.Reader
+	spis  SPIs
+	peers map[ike.PeerID]*peerState
+	local map[netip.Addr][]*ike.Peer // by Peer.Local, in the order of SetPeer
+
+	bySPI     map[uint64]*session // by the SPIs that we chose
+	schedule  schedule
+	admission admission
+
+	out, spare []Output
+}
+
+// A peerState is a configured peer and the sessions with it, half-open ones of
+// responders excepted: those belong to nobody yet.
+type peerState struct {
+	config   *ike.Peer
+	sessions []*session
+}
 
 // NewGate returns a gate without peers.
-func NewGate(cfg Config) *Gate { return &Gate{} }
+func NewGate(cfg Config) *Gate {
+	if cfg.SPIs == nil {
+		cfg.SPIs = ownSPIs{}
+	}
+	return &Gate{
+		rand:      cfg.Rand,
+		spis:      cfg.SPIs,
+		peers:     map[ike.PeerID]*peerState{},
+		local:     map[netip.Addr][]*ike.Peer{},
+		bySPI:     map[uint64]*session{},
+		admission: newAdmission(),
+	}
+}
 
 // SetPeer adds a peer, or replaces the configuration of the peer of that ID: SAs
-// that stand stay as they are, what is negotiated from now on follows it.
-func (g *Gate) SetPeer(p ike.Peer) {}
+// that stand stay as they are, what is negotiated from now on follows it. It
+// refuses a peer without proposals or with one that can't be used.
+func (g *Gate) SetPeer(p ike.Peer) error {
+	if len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0 {
+		return fmt.Errorf("peer %s has no proposals", p.ID)
+	}
+	for _, proposal := range p.IKEProposals {
+		if err := keys.ValidateIKE(proposal); err != nil {
+			return fmt.Errorf("peer %s: %w", p.ID, err)
+		}
+	}
+	for _, proposal := range p.ESPProposals {
+		if err := keys.ValidateESP(proposal); err != nil {
+			return fmt.Errorf("peer %s: %w", p.ID, err)
+		}
+	}
+	state := g.peers[p.ID]
+	if state == nil {
+		state = &peerState{}
+		g.peers[p.ID] = state
+	} else {
+		g.unlist(state.config)
+	}
+	state.config = &p
+	for _, s := range state.sessions {
+		s.peer = &p
+	}
+	g.local[p.Local] = append(g.local[p.Local], &p)
+	return nil
+}
+
+func (g *Gate) unlist(p *ike.Peer) {
+	rest := slices.DeleteFunc(g.local[p.Local], func(have *ike.Peer) bool { return have == p })
+	if len(rest) == 0 {
+		delete(g.local, p.Local)
+		return
+	}
+	g.local[p.Local] = rest
+}
 
 // RemovePeer deletes all SAs with the peer, with notice to it, and forgets its
 // configuration.
-func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {}
+func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {
+	state := g.peers[id]
+	if state == nil {
+		return
+	}
+	g.unlist(state.config)
+	g.terminate(now, state, reason)
+	delete(g.peers, id)
+}
+
+func (g *Gate) terminate(now time.Time, state *peerState, reason string) {
+	for _, s := range slices.Clone(state.sessions) {
+		s.terminate(now, reason)
+		g.touch(s)
+	}
+}
 
 // Receive handles a datagram of a peer. It copies what it keeps.
-func (g *Gate) Receive(now time.Time, d Datagram) Drop { return DropMalformed }
+func (g *Gate) Receive(now time.Time, d Datagram) Drop {
+	h, err := wire.ParseHeader(d.Payload)
+	switch {
+	case err != nil:
+		return DropMalformed
+	case h.Major != 2:
+		return DropVersion
+	}
+	ours := h.SPIr
+	if !h.Flags.Initiator() {
+		ours = h.SPIi
+	}
+	if h.Exchange == wire.IKESAInit && h.Flags.Initiator() && !h.Flags.Response() {
+		return g.receiveInit(now, d, h)
+	}
+	s := g.bySPI[ours]
+	if s == nil {
+		return DropUnknownSPI
+	}
+	drop := s.receive(now, d, h)
+	g.touch(s)
+	return drop
+}
 
 // Command carries out what the owner asks for. An error says that the command
 // makes no sense now, for example a rekey where no SA stands; Initiate where an
-// SA stands or is being set up does nothing.
-func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error { return nil }
+// SA stands or an attempt of ours is under way does nothing.
+func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error {
+	state := g.peers[id]
+	if state == nil {
+		return fmt.Errorf("peer %q is not configured", id)
+	}
+	switch c := c.(type) {
+	case ike.Initiate:
+		p := state.config
+		if !p.Local.IsValid() || !p.Remote.IsValid() {
+			return fmt.Errorf("initiate to peer %s: its address or ours is not known", id)
+		}
+		if g.standing(id, nil) == nil && !slices.ContainsFunc(state.sessions, func(s *session) bool { return s.phase == connecting }) {
+			g.initiate(now, p)
+		}
+		return nil
+	case ike.Terminate:
+		g.terminate(now, state, c.Reason)
+		return nil
+	case ike.InboundUsed:
+		for _, s := range state.sessions {
+			if s.phase == established {
+				s.inboundUsed(c.Inbound)
+			}
+		}
+		return nil
+	}
+	s := g.standing(id, nil)
+	if s == nil {
+		return errors.New("no IKE SA stands with the peer")
+	}
+	err := s.command(now, c)
+	g.touch(s)
+	return err
+}
 
 // Advance fires what is due.
-func (g *Gate) Advance(now time.Time) {}
+func (g *Gate) Advance(now time.Time) {
+	for len(g.schedule) > 0 && !now.Before(g.schedule[0].deadline) {
+		s := g.schedule[0]
+		s.advance(now)
+		g.touch(s)
+	}
+}
 
 // Deadline is when Advance is next due; false if nothing is scheduled.
-func (g *Gate) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (g *Gate) Deadline() (time.Time, bool) {
+	if len(g.schedule) == 0 {
+		return time.Time{}, false
+	}
+	return g.schedule[0].deadline, true
+}
 
 // TakeOutput hands over what has been produced since, in the order in which it
-// is to be carried out. The slice is valid until the next call of any method.
-func (g *Gate) TakeOutput() []Output { return nil }
+// is to be carried out. The slice is valid until TakeOutput is called again.
+func (g *Gate) TakeOutput() []Output {
+	out := g.out
+	clear(g.spare)
+	g.out, g.spare = g.spare[:0], out
+	return out
+}
 
 // A Status is what stands with one peer.
 type Status struct {
-	Connecting  bool            // an attempt of ours, or a half-open one of the peer's
+	Connecting  bool            // an attempt of ours is under way
 	Established bool            // an authenticated IKE SA stands
 	Child       bool            // a child SA stands
 	Path        ike.Path        // of the IKE SA
 	Proposal    ike.IKEProposal // of the IKE SA
+	RemoteID    ike.Identity    // what the peer proved to be
 	NAT         NAT
 	LastHeard   time.Time // last authenticated message
-	RekeyAt     time.Time // of the IKE SA, by us
+	RekeyAt     time.Time // of the IKE SA, by us; zero while a rekey is under way
 	ExpiresAt   time.Time // of the IKE SA
 }
 
@@ -77,11 +239,157 @@ type Status struct {
 type NAT struct{ Local, Remote bool }
 
 // Status returns what stands with a peer.
-func (g *Gate) Status(id ike.PeerID) Status { return Status{} }
+func (g *Gate) Status(id ike.PeerID) Status {
+	var status Status
+	state := g.peers[id]
+	if state == nil {
+		return status
+	}
+	for _, s := range state.sessions {
+		status.Connecting = status.Connecting || s.phase == connecting
+	}
+	if s := g.standing(id, nil); s != nil {
+		status.Established = true
+		status.Child = s.newestChild() != nil || s.active != nil
+		status.Path, status.NAT, status.LastHeard, status.RemoteID = s.path, s.nat, s.lastHeard, s.remoteID
+		status.Proposal, status.RekeyAt, status.ExpiresAt = s.current.proposal, s.current.rekeyAt, s.current.expiresAt
+	}
+	return status
+}
 
 // Closing reports whether a DELETE of ours still waits for its answer, which a
 // graceful stop allows for.
-func (g *Gate) Closing() bool { return false }
+func (g *Gate) Closing() bool {
+	return slices.ContainsFunc(g.schedule, func(s *session) bool {
+		return s.phase == ending && slices.ContainsFunc(s.sas, func(sa *ikeSA) bool { return sa.pending != nil })
+	})
+}
 
 // Sessions is the number of IKE SA lineages, half-open and ending ones included.
-func (g *Gate) Sessions() int { return 0 }
+func (g *Gate) Sessions() int { return len(g.schedule) }
+
+// standing returns the established session of a peer other than except: of two,
+// the one that is not doomed.
+func (g *Gate) standing(id ike.PeerID, except *session) *session {
+	state := g.peers[id]
+	if state == nil {
+		return nil
+	}
+	var best *session
+	for _, s := range state.sessions {
+		if s != except && s.phase == established && (best == nil || !best.endAt.IsZero()) {
+			best = s
+		}
+	}
+	return best
+}
+
+func (g *Gate) newSession(now time.Time) *session {
+	return &session{gate: g, created: now, index: -1}
+}
+
+// touch puts a session where its deadline belongs, or takes it off the books.
+func (g *Gate) touch(s *session) {
+	if s.phase == ended {
+		if s.index >= 0 {
+			heap.Remove(&g.schedule, s.index)
+		}
+		if s.peer != nil && g.peers[s.peer.ID] != nil {
+			state := g.peers[s.peer.ID]
+			state.sessions = slices.DeleteFunc(state.sessions, func(have *session) bool { return have == s })
+		}
+		return
+	}
+	s.deadline = s.nextDeadline()
+	if s.deadline.IsZero() {
+		s.deadline = farFuture
+	}
+	if s.index < 0 {
+		heap.Push(&g.schedule, s)
+	} else {
+		heap.Fix(&g.schedule, s.index)
+	}
+}
+
+// schedule is a heap of sessions by deadline.
+type schedule []*session
+
+func (q schedule) Len() int           { return len(q) }
+func (q schedule) Less(i, j int) bool { return q[i].deadline.Before(q[j].deadline) }
+func (q schedule) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+func (q *schedule) Push(x any) {
+	s := x.(*session)
+	s.index = len(*q)
+	*q = append(*q, s)
+}
+func (q *schedule) Pop() any {
+	last := len(*q) - 1
+	s := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	s.index = -1
+	return s
+}
+
+func (g *Gate) random(n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(g.rand, b); err != nil {
+		panic("ikev2: the source of randomness ended: " + err.Error())
+	}
+	return b
+}
+
+// newDH makes a key pair in one of the groups that SetPeer has accepted.
+func (g *Gate) newDH(group ike.Group) *keys.DH {
+	dh, err := keys.NewDH(group, g.rand)
+	if err != nil {
+		panic("ikev2: " + err.Error())
+	}
+	return dh
+}
+
+// newIKESPI draws an SPI for an IKE SA and routes what carries it to s.
+func (g *Gate) newIKESPI(s *session) uint64 {
+	for {
+		spi := binary.BigEndian.Uint64(g.random(8))
+		if spi != 0 && g.bySPI[spi] == nil {
+			g.bySPI[spi] = s
+			return spi
+		}
+	}
+}
+
+func (g *Gate) releaseIKESPI(spi uint64) { delete(g.bySPI, spi) }
+
+// spiDrawsMax ends the search of a free SPI: with a million SAs a draw fails once
+// in four thousand.
+const spiDrawsMax = 1000
+
+// newESPSPI draws an SPI for an inbound ESP SA.
+func (g *Gate) newESPSPI() ike.SPI {
+	for range spiDrawsMax {
+		spi := ike.SPI(binary.BigEndian.Uint32(g.random(4)))
+		if spi > spiReservedMax && g.spis.Reserve(spi) {
+			return spi
+		}
+	}
+	panic("ikev2: no SPI is free")
+}
+
+func (g *Gate) releaseSPI(spi ike.SPI) { g.spis.Release(spi) }
+
+// ownSPIs are the SPIs of a gate that is alone.
+type ownSPIs map[ike.SPI]struct{}
+
+func (o ownSPIs) Reserve(spi ike.SPI) bool {
+	if _, used := o[spi]; used {
+		return false
+	}
+	o[spi] = struct{}{}
+	return true
+}
+
+func (o ownSPIs) Release(spi ike.SPI) { delete(o, spi) }

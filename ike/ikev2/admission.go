@@ -1,0 +1,141 @@
+package ikev2
+
+import (
+	"bytes"
+	"net/netip"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
+	"causeway.dev/ike/wire"
+)
+
+// admission decides which IKE_SA_INIT requests are worth an answer. What anybody
+// can send costs at first nothing, then a MAC, and only then memory and a
+// Diffie-Hellman computation.
+type admission struct {
+	halfOpen map[halfOpenKey]*session // by what a retransmission has in common
+	sources  map[netip.Addr]int       // half-open sessions by source
+
+	secret, previous ike.Secret // of cookies
+	rotateAt         time.Time
+}
+
+type halfOpenKey struct {
+	remote netip.AddrPort
+	spi    uint64
+}
+
+const (
+	// A half-open session takes about 4 KiB for at most 30 s. Legitimate
+	// peers are half-open for a round trip: 64 at once already means
+	// hundreds of handshakes a second.
+	cookieThreshold       = 64
+	cookieThresholdSource = 8
+	halfOpenMax           = 4096
+	halfOpenMaxSource     = 256
+
+	// cookieRotation is how long a cookie secret is used; a cookie is valid
+	// for one to two of it. RFC 7296 section 2.6.
+	cookieRotation = time.Minute
+)
+
+func newAdmission() admission {
+	return admission{halfOpen: map[halfOpenKey]*session{}, sources: map[netip.Addr]int{}}
+}
+
+// receiveInit handles an IKE_SA_INIT request.
+func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
+	if h.SPIi == 0 || h.SPIr != 0 || h.MessageID != 0 {
+		return DropMalformed
+	}
+	if s := g.admission.halfOpen[halfOpenKey{d.Remote, h.SPIi}]; s != nil && bytes.Equal(s.acceptance.request, d.Payload) {
+		s.transmit(now, d.Local, d.Remote, s.acceptance.response)
+		return DropRetransmitted
+	}
+	candidates := g.candidates(d)
+	if len(candidates) == 0 {
+		return DropUnknownPeer
+	}
+	message, err := wire.Parse(d.Payload)
+	if err != nil {
+		return DropMalformed
+	}
+	m := sortPayloads(message.Payloads)
+	if m.sa == nil || m.ke == nil || m.nonce == nil {
+		return DropMalformed
+	}
+	a, source := &g.admission, d.Remote.Addr()
+	if len(a.halfOpen) >= halfOpenMax || a.sources[source] >= halfOpenMaxSource {
+		return DropHalfOpen
+	}
+	if len(a.halfOpen) >= cookieThreshold || a.sources[source] >= cookieThresholdSource {
+		if !g.returnedCookie(now, d, h, m) {
+			g.refuseInit(d, h, &wire.Notify{Type: wire.CookieNotify, Data: keys.Cookie(a.secret, m.nonce.Data, d.Remote, h.SPIi)})
+			return DropCookie
+		}
+	}
+	g.answerInit(now, d, message, m, candidates)
+	return Accepted
+}
+
+// candidates are the peers that a datagram may come from: those of the source
+// first, then those that are known by their identity only.
+func (g *Gate) candidates(d Datagram) []*ike.Peer {
+	var exact, roaming []*ike.Peer
+	for _, local := range []netip.Addr{d.Local.Addr(), {}} {
+		for _, p := range g.local[local] {
+			switch {
+			case p.Remote == d.Remote.Addr():
+				exact = append(exact, p)
+			case !p.Remote.IsValid():
+				roaming = append(roaming, p)
+			}
+		}
+	}
+	return append(exact, roaming...)
+}
+
+// returnedCookie reports whether a request carries the cookie that its source was
+// sent, and renews the secret now and then.
+func (g *Gate) returnedCookie(now time.Time, d Datagram, h wire.Header, m parts) bool {
+	a := &g.admission
+	if !now.Before(a.rotateAt) {
+		a.previous, a.secret = a.secret, g.random(nonceLength)
+		a.rotateAt = now.Add(cookieRotation)
+	}
+	cookie := m.notify(wire.CookieNotify)
+	if cookie == nil {
+		return false
+	}
+	for _, secret := range []ike.Secret{a.secret, a.previous} {
+		if secret != nil && keys.Equal(cookie.Data, keys.Cookie(secret, m.nonce.Data, d.Remote, h.SPIi)) {
+			return true
+		}
+	}
+	return false
+}
+
+// enterHalfOpen counts a session of ours as responder until IKE_AUTH.
+func (g *Gate) enterHalfOpen(s *session, spi uint64) {
+	s.halfOpen = halfOpenKey{s.path.Remote, spi}
+	if replaced := g.admission.halfOpen[s.halfOpen]; replaced != nil {
+		// The initiator has begun anew, with a cookie or another group.
+		replaced.forget()
+		replaced.setPhase(ended)
+		g.touch(replaced)
+	}
+	g.admission.halfOpen[s.halfOpen] = s
+	g.admission.sources[s.halfOpen.remote.Addr()]++
+}
+
+func (g *Gate) leaveHalfOpen(s *session) {
+	if g.admission.halfOpen[s.halfOpen] != s {
+		return
+	}
+	delete(g.admission.halfOpen, s.halfOpen)
+	source := s.halfOpen.remote.Addr()
+	if g.admission.sources[source]--; g.admission.sources[source] == 0 {
+		delete(g.admission.sources, source)
+	}
+}

@@ -1,0 +1,267 @@
+package ikev2
+
+import (
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
+	"causeway.dev/ike/wire"
+)
+
+// IKE_AUTH, RFC 7296 sections 1.2 and 2.15, with pre-shared keys.
+
+// authenticate is the initiator's duty.
+type authenticate struct {
+	request, response []byte // of IKE_SA_INIT
+	ni, nr            []byte
+	child             ike.SPI
+}
+
+func (a *authenticate) build(s *session, sa *ikeSA, _ time.Time) (wire.ExchangeType, []wire.Payload, bool) {
+	p := s.peer
+	idi := &wire.ID{Role: wire.PayloadIDi, Identity: localID(p, s.path)}
+	a.child = s.gate.newESPSPI()
+	payloads := []wire.Payload{idi}
+	if s.gate.standing(p.ID, s) == nil {
+		// RFC 7296 section 2.4: whatever SA with us the peer still has is
+		// a leftover.
+		payloads = append(payloads, &wire.Notify{Type: wire.InitialContact})
+	}
+	if p.RemoteID.Type != ike.IDNone {
+		payloads = append(payloads, &wire.ID{Role: wire.PayloadIDr, Identity: p.RemoteID})
+	}
+	proof := keys.AuthPSK(sa.proposal.PRF, p.PreSharedKey, sa.keys.Pi, a.request, a.nr, idi.Body())
+	payloads = append(payloads,
+		&wire.Auth{Method: wire.AuthSharedKey, Data: proof},
+		offerESP(p.ESPProposals, false, a.child),
+		offerSelectors(wire.PayloadTSi, p.LocalSelectors),
+		offerSelectors(wire.PayloadTSr, p.RemoteSelectors))
+	return wire.IKEAuth, payloads, true
+}
+
+func (a *authenticate) process(s *session, sa *ikeSA, now time.Time, m parts) {
+	if s.phase == ending { // terminated meanwhile
+		s.gate.releaseSPI(a.child)
+		sa.state, sa.then = saReplaced, &deleteIKE{}
+		return
+	}
+	if s.phase != connecting {
+		// Another answer to our IKE_SA_INIT has proved itself before.
+		s.gate.releaseSPI(a.child)
+		s.drop(sa)
+		return
+	}
+	if m.auth == nil {
+		s.gate.releaseSPI(a.child)
+		s.abandonHalf(now, sa, authRefusal(m, s.peer))
+		return
+	}
+	if reason := a.verify(s, sa, m); reason != "" {
+		s.gate.releaseSPI(a.child)
+		s.refusePeer(now, sa, reason)
+		return
+	}
+	s.remoteID = m.idr.Identity
+	s.nonceLow = lower(a.ni, a.nr)
+	for len(s.sas) > 1 { // the other answers were not the peer's
+		other := s.sas[0]
+		if other == sa {
+			other = s.sas[1]
+		}
+		s.drop(other)
+	}
+	s.establish(now, sa)
+	reason := s.processFirstChild(now, sa, a, m)
+	s.gate.resolveDuplicates(now, s, false)
+	if reason != "" && s.phase == established {
+		s.emit(ike.NegotiationFailed{Reason: reason, Remote: s.path.Remote})
+		s.terminate(now, reason)
+	}
+}
+
+// authRefusal says why a responder proved nothing.
+func authRefusal(m parts, p *ike.Peer) string {
+	n := m.failure()
+	switch {
+	case n == nil:
+		return reasonIncomplete(wire.IKEAuth, "AUTH payload")
+	case n.Type == wire.AuthenticationFailed:
+		return reasonKeyRefused
+	}
+	return childRefusal(wire.IKEAuth, n.Type, p)
+}
+
+// verify returns why the responder is not who it should be, or "".
+func (a *authenticate) verify(s *session, sa *ikeSA, m parts) string {
+	p := s.peer
+	switch {
+	case m.idr == nil:
+		return reasonIncomplete(wire.IKEAuth, "IDr payload")
+	case m.auth.Method != wire.AuthSharedKey:
+		return reasonIncomplete(wire.IKEAuth, "proof of the pre-shared key: it uses the method "+m.auth.Method.String())
+	case !keys.Equal(m.auth.Data, keys.AuthPSK(sa.proposal.PRF, p.PreSharedKey, sa.keys.Pr, a.response, a.ni, m.idr.Body())):
+		return reasonKeyMismatch
+	case p.RemoteID.Type != ike.IDNone && m.idr.Identity != p.RemoteID:
+		return reasonIdentity(m.idr.Identity, p.RemoteID)
+	}
+	return ""
+}
+
+// refusePeer tells a responder that has accepted us that we do not accept it. RFC
+// 7296 section 2.21.2: by an INFORMATIONAL exchange.
+func (s *session) refusePeer(now time.Time, sa *ikeSA, reason string) {
+	s.reportFailure(reason)
+	s.init = nil
+	sa.state = saReplaced
+	sa.then = &deleteIKE{notify: wire.AuthenticationFailed}
+	s.setPhase(ending)
+	s.endAt = now.Add(terminateTimeout)
+}
+
+// processFirstChild installs the child SA of IKE_AUTH, or says why there is none.
+func (s *session) processFirstChild(now time.Time, sa *ikeSA, a *authenticate, m parts) string {
+	p := s.peer
+	if m.sa == nil {
+		s.gate.releaseSPI(a.child)
+		if n := m.failure(); n != nil {
+			return childRefusal(wire.IKEAuth, n.Type, p)
+		}
+		return reasonIncomplete(wire.IKEAuth, "SA payload")
+	}
+	proposal, out, _, ok := chooseESP(m.sa.Proposals, p.ESPProposals, false)
+	if !ok || !single(m.sa) {
+		s.gate.releaseSPI(a.child)
+		return reasonESPMismatch(m.sa.Proposals, p.ESPProposals, false)
+	}
+	local, remote := narrow(m.tsi, p.LocalSelectors), narrow(m.tsr, p.RemoteSelectors)
+	if len(local) == 0 || len(remote) == 0 {
+		s.gate.releaseSPI(a.child)
+		return reasonSelectors(m.tsr, m.tsi, p)
+	}
+	child := s.install(now, childParameters{
+		in: a.child, out: out, initiator: true, proposal: proposal, local: local, remote: remote,
+		keys: keys.DeriveChild(proposal, sa.proposal.PRF, sa.keys.D, nil, a.ni, a.nr),
+	})
+	s.activate(child)
+	return ""
+}
+
+// childRefusal says what an error notification of the peer means.
+func childRefusal(exchange wire.ExchangeType, n wire.NotifyType, p *ike.Peer) string {
+	switch n {
+	case wire.NoProposalChosen:
+		return reasonESPRefused(p.ESPProposals, exchange == wire.CreateChildSA)
+	case wire.TSUnacceptable:
+		return reasonSelectorsRefused(p)
+	}
+	return reasonNotify(exchange, n)
+}
+
+// establish makes sa the session's first IKE SA.
+func (s *session) establish(now time.Time, sa *ikeSA) {
+	s.setPhase(established)
+	s.establishedAt, s.lastHeard = now, now
+	s.init, s.acceptance, s.candidates = nil, nil, nil
+	s.endAt = time.Time{}
+	s.current = sa
+	s.schedule(now, sa)
+	s.emit(ike.Established{Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID})
+}
+
+// schedule begins the life of an IKE SA.
+func (s *session) schedule(now time.Time, sa *ikeSA) {
+	sa.state = saUp
+	lifetime := orDefault(s.peer.IKELifetime, ikeLifetimeDefault)
+	sa.rekeyAt, sa.expiresAt = s.rekeyTime(now, lifetime), now.Add(lifetime)
+}
+
+// answerAuth is the responder's duty.
+func (s *session) answerAuth(now time.Time, sa *ikeSA, m parts) response {
+	a := s.acceptance
+	if m.idi == nil || m.auth == nil {
+		return s.refuseAuth(now, wire.InvalidSyntax, reasonIncomplete(wire.IKEAuth, "IDi and AUTH payload"))
+	}
+	p, reason := s.identify(sa, m)
+	if p == nil {
+		return s.refuseAuth(now, wire.AuthenticationFailed, reason)
+	}
+	if _, _, ok := chooseIKE(offerIKE([]ike.IKEProposal{sa.proposal}, nil).Proposals, p.IKEProposals); !ok {
+		return s.refuseAuth(now, wire.NoProposalChosen, reasonIKEMismatch(offerIKE([]ike.IKEProposal{sa.proposal}, nil).Proposals, p.IKEProposals))
+	}
+	s.peer, s.remoteID = p, m.idi.Identity
+	s.nonceLow = lower(a.ni, a.nr)
+	s.path.UDP = s.path.UDP || p.Encapsulation == ike.EncapsulationAlways
+	s.gate.peers[p.ID].sessions = append(s.gate.peers[p.ID].sessions, s)
+	s.establish(now, sa)
+
+	idr := &wire.ID{Role: wire.PayloadIDr, Identity: localID(p, s.path)}
+	proof := keys.AuthPSK(sa.proposal.PRF, p.PreSharedKey, sa.keys.Pr, a.response, a.ni, idr.Body())
+	payloads := []wire.Payload{idr, &wire.Auth{Method: wire.AuthSharedKey, Data: proof}}
+	var child *childSA
+	if m.sa != nil {
+		made, more := s.acceptChild(now, sa, m, negotiation{exchange: wire.IKEAuth, ni: a.ni, nr: a.nr})
+		child, payloads = made, append(payloads, more...)
+	}
+	return response{payloads: payloads, after: func() {
+		if child != nil {
+			s.activate(child)
+		}
+		s.gate.resolveDuplicates(now, s, m.notify(wire.InitialContact) != nil)
+	}}
+}
+
+func (s *session) refuseAuth(now time.Time, t wire.NotifyType, reason string) response {
+	r := refuse(t)
+	r.after = func() { s.fail(now, reason) }
+	return r
+}
+
+// proofsMax bounds the keys that are tried for one identity.
+const proofsMax = 8
+
+// identify finds the candidate that the initiator has proved to be, or says why
+// it is none. A candidate that is known by its address alone accepts any
+// identity that holds its key.
+func (s *session) identify(sa *ikeSA, m parts) (*ike.Peer, string) {
+	a := s.acceptance
+	called := ike.Identity{}
+	if m.idr != nil {
+		called = m.idr.Identity
+	}
+	var fit []*ike.Peer
+	for _, p := range s.candidates {
+		state := s.gate.peers[p.ID]
+		if state == nil || len(fit) == proofsMax {
+			continue
+		}
+		p = state.config // it may have been changed since IKE_SA_INIT
+		fits := (p.RemoteID.Type == ike.IDNone || p.RemoteID == m.idi.Identity) && (called.Type == ike.IDNone || called == localID(p, s.path))
+		if fits {
+			fit = append(fit, p)
+		}
+	}
+	switch {
+	case len(fit) == 0 && len(s.candidates) == 1 && s.candidates[0].RemoteID != m.idi.Identity && s.candidates[0].RemoteID.Type != ike.IDNone:
+		return nil, reasonIdentity(m.idi.Identity, s.candidates[0].RemoteID)
+	case len(fit) == 0:
+		return nil, reasonUnknownIdentity(m.idi.Identity, called)
+	case m.auth.Method != wire.AuthSharedKey:
+		return nil, reasonIncomplete(wire.IKEAuth, "proof of the pre-shared key: it uses the method "+m.auth.Method.String())
+	}
+	for _, p := range fit {
+		if keys.Equal(m.auth.Data, keys.AuthPSK(sa.proposal.PRF, p.PreSharedKey, sa.keys.Pi, a.request, a.nr, m.idi.Body())) {
+			return p, ""
+		}
+	}
+	// The failure is that of the peer that it claims to be.
+	s.candidates = fit
+	return nil, reasonKeyMismatch
+}
+
+// localID is what we say we are: by default our address.
+func localID(p *ike.Peer, path ike.Path) ike.Identity {
+	if p.LocalID.Type != ike.IDNone {
+		return p.LocalID
+	}
+	return ike.AddressIdentity(path.Local.Addr())
+}

@@ -1,0 +1,164 @@
+package ikev2
+
+import (
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/wire"
+)
+
+// A task is one duty that needs a request of ours: it builds the request when
+// its turn comes and processes the answer.
+type task interface {
+	// build returns the request, or false if it is not needed any more.
+	build(s *session, sa *ikeSA, now time.Time) (wire.ExchangeType, []wire.Payload, bool)
+	// process handles the answer.
+	process(s *session, sa *ikeSA, now time.Time, m parts)
+}
+
+// An exchange is a request of ours that waits for its answer.
+type exchange struct {
+	id       uint32
+	exchange wire.ExchangeType
+	message  []byte // sent again octet by octet, RFC 7296 section 2.1
+	task     task
+	retransmission
+}
+
+// A retransmission says when a request is sent again.
+type retransmission struct {
+	first time.Time // when it was first sent
+	next  time.Time
+	tries int
+}
+
+const (
+	retransmitFirst = 500 * time.Millisecond // then doubled …
+	retransmitMax   = 8 * time.Second        // … up to this: at 0.5, 1.5, 3.5, 7.5, 15.5, 23.5 s
+	retransmitIdle  = time.Minute            // up to this where nobody gives up
+)
+
+func (r *retransmission) sent(now time.Time, longest time.Duration) {
+	if r.tries == 0 {
+		r.first = now
+	}
+	wait := longest
+	if r.tries < 10 {
+		wait = min(wait, retransmitFirst<<r.tries)
+	}
+	r.next = now.Add(wait)
+	r.tries++
+}
+
+// pump starts what waits for its turn.
+func (s *session) pump(now time.Time) {
+	for _, sa := range s.sas {
+		if sa.pending == nil && sa.then != nil {
+			t := sa.then
+			sa.then = nil
+			s.start(now, sa, t)
+		}
+	}
+	for s.phase == established && s.current.pending == nil && len(s.queue) > 0 {
+		t := s.queue[0]
+		s.queue = s.queue[1:]
+		s.start(now, s.current, t)
+	}
+}
+
+func (s *session) enqueue(t task) { s.queue = append(s.queue, t) }
+
+// start sends the request of a task, if it still has one. RFC 7296 section 2.2:
+// ids go up by one; an SA whose ids are used up could only be abandoned, but at
+// one request a millisecond that takes 49 days, and lifetimes are shorter.
+func (s *session) start(now time.Time, sa *ikeSA, t task) {
+	kind, payloads, ok := t.build(s, sa, now)
+	if !ok {
+		return
+	}
+	e := &exchange{id: sa.nextID, exchange: kind, task: t}
+	e.message = sa.seal.Seal(nil, sa.header(kind, e.id, false), payloads)
+	sa.nextID++
+	sa.pending = e
+	s.retransmit(now, e)
+}
+
+func (s *session) retransmit(now time.Time, e *exchange) {
+	longest := retransmitMax
+	if s.patient() {
+		longest = retransmitIdle
+	}
+	e.sent(now, longest)
+	s.transmit(now, s.path.Local, s.path.Remote, e.message)
+}
+
+// receiveResponse hands an authentic answer to the task that waits for it.
+func (s *session) receiveResponse(now time.Time, sa *ikeSA, message wire.Message, err error) {
+	e := sa.pending
+	if err != nil {
+		// RFC 7296 section 2.21.3: nobody answers an answer; a peer that
+		// can't build one is not to be talked to.
+		s.fail(now, "the peer answered with a malformed message: "+err.Error())
+		return
+	}
+	sa.pending = nil
+	e.task.process(s, sa, now, sortPayloads(message.Payloads))
+}
+
+// patient reports whether silence has no consequence.
+func (s *session) patient() bool {
+	return s.phase == established && s.peer.DPDAction == ike.DPDNone
+}
+
+// giveUpAt is when an unanswered request means that the peer is gone.
+func (s *session) giveUpAt(sa *ikeSA, e *exchange) time.Time {
+	switch {
+	case sa.state == saHalfOpen:
+		return e.first.Add(connectTimeout)
+	case s.phase == ending || sa != s.current:
+		return e.first.Add(terminateTimeout)
+	case s.patient():
+		return farFuture
+	}
+	// RFC 7296 section 2.4: the peer is dead if it is silent in everything.
+	// One that goes on sending ESP but answers no request has lost the IKE SA.
+	timeout := s.dpdTimeout()
+	quiet := latest(e.first.Add(timeout-s.livenessInterval()), s.lastHeard.Add(timeout))
+	return soonest(quiet, e.first.Add(4*timeout))
+}
+
+// giveUp acts on a request that was never answered.
+func (s *session) giveUp(now time.Time, sa *ikeSA) {
+	switch {
+	case sa.state == saHalfOpen && s.phase == connecting:
+		s.abandonHalf(now, sa, reasonAuthSilent(s.path.Remote, sa.pending.tries))
+	case sa == s.current && s.phase == established:
+		s.dead(now)
+	default:
+		s.drop(sa)
+		if s.phase == ending && len(s.sas) == 0 {
+			s.forget()
+			s.setPhase(ended)
+		}
+	}
+}
+
+// farFuture stands for never in comparisons of times.
+var farFuture = time.Unix(1<<40, 0)
+
+func soonest(times ...time.Time) time.Time {
+	first := farFuture
+	for _, t := range times {
+		if !t.IsZero() && t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}

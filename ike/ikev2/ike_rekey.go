@@ -1,0 +1,203 @@
+package ikev2
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
+	"causeway.dev/ike/wire"
+)
+
+// CREATE_CHILD_SA for the IKE SA, RFC 7296 sections 1.3.2 and 2.18, with
+// simultaneous rekeys, sections 2.8.2 and 2.25.2. The child SAs belong to the
+// session, so that they pass to whichever successor becomes current.
+
+// rekeyIKE is the initiator's duty.
+type rekeyIKE struct {
+	group ike.Group
+	spi   uint64
+	nonce []byte
+	dh    *keys.DH
+	rival *rivalIKE // the peer's rekey of the same IKE SA
+}
+
+// A rivalIKE is what we answered to a simultaneous rekey.
+type rivalIKE struct {
+	nonceLow []byte
+	sa       *ikeSA
+}
+
+func (s *session) rekeyIKENow() {
+	s.current.rekeyAt = time.Time{}
+	if s.current.pending != nil && isRekeyIKE(s.current.pending.task) || slices.ContainsFunc(s.queue, isRekeyIKE) {
+		return
+	}
+	s.enqueue(&rekeyIKE{group: s.current.proposal.Group})
+}
+
+func isRekeyIKE(t task) bool {
+	_, ok := t.(*rekeyIKE)
+	return ok
+}
+
+func (r *rekeyIKE) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeType, []wire.Payload, bool) {
+	r.spi, r.nonce, r.dh = s.gate.newIKESPI(s), s.gate.random(nonceLength), s.gate.newDH(r.group)
+	return wire.CreateChildSA, []wire.Payload{
+		offerIKE(s.peer.IKEProposals, binary.BigEndian.AppendUint64(nil, r.spi)),
+		&wire.Nonce{Data: r.nonce},
+		&wire.KE{Group: r.group, Data: r.dh.Public()},
+	}, true
+}
+
+func (r *rekeyIKE) process(s *session, sa *ikeSA, now time.Time, m parts) {
+	if n := m.failure(); n != nil {
+		s.gate.releaseIKESPI(r.spi)
+		r.refused(s, sa, now, n)
+		return
+	}
+	next, reason := r.complete(s, sa, m)
+	if reason != "" {
+		s.gate.releaseIKESPI(r.spi)
+		r.retry(s, sa, now, retryRefused, reason)
+		return
+	}
+	s.sas = append(s.sas, next)
+	switch {
+	case s.phase == ending:
+		// Terminated meanwhile: the peer has the successor already.
+		next.state, next.then = saReplaced, &deleteIKE{}
+	case r.rival != nil && bytes.Compare(lower(r.nonce, m.nonce.Data), r.rival.nonceLow) < 0 && r.rival.sa.state != saClosed:
+		// Ours is redundant, and ours to delete; old is the peer's to delete.
+		next.state, next.then = saReplaced, &deleteIKE{}
+		s.adopt(now, r.rival.sa)
+	default:
+		if r.rival != nil && r.rival.sa.live() {
+			r.rival.sa.state = saReplaced
+			r.rival.sa.expiresAt = now.Add(replacedLifetime)
+		}
+		s.adopt(now, next)
+		sa.then = &deleteIKE{}
+	}
+}
+
+// adopt makes sa the IKE SA that counts.
+func (s *session) adopt(now time.Time, sa *ikeSA) {
+	old := s.current
+	if old.state == saUp {
+		old.state = saReplaced
+	}
+	old.rekeyAt = time.Time{}
+	if old.state == saReplaced {
+		old.expiresAt = now.Add(replacedLifetime)
+	}
+	s.current = sa
+	s.queue = slices.DeleteFunc(s.queue, isRekeyIKE) // the peer was faster
+	s.schedule(now, sa)
+	s.emit(ike.Established{Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID, Rekeyed: true})
+}
+
+func (r *rekeyIKE) complete(s *session, sa *ikeSA, m parts) (*ikeSA, string) {
+	if !single(m.sa) || m.nonce == nil || m.ke == nil || len(m.sa.Proposals[0].SPI) != 8 {
+		return nil, reasonIncomplete(wire.CreateChildSA, "SA, Nonce and KE payload")
+	}
+	remote := binary.BigEndian.Uint64(m.sa.Proposals[0].SPI)
+	proposal, _, ok := chooseIKE(m.sa.Proposals, s.peer.IKEProposals)
+	if !ok || proposal.Group != r.group || m.ke.Group != r.group || remote == 0 {
+		return nil, reasonIKEMismatch(m.sa.Proposals, s.peer.IKEProposals)
+	}
+	shared, err := r.dh.Shared(m.ke.Data)
+	if err != nil {
+		return nil, reasonIncomplete(wire.CreateChildSA, "KE payload")
+	}
+	defer keys.Wipe(shared)
+	k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, r.nonce, m.nonce.Data, shared, r.spi, remote)
+	return newSA(true, r.spi, remote, proposal, k), ""
+}
+
+func (r *rekeyIKE) refused(s *session, sa *ikeSA, now time.Time, n *wire.Notify) {
+	switch n.Type {
+	case wire.InvalidKEPayload:
+		group, ok := wantedGroup(n)
+		if ok && group != r.group && r.rival == nil && s.phase == established &&
+			slices.ContainsFunc(s.peer.IKEProposals, func(p ike.IKEProposal) bool { return p.Group == group }) {
+			s.enqueue(&rekeyIKE{group: group})
+			return
+		}
+		r.retry(s, sa, now, retryRefused, reasonIKERefused(s.peer.IKEProposals))
+	case wire.TemporaryFailure:
+		r.retry(s, sa, now, s.retryTime(now).Sub(now), "")
+	case wire.NoProposalChosen:
+		r.retry(s, sa, now, retryRefused, reasonIKERefused(s.peer.IKEProposals))
+	default:
+		r.retry(s, sa, now, retryRefused, reasonNotify(wire.CreateChildSA, n.Type))
+	}
+}
+
+// retry tries again later, unless the peer's own rekey has succeeded.
+func (r *rekeyIKE) retry(s *session, sa *ikeSA, now time.Time, after time.Duration, reason string) {
+	if s.phase != established {
+		return
+	}
+	if r.rival != nil && r.rival.sa.live() {
+		s.adopt(now, r.rival.sa)
+		return
+	}
+	if reason != "" {
+		s.emit(ike.NegotiationFailed{Reason: reason, Remote: s.path.Remote})
+	}
+	if sa == s.current {
+		sa.rekeyAt = now.Add(after)
+	}
+}
+
+// answerRekeyIKE is the responder's duty.
+func (s *session) answerRekeyIKE(now time.Time, sa *ikeSA, m parts) response {
+	var ours *rekeyIKE
+	if sa.pending != nil {
+		switch t := sa.pending.task.(type) {
+		case *rekeyIKE:
+			ours = t
+		case *createChild, *deleteChild:
+			return refuse(wire.TemporaryFailure) // RFC 7296 section 2.25.2
+		}
+	}
+	proposal, chosen, ok := chooseIKE(m.sa.Proposals, s.peer.IKEProposals)
+	if !ok {
+		s.emit(ike.NegotiationFailed{Reason: reasonIKEMismatch(m.sa.Proposals, s.peer.IKEProposals), Remote: s.path.Remote})
+		return refuse(wire.NoProposalChosen)
+	}
+	if m.ke == nil || m.ke.Group != proposal.Group {
+		return response{payloads: refuseGroup(proposal.Group)}
+	}
+	offered := m.sa.Proposals[slices.IndexFunc(m.sa.Proposals, func(p wire.Proposal) bool { return p.Number == chosen.Number })].SPI
+	if len(offered) != 8 || binary.BigEndian.Uint64(offered) == 0 {
+		return refuse(wire.InvalidSyntax)
+	}
+	dh := s.gate.newDH(proposal.Group)
+	defer dh.Wipe()
+	shared, err := dh.Shared(m.ke.Data)
+	if err != nil {
+		return refuse(wire.InvalidSyntax)
+	}
+	defer keys.Wipe(shared)
+	remote, local, nr := binary.BigEndian.Uint64(offered), s.gate.newIKESPI(s), s.gate.random(nonceLength)
+	k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, m.nonce.Data, nr, shared, remote, local)
+	next := newSA(false, local, remote, proposal, k)
+	next.state, next.expiresAt = saUp, sa.expiresAt
+	s.sas = append(s.sas, next)
+	chosen.SPI = binary.BigEndian.AppendUint64(nil, local)
+	r := response{payloads: []wire.Payload{
+		&wire.SA{Proposals: []wire.Proposal{chosen}},
+		&wire.Nonce{Data: nr},
+		&wire.KE{Group: proposal.Group, Data: dh.Public()},
+	}}
+	if ours != nil && ours.rival == nil {
+		ours.rival = &rivalIKE{nonceLow: lower(m.nonce.Data, nr), sa: next}
+		return r
+	}
+	r.after = func() { s.adopt(now, next) }
+	return r
+}

@@ -1,0 +1,154 @@
+package ikev2
+
+import "time"
+
+// What happens without a message: retransmission, liveness checks, rekeys and the
+// ends of lifetimes.
+
+const dpdTimeoutDefault = 30 * time.Second
+
+// natKeepAlive is how often a host behind a NAT sends something, so that the
+// translation stays. RFC 3948 section 4: every 20 s.
+const natKeepAlive = 20 * time.Second
+
+func (s *session) dpdTimeout() time.Duration {
+	return orDefault(s.peer.DPDTimeout, dpdTimeoutDefault)
+}
+
+// livenessInterval is the silence after which the peer is asked. The rest of the
+// timeout is for retransmissions.
+func (s *session) livenessInterval() time.Duration { return s.dpdTimeout() / 3 }
+
+// livenessAt is when the peer is next asked for a sign of life.
+func (s *session) livenessAt() time.Time {
+	if s.phase != established || s.current.pending != nil || len(s.queue) > 0 {
+		return time.Time{} // an exchange under way is a check as well
+	}
+	at := s.lastHeard.Add(s.livenessInterval())
+	if s.nat.Local {
+		at = soonest(at, s.lastSent.Add(natKeepAlive))
+	}
+	return at
+}
+
+// nextDeadline is when advance is next due, or zero.
+func (s *session) nextDeadline() time.Time {
+	next := soonest(s.endAt, s.livenessAt())
+	if s.phase == connecting && s.init != nil && len(s.sas) == 0 {
+		next = soonest(next, s.init.next)
+	}
+	for _, sa := range s.sas {
+		next = soonest(next, sa.rekeyAt, sa.expiresAt)
+		if sa.pending != nil {
+			next = soonest(next, sa.pending.next, s.giveUpAt(sa, sa.pending))
+		}
+	}
+	for _, c := range s.children {
+		next = soonest(next, c.rekeyAt, c.expiresAt)
+	}
+	if next == farFuture {
+		return time.Time{}
+	}
+	return next
+}
+
+// advance fires what is due. Each step moves its own time on, or ends something.
+func (s *session) advance(now time.Time) {
+	due := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
+	if due(s.endAt) {
+		s.timeOut(now)
+		return
+	}
+	if s.phase == connecting && s.init != nil && len(s.sas) == 0 && due(s.init.next) {
+		s.retransmitInit(now)
+	}
+	for i := 0; i < len(s.sas); {
+		sa, count := s.sas[i], len(s.sas)
+		s.advanceSA(now, sa, due)
+		if s.phase == ended {
+			return
+		}
+		if len(s.sas) == count {
+			i++
+		}
+	}
+	for i := 0; i < len(s.children); {
+		c, count := s.children[i], len(s.children)
+		s.advanceChild(now, c, due)
+		if len(s.children) == count {
+			i++
+		}
+	}
+	if due(s.livenessAt()) {
+		s.enqueue(&liveness{})
+	}
+	s.pump(now)
+}
+
+// timeOut ends a session whose time is over.
+func (s *session) timeOut(now time.Time) {
+	switch {
+	case s.phase == connecting && s.initiator && len(s.sas) > 0:
+		s.endAt = time.Time{} // IKE_AUTH has a time of its own
+	case s.phase == connecting && s.initiator && s.init.reason != "":
+		s.failedConnecting(s.init.reason)
+	case s.phase == connecting && s.initiator:
+		s.failedConnecting(reasonSilent(s.path.Remote, s.init.tries, now.Sub(s.init.first)))
+	case s.phase == established:
+		s.endAt = time.Time{}
+		s.terminate(now, s.endReason)
+	default: // a half-open SA that nobody completed, or the end of an ending
+		s.forget()
+		s.setPhase(ended)
+	}
+}
+
+func (s *session) advanceSA(now time.Time, sa *ikeSA, due func(time.Time) bool) {
+	if e := sa.pending; e != nil {
+		if due(s.giveUpAt(sa, e)) {
+			s.giveUp(now, sa)
+			return
+		}
+		if due(e.next) {
+			s.retransmit(now, e)
+		}
+	}
+	switch {
+	case due(sa.expiresAt) && sa == s.current && s.phase == established:
+		sa.expiresAt = time.Time{}
+		s.terminate(now, reasonLifetime)
+	case due(sa.expiresAt) && sa != s.current:
+		s.drop(sa)
+		if s.phase == ending && len(s.sas) == 0 {
+			s.forget()
+			s.setPhase(ended)
+		}
+	case due(sa.expiresAt):
+		sa.expiresAt = time.Time{} // ending: endAt limits it
+	case due(sa.rekeyAt):
+		sa.rekeyAt = time.Time{}
+		if sa == s.current && s.phase == established {
+			s.rekeyIKENow()
+		}
+	}
+}
+
+func (s *session) advanceChild(now time.Time, c *childSA, due func(time.Time) bool) {
+	switch {
+	case due(c.expiresAt) && c.state == childDeleted:
+		s.removeChild(c, "replaced")
+	case due(c.expiresAt):
+		// RFC 7296 section 2.8: an SA is not used beyond its lifetime,
+		// whether or not the peer agrees.
+		in := c.in
+		c.state = childDeleted
+		s.removeChild(c, "the lifetime of the child SA ended before it was rekeyed")
+		s.enqueue(&deleteChild{in: in})
+		if next := s.newestChild(); s.active == nil && next != nil {
+			s.activate(next)
+		}
+		s.childless(now)
+	case due(c.rekeyAt):
+		s.rekeyChildNow(c)
+	}
+}

@@ -1,0 +1,185 @@
+package ikev2
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/wire"
+)
+
+// This file holds the sentences that tell an operator why a negotiation failed:
+// what the peer did, what this tunnel wants, what to look at.
+
+// Names of algorithms as operators write them. RFC 7296 section 3.3.2 and IANA.
+var encryptionWords = map[uint16]string{
+	wire.EncryptionDES3: "3DES", wire.EncryptionNull: "NULL", wire.EncryptionAESCBC: "AES",
+	wire.EncryptionAESGCM16: "AES-GCM-16", wire.EncryptionChaCha20: "ChaCha20-Poly1305",
+}
+
+var integrityWords = map[uint16]string{
+	wire.IntegrityNone: "no integrity", wire.IntegrityHMACSHA1: "SHA-1", wire.IntegrityHMACSHA2256: "SHA-256",
+	wire.IntegrityHMACSHA2384: "SHA-384", wire.IntegrityHMACSHA2512: "SHA-512",
+}
+
+var prfWords = map[uint16]string{
+	wire.PRFHMACSHA1: "SHA-1", wire.PRFHMACSHA2256: "SHA-256", wire.PRFHMACSHA2384: "SHA-384", wire.PRFHMACSHA2512: "SHA-512",
+}
+
+// proposalsShownMax keeps a sentence readable when a peer offers everything.
+const proposalsShownMax = 6
+
+// describeProposals shows proposals as "AES-128/SHA-1/group 2, AES-256 or
+// AES-128/SHA-256/group 14".
+func describeProposals(proposals []wire.Proposal) string {
+	if len(proposals) == 0 {
+		return "nothing"
+	}
+	var words []string
+	for i, p := range proposals {
+		if i == proposalsShownMax {
+			words = append(words, fmt.Sprintf("and %d more", len(proposals)-i))
+			break
+		}
+		words = append(words, describeProposal(p))
+	}
+	return strings.Join(words, ", ")
+}
+
+func describeProposal(p wire.Proposal) string {
+	byType := map[wire.TransformType][]string{}
+	for _, t := range p.Transforms {
+		word := transformWord(t)
+		if t.Type == wire.TransformESN {
+			continue
+		}
+		byType[t.Type] = append(byType[t.Type], word)
+	}
+	var parts []string
+	integrity, prf := strings.Join(byType[wire.TransformIntegrity], " or "), strings.Join(byType[wire.TransformPRF], " or ")
+	add := func(word string) {
+		if word != "" {
+			parts = append(parts, word)
+		}
+	}
+	add(strings.Join(byType[wire.TransformEncryption], " or "))
+	add(integrity)
+	if prf != integrity && prf != "" {
+		add("PRF " + prf)
+	}
+	if groups := byType[wire.TransformGroup]; len(groups) > 0 {
+		add("group " + strings.Join(groups, " or "))
+	}
+	return strings.Join(parts, "/")
+}
+
+func transformWord(t wire.Transform) string {
+	word, known := "", false
+	switch t.Type {
+	case wire.TransformEncryption:
+		if word, known = encryptionWords[t.ID]; known && t.KeyLength != 0 {
+			word = strings.Replace(word, "AES", fmt.Sprintf("AES-%d", t.KeyLength), 1)
+		}
+	case wire.TransformIntegrity:
+		word, known = integrityWords[t.ID]
+	case wire.TransformPRF:
+		word, known = prfWords[t.ID]
+	case wire.TransformGroup:
+		return fmt.Sprint(t.ID)
+	}
+	if !known {
+		return t.String()
+	}
+	return word
+}
+
+func reasonIKEMismatch(offers []wire.Proposal, accepted []ike.IKEProposal) string {
+	return fmt.Sprintf("no common proposal for the IKE SA: the peer offers %s, this tunnel accepts %s",
+		describeProposals(offers), describeProposals(offerIKE(accepted, nil).Proposals))
+}
+
+func reasonIKERefused(offered []ike.IKEProposal) string {
+	return fmt.Sprintf("the peer accepts no proposal for the IKE SA that this tunnel offers (NO_PROPOSAL_CHOSEN); this tunnel offers %s",
+		describeProposals(offerIKE(offered, nil).Proposals))
+}
+
+func reasonESPMismatch(offers []wire.Proposal, accepted []ike.ESPProposal, withGroup bool) string {
+	return fmt.Sprintf("no common proposal for the child SA: the peer offers %s, this tunnel accepts %s",
+		describeProposals(offers), describeProposals(offerESP(accepted, withGroup, 0).Proposals))
+}
+
+func reasonESPRefused(offered []ike.ESPProposal, withGroup bool) string {
+	return fmt.Sprintf("the peer accepts no proposal for the child SA that this tunnel offers (NO_PROPOSAL_CHOSEN); this tunnel offers %s",
+		describeProposals(offerESP(offered, withGroup, 0).Proposals))
+}
+
+// reasonSelectors names the peer's side first, as the peer's selectors do.
+func reasonSelectors(peerSide, ourSide *wire.TS, p *ike.Peer) string {
+	return fmt.Sprintf("the peer's traffic selectors %s === %s do not fit this tunnel's %s === %s (the peer's side first)",
+		describeSelectors(peerSide), describeSelectors(ourSide),
+		describeSelectors(offerSelectors(wire.PayloadTSi, p.RemoteSelectors)), describeSelectors(offerSelectors(wire.PayloadTSr, p.LocalSelectors)))
+}
+
+func reasonSelectorsRefused(p *ike.Peer) string {
+	return fmt.Sprintf("the peer does not accept this tunnel's traffic selectors %s === %s (ours first; TS_UNACCEPTABLE)",
+		describeSelectors(offerSelectors(wire.PayloadTSi, p.LocalSelectors)), describeSelectors(offerSelectors(wire.PayloadTSr, p.RemoteSelectors)))
+}
+
+func describeSelectors(ts *wire.TS) string {
+	if ts == nil || len(ts.Selectors) == 0 {
+		return "none"
+	}
+	var words []string
+	for i, s := range ts.Selectors {
+		if i == proposalsShownMax {
+			words = append(words, "…")
+			break
+		}
+		words = append(words, s.String())
+	}
+	return strings.Join(words, " ")
+}
+
+const (
+	reasonKeyMismatch = "pre-shared key mismatch: the peer's proof does not fit this tunnel's key"
+	reasonKeyRefused  = "the peer refused our authentication (AUTHENTICATION_FAILED): pre-shared key mismatch, or it does not know our identity"
+	reasonPeerDeleted = "the peer deleted the IKE SA"
+	reasonReplaced    = "replaced by a newer IKE SA with the same peer"
+	reasonNoChild     = "no child SA is left with the peer"
+	reasonLifetime    = "the lifetime of the IKE SA ended before it could be rekeyed"
+)
+
+func reasonIdentity(got ike.Identity, want ike.Identity) string {
+	return fmt.Sprintf("the peer identifies itself as %q, this tunnel expects %q", got, want)
+}
+
+func reasonUnknownIdentity(initiator, responder ike.Identity) string {
+	if responder.Type == ike.IDNone {
+		return fmt.Sprintf("no tunnel is configured for a peer that identifies itself as %q", initiator)
+	}
+	return fmt.Sprintf("no tunnel is configured for a peer that identifies itself as %q and calls us %q", initiator, responder)
+}
+
+func reasonSilent(remote netip.AddrPort, tries int, span time.Duration) string {
+	return fmt.Sprintf("no packet from %v has arrived: IKE_SA_INIT was sent to UDP port %d %d times in %v; is the peer up, and are UDP 500 and 4500 open?",
+		remote.Addr(), remote.Port(), tries, span.Round(time.Second))
+}
+
+func reasonAuthSilent(remote netip.AddrPort, tries int) string {
+	return fmt.Sprintf("the peer %v answered IKE_SA_INIT but none of %d IKE_AUTH requests to UDP port %d: is that port open, and does the peer know our address?",
+		remote.Addr(), tries, remote.Port())
+}
+
+func reasonDead(silence time.Duration) string {
+	return fmt.Sprintf("the peer is dead: it has not answered for %v", silence.Round(time.Second))
+}
+
+func reasonNotify(exchange wire.ExchangeType, n wire.NotifyType) string {
+	return fmt.Sprintf("the peer answered %v with %v", exchange, n)
+}
+
+func reasonIncomplete(exchange wire.ExchangeType, missing string) string {
+	return fmt.Sprintf("the peer's %v lacks a usable %s", exchange, missing)
+}

@@ -1,0 +1,268 @@
+package ikev2
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
+	"causeway.dev/ike/wire"
+)
+
+// IKE_SA_INIT, RFC 7296 section 1.2. Nothing in it is authentic, so no answer to
+// it ends an attempt of ours at once: errors are remembered for the diagnosis,
+// and several answers that look right are all pursued until one proves itself in
+// IKE_AUTH (section 2.4).
+
+// An initiation is what an initiator keeps until it is connected.
+type initiation struct {
+	spi      uint64
+	dh       *keys.DH
+	nonce    []byte
+	cookie   []byte
+	request  []byte // the last one sent: IKE_AUTH proves it
+	restarts int
+	reason   string // what the peer may have told
+	retransmission
+}
+
+// An acceptance is what a responder keeps until it is connected.
+type acceptance struct {
+	request, response []byte
+	ni, nr            []byte
+}
+
+const (
+	// restartsMax bounds new IKE_SA_INIT requests for a COOKIE or another
+	// group: one for the cookie, a few as forged answers may lead us astray.
+	restartsMax = 8
+
+	// halvesMax bounds the answers to one IKE_SA_INIT that are pursued; each
+	// costs a Diffie-Hellman computation.
+	halvesMax = 4
+
+	nonceLength = 32 // RFC 7296 section 2.10: at least half of the PRF's key, 32 of SHA2-512's 64
+
+	cookieLengthMax = 64 // RFC 7296 section 2.6
+)
+
+// initiate begins a session of ours.
+func (g *Gate) initiate(now time.Time, p *ike.Peer) {
+	s := g.newSession(now)
+	s.initiator, s.peer = true, p
+	s.path = ike.Path{Local: at(p.Local, portIKE), Remote: at(p.Remote, portIKE)}
+	s.endAt = now.Add(connectTimeout)
+	s.init = &initiation{spi: g.newIKESPI(s), nonce: g.random(nonceLength)}
+	s.init.dh = g.newDH(p.IKEProposals[0].Group)
+	g.peers[p.ID].sessions = append(g.peers[p.ID].sessions, s)
+	s.emit(ike.Connecting{Remote: s.path.Remote})
+	s.sendInit(now)
+	g.touch(s)
+}
+
+// sendInit builds the request anew and sends it.
+func (s *session) sendInit(now time.Time) {
+	i := s.init
+	var payloads []wire.Payload
+	if i.cookie != nil {
+		payloads = append(payloads, &wire.Notify{Type: wire.CookieNotify, Data: i.cookie})
+	}
+	payloads = append(payloads,
+		offerIKE(s.peer.IKEProposals, nil),
+		&wire.KE{Group: i.dh.Group(), Data: i.dh.Public()},
+		&wire.Nonce{Data: i.nonce})
+	payloads = append(payloads, s.natDetection(i.spi, 0, s.peer)...)
+	i.request = wire.Message{
+		Header:   wire.Header{SPIi: i.spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagInitiator},
+		Payloads: payloads,
+	}.Append(nil)
+	i.tries = 0
+	s.retransmitInit(now)
+}
+
+func (s *session) retransmitInit(now time.Time) {
+	s.init.sent(now, retransmitMax)
+	s.transmit(now, s.path.Local, s.path.Remote, s.init.request)
+}
+
+// receiveInitResponse handles what claims to be the answer.
+func (s *session) receiveInitResponse(now time.Time, d Datagram) Drop {
+	if s.phase != connecting || s.init == nil {
+		return DropUnexpected
+	}
+	if d.Remote.Addr() != s.path.Remote.Addr() {
+		return DropUnknownPeer
+	}
+	payload := bytes.Clone(d.Payload)
+	message, err := wire.Parse(payload)
+	if err != nil {
+		return DropMalformed
+	}
+	m := sortPayloads(message.Payloads)
+	if cookie := m.notify(wire.CookieNotify); cookie != nil {
+		return s.restartWithCookie(now, cookie.Data)
+	}
+	if n := m.notify(wire.InvalidKEPayload); n != nil {
+		return s.restartWithGroup(now, n.Data)
+	}
+	if n := m.failure(); n != nil {
+		reason := reasonNotify(wire.IKESAInit, n.Type)
+		if n.Type == wire.NoProposalChosen {
+			reason = reasonIKERefused(s.peer.IKEProposals)
+		}
+		return s.suspect(now, reason)
+	}
+	return s.pursue(now, d, payload, message.Header, m)
+}
+
+// suspect remembers an error that nothing proves, and shortens the wait.
+func (s *session) suspect(now time.Time, reason string) Drop {
+	s.init.reason = reason
+	if grace := now.Add(errorGrace); grace.Before(s.endAt) {
+		s.endAt = grace
+	}
+	return DropUnauthentic
+}
+
+func (s *session) restartWithCookie(now time.Time, cookie []byte) Drop {
+	i := s.init
+	if len(s.sas) > 0 || len(cookie) == 0 || len(cookie) > cookieLengthMax || bytes.Equal(cookie, i.cookie) || i.restarts == restartsMax {
+		return DropUnexpected
+	}
+	i.restarts++
+	i.cookie = bytes.Clone(cookie)
+	s.sendInit(now)
+	return Accepted
+}
+
+// restartWithGroup. RFC 7296 section 1.3: the responder names the group that it
+// wants, and the initiator takes it only if it offered it.
+func (s *session) restartWithGroup(now time.Time, data []byte) Drop {
+	i := s.init
+	if len(s.sas) > 0 || len(data) != 2 {
+		return DropUnexpected
+	}
+	group := ike.Group(binary.BigEndian.Uint16(data))
+	offered := slices.ContainsFunc(s.peer.IKEProposals, func(p ike.IKEProposal) bool { return p.Group == group })
+	if !offered {
+		return s.suspect(now, reasonIKERefused(s.peer.IKEProposals))
+	}
+	if group == i.dh.Group() || i.restarts == restartsMax {
+		return DropUnexpected
+	}
+	i.restarts++
+	i.dh = s.gate.newDH(group)
+	s.sendInit(now)
+	return Accepted
+}
+
+// pursue goes on to IKE_AUTH with an answer that looks right.
+func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Header, m parts) Drop {
+	i := s.init
+	if h.SPIr == 0 || h.MessageID != 0 || h.Flags.Initiator() || len(s.sas) == halvesMax {
+		return DropUnexpected
+	}
+	if slices.ContainsFunc(s.sas, func(sa *ikeSA) bool { return sa.remote == h.SPIr }) {
+		return DropRetransmitted
+	}
+	if !single(m.sa) || m.ke == nil || m.nonce == nil {
+		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "SA, KE and Nonce payload"))
+	}
+	proposal, _, ok := chooseIKE(m.sa.Proposals, s.peer.IKEProposals)
+	if !ok {
+		return s.suspect(now, reasonIKEMismatch(m.sa.Proposals, s.peer.IKEProposals))
+	}
+	if m.ke.Group != i.dh.Group() || proposal.Group != m.ke.Group {
+		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "KE payload"))
+	}
+	shared, err := i.dh.Shared(m.ke.Data)
+	if err != nil {
+		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "KE payload"))
+	}
+	if len(s.sas) == 0 {
+		s.detectNAT(d, h, m)
+		s.float()
+	}
+	sa := newSA(true, i.spi, h.SPIr, proposal, keys.DeriveIKE(proposal, i.nonce, m.nonce.Data, shared, i.spi, h.SPIr))
+	keys.Wipe(shared)
+	sa.nextID = 1
+	s.sas = append(s.sas, sa)
+	s.start(now, sa, &authenticate{request: i.request, response: response, ni: i.nonce, nr: m.nonce.Data})
+	return Accepted
+}
+
+// abandonHalf ends one of the pursued answers, and the attempt with the last.
+func (s *session) abandonHalf(now time.Time, sa *ikeSA, reason string) {
+	s.drop(sa)
+	if len(s.sas) == 0 {
+		s.failedConnecting(reason)
+	}
+}
+
+// answerInit answers an IKE_SA_INIT request of one of the candidates, and makes a
+// session if they can agree.
+func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m parts, candidates []*ike.Peer) {
+	h := message.Header
+	var proposal ike.IKEProposal
+	var chosen wire.Proposal
+	agreed := false
+	for _, p := range candidates {
+		if proposal, chosen, agreed = chooseIKE(m.sa.Proposals, p.IKEProposals); agreed {
+			break
+		}
+	}
+	s := g.newSession(now)
+	s.candidates = candidates
+	s.path = ike.Path{Local: d.Local, Remote: d.Remote}
+	if !agreed {
+		g.refuseInit(d, h, &wire.Notify{Type: wire.NoProposalChosen})
+		s.reportFailure(reasonIKEMismatch(m.sa.Proposals, candidates[0].IKEProposals))
+		return
+	}
+	if m.ke.Group != proposal.Group {
+		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidKEPayload, Data: binary.BigEndian.AppendUint16(nil, uint16(proposal.Group))})
+		return
+	}
+	dh := g.newDH(proposal.Group)
+	defer dh.Wipe()
+	shared, err := dh.Shared(m.ke.Data)
+	if err != nil {
+		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidSyntax})
+		return
+	}
+	defer keys.Wipe(shared)
+	s.detectNAT(d, h, m)
+	a := &acceptance{request: bytes.Clone(d.Payload), ni: bytes.Clone(m.nonce.Data), nr: g.random(nonceLength)}
+	spi := g.newIKESPI(s)
+	payloads := append([]wire.Payload{
+		&wire.SA{Proposals: []wire.Proposal{chosen}},
+		&wire.KE{Group: proposal.Group, Data: dh.Public()},
+		&wire.Nonce{Data: a.nr},
+	}, s.natDetection(h.SPIi, spi, candidates[0])...)
+	a.response = wire.Message{
+		Header:   wire.Header{SPIi: h.SPIi, SPIr: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
+		Payloads: payloads,
+	}.Append(nil)
+	s.acceptance = a
+	sa := newSA(false, spi, h.SPIi, proposal, keys.DeriveIKE(proposal, a.ni, a.nr, shared, h.SPIi, spi))
+	sa.expectID = 1
+	s.sas = []*ikeSA{sa}
+	s.endAt = now.Add(connectTimeout)
+	g.enterHalfOpen(s, h.SPIi)
+	if id := s.id(); id != "" && g.standing(id, nil) == nil {
+		s.emit(ike.Connecting{Remote: d.Remote})
+	}
+	s.transmit(now, d.Local, d.Remote, a.response)
+	g.touch(s)
+}
+
+// refuseInit answers without keeping anything. RFC 7296 section 2.21.1.
+func (g *Gate) refuseInit(d Datagram, h wire.Header, n *wire.Notify) {
+	response := wire.Message{
+		Header:   wire.Header{SPIi: h.SPIi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
+		Payloads: []wire.Payload{n},
+	}.Append(nil)
+	g.out = append(g.out, Output{Datagram: Datagram{Local: d.Local, Remote: d.Remote, Payload: response}})
+}

@@ -1,0 +1,381 @@
+package ikev2
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
+	"causeway.dev/ike/wire"
+)
+
+// A session is the lineage of one IKE SA: the SA, its successors, and their one
+// child SA with its successors.
+//
+//	connecting ──IKE_AUTH──> established ──DELETE, dead peer, lifetime──> ending ──> ended
+//	     └───refused, no answer, given up───────────────────────────────────┴──────────┘
+//
+// In ending nothing is left of the SAs but the duty to see a DELETE through, or
+// to answer the retransmissions of a request whose answer may have been lost.
+type session struct {
+	gate  *Gate
+	phase phase
+
+	// peer is known from the start to the initiator, from IKE_AUTH on to the
+	// responder; until then candidates are the peers that it may be.
+	peer       *ike.Peer
+	candidates []*ike.Peer
+
+	initiator     bool // of the first IKE SA
+	created       time.Time
+	establishedAt time.Time
+	nonceLow      []byte      // the lower nonce of IKE_SA_INIT: settles crossing attempts
+	init          *initiation // initiator, connecting
+	acceptance    *acceptance // responder, connecting
+	halfOpen      halfOpenKey // responder, connecting
+
+	sas      []*ikeSA // all that still have something to say
+	current  *ikeSA   // the one of sas that counts, once established
+	children []*childSA
+	active   *childSA // the one that packets leave by
+	queue    []task   // to be started on current, in order
+
+	path      ike.Path
+	nat       NAT
+	remoteID  ike.Identity
+	lastHeard time.Time // last authenticated message or ESP packet
+	lastSent  time.Time
+	endAt     time.Time // when connecting, ending or a doomed duplicate is over
+	endReason string    // of a doomed duplicate
+
+	deadline time.Time // owned by gate's schedule
+	index    int       // in gate's schedule, -1 if none
+}
+
+type phase uint8
+
+const (
+	connecting phase = iota
+	established
+	ending
+	ended
+)
+
+func (p phase) String() string {
+	return [...]string{"connecting", "established", "ending", "ended"}[p]
+}
+
+var phaseNext = [...][]phase{
+	connecting:  {established, ending, ended},
+	established: {ending, ended},
+	ending:      {ended},
+	ended:       {},
+}
+
+// setPhase is the only place that moves a session on.
+func (s *session) setPhase(next phase) {
+	if !slices.Contains(phaseNext[s.phase], next) {
+		panic(fmt.Sprintf("ikev2: session goes from %v to %v", s.phase, next))
+	}
+	s.gate.leaveHalfOpen(s)
+	s.phase = next
+}
+
+const (
+	// connectTimeout bounds IKE_SA_INIT and IKE_AUTH each; a half-open SA of
+	// a responder lives as long.
+	connectTimeout = 30 * time.Second
+
+	// errorGrace is how long an initiator goes on after an unauthenticated
+	// error. RFC 7296 section 2.21.1: the true answer may still come.
+	errorGrace = 3 * time.Second
+
+	// lingerTime is how long answers to retransmissions are kept after the
+	// end of an SA: most of a peer's retransmissions fit into it.
+	lingerTime = 20 * time.Second
+
+	// terminateTimeout bounds the sending of our own DELETE.
+	terminateTimeout = 10 * time.Second
+
+	// replacedLifetime is how long an IKE SA that has been replaced waits for
+	// the DELETE that the peer owes.
+	replacedLifetime = 90 * time.Second
+)
+
+// receive handles a datagram whose header names one of the session's SPIs.
+func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
+	if h.Exchange == wire.IKESAInit {
+		if h.Flags.Response() {
+			return s.receiveInitResponse(now, d)
+		}
+		return DropUnexpected
+	}
+	sa := s.find(h)
+	if sa == nil {
+		return DropUnknownSPI
+	}
+	// Cheap checks come before the expensive one.
+	retransmitted := false
+	switch {
+	case h.Flags.Response():
+		if sa.pending == nil || h.MessageID != sa.pending.id {
+			return DropMessageID
+		}
+		if h.Exchange != sa.pending.exchange {
+			return DropUnexpected
+		}
+	case h.MessageID == sa.expectID:
+		if sa.state == saClosed {
+			return DropClosed
+		}
+		if (h.Exchange == wire.IKEAuth) != (sa.state == saHalfOpen) || sa.state == saHalfOpen && sa.initiator {
+			return DropUnexpected
+		}
+	case h.MessageID == sa.expectID-1 && sa.reply != nil:
+		retransmitted = true
+	default:
+		return DropMessageID
+	}
+	message, err := sa.open.Open(d.Payload)
+	if errors.Is(err, keys.ErrUnauthenticated) {
+		return DropIntegrity
+	}
+	if retransmitted {
+		// RFC 7296 section 2.1: the same answer, and nothing happens twice.
+		s.transmit(now, d.Local, d.Remote, sa.reply)
+		return DropRetransmitted
+	}
+	s.lastHeard = now
+	s.follow(d)
+	if h.Flags.Response() {
+		s.receiveResponse(now, sa, message, err)
+	} else {
+		s.receiveRequest(now, sa, d, message, err)
+	}
+	s.pump(now)
+	return Accepted
+}
+
+func (s *session) find(h wire.Header) *ikeSA {
+	for _, sa := range s.sas {
+		i, r := sa.spis()
+		if h.SPIi == i && h.SPIr == r && h.Flags.Initiator() != sa.initiator {
+			return sa
+		}
+	}
+	return nil
+}
+
+// receiveRequest answers an authentic request. An error is a *wire.Error: the
+// peer itself sent something malformed.
+func (s *session) receiveRequest(now time.Time, sa *ikeSA, d Datagram, message wire.Message, err error) {
+	var a response
+	var malformed *wire.Error
+	switch h := message.Header; {
+	case errors.As(err, &malformed):
+		h, _ = wire.ParseHeader(d.Payload)
+		message.Header = h
+		a = s.refuseMalformed(now, sa, malformed)
+	case h.Exchange == wire.IKEAuth:
+		a = s.answerAuth(now, sa, sortPayloads(message.Payloads))
+	case h.Exchange == wire.CreateChildSA:
+		a = s.answerCreateChild(now, sa, sortPayloads(message.Payloads))
+	case h.Exchange == wire.Informational:
+		a = s.answerInformational(now, sa, sortPayloads(message.Payloads))
+	default:
+		a = refuse(wire.InvalidSyntax)
+	}
+	sa.reply = sa.seal.Seal(nil, sa.header(message.Header.Exchange, message.Header.MessageID, true), a.payloads)
+	sa.expectID++
+	s.transmit(now, d.Local, d.Remote, sa.reply)
+	if a.after != nil {
+		a.after()
+	}
+}
+
+// refuseMalformed. RFC 7296 section 2.21.3: INVALID_SYNTAX in an authentic
+// message ends the IKE SA on both sides, the other errors do not.
+func (s *session) refuseMalformed(now time.Time, sa *ikeSA, e *wire.Error) response {
+	a := response{payloads: []wire.Payload{&wire.Notify{Type: e.Notify, Data: e.Data}}}
+	if e.Notify == wire.InvalidSyntax && (sa == s.current || sa.state == saHalfOpen) {
+		a.after = func() {
+			s.fail(now, fmt.Sprintf("the peer sent a malformed message: %s", e.Problem))
+		}
+	}
+	return a
+}
+
+// A response is what a request is answered with, and what is to be done once the
+// answer is on its way.
+type response struct {
+	payloads []wire.Payload
+	after    func()
+}
+
+func refuse(t wire.NotifyType) response {
+	return response{payloads: []wire.Payload{&wire.Notify{Type: t}}}
+}
+
+// command carries out what the owner asks of a session that stands.
+func (s *session) command(now time.Time, c ike.Command) error {
+	switch c := c.(type) {
+	case ike.RekeyIKE:
+		s.rekeyIKENow()
+	case ike.RekeyChild:
+		child := s.newestChild()
+		if child == nil {
+			return errors.New("rekey the child SA: there is none")
+		}
+		s.rekeyChildNow(child)
+	case ike.InboundUsed:
+		s.inboundUsed(c.Inbound)
+	case ike.TrafficSeen:
+		if c.At.After(s.lastHeard) && !c.At.After(now) {
+			s.lastHeard = c.At
+		}
+	default:
+		return fmt.Errorf("command %T is not for an SA", c)
+	}
+	s.pump(now)
+	return nil
+}
+
+// transmit puts a datagram out.
+func (s *session) transmit(now time.Time, local, remote netip.AddrPort, payload []byte) {
+	s.lastSent = now
+	s.gate.out = append(s.gate.out, Output{Peer: s.id(), Datagram: Datagram{Local: local, Remote: remote, Payload: payload}})
+}
+
+func (s *session) emit(e ike.Event) {
+	s.gate.out = append(s.gate.out, Output{Peer: s.id(), Event: e})
+}
+
+// id is the peer's, or empty as long as it may be one of several.
+func (s *session) id() ike.PeerID {
+	switch {
+	case s.peer != nil:
+		return s.peer.ID
+	case len(s.candidates) == 1:
+		return s.candidates[0].ID
+	}
+	return ""
+}
+
+// failedConnecting reports an attempt that came to nothing. Where another
+// session stands with the peer, there is nothing to report.
+func (s *session) failedConnecting(reason string) {
+	s.reportFailure(reason)
+	s.forget()
+	s.setPhase(ended)
+}
+
+// failuresReportedMax bounds the peers that hear of an attempt that could have
+// been any of theirs.
+const failuresReportedMax = 8
+
+func (s *session) reportFailure(reason string) {
+	peers := s.candidates
+	if s.peer != nil {
+		peers = []*ike.Peer{s.peer}
+	}
+	for _, p := range peers[:min(len(peers), failuresReportedMax)] {
+		if s.gate.standing(p.ID, s) == nil {
+			s.gate.out = append(s.gate.out, Output{Peer: p.ID, Event: ike.NegotiationFailed{Reason: reason, Remote: s.path.Remote}})
+		}
+	}
+}
+
+// fail ends the session for a fault that needs no DELETE, and answers
+// retransmissions for a while.
+func (s *session) fail(now time.Time, reason string) {
+	switch s.phase {
+	case connecting:
+		s.reportFailure(reason)
+	case established:
+		s.dissolve(reason)
+	case ending, ended:
+		return
+	}
+	s.linger(now)
+}
+
+// dissolve tells the owner that all SAs of the session are gone.
+func (s *session) dissolve(reason string) {
+	s.active = nil
+	for len(s.children) > 0 {
+		s.removeChild(s.children[0], reason)
+	}
+	s.queue = nil
+	if s.peer != nil && s.gate.standing(s.peer.ID, s) == nil {
+		s.emit(ike.Closed{Reason: reason})
+	}
+}
+
+// linger leaves only the answers to retransmissions.
+func (s *session) linger(now time.Time) {
+	for _, sa := range s.sas {
+		sa.close(now)
+	}
+	s.queue, s.acceptance, s.current = nil, nil, nil
+	s.endAt = now.Add(lingerTime)
+	s.setPhase(ending)
+}
+
+// terminate deletes all SAs, with notice to the peer.
+func (s *session) terminate(now time.Time, reason string) {
+	switch s.phase {
+	case established:
+		s.dissolve(reason)
+		s.setPhase(ending)
+		s.endAt = now.Add(terminateTimeout)
+		s.current.then = &deleteIKE{}
+		s.pump(now)
+	case connecting:
+		if s.gate.standing(s.peer.ID, s) == nil {
+			s.emit(ike.Closed{Reason: reason})
+		}
+		// An IKE_AUTH under way may yet make an SA at the peer.
+		s.init = nil
+		if len(s.sas) > 0 {
+			s.setPhase(ending)
+			s.endAt = now.Add(terminateTimeout)
+			return
+		}
+		s.forget()
+		s.setPhase(ended)
+	case ending, ended:
+	}
+}
+
+// dead closes a session whose peer does not answer any more.
+func (s *session) dead(now time.Time) {
+	s.dissolve(reasonDead(now.Sub(s.lastHeard)))
+	s.forget()
+	s.setPhase(ended)
+	if s.peer.DPDAction == ike.DPDRestart && s.gate.peers[s.peer.ID] != nil {
+		s.gate.initiate(now, s.peer)
+	}
+}
+
+// forget wipes what is left.
+func (s *session) forget() {
+	for len(s.sas) > 0 {
+		s.drop(s.sas[0])
+	}
+	if s.init != nil {
+		s.gate.releaseIKESPI(s.init.spi)
+	}
+	s.sas, s.current, s.queue, s.init, s.acceptance = nil, nil, nil, nil, nil
+}
+
+// drop forgets one IKE SA.
+func (s *session) drop(sa *ikeSA) {
+	sa.wipe()
+	s.sas = slices.DeleteFunc(s.sas, func(have *ikeSA) bool { return have == sa })
+	if !slices.ContainsFunc(s.sas, func(have *ikeSA) bool { return have.local == sa.local }) && (s.init == nil || s.init.spi != sa.local) {
+		s.gate.releaseIKESPI(sa.local)
+	}
+}
