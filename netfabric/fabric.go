@@ -4,10 +4,16 @@ package netfabric
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
+	"causeway.dev/netfabric/netns"
+	"causeway.dev/netfabric/nft"
 	"causeway.dev/netfabric/plan"
 )
 
@@ -53,6 +59,9 @@ type Fabric struct {
 	log     *slog.Logger
 	changes atomic.Uint64
 
+	// beforeChange, if set, may refuse a change: tests break off there.
+	beforeChange func(text string) error
+
 	mu     sync.Mutex
 	config Config          // the last one applied; guarded by mu
 	up     map[string]bool // tunnels that carry packets; guarded by mu
@@ -70,20 +79,72 @@ func New(o Options) *Fabric {
 // changes nothing. Namespaces that carry the prefix and are not in c are
 // removed with all that is in them. What is wrong with one network keeps no
 // other from being applied; the errors are joined.
-func (f *Fabric) Apply(ctx context.Context, c Config) error { return nil }
+func (f *Fabric) Apply(ctx context.Context, c Config) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	state, err := plan.Compile(c, f.up)
+	if state.Prefix == "" {
+		return fmt.Errorf("plan networks: %w", err)
+	}
+	f.config = c
+	maps.DeleteFunc(f.up, func(id string, _ bool) bool { return f.tun(id) == nil })
+	return errors.Join(err, f.converge(ctx, state))
+}
 
 // SetTunnelUp makes the routes of a network follow a tunnel of it that has come
 // up or gone down. It takes milliseconds. Tunnels are down until it says
 // otherwise. The tunnel must be part of the Config applied last.
-func (f *Fabric) SetTunnelUp(ctx context.Context, tunnelID string, up bool) error { return nil }
+func (f *Fabric) SetTunnelUp(ctx context.Context, tunnelID string, up bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.tun(tunnelID)
+	if t == nil {
+		return fmt.Errorf("set tunnel %s up or down: it is in no network", tunnelID)
+	}
+	f.up[tunnelID] = up
+	return f.settleNetwork(ctx, t.Network)
+}
 
 // TUNOpened gives a tunnel's device, which its owner has just opened in the
 // network's namespace, its address, and sets it up. Apply does the same for
 // devices that are there already.
-func (f *Fabric) TUNOpened(ctx context.Context, tunnelID string) error { return nil }
+func (f *Fabric) TUNOpened(ctx context.Context, tunnelID string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.tun(tunnelID)
+	if t == nil {
+		return fmt.Errorf("set up device of tunnel %s: it is in no network", tunnelID)
+	}
+	return f.settleNetwork(ctx, t.Network)
+}
+
+// tun finds a tunnel in the Config applied last.
+func (f *Fabric) tun(id string) *TUN {
+	i := slices.IndexFunc(f.config.TUNs, func(t TUN) bool { return t.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &f.config.TUNs[i]
+}
 
 // Changes counts the changes made to the kernel since New.
 func (f *Fabric) Changes() uint64 { return f.changes.Load() }
 
+// Drops counts what a network's filter has dropped, by reason ("dropped-ingress",
+// …), since the network was made.
+func (f *Fabric) Drops(network string) (map[string]nft.Counter, error) {
+	f.mu.Lock()
+	prefix := f.config.Prefix
+	f.mu.Unlock()
+	var counters map[string]nft.Counter
+	err := netns.Do(NamespaceName(prefix, network), func() (err error) {
+		counters, err = nft.Counters()
+		return err
+	})
+	return counters, err
+}
+
 // Clean removes all namespaces that carry the prefix, with all that is in them.
-func Clean(ctx context.Context, prefix string) error { return nil }
+func Clean(ctx context.Context, prefix string) error {
+	return New(Options{}).Apply(ctx, Config{Prefix: prefix})
+}

@@ -1,0 +1,179 @@
+package netfabric
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"causeway.dev/netfabric/netns"
+	"causeway.dev/netfabric/nft"
+	"causeway.dev/netfabric/plan"
+	"causeway.dev/netfabric/rtnl"
+)
+
+// converge makes the kernel equal a state. The order keeps every moment of it
+// safe, because it may be cut off anywhere: filters come before the devices
+// that they filter, and devices that are in the wrong place go before their
+// names are taken again. It goes on past what does not work, but not in the
+// namespace where it did not.
+func (f *Fabric) converge(ctx context.Context, s plan.State) error {
+	var errs []error
+	broken := map[string]bool{}
+	each := func(step func(context.Context, plan.Namespace) error) {
+		for _, ns := range s.Namespaces {
+			if broken[ns.Name] || ctx.Err() != nil {
+				continue
+			}
+			if err := step(ctx, ns); err != nil {
+				errs = append(errs, fmt.Errorf("namespace %s: %w", ns.Name, err))
+				broken[ns.Name] = true
+			}
+		}
+	}
+	errs = append(errs, f.removeNamespaces(ctx, s))
+	each(f.createNamespace)
+	each(f.clear)
+	each(f.create)
+	each(f.settle)
+	return errors.Join(append(errs, context.Cause(ctx))...)
+}
+
+// change does one change.
+func (f *Fabric) change(ctx context.Context, namespace, text string, do func() error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if f.beforeChange != nil {
+		if err := f.beforeChange(namespace + ": " + text); err != nil {
+			return err
+		}
+	}
+	if err := do(); err != nil {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	f.changes.Add(1)
+	f.log.Debug("network changed", "namespace", namespace, "change", text)
+	return nil
+}
+
+func (f *Fabric) changeAll(ctx context.Context, namespace string, changes []rtnl.Change) error {
+	for _, c := range changes {
+		if err := f.change(ctx, namespace, c.Text, c.Do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeNamespaces removes the namespaces that carry our prefix and are not
+// wanted. Their devices go first: a process or a socket may keep the namespace
+// itself for a while.
+func (f *Fabric) removeNamespaces(ctx context.Context, s plan.State) error {
+	names, err := netns.List(plan.NamespaceName(s.Prefix, ""))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		wanted := slices.ContainsFunc(s.Namespaces, func(ns plan.Namespace) bool { return ns.Name == name })
+		if !wanted && !slices.Contains(s.Untouched, name) {
+			errs = append(errs, f.removeNamespace(ctx, name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f *Fabric) removeNamespace(ctx context.Context, name string) error {
+	if netns.Exists(name) {
+		err := inside(name, func(h *rtnl.Handle) error { return f.changeAll(ctx, name, h.RemoveAllDevices()) })
+		if err != nil {
+			return fmt.Errorf("namespace %s: %w", name, err)
+		}
+	}
+	return f.change(ctx, name, "remove namespace", func() error { return netns.Delete(name) })
+}
+
+func (f *Fabric) createNamespace(ctx context.Context, ns plan.Namespace) error {
+	if netns.Exists(ns.Name) {
+		return nil
+	}
+	return f.change(ctx, ns.Name, "create namespace", func() error { return netns.Create(ns.Name) })
+}
+
+// clear loads the filter and removes devices. What is new is filtered before it
+// is there, and what goes is cut off before.
+func (f *Fabric) clear(ctx context.Context, ns plan.Namespace) error {
+	if !ns.Router {
+		return nil
+	}
+	return inside(ns.Name, func(h *rtnl.Handle) error {
+		loaded, err := nft.Loaded(ns.Filter)
+		if err != nil {
+			return err
+		}
+		if !loaded {
+			err := f.change(ctx, ns.Name, "load filter", func() error { return nft.Load(ctx, ns.Filter) })
+			if err != nil {
+				return err
+			}
+		}
+		return f.changeAll(ctx, ns.Name, h.RemoveDevices(ns))
+	})
+}
+
+// create makes devices that are missing. What new devices shall have from the
+// start is set before.
+func (f *Fabric) create(ctx context.Context, ns plan.Namespace) error {
+	if !ns.Router {
+		return nil
+	}
+	return inside(ns.Name, func(h *rtnl.Handle) error {
+		sysctls, err := rtnl.Sysctls(ns)
+		if err != nil {
+			return err
+		}
+		return f.changeAll(ctx, ns.Name, append(sysctls, h.CreateDevices(ns)...))
+	})
+}
+
+// settle does the rest, which counts on the devices.
+func (f *Fabric) settle(ctx context.Context, ns plan.Namespace) error {
+	return inside(ns.Name, func(h *rtnl.Handle) error {
+		sysctls, err := rtnl.Sysctls(ns)
+		if err != nil {
+			return err
+		}
+		changes, err := h.Settle(ns)
+		if err != nil {
+			return err
+		}
+		return f.changeAll(ctx, ns.Name, append(sysctls, changes...))
+	})
+}
+
+// settleNetwork settles one network of the Config applied last.
+func (f *Fabric) settleNetwork(ctx context.Context, network string) error {
+	state, err := plan.Compile(f.config, f.up)
+	name := NamespaceName(f.config.Prefix, network)
+	i := slices.IndexFunc(state.Namespaces, func(ns plan.Namespace) bool { return ns.Name == name })
+	if i < 0 {
+		return fmt.Errorf("plan network %s: %w", network, err)
+	}
+	if err := f.settle(ctx, state.Namespaces[i]); err != nil {
+		return fmt.Errorf("namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// inside calls step in a namespace with a handle for it.
+func inside(namespace string, step func(*rtnl.Handle) error) error {
+	return netns.Do(namespace, func() error {
+		h, err := rtnl.Open()
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		return step(h)
+	})
+}

@@ -1,0 +1,116 @@
+// Package nft makes the rules of a network namespace equal a filter, in one
+// transaction.
+package nft
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"causeway.dev/netfabric/plan"
+)
+
+// tableName is that of our tables, in each family.
+const tableName = "causeway"
+
+// A Counter counts what some rules have matched.
+type Counter struct{ Packets, Bytes uint64 }
+
+// Loaded reports whether the rules in the calling thread's network namespace are
+// those of f. They carry a hash of the text that they were made from, as the
+// name of a set, so the answer needs neither memory nor a comparison of rules.
+func Loaded(f plan.Filter) (bool, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return false, fmt.Errorf("open nftables: %w", err)
+	}
+	_, err = conn.GetSetByName(inetTable(), revision(f))
+	if errors.Is(err, unix.ENOENT) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("ask nftables for its revision: %w", err)
+	}
+	return true, nil
+}
+
+// Load replaces all our rules in the calling thread's network namespace by those
+// of f at once. Connections that are known stay known, and counters go on.
+func Load(ctx context.Context, f plan.Filter) error {
+	counters, err := Counters()
+	if err != nil {
+		return err
+	}
+	var output bytes.Buffer
+	cmd := exec.CommandContext(ctx, "nft", "-f", "-")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(script(f, counters)), &output, &output
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("load filter with nft: %w: %s", err, shorten(output.String()))
+	}
+	return nil
+}
+
+// Counters reads the counters of the calling thread's network namespace, by
+// name; none if nothing is loaded.
+func Counters() (map[string]Counter, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	objects, err := conn.GetObjects(inetTable())
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return nil, fmt.Errorf("read counters: %w", err)
+	}
+	counters := map[string]Counter{}
+	for _, o := range objects {
+		if c, ok := o.(*nftables.CounterObj); ok {
+			counters[c.Name] = Counter{c.Packets, c.Bytes}
+		}
+	}
+	return counters, nil
+}
+
+func inetTable() *nftables.Table {
+	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
+}
+
+// script is what nft is told: the tables are added so that they can be deleted,
+// deleted, and made anew, all of it one transaction.
+func script(f plan.Filter, counters map[string]Counter) string {
+	var b strings.Builder
+	for _, family := range []string{"inet", "arp"} {
+		fmt.Fprintf(&b, "table %s %s\ndelete table %s %s\n", family, tableName, family, tableName)
+	}
+	fmt.Fprintf(&b, "table inet %s {\nset %s {\n\ttype mark\n}\n", tableName, revision(f))
+	for _, name := range f.Counters {
+		c := counters[name]
+		fmt.Fprintf(&b, "counter %s {\n\tpackets %d bytes %d\n}\n", name, c.Packets, c.Bytes)
+	}
+	b.WriteString(f.Inet + "}\n")
+	if f.ARP != "" {
+		fmt.Fprintf(&b, "table arp %s {\n%s}\n", tableName, f.ARP)
+	}
+	return b.String()
+}
+
+// revision is the name of the set that marks these rules as loaded.
+func revision(f plan.Filter) string {
+	sum := sha256.Sum256([]byte(f.Inet + "\x00" + f.ARP + "\x00" + strings.Join(f.Counters, " ")))
+	return fmt.Sprintf("revision-%x", sum[:8])
+}
+
+// shorten bounds what nft has to say, which may be a line for each rule.
+func shorten(s string) string {
+	const most = 600 // bytes
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return strings.TrimSpace(s)
+}

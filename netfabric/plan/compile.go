@@ -1,0 +1,346 @@
+package plan
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+)
+
+// The order in which a packet's way is looked for in a router's namespace.
+// Behind the kernel's own table of local addresses, at 0, comes what is attached
+// to the namespace, so that no route of a table overrides it.
+const (
+	priorityPorts       = 100
+	priorityTables      = 200
+	priorityUnreachable = 300
+)
+
+const defaultMTU = 1500 // bytes
+
+// linkNextHop stands for the other end of a link in routes. It never appears in
+// a packet. AWS reserves it, so that no tunnel has it as its inside address.
+var linkNextHop = netip.AddrFrom4([4]byte{169, 254, 0, 1})
+
+// Compile returns what the kernel shall hold so that it is as c says, while the
+// tunnels in up, and no others, carry packets. What is wrong with one network is
+// part of the error and keeps no other network from being compiled.
+func Compile(c Config, up map[string]bool) (State, error) {
+	if !validPrefix.MatchString(c.Prefix) {
+		return State{}, fmt.Errorf("prefix %q is not 1 to 32 letters and digits", c.Prefix)
+	}
+	k := compiler{prefix: c.Prefix, up: up, routers: map[string]*router{}, instances: map[string]*Namespace{}}
+	for _, id := range c.Instances {
+		k.instance(id)
+	}
+	for _, n := range c.Networks {
+		k.network(n)
+	}
+	for _, l := range c.Links {
+		k.link(l)
+	}
+	for _, t := range c.TUNs {
+		k.tun(t)
+	}
+	return k.state(), errors.Join(k.errs...)
+}
+
+type compiler struct {
+	prefix    string
+	up        map[string]bool
+	routers   map[string]*router // by network id
+	instances map[string]*Namespace
+	untouched []string
+	errs      []error
+}
+
+// A router is the namespace of a network while it is compiled.
+type router struct {
+	Namespace
+	network Network
+	table   map[string]uint32 // kernel number by id
+	device  map[Target]string // where targets lead
+	via     map[Target]netip.Addr
+	attach  []attachment
+}
+
+// An attachment is a device that packets come in by.
+type attachment struct {
+	device string
+	table  uint32     // 0 for none
+	port   *Interface // nil for a link or TUN
+	isTUN  bool
+}
+
+func (k *compiler) fail(format string, args ...any) {
+	k.errs = append(k.errs, fmt.Errorf(format, args...))
+}
+
+func (k *compiler) name(id string) string { return NamespaceName(k.prefix, id) }
+
+func (k *compiler) instance(id string) *Namespace {
+	if ns := k.instances[id]; ns != nil {
+		return ns
+	}
+	if !validID.MatchString(id) {
+		k.fail("instance id %q is malformed", id)
+		return nil
+	}
+	ns := &Namespace{Name: k.name(id), Devices: []Device{{Name: "lo", Kind: Loopback}}}
+	k.instances[id] = ns
+	return ns
+}
+
+func (k *compiler) network(n Network) {
+	if !validID.MatchString(n.ID) || k.routers[n.ID] != nil {
+		k.fail("network id %q is malformed or not unique", n.ID)
+		return
+	}
+	if err := n.check(); err != nil {
+		k.fail("network %s: %w", n.ID, err)
+		k.untouched = append(k.untouched, k.name(n.ID))
+		for _, i := range n.Interfaces {
+			if i.Instance != "" {
+				k.instance(i.Instance) // nothing is ever taken away from it
+			}
+		}
+		return
+	}
+	r := &router{network: n, device: map[Target]string{}, via: map[Target]netip.Addr{}}
+	r.Name, r.Router = k.name(n.ID), true
+	r.Sysctls = slices.Clone(routerSysctls)
+	r.Devices = []Device{{Name: "lo", Kind: Loopback}}
+	var ids []string
+	for _, t := range n.Tables {
+		ids = append(ids, n.ID+" "+t.ID)
+	}
+	numbers := tableNumbers(ids)
+	r.table = map[string]uint32{"": 0}
+	for i, t := range n.Tables {
+		r.table[t.ID] = numbers[ids[i]]
+	}
+	gateways := map[netip.Addr]bool{}
+	for i := range n.Interfaces {
+		if port := &n.Interfaces[i]; port.Instance != "" {
+			k.port(r, port)
+			gateways[gateway(port.Subnet)] = true
+		}
+	}
+	// All ports answer for the gateways of all subnets, so the addresses need
+	// no device each.
+	for _, a := range slices.SortedFunc(maps.Keys(gateways), netip.Addr.Compare) {
+		r.Addresses = append(r.Addresses, Address{Device: "lo", Prefix: netip.PrefixFrom(a, a.BitLen())})
+	}
+	k.routers[n.ID] = r
+}
+
+// routerSysctls hold for all devices of a router's namespace, those to come
+// included.
+var routerSysctls = []Sysctl{
+	{"ipv4.ip_forward", "1"},
+	{"ipv4.conf.all.rp_filter", "0"}, // sources are checked by the filter
+	{"ipv4.conf.default.rp_filter", "0"},
+	{"ipv4.conf.all.proxy_arp", "1"}, // hosts of one subnet reach each other through us
+	{"ipv4.conf.all.send_redirects", "0"},
+	{"ipv4.conf.default.send_redirects", "0"},
+	{"ipv4.conf.all.accept_redirects", "0"},
+	{"ipv4.conf.default.accept_redirects", "0"},
+	// What we answer to a packet is routed by the table that the packet was
+	// routed by.
+	{"ipv4.fwmark_reflect", "1"},
+	// A router sees packets that end hosts take and it would call out of window.
+	{"netfilter.nf_conntrack_tcp_be_liberal", "1"},
+	{"ipv6.conf.all.disable_ipv6", "1"},
+	{"ipv6.conf.default.disable_ipv6", "1"},
+}
+
+// port plugs an interface into its instance:
+//
+//	router  p3f…  ---------------  eth0  instance
+//	        no address,             address/24,
+//	        route to the /32        default route via the subnet's first host
+func (k *compiler) port(r *router, i *Interface) {
+	host := k.instance(i.Instance)
+	name, peer := PortName(i.ID), fmt.Sprintf("eth%d", i.Index)
+	if host == nil || r.has(name) || slices.ContainsFunc(host.Devices, func(d Device) bool { return d.Name == peer }) {
+		k.fail("interface %s: %s of instance %s is taken", i.ID, peer, i.Instance)
+		return
+	}
+	mac, _ := net.ParseMAC(i.MAC) // checked
+	mtu := cmp.Or(i.MTU, defaultMTU)
+	port := Device{
+		Name: name, Kind: Veth, Alias: i.ID, MAC: deviceMAC(i.ID), MTU: mtu, Creator: true,
+		Peer: Peer{Namespace: host.Name, Name: peer, MAC: mac},
+	}
+	r.Devices = append(r.Devices, port)
+	// Without it the kernel answers after up to 0.8 s, to let the true owner
+	// answer first; here there is none.
+	r.Sysctls = append(r.Sysctls, Sysctl{"ipv4.neigh." + name + ".proxy_delay", "0"})
+	r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: i.Address, MAC: mac})
+	r.Routes = append(r.Routes, Route{
+		Table: tablePorts, Destination: netip.PrefixFrom(i.Address, i.Address.BitLen()), Kind: Unicast, Device: name,
+	})
+	target := Target{ToInterface, i.ID}
+	r.device[target], r.via[target] = name, i.Address
+	r.attach = append(r.attach, attachment{device: name, table: r.table[i.Table], port: i})
+
+	host.Devices = append(host.Devices, Device{
+		Name: peer, Kind: Veth, MAC: mac, MTU: mtu,
+		Peer: Peer{Namespace: r.Name, Name: name, MAC: port.MAC},
+	})
+	host.Addresses = append(host.Addresses, Address{
+		Device: peer, Prefix: netip.PrefixFrom(i.Address, i.Subnet.Bits()), Connected: true,
+	})
+	if i.Index == 0 {
+		host.Routes = append(host.Routes, Route{
+			Table: MainTable, Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Kind: Unicast,
+			Device: peer, Gateway: gateway(i.Subnet),
+		})
+	}
+}
+
+// link joins two routers:
+//
+//	router 0  l7a…  ---------------  l7a…  router 1
+func (k *compiler) link(l Link) {
+	name := LinkName(l.ID)
+	if err := checkMTU(l.MTU); err != nil || !validPathID.MatchString(l.ID) {
+		k.fail("link %q: its id or its MTU of %d bytes is malformed", l.ID, l.MTU)
+		return
+	}
+	var ends [2]*router
+	for i, end := range l.Ends {
+		ends[i] = k.end("link", l.ID, end.Network, end.Table, name)
+	}
+	if ends[0] == nil || ends[1] == nil {
+		return
+	}
+	if ends[0] == ends[1] {
+		k.fail("link %s: both ends are in network %s", l.ID, l.Ends[0].Network)
+		return
+	}
+	macs := [2]net.HardwareAddr{deviceMAC(l.ID + " 0"), deviceMAC(l.ID + " 1")}
+	for i, r := range ends {
+		other := 1 - i
+		r.Devices = append(r.Devices, Device{
+			Name: name, Kind: Veth, Alias: l.ID, MAC: macs[i], MTU: cmp.Or(l.MTU, defaultMTU), Creator: i == 0,
+			Peer: Peer{Namespace: ends[other].Name, Name: name, MAC: macs[other]},
+		})
+		r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: linkNextHop, MAC: macs[other]})
+		target := Target{ToLink, l.ID}
+		r.device[target], r.via[target] = name, linkNextHop
+		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table]})
+	}
+}
+
+func (k *compiler) tun(t TUN) {
+	name := TUNName(t.ID)
+	if err := checkMTU(t.MTU); err != nil || !validPathID.MatchString(t.ID) {
+		k.fail("tunnel %q: its id or its MTU of %d bytes is malformed", t.ID, t.MTU)
+		return
+	}
+	if t.Inside.IsValid() && !t.Inside.Addr().Is4() {
+		k.fail("tunnel %s: inside address %v is not IPv4", t.ID, t.Inside)
+		return
+	}
+	r := k.end("tunnel", t.ID, t.Network, t.Table, name)
+	if r == nil {
+		return
+	}
+	r.Devices = append(r.Devices, Device{Name: name, Kind: TUNKind, Alias: t.ID, MTU: t.MTU})
+	if t.Inside.IsValid() {
+		r.Addresses = append(r.Addresses, Address{Device: name, Prefix: t.Inside})
+		r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: t.Inside.Masked(), Kind: Unicast, Device: name})
+	}
+	if k.up[t.ID] {
+		r.device[Target{ToTunnel, t.ID}] = name
+	}
+	r.attach = append(r.attach, attachment{device: name, table: r.table[t.Table], isTUN: true})
+}
+
+// end finds the router that a link or tunnel ends in.
+func (k *compiler) end(what, id, network, table, device string) *router {
+	r := k.routers[network]
+	if r == nil {
+		k.fail("%s %s: there is no network %q", what, id, network)
+		return nil
+	}
+	if _, ok := r.table[table]; !ok || r.has(device) {
+		k.fail("%s %s: there is no table %q in network %s, or the id is not unique", what, id, table, network)
+		return nil
+	}
+	return r
+}
+
+func (r *router) has(device string) bool {
+	return slices.ContainsFunc(r.Devices, func(d Device) bool { return d.Name == device })
+}
+
+func (k *compiler) state() State {
+	s := State{Prefix: k.prefix}
+	for _, r := range k.routers {
+		r.finish()
+		s.Namespaces = append(s.Namespaces, r.Namespace)
+	}
+	slices.Sort(k.untouched)
+	s.Untouched = slices.Compact(k.untouched)
+	for _, ns := range k.instances {
+		s.Namespaces = append(s.Namespaces, *ns)
+	}
+	slices.SortFunc(s.Namespaces, func(a, b Namespace) int { return cmp.Compare(a.Name, b.Name) })
+	return s
+}
+
+// finish adds what depends on everything that is attached to the router.
+func (r *router) finish() {
+	for _, p := range r.network.Local {
+		r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: p.Masked(), Kind: Unreachable})
+	}
+	r.Rules = append(r.Rules, Rule{Priority: priorityPorts, Table: tablePorts})
+	for _, t := range r.network.Tables {
+		number := r.table[t.ID]
+		r.Rules = append(r.Rules, Rule{Priority: priorityTables, Mark: number, Table: number})
+		for _, route := range t.Routes {
+			if made, ok := r.route(number, route); ok {
+				r.Routes = append(r.Routes, made)
+			}
+		}
+	}
+	r.Rules = append(r.Rules, Rule{Priority: priorityUnreachable})
+	r.Routes = uniqueRoutes(r.Routes)
+	r.Filter = r.filter()
+}
+
+func (r *router) route(table uint32, route TableRoute) (Route, bool) {
+	made := Route{Table: table, Destination: route.Destination.Masked(), Kind: Blackhole}
+	waiting := false
+	for _, target := range route.Targets {
+		if device, ok := r.device[target]; ok {
+			made.Kind, made.Device, made.Gateway = Unicast, device, r.via[target]
+			return made, true
+		}
+		waiting = waiting || target.Kind == ToTunnel
+	}
+	return made, !waiting
+}
+
+// uniqueRoutes sorts routes; of those with one destination in one table it keeps
+// what was there first.
+func uniqueRoutes(routes []Route) []Route {
+	compare := func(a, b Route) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), a.Destination.Addr().Compare(b.Destination.Addr()),
+			cmp.Compare(a.Destination.Bits(), b.Destination.Bits()))
+	}
+	slices.SortStableFunc(routes, compare)
+	return slices.CompactFunc(routes, func(a, b Route) bool { return compare(a, b) == 0 })
+}
+
+// deviceMAC is the locally administered address of a device of ours.
+func deviceMAC(id string) net.HardwareAddr {
+	sum := sha256.Sum256([]byte("mac " + id))
+	return net.HardwareAddr{0x02, sum[0], sum[1], sum[2], sum[3], sum[4]}
+}

@@ -1,0 +1,359 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// IP protocol numbers that filters know the inside of.
+const (
+	protocolICMP   = 1
+	protocolTCP    = 6
+	protocolUDP    = 17
+	protocolICMPv6 = 58
+)
+
+// What dropped a packet; counted in the kernel under these names.
+const (
+	droppedSource      = "dropped-source"      // forged
+	droppedDestination = "dropped-destination" // not the interface's, though it was routed there
+	droppedInvalid     = "dropped-invalid"     // belongs to no connection and begins none
+	droppedEgress      = "dropped-egress"      // no group of the sender allows it
+	droppedIngress     = "dropped-ingress"     // no group of the receiver allows it
+	droppedUnknown     = "dropped-unknown"     // came or would go by a device that is not ours
+	droppedInput       = "dropped-input"       // for the router itself
+)
+
+// filter writes the rules of a router. A packet's way through them:
+//
+//	prerouting  forged source? -> mark of its route table by the device it came in by
+//	leave       answer of a known connection? -> groups of the interface it comes from
+//	enter       answer of a known connection? -> groups of the interface it goes to
+//
+// Each step finds its chain by a lookup in a map, whatever the number of
+// interfaces. "leave" and "enter" are base chains of their own because both must
+// accept. Interfaces with equal groups share a chain.
+func (r *router) filter() Filter {
+	w := &filterWriter{router: r}
+	w.sets()
+	w.groups()
+	w.prerouting()
+	w.forward()
+	w.input()
+	f := Filter{Inet: w.b.String(), Counters: slices.Sorted(maps.Keys(w.counters))}
+	if w.ports > 0 {
+		f.ARP = w.arp()
+	}
+	return f
+}
+
+type filterWriter struct {
+	*router
+	b        strings.Builder
+	counters map[string]bool
+	ports    int
+}
+
+func (w *filterWriter) line(format string, args ...any) {
+	fmt.Fprintf(&w.b, format+"\n", args...)
+}
+
+// drop is the end of a rule that counts and drops.
+func (w *filterWriter) drop(counter string) string {
+	if w.counters == nil {
+		w.counters = map[string]bool{}
+	}
+	w.counters[counter] = true
+	return fmt.Sprintf("counter name %q drop", counter)
+}
+
+// set writes a set or map; with no elements it is still there to be named.
+func (w *filterWriter) set(kind, name, spec string, elements []string) {
+	w.b.WriteString(setText(kind, name, spec, elements))
+}
+
+func setText(kind, name, spec string, elements []string) string {
+	text := fmt.Sprintf("%s %s {\n\ttype %s\n", kind, name, spec)
+	if len(elements) > 0 {
+		text += "\telements = { " + strings.Join(elements, ", ") + " }\n"
+	}
+	return text + "}\n"
+}
+
+func (w *filterWriter) sets() {
+	var marks, leave, enter, checked, outside, tuns, local []string
+	for _, a := range w.attach {
+		device := fmt.Sprintf("%q", a.device)
+		if a.table != 0 {
+			marks = append(marks, fmt.Sprintf("%s : %#x", device, a.table))
+		}
+		if a.port == nil {
+			outside = append(outside, device)
+			leave = append(leave, device+" : accept")
+			enter = append(enter, device+" : accept")
+			if a.isTUN {
+				tuns = append(tuns, device)
+			}
+			continue
+		}
+		w.ports++
+		chain := chainOf(a.port.Groups)
+		leave = append(leave, device+" : goto leave-"+chain)
+		enter = append(enter, device+" : goto enter-"+chain)
+		if !a.port.AnySource {
+			checked = append(checked, device)
+		}
+	}
+	for _, p := range w.network.Local {
+		local = append(local, p.Masked().String())
+	}
+	w.set("map", "tables", "ifname : mark", marks)
+	w.set("map", "leave", "ifname : verdict", leave)
+	w.set("map", "enter", "ifname : verdict", enter)
+	w.set("set", "tunnels", "ifname", tuns)
+	if w.ports > 0 {
+		w.set("set", "checked", "ifname", checked)
+		w.set("set", "addresses", "ifname . ipv4_addr", w.portAddresses())
+		w.set("set", "outside", "ifname", outside)
+		w.set("set", "local", "ipv4_addr\n\tflags interval\n\tauto-merge", local)
+	}
+}
+
+func (w *filterWriter) portAddresses() []string {
+	var pairs []string
+	for _, a := range w.attach {
+		if a.port != nil {
+			pairs = append(pairs, fmt.Sprintf("%q . %v", a.device, a.port.Address))
+		}
+	}
+	return pairs
+}
+
+// chainOf names the chain that interfaces with these groups share.
+func chainOf(groups []string) string {
+	if len(groups) == 0 {
+		return "none"
+	}
+	groups = slices.Sorted(slices.Values(groups))
+	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(groups), " ")))
+	return fmt.Sprintf("%x", sum[:6])
+}
+
+// groups writes a chain for each group and each combination of groups in use.
+func (w *filterWriter) groups() {
+	combinations, used := map[string][]string{}, map[string]bool{}
+	for _, a := range w.attach {
+		if a.port == nil {
+			continue
+		}
+		combinations[chainOf(a.port.Groups)] = slices.Compact(slices.Sorted(slices.Values(a.port.Groups)))
+		for _, g := range a.port.Groups {
+			used[g] = true
+		}
+	}
+	members := map[string]bool{}
+	for _, g := range w.network.Groups {
+		for _, rule := range g.Rules {
+			if used[g.ID] && rule.PeerGroup != "" {
+				members[rule.PeerGroup] = true
+			}
+		}
+	}
+	known := map[string]bool{}
+	for _, g := range w.network.Groups {
+		if members[g.ID] {
+			known[g.ID] = true
+			w.set("set", "members-"+g.ID, "ipv4_addr", memberAddresses(g))
+		}
+	}
+	for _, g := range w.network.Groups {
+		if used[g.ID] {
+			w.chain("leave-group-"+g.ID, ruleTexts(g, true, known))
+			w.chain("enter-group-"+g.ID, ruleTexts(g, false, known))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(combinations)) {
+		var leave, enter []string
+		for _, g := range combinations[name] {
+			leave = append(leave, "jump leave-group-"+g)
+			enter = append(enter, "jump enter-group-"+g)
+		}
+		w.chain("leave-"+name, append(leave, w.drop(droppedEgress)))
+		w.chain("enter-"+name, append(enter, w.drop(droppedIngress)))
+	}
+}
+
+func (w *filterWriter) chain(name string, rules []string) {
+	w.line("chain %s {", name)
+	for _, r := range rules {
+		w.line("\t%s", r)
+	}
+	w.line("}")
+}
+
+func memberAddresses(g Group) []string {
+	var list []string
+	for _, a := range g.Members {
+		if a.Is4() {
+			list = append(list, a.String())
+		}
+	}
+	return list
+}
+
+// ruleTexts writes a group's rules of one direction. A rule for the members of
+// a group that is not in the network matches nobody, so it is left out.
+func ruleTexts(g Group, egress bool, known map[string]bool) []string {
+	var texts []string
+	for _, r := range g.Rules {
+		if r.Egress == egress && (r.PeerGroup == "" || known[r.PeerGroup]) {
+			texts = append(texts, r.text())
+		}
+	}
+	return texts
+}
+
+func (r FilterRule) text() string {
+	side := "saddr"
+	if r.Egress {
+		side = "daddr"
+	}
+	var match []string
+	switch {
+	case r.PeerGroup != "":
+		match = append(match, fmt.Sprintf("ip %s @members-%s", side, r.PeerGroup))
+	case r.Peer.Bits() == 0 && r.Peer.Addr().Is4():
+		match = append(match, "meta nfproto ipv4")
+	case r.Peer.Bits() == 0:
+		match = append(match, "meta nfproto ipv6")
+	case r.Peer.Addr().Is4():
+		match = append(match, fmt.Sprintf("ip %s %v", side, prefixText(r.Peer)))
+	default:
+		match = append(match, fmt.Sprintf("ip6 %s %v", side, prefixText(r.Peer)))
+	}
+	return strings.Join(append(append(match, r.protocolTexts()...), "accept"), " ")
+}
+
+func (r FilterRule) protocolTexts() []string {
+	switch r.Protocol {
+	case -1:
+		return nil
+	case protocolTCP:
+		return []string{r.portText("tcp")}
+	case protocolUDP:
+		return []string{r.portText("udp")}
+	case protocolICMP:
+		return r.icmpTexts("icmp")
+	case protocolICMPv6:
+		return r.icmpTexts("icmpv6")
+	}
+	return []string{fmt.Sprintf("meta l4proto %d", r.Protocol)}
+}
+
+func (r FilterRule) portText(protocol string) string {
+	switch {
+	case r.FromPort < 0 || (r.FromPort == 0 && r.ToPort == 65535):
+		return "meta l4proto " + protocol
+	case r.FromPort == r.ToPort:
+		return fmt.Sprintf("%s dport %d", protocol, r.FromPort)
+	}
+	return fmt.Sprintf("%s dport %d-%d", protocol, r.FromPort, r.ToPort)
+}
+
+func (r FilterRule) icmpTexts(protocol string) []string {
+	if r.FromPort < 0 {
+		number := protocolICMP
+		if protocol == "icmpv6" {
+			number = protocolICMPv6
+		}
+		return []string{fmt.Sprintf("meta l4proto %d", number)}
+	}
+	texts := []string{fmt.Sprintf("%s type %d", protocol, r.FromPort)}
+	if r.ToPort >= 0 {
+		texts = append(texts, fmt.Sprintf("%s code %d", protocol, r.ToPort))
+	}
+	return texts
+}
+
+// prefixText writes single addresses without their length, as nft lists them.
+func prefixText(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.Masked().String()
+}
+
+// prerouting comes before connection tracking, so that forged packets neither
+// pass as parts of a known connection nor fill its table.
+func (w *filterWriter) prerouting() {
+	w.line("chain prerouting {")
+	w.line("\ttype filter hook prerouting priority raw; policy accept;")
+	if w.ports > 0 {
+		w.line("\tiifname @checked iifname . ip saddr != @addresses %s", w.drop(droppedSource))
+		// From elsewhere nobody comes with an address that is in here: groups
+		// that name groups go by it.
+		w.line("\tiifname @outside ip saddr @local %s", w.drop(droppedSource))
+	}
+	w.line("\tmeta mark set iifname map @tables")
+	w.line("}")
+}
+
+func (w *filterWriter) forward() {
+	if w.ports == 0 { // nothing to filter by, so connections need not be tracked
+		w.line("chain leave {")
+		w.line("\ttype filter hook forward priority filter; policy drop;")
+		w.line("\tiifname vmap @leave")
+		w.line("\t%s", w.drop(droppedUnknown))
+		w.line("}")
+		return
+	}
+	w.line("chain invalid {")
+	w.line("\t%s", w.drop(droppedInvalid))
+	w.line("}")
+	w.line("chain leave {")
+	w.line("\ttype filter hook forward priority filter; policy drop;")
+	w.line("\tct state vmap { established : accept, related : accept, invalid : goto invalid }")
+	w.line("\tiifname vmap @leave")
+	w.line("\t%s", w.drop(droppedUnknown))
+	w.line("}")
+	w.line("chain enter {")
+	w.line("\ttype filter hook forward priority filter + 10; policy drop;")
+	w.line("\toifname @checked oifname . ip daddr != @addresses %s", w.drop(droppedDestination))
+	w.line("\tct state established,related accept")
+	w.line("\toifname vmap @enter")
+	w.line("\t%s", w.drop(droppedUnknown))
+	w.line("}")
+}
+
+// input is for the router itself, which offers nothing but an answer to a ping
+// of a tunnel's inside address, as AWS's gateways do: monitors of customers
+// watch it.
+func (w *filterWriter) input() {
+	w.line("chain input {")
+	w.line("\ttype filter hook input priority filter; policy drop;")
+	w.line("\tiifname @tunnels icmp type echo-request accept")
+	w.line("\t%s", w.drop(droppedInput))
+	w.line("}")
+}
+
+// arp admits questions of hosts about others under their own address only, or
+// else they could fill the neighbour table with addresses that they made up.
+func (w *filterWriter) arp() string {
+	var free []string
+	for _, a := range w.attach {
+		if a.port != nil && a.port.AnySource {
+			free = append(free, fmt.Sprintf("%q", a.device))
+		}
+	}
+	return setText("set", "addresses", "ifname . ipv4_addr", w.portAddresses()) +
+		setText("set", "unchecked", "ifname", free) +
+		"chain input {\n" +
+		"\ttype filter hook input priority filter; policy drop;\n" +
+		"\tiifname . arp saddr ip @addresses accept\n" +
+		"\tiifname @unchecked accept\n" +
+		"}\n"
+}

@@ -1,0 +1,202 @@
+// Package rtnl compares a network namespace with what it shall hold, except for
+// its filter, and makes the difference disappear, by rtnetlink and sysctls.
+package rtnl
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"causeway.dev/netfabric/netns"
+	"causeway.dev/netfabric/plan"
+)
+
+// A Change is one step from what is to what should be. It must be done in the
+// namespace of the Handle that it came from and while that is open.
+type Change struct {
+	Text string
+	Do   func() error
+}
+
+// A Handle speaks to the kernel about the network namespace that the calling
+// thread was in when it was opened, and must be used in it.
+type Handle struct {
+	nl      *netlink.Handle
+	devices map[string]netlink.Link
+}
+
+// Open returns a handle for the calling thread's network namespace.
+func Open() (*Handle, error) {
+	nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open rtnetlink: %w", err)
+	}
+	h := &Handle{nl: nl}
+	if err := h.readDevices(); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// Close releases the handle.
+func (h *Handle) Close() { h.nl.Close() }
+
+// dump repeats a listing that was overtaken by changes.
+func dump[T any](list func() ([]T, error)) ([]T, error) {
+	const tries = 10
+	for range tries - 1 {
+		found, err := list()
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return found, err
+		}
+	}
+	return list()
+}
+
+func (h *Handle) readDevices() error {
+	links, err := dump(h.nl.LinkList)
+	if err != nil {
+		return fmt.Errorf("list devices: %w", err)
+	}
+	h.devices = map[string]netlink.Link{}
+	for _, l := range links {
+		h.devices[l.Attrs().Name] = l
+	}
+	return nil
+}
+
+// RemoveAllDevices removes every device that somebody has made.
+func (h *Handle) RemoveAllDevices() []Change {
+	return h.RemoveDevices(plan.Namespace{Router: true})
+}
+
+// RemoveDevices removes devices of a router that are not wanted, and veths that
+// lead to another place than wanted. Those in an instance's namespace go with
+// their other ends.
+func (h *Handle) RemoveDevices(want plan.Namespace) []Change {
+	if !want.Router {
+		return nil
+	}
+	wanted := map[string]plan.Device{}
+	for _, d := range want.Devices {
+		wanted[d.Name] = d
+	}
+	var changes []Change
+	for name, link := range h.devices {
+		if kind := link.Type(); kind != "veth" && kind != "tuntap" {
+			continue // the kernel's own
+		}
+		d, ok := wanted[name]
+		if ok && (d.Kind != plan.Veth) == (link.Type() != "veth") && (d.Kind != plan.Veth || h.leadsTo(link, d.Peer)) {
+			continue
+		}
+		changes = append(changes, Change{"remove device " + name, func() error {
+			err := h.nl.LinkDel(link)
+			if errors.Is(err, unix.ENODEV) { // gone with its other end
+				return nil
+			}
+			return err
+		}})
+	}
+	return changes
+}
+
+// leadsTo reports whether the other end of a veth is in the right namespace. It
+// goes by the number that the kernel gave that namespace when it listed the
+// device.
+func (h *Handle) leadsTo(link netlink.Link, peer plan.Peer) bool {
+	fd, err := unix.Open(netns.Path(peer.Namespace), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	number, err := h.nl.GetNetNsIdByFd(fd)
+	return err == nil && number >= 0 && number == link.Attrs().NetNsID
+}
+
+// CreateDevices makes the veths that are missing, both ends with the attributes
+// that they shall have.
+func (h *Handle) CreateDevices(want plan.Namespace) []Change {
+	var changes []Change
+	for _, d := range want.Devices {
+		if h.devices[d.Name] != nil || !d.Creator {
+			continue
+		}
+		changes = append(changes, Change{"create " + d.String(), func() error { return h.createVeth(d) }})
+	}
+	return changes
+}
+
+func (h *Handle) createVeth(d plan.Device) error {
+	fd, err := unix.Open(netns.Path(d.Peer.Namespace), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open network namespace %s: %w", d.Peer.Namespace, err)
+	}
+	defer unix.Close(fd)
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU, attrs.HardwareAddr, attrs.Alias, attrs.Flags = d.Name, d.MTU, d.MAC, d.Alias, net.FlagUp
+	return h.nl.LinkAdd(&netlink.Veth{
+		LinkAttrs: attrs,
+		PeerName:  d.Peer.Name, PeerHardwareAddr: d.Peer.MAC, PeerNamespace: netlink.NsFd(fd),
+	})
+}
+
+// Settle compares everything but the existence of devices. Devices that are not
+// there yet, as a tunnel that nobody has opened, are left out with all that
+// names them.
+func (h *Handle) Settle(want plan.Namespace) ([]Change, error) {
+	if err := h.readDevices(); err != nil {
+		return nil, err
+	}
+	var changes []Change
+	for _, d := range want.Devices {
+		link := h.devices[d.Name]
+		if link == nil && d.Kind != plan.TUNKind {
+			return nil, fmt.Errorf("device %s has gone", d.Name)
+		}
+		if link != nil {
+			changes = append(changes, h.settleDevice(d, link)...)
+		}
+	}
+	for _, settle := range []func(plan.Namespace) ([]Change, error){
+		h.settleAddresses, h.settleNeighbours, h.settleRoutes, h.settleRules,
+	} {
+		more, err := settle(want)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, more...)
+	}
+	return changes, nil
+}
+
+func (h *Handle) settleDevice(d plan.Device, link netlink.Link) []Change {
+	var changes []Change
+	add := func(text string, do func() error) {
+		changes = append(changes, Change{"set device " + d.Name + " " + text, do})
+	}
+	is := link.Attrs()
+	if d.Alias != "" && is.Alias != d.Alias {
+		add("alias "+d.Alias, func() error { return h.nl.LinkSetAlias(link, d.Alias) })
+	}
+	if d.MTU != 0 && is.MTU != d.MTU {
+		add(fmt.Sprintf("mtu %d", d.MTU), func() error { return h.nl.LinkSetMTU(link, d.MTU) })
+	}
+	if d.MAC != nil && !bytes.Equal(is.HardwareAddr, d.MAC) {
+		add(fmt.Sprintf("mac %v", d.MAC), func() error { return h.nl.LinkSetHardwareAddr(link, d.MAC) })
+	}
+	if is.Flags&net.FlagUp == 0 {
+		add("up", func() error { return h.nl.LinkSetUp(link) })
+	}
+	return changes
+}
+
+// present tells a device that is there from one that is still to come.
+func (h *Handle) present(device string) bool { return h.devices[device] != nil }
+
+func (h *Handle) index(device string) int { return h.devices[device].Attrs().Index }
