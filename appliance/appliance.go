@@ -1,0 +1,155 @@
+// Package appliance runs IKE and ESP as a customer gateway of one's own: the
+// same engines as the gateways', with a TUN for each tunnel in the network
+// namespace that the process is started in.
+package appliance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"causeway.dev/ipsec"
+	"causeway.dev/packetio"
+	"causeway.dev/tunnel"
+)
+
+// defaultMTU is the TUN's where none is given: what AES-GCM in UDP leaves of
+// 1500 bytes is more, and every other cipher fits too.
+const defaultMTU = 1400
+
+// goodbyeMax bounds how long the peers' answers to our DELETE are waited for.
+const goodbyeMax = 2 * time.Second
+
+// A State is one line of `--status`: a tunnel's state when it has changed.
+type State struct {
+	Time    time.Time `json:"time"`
+	Tunnel  string    `json:"tunnel"`
+	Up      bool      `json:"up"`
+	Since   time.Time `json:"since"`
+	Remote  string    `json:"remote"`
+	Message string    `json:"message"`
+}
+
+// Run runs the tunnels of c until ctx ends, then says goodbye to the peers and
+// removes the routes and TUNs. Each change of a tunnel's state is written to
+// status as a line of JSON; nil keeps silent.
+func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err error) {
+	var tunnels []ipsec.Tunnel
+	for _, t := range c.Tunnels {
+		peer, err := c.peer(t)
+		if err != nil {
+			return fmt.Errorf("tunnel %s: %w", t.Name, err)
+		}
+		tunnels = append(tunnels, ipsec.Tunnel{Peer: peer, Inside: t.Inside, MTU: t.MTU})
+	}
+	a := &running{config: c, log: log, status: status, said: map[string]State{}}
+	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Listen: tunnel.Listen, OpenDevice: a.openDevice})
+	if err != nil {
+		return err
+	}
+	a.host = host
+	defer func() {
+		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeMax)
+		defer cancel()
+		err = errors.Join(err, host.Close(goodbye)) // the routes go with the TUNs
+	}()
+	if err := host.Set(tunnels); err != nil {
+		return err
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if err := a.follow(); err != nil {
+			log.Error("move routes", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-host.Changed():
+		case <-tick.C:
+		}
+	}
+}
+
+// running is an appliance between start and end. One goroutine owns it.
+type running struct {
+	config Config
+	log    *slog.Logger
+	host   *ipsec.Host
+	status io.Writer
+	said   map[string]State
+}
+
+// openDevice creates a tunnel's TUN with its inside address.
+func (a *running) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
+	mtu := t.MTU
+	if mtu == 0 {
+		mtu = defaultMTU
+	}
+	name := string(t.Peer.ID)
+	device, err := packetio.OpenTUN(name, mtu)
+	if err != nil {
+		return nil, err
+	}
+	if err := setUp(name, t.Inside); err != nil {
+		return nil, errors.Join(err, device.Close())
+	}
+	return device, nil
+}
+
+// follow makes the routes and what was said of the tunnels equal their state.
+func (a *running) follow() error {
+	up := map[string]bool{}
+	for _, s := range a.host.Status() {
+		up[string(s.ID)] = s.Up
+		a.say(s)
+	}
+	return setRoutes(wantedRoutes(a.config.Tunnels, up), a.names())
+}
+
+func (a *running) say(s ipsec.Status) {
+	name := string(s.ID)
+	if old, ok := a.said[name]; a.status == nil || ok && old.Up == s.Up && old.Message == s.Message {
+		return
+	}
+	state := State{Time: time.Now().UTC(), Tunnel: name, Up: s.Up, Since: s.Since.UTC(), Message: s.Message}
+	for _, t := range a.config.Tunnels {
+		if t.Name == name {
+			state.Remote = t.Remote.String()
+		}
+	}
+	a.said[name] = state
+	if err := json.NewEncoder(a.status).Encode(state); err != nil {
+		a.log.Warn("write status", "err", err)
+	}
+}
+
+func (a *running) names() []string {
+	var all []string
+	for _, t := range a.config.Tunnels {
+		all = append(all, t.Name)
+	}
+	return all
+}
+
+// wantedRoutes says which device carries each prefix: that of the first tunnel,
+// in the order of the configuration, that is up.
+func wantedRoutes(tunnels []Tunnel, up map[string]bool) map[netip.Prefix]string {
+	routes := map[netip.Prefix]string{}
+	for _, t := range tunnels {
+		if !up[t.Name] {
+			continue
+		}
+		for _, r := range t.Routes {
+			if _, taken := routes[r.Masked()]; !taken {
+				routes[r.Masked()] = t.Name
+			}
+		}
+	}
+	return routes
+}

@@ -1,0 +1,178 @@
+package appliance
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"causeway.dev/ike"
+)
+
+// Config is what `causeway appliance --config FILE` reads: the downloaded
+// configuration of the device type 'Causeway', or one written by hand.
+type Config struct {
+	Local   netip.Addr `yaml:"local"` // own outside address; behind a NAT the private one
+	ID      string     `yaml:"id"`    // IKE identity: an address, a domain name or user@domain; default Local
+	Tunnels []Tunnel   `yaml:"tunnels"`
+}
+
+// A Tunnel is one IPsec tunnel to a remote gateway.
+type Tunnel struct {
+	Name         string         `yaml:"name"` // of the TUN; at most 15 characters
+	Remote       netip.Addr     `yaml:"remote"`
+	RemoteID     string         `yaml:"remote_id"` // default Remote
+	PSK          string         `yaml:"psk"`
+	IKE          string         `yaml:"ike"`           // "ikev2", the default
+	IKEProposals []string       `yaml:"ike_proposals"` // default aes128-sha256-group14
+	ESPProposals []string       `yaml:"esp_proposals"` // default aes128gcm16-group14
+	Start        *bool          `yaml:"start"`         // default true; false: answer only
+	Encap        string         `yaml:"encap"`         // "auto", the default, or "always" (UDP 4500)
+	Inside       netip.Prefix   `yaml:"inside"`        // own inside address with the length of its range
+	MTU          int            `yaml:"mtu"`           // of the TUN, 576 to 9000; default what fits the cipher
+	Routes       []netip.Prefix `yaml:"routes"`        // installed while the tunnel is up
+
+	LocalSelectors  []netip.Prefix `yaml:"local_selectors"`  // default any
+	RemoteSelectors []netip.Prefix `yaml:"remote_selectors"` // default any
+
+	IKELifetime   Duration `yaml:"ike_lifetime"`   // default 8h
+	ChildLifetime Duration `yaml:"child_lifetime"` // default 1h
+	DPDTimeout    Duration `yaml:"dpd_timeout"`    // default 30s
+	DPDAction     string   `yaml:"dpd_action"`     // "restart", the default, "clear" or "none"
+}
+
+// A Duration reads as Go writes one: "90s", "8h".
+type Duration time.Duration
+
+// UnmarshalText reads "90s" or "8h".
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// LoadConfig reads a file.
+func LoadConfig(name string) (Config, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	c, err := ParseConfig(text)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", name, err)
+	}
+	return c, nil
+}
+
+// ParseConfig reads YAML, fills in defaults and checks every value. Keys that
+// Config does not list are refused.
+func ParseConfig(text []byte) (Config, error) {
+	var c Config
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(&c); err != nil {
+		return Config{}, errors.New(yaml.FormatError(err, false, false))
+	}
+	if !c.Local.IsValid() {
+		return Config{}, errors.New("local: the own outside address is missing")
+	}
+	if len(c.Tunnels) == 0 {
+		return Config{}, errors.New("tunnels: there is none")
+	}
+	names := map[string]bool{}
+	for i := range c.Tunnels {
+		t := &c.Tunnels[i]
+		t.setDefaults()
+		if err := t.validate(); err != nil {
+			return Config{}, fmt.Errorf("tunnel %d (%s): %w", i+1, t.Name, err)
+		}
+		if names[t.Name] {
+			return Config{}, fmt.Errorf("tunnel %d: the name %s is taken by another", i+1, t.Name)
+		}
+		names[t.Name] = true
+		if t.Remote.Is4() != c.Local.Is4() {
+			return Config{}, fmt.Errorf("tunnel %d (%s): local %v and remote %v are of two IP versions", i+1, t.Name, c.Local, t.Remote)
+		}
+	}
+	return c, nil
+}
+
+func (t *Tunnel) setDefaults() {
+	t.IKE = cmp.Or(t.IKE, "ikev2")
+	t.Encap = cmp.Or(t.Encap, "auto")
+	t.DPDAction = cmp.Or(t.DPDAction, "restart")
+	if len(t.IKEProposals) == 0 {
+		t.IKEProposals = []string{"aes128-sha256-group14"}
+	}
+	if len(t.ESPProposals) == 0 {
+		t.ESPProposals = []string{"aes128gcm16-group14"}
+	}
+}
+
+var linkName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,15}$`)
+
+func (t *Tunnel) validate() error {
+	switch {
+	case !linkName.MatchString(t.Name):
+		return fmt.Errorf("name: %q is not an interface name of 1 to 15 letters, digits, '.', '_' or '-'", t.Name)
+	case !t.Remote.IsValid():
+		return errors.New("remote: the gateway's address is missing")
+	case t.PSK == "":
+		return errors.New("psk: the pre-shared key is missing")
+	case t.IKE != "ikev2":
+		return fmt.Errorf("ike: %q: only ikev2 is built", t.IKE)
+	case t.Encap != "auto" && t.Encap != "always":
+		return fmt.Errorf("encap: %q is neither auto nor always", t.Encap)
+	case t.MTU != 0 && (t.MTU < 576 || t.MTU > 9000):
+		return fmt.Errorf("mtu: %d is not between 576 and 9000", t.MTU)
+	case t.Inside.IsValid() && t.Inside.Addr() == t.Inside.Masked().Addr() && t.Inside.Bits() < 31:
+		return fmt.Errorf("inside: %v is the range's own address, not a host's", t.Inside)
+	}
+	if _, ok := dpdActions[t.DPDAction]; !ok {
+		return fmt.Errorf("dpd_action: %q is neither restart, clear nor none", t.DPDAction)
+	}
+	return nil
+}
+
+var dpdActions = map[string]ike.DPDAction{"clear": ike.DPDClear, "none": ike.DPDNone, "restart": ike.DPDRestart}
+
+// peer is the tunnel's IKE configuration. validate has passed.
+func (c Config) peer(t Tunnel) (ike.Peer, error) {
+	p := ike.Peer{
+		ID:              ike.PeerID(t.Name),
+		Local:           c.Local,
+		Remote:          t.Remote,
+		LocalID:         ike.ParseIdentity(cmp.Or(c.ID, c.Local.String())),
+		RemoteID:        ike.ParseIdentity(cmp.Or(t.RemoteID, t.Remote.String())),
+		PreSharedKey:    ike.Secret(t.PSK),
+		LocalSelectors:  t.LocalSelectors,
+		RemoteSelectors: t.RemoteSelectors,
+		Start:           t.Start == nil || *t.Start,
+		IKELifetime:     time.Duration(t.IKELifetime),
+		ChildLifetime:   time.Duration(t.ChildLifetime),
+		DPDTimeout:      time.Duration(t.DPDTimeout),
+		DPDAction:       dpdActions[t.DPDAction],
+	}
+	if t.Encap == "always" {
+		p.Encapsulation = ike.EncapsulationAlways
+	}
+	for _, s := range t.IKEProposals {
+		proposal, err := ike.ParseIKEProposal(s)
+		if err != nil {
+			return p, fmt.Errorf("ike_proposals: %w", err)
+		}
+		p.IKEProposals = append(p.IKEProposals, proposal)
+	}
+	for _, s := range t.ESPProposals {
+		proposal, err := ike.ParseESPProposal(s)
+		if err != nil {
+			return p, fmt.Errorf("esp_proposals: %w", err)
+		}
+		p.ESPProposals = append(p.ESPProposals, proposal)
+	}
+	return p, nil
+}

@@ -1,0 +1,96 @@
+package appliance
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"causeway.dev/ike"
+)
+
+const example = `
+local: 198.51.100.7
+tunnels:
+  - name: vpn1
+    remote: 203.0.113.1
+    psk: "correct.horse"
+    ike: ikev2
+    ike_proposals: [aes128-sha256-group14]
+    esp_proposals: [aes128gcm16-group14]
+    start: true
+    encap: auto
+    inside: 169.254.10.2/30
+    mtu: 1400
+    routes: [10.0.0.0/16]
+`
+
+func TestExampleBecomesAPeer(t *testing.T) {
+	c, err := ParseConfig([]byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.peer(c.Tunnels[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.ID != "vpn1" || !p.Start || p.LocalID.String() != "198.51.100.7" || p.RemoteID.String() != "203.0.113.1" ||
+		string(p.PreSharedKey) != "correct.horse" || p.DPDAction != ike.DPDRestart || p.ESPProposals[0].Encryption != ike.AES128GCM16 {
+		t.Errorf("peer = %+v", p)
+	}
+}
+
+func TestBadConfigurationsSayWhatIsWrong(t *testing.T) {
+	for change, want := range map[[2]string]string{
+		{"local: 198.51.100.7\n", ""}:                     "own outside address is missing",
+		{"local: 198.51.100.7", "local: 2001:db8::1"}:     "two IP versions",
+		{"ike: ikev2", "ike: ikev1"}:                      "only ikev2 is built",
+		{"mtu: 1400", "mtu: 100"}:                         "not between 576 and 9000",
+		{"remote: 203.0.113.1", "remote: gw"}:             "gw",
+		{"encap: auto", "encap: never"}:                   "neither auto nor always",
+		{"start: true", "strat: true"}:                    "unknown field",
+		{`psk: "correct.horse"`, `psk: ""`}:               "pre-shared key is missing",
+		{"inside: 169.254.10.2/30", "inside: 10.0.0.0/8"}: "range's own address",
+		{"name: vpn1", "name: a/b"}:                       "not an interface name",
+	} {
+		text := strings.Replace(example, change[0], change[1], 1)
+		if text == example {
+			t.Fatalf("%q does not stand in the example", change[0])
+		}
+		if _, err := ParseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q -> %q: got %v, want %q", change[0], change[1], err, want)
+		} else if strings.Contains(err.Error(), "correct.horse") {
+			t.Errorf("the error shows the key: %v", err)
+		}
+	}
+	c, err := ParseConfig([]byte(strings.Replace(example, "aes128-sha256-group14", "aes128-md5-group14", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.peer(c.Tunnels[0]); err == nil || !strings.Contains(err.Error(), "md5") {
+		t.Errorf("got %v, want the algorithm's name", err)
+	}
+}
+
+func TestFirstTunnelThatIsUpCarriesARoute(t *testing.T) {
+	shared, own := netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("10.1.0.0/16")
+	tunnels := []Tunnel{{Name: "a", Routes: []netip.Prefix{shared}}, {Name: "b", Routes: []netip.Prefix{shared, own}}}
+	for _, c := range []struct {
+		up   map[string]bool
+		want map[netip.Prefix]string
+	}{
+		{map[string]bool{"a": true, "b": true}, map[netip.Prefix]string{shared: "a", own: "b"}},
+		{map[string]bool{"b": true}, map[netip.Prefix]string{shared: "b", own: "b"}},
+		{map[string]bool{"a": true}, map[netip.Prefix]string{shared: "a"}},
+		{nil, map[netip.Prefix]string{}},
+	} {
+		got := wantedRoutes(tunnels, c.up)
+		if len(got) != len(c.want) {
+			t.Errorf("up %v: %v, want %v", c.up, got, c.want)
+		}
+		for p, name := range c.want {
+			if got[p] != name {
+				t.Errorf("up %v: %v over %q, want %q", c.up, p, got[p], name)
+			}
+		}
+	}
+}

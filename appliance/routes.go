@@ -1,0 +1,95 @@
+package appliance
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// routeProtocol marks the routes that are the appliance's own; the kernel and
+// other daemons use lower numbers (rtnetlink(7), rtm_protocol).
+const routeProtocol = 201
+
+// setUp gives a TUN its inside address and brings it up.
+func setUp(name string, inside netip.Prefix) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", name, err)
+	}
+	if inside.IsValid() {
+		address := &netlink.Addr{IPNet: ipNet(inside)}
+		if err := netlink.AddrAdd(link, address); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("put %v on %s: %w", inside, name, err)
+		}
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set %s up: %w", name, err)
+	}
+	return nil
+}
+
+// setRoutes makes the routes over these devices be the wanted ones. A prefix
+// that moves from one device to another is replaced in one step.
+func setRoutes(wanted map[netip.Prefix]string, devices []string) error {
+	indexes := map[string]int{}
+	ours := map[int]bool{}
+	for _, name := range devices {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", name, err)
+		}
+		indexes[name] = link.Attrs().Index
+		ours[link.Attrs().Index] = true
+	}
+	present, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Protocol: routeProtocol}, netlink.RT_FILTER_PROTOCOL)
+	if err != nil {
+		return fmt.Errorf("list routes: %w", err)
+	}
+	standing := map[netip.Prefix]int{}
+	for _, r := range present {
+		if p, ok := destination(r); ok && ours[r.LinkIndex] {
+			standing[p] = r.LinkIndex
+		}
+	}
+	var errs []error
+	for p, name := range wanted {
+		if standing[p] == indexes[name] {
+			continue
+		}
+		route := &netlink.Route{Dst: ipNet(p), LinkIndex: indexes[name], Protocol: routeProtocol, Scope: netlink.SCOPE_LINK}
+		if err := netlink.RouteReplace(route); err != nil {
+			errs = append(errs, fmt.Errorf("route %v over %s: %w", p, name, err))
+		}
+	}
+	for p, index := range standing {
+		if _, keep := wanted[p]; keep {
+			continue
+		}
+		route := &netlink.Route{Dst: ipNet(p), LinkIndex: index, Protocol: routeProtocol}
+		if err := netlink.RouteDel(route); err != nil && !errors.Is(err, unix.ESRCH) {
+			errs = append(errs, fmt.Errorf("remove route %v: %w", p, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// destination is where a route leads to; the default route has no Dst.
+func destination(r netlink.Route) (netip.Prefix, bool) {
+	if r.Dst == nil {
+		if r.Family == unix.AF_INET6 {
+			return netip.PrefixFrom(netip.IPv6Unspecified(), 0), true
+		}
+		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), true
+	}
+	address, ok := netip.AddrFromSlice(r.Dst.IP)
+	ones, _ := r.Dst.Mask.Size()
+	return netip.PrefixFrom(address.Unmap(), ones), ok
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}

@@ -1,0 +1,399 @@
+package ipsec
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/daemon"
+	"causeway.dev/internal/run"
+	"causeway.dev/packetio"
+	"causeway.dev/tunnel"
+)
+
+// trafficInterval is how often IKE is told of arriving traffic, so that it asks
+// only silent peers whether they live. It bounds how early dead peer detection
+// can be, whose timeout is 30 s at least.
+const trafficInterval = time.Second
+
+// A Tunnel is the configuration of one tunnel.
+type Tunnel struct {
+	Peer ike.Peer
+
+	// Place is where the device belongs, in words that Config.OpenDevice
+	// understands. A tunnel whose Place changes is made anew.
+	Place string
+
+	Inside netip.Prefix // our inside address
+	MTU    int          // bound of the inside MTU in bytes; 0 for what fits the cipher
+}
+
+// Config is what a Host needs of its owner.
+type Config struct {
+	Logger *slog.Logger
+
+	// Listen opens an endpoint in the network that outside addresses belong to.
+	Listen func(tunnel.EndpointConfig) (*tunnel.Endpoint, error)
+
+	// OpenDevice creates the TUN of a tunnel; the Host closes it.
+	OpenDevice func(Tunnel) (packetio.Device, error)
+}
+
+// A Host runs tunnels. It is safe for concurrent use.
+type Host struct {
+	cfg     Config
+	log     *slog.Logger
+	group   *run.Group
+	daemon  *daemon.Daemon
+	used    chan inboundUsed // from the hot path to IKE
+	changed chan struct{}
+
+	setting sync.Mutex // one Set at a time
+
+	mu        sync.Mutex
+	tunnels   map[ike.PeerID]*life      // guarded by mu
+	endpoints map[netip.Addr]*listening // guarded by mu
+}
+
+// life is one tunnel that runs.
+type life struct {
+	config  Tunnel
+	tunnel  *tunnel.Tunnel
+	device  packetio.Device
+	group   *run.Group
+	tracker *tracker  // guarded by Host.mu
+	told    time.Time // traffic that IKE knows of; owned by the traffic loop
+}
+
+// listening is an endpoint with the number of tunnels that use it.
+type listening struct {
+	endpoint *tunnel.Endpoint
+	users    int
+	group    *run.Group
+}
+
+type inboundUsed struct {
+	id  ike.PeerID
+	spi ike.SPI
+}
+
+// usedQueue bounds the reports of first packets that wait for IKE: one for each
+// rekey of a few hundred tunnels in the same instant. A report that does not fit
+// is not missed for ever: the peer's DELETE of the old SA says the same.
+const usedQueue = 1024
+
+// New returns a host without tunnels that ends when ctx does. Close it to end
+// the tunnels with notice to the peers.
+func New(ctx context.Context, cfg Config) (*Host, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &Host{
+		cfg:       cfg,
+		log:       cfg.Logger,
+		group:     run.New(ctx),
+		used:      make(chan inboundUsed, usedQueue),
+		changed:   make(chan struct{}, 1), // one waiting wake-up says all
+		tunnels:   map[ike.PeerID]*life{},
+		endpoints: map[netip.Addr]*listening{},
+	}
+	d, err := daemon.New(daemon.Config{Logger: cfg.Logger, Send: h.sendIKE, Events: h.observe})
+	if err != nil {
+		return nil, fmt.Errorf("start IKE: %w", err)
+	}
+	h.daemon = d
+	h.group.Go("ike", d.Run)
+	h.group.Go("first packets", h.reportFirstPackets)
+	h.group.Go("traffic", h.reportTraffic)
+	return h, nil
+}
+
+// Changed receives a value after some tunnel has come up or gone down.
+func (h *Host) Changed() <-chan struct{} { return h.changed }
+
+// Set makes the tunnels be these: it adds, removes, and changes what differs.
+// A tunnel that cannot be run keeps no other from it; the errors are joined.
+func (h *Host) Set(tunnels []Tunnel) error {
+	h.setting.Lock()
+	defer h.setting.Unlock()
+	wanted := make(map[ike.PeerID]Tunnel, len(tunnels))
+	for _, t := range tunnels {
+		wanted[t.Peer.ID] = t
+	}
+	var errs []error
+	for id, l := range h.current() {
+		if t, ok := wanted[id]; !ok || !sameDevice(l.config, t) {
+			// IKE says goodbye before the endpoint goes.
+			errs = append(errs, h.daemon.RemovePeer(id))
+			h.end(id)
+		}
+	}
+	current := h.current()
+	for _, t := range tunnels {
+		if l, ok := current[t.Peer.ID]; ok {
+			h.mu.Lock()
+			l.config = t
+			l.tracker.start = t.Peer.Start
+			h.mu.Unlock()
+		} else if err := h.begin(t); err != nil {
+			errs = append(errs, fmt.Errorf("run tunnel %s: %w", t.Peer.ID, err))
+			continue
+		}
+		errs = append(errs, h.daemon.SetPeer(t.Peer))
+	}
+	return errors.Join(errs...)
+}
+
+func sameDevice(a, b Tunnel) bool {
+	return a.Place == b.Place && a.Inside == b.Inside && a.MTU == b.MTU &&
+		a.Peer.Local == b.Peer.Local && a.Peer.Remote == b.Peer.Remote
+}
+
+func (h *Host) current() map[ike.PeerID]*life {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.tunnels)
+}
+
+// Running says which tunnels run.
+func (h *Host) Running() map[ike.PeerID]bool {
+	running := map[ike.PeerID]bool{}
+	for id := range h.current() {
+		running[id] = true
+	}
+	return running
+}
+
+// begin opens a tunnel's device and endpoint and starts to carry its packets.
+func (h *Host) begin(t Tunnel) error {
+	endpoint, err := h.listen(t.Peer.Local)
+	if err != nil {
+		return err
+	}
+	device, err := h.cfg.OpenDevice(t)
+	if err != nil {
+		h.unlisten(t.Peer.Local)
+		return fmt.Errorf("open device: %w", err)
+	}
+	id := t.Peer.ID
+	carrier, err := tunnel.New(tunnel.Config{
+		Name: string(id), Device: device, Endpoint: endpoint, MTU: t.MTU, InsideAddress: t.Inside.Addr(), Logger: h.log,
+		Events: func(e tunnel.Event) {
+			if first, ok := e.(tunnel.FirstInbound); ok {
+				select {
+				case h.used <- inboundUsed{id, first.SPI}:
+				default:
+				}
+			}
+		},
+	})
+	if err != nil {
+		err = errors.Join(err, device.Close())
+		h.unlisten(t.Peer.Local)
+		return err
+	}
+	l := &life{config: t, tunnel: carrier, device: device, group: run.New(h.group.Context()), tracker: newTracker(time.Now(), t.Peer)}
+	l.group.Go("tunnel "+string(id), func(ctx context.Context) error {
+		err := carrier.Run(ctx)
+		if err != nil && ctx.Err() == nil {
+			h.log.Error("tunnel carries no more packets", "tunnel", string(id), "err", err)
+		}
+		return err
+	})
+	h.mu.Lock()
+	h.tunnels[id] = l
+	h.mu.Unlock()
+	return nil
+}
+
+// end stops a tunnel and frees what it held.
+func (h *Host) end(id ike.PeerID) {
+	h.mu.Lock()
+	l := h.tunnels[id]
+	delete(h.tunnels, id)
+	h.mu.Unlock()
+	if l == nil {
+		return
+	}
+	l.group.Stop(nil)
+	if err := l.group.Wait(); err != nil {
+		h.log.Debug("tunnel ended", "tunnel", string(id), "err", err)
+	}
+	l.tunnel.Close()
+	if err := l.device.Close(); err != nil {
+		h.log.Warn("close device", "tunnel", string(id), "err", err)
+	}
+	h.unlisten(l.config.Peer.Local)
+}
+
+// listen returns the endpoint of a local address; the first user opens it.
+func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l, ok := h.endpoints[local]; ok {
+		l.users++
+		return l.endpoint, nil
+	}
+	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, IKE: h.daemon.Receive, Logger: h.log})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %v: %w", local, err)
+	}
+	l := &listening{endpoint: endpoint, users: 1, group: run.New(h.group.Context())}
+	l.group.Go("endpoint "+local.String(), func(ctx context.Context) error {
+		err := endpoint.Run(ctx)
+		if err != nil && ctx.Err() == nil {
+			h.log.Error("endpoint receives no more packets", "local", local, "err", err)
+		}
+		return err
+	})
+	h.endpoints[local] = l
+	return endpoint, nil
+}
+
+// unlisten gives an endpoint back; the last user closes it.
+func (h *Host) unlisten(local netip.Addr) {
+	h.mu.Lock()
+	l := h.endpoints[local]
+	if l == nil {
+		h.mu.Unlock()
+		return
+	}
+	if l.users--; l.users > 0 {
+		h.mu.Unlock()
+		return
+	}
+	delete(h.endpoints, local)
+	h.mu.Unlock()
+	l.group.Stop(nil)
+	err := errors.Join(l.endpoint.Close(), l.group.Wait())
+	if err != nil {
+		h.log.Debug("endpoint closed", "local", local, "err", err)
+	}
+}
+
+func (h *Host) sendIKE(local, remote netip.AddrPort, datagram []byte) error {
+	h.mu.Lock()
+	l := h.endpoints[local.Addr()]
+	h.mu.Unlock()
+	if l == nil {
+		return fmt.Errorf("no endpoint at %v", local.Addr())
+	}
+	return l.endpoint.SendIKE(local, remote, datagram)
+}
+
+// observe carries out an event of IKE. IKE sends what it has to say next only
+// after this returns, so that an inbound SA is ready before the peer knows it.
+func (h *Host) observe(id ike.PeerID, event ike.Event) {
+	h.mu.Lock()
+	l := h.tunnels[id]
+	h.mu.Unlock()
+	if l == nil {
+		return // removed while its last events were on their way
+	}
+	switch e := event.(type) {
+	case ike.ChildInstalled:
+		if err := l.tunnel.InstallChild(e.Child); err != nil {
+			h.log.Error("install SAs", "tunnel", string(id), "err", err)
+		}
+	case ike.ChildActivated:
+		if err := l.tunnel.ActivateChild(e.Outbound); err != nil {
+			h.log.Error("activate SA", "tunnel", string(id), "err", err)
+		}
+	case ike.ChildRemoved:
+		l.tunnel.RemoveChild(e.Inbound, e.Outbound)
+	case ike.PathChanged:
+		l.tunnel.ChangePath(e.Path)
+	}
+	h.mu.Lock()
+	flipped := l.tracker.observe(time.Now(), event)
+	up, message := l.tracker.up, l.tracker.message(arrival{datagrams: 1})
+	h.mu.Unlock()
+	if !flipped {
+		return
+	}
+	h.log.Info("tunnel changed", "tunnel", string(id), "up", up, "message", message)
+	h.wake()
+}
+
+func (h *Host) wake() {
+	select {
+	case h.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (h *Host) reportFirstPackets(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case u := <-h.used:
+			h.command(u.id, ike.InboundUsed{Inbound: u.spi})
+		}
+	}
+}
+
+func (h *Host) reportTraffic(ctx context.Context) error {
+	tick := time.NewTicker(trafficInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		for id, l := range h.current() {
+			if last := l.tunnel.Counters().LastInbound; last.After(l.told) {
+				l.told = last
+				h.command(id, ike.TrafficSeen{At: last})
+			}
+		}
+	}
+}
+
+func (h *Host) command(id ike.PeerID, c ike.Command) {
+	if err := h.daemon.Command(id, c); err != nil {
+		h.log.Debug("IKE command not taken", "tunnel", string(id), "err", err)
+	}
+}
+
+// Command asks IKE for something that concerns one tunnel, such as a rekey.
+func (h *Host) Command(id ike.PeerID, c ike.Command) error { return h.daemon.Command(id, c) }
+
+// Status returns the state of all tunnels, by id.
+func (h *Host) Status() []Status {
+	all := make([]Status, 0, 8)
+	for id, l := range h.current() {
+		seen := h.daemon.Status(id)
+		h.mu.Lock()
+		all = append(all, Status{
+			ID: id, Up: l.tracker.up, Since: l.tracker.since,
+			Message: l.tracker.message(arrival{seen.Datagrams, seen.LastDatagram}),
+			Remote:  l.tracker.path.Remote, Counters: l.tunnel.Counters(),
+		})
+		h.mu.Unlock()
+	}
+	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// Close ends all tunnels; ctx bounds how long the peers' answers to our DELETE
+// are waited for.
+func (h *Host) Close(ctx context.Context) error {
+	h.setting.Lock()
+	defer h.setting.Unlock()
+	stopped := h.daemon.Stop(ctx)
+	for id := range h.current() {
+		h.end(id)
+	}
+	h.group.Stop(nil)
+	return errors.Join(stopped, h.group.Wait())
+}

@@ -1,0 +1,122 @@
+package node
+
+import (
+	"fmt"
+	"net/netip"
+
+	"causeway.dev/ike"
+	"causeway.dev/ipsec"
+	"causeway.dev/netfabric"
+	"causeway.dev/nodespec"
+)
+
+// fabricConfig says d's networks in the words of netfabric.
+func fabricConfig(prefix string, d nodespec.Desired) netfabric.Config {
+	c := netfabric.Config{Prefix: prefix}
+	for _, n := range d.Networks {
+		c.Networks = append(c.Networks, fabricNetwork(n))
+	}
+	for _, l := range d.Links {
+		c.Links = append(c.Links, netfabric.Link{ID: l.ID, Ends: [2]netfabric.LinkEnd{
+			{Network: l.Ends[0].Network, Table: l.Ends[0].Table},
+			{Network: l.Ends[1].Network, Table: l.Ends[1].Table},
+		}})
+	}
+	for _, t := range d.Tunnels {
+		c.TUNs = append(c.TUNs, netfabric.TUN{ID: t.ID, Network: t.Network, Table: t.Table, Inside: t.Inside})
+	}
+	for _, i := range d.Instances {
+		c.Instances = append(c.Instances, i.ID)
+	}
+	return c
+}
+
+func fabricNetwork(n nodespec.Network) netfabric.Network {
+	out := netfabric.Network{ID: n.ID, Local: n.Local}
+	for _, i := range n.Interfaces {
+		out.Interfaces = append(out.Interfaces, netfabric.Interface{
+			ID: i.ID, MAC: i.MAC, Address: i.Address, Subnet: i.Subnet, Table: i.Table, Groups: i.Groups,
+			AnySource: i.AnySource, Instance: i.Instance, Index: i.Index,
+		})
+	}
+	for _, t := range n.Tables {
+		table := netfabric.Table{ID: t.ID}
+		for _, r := range t.Routes {
+			route := netfabric.TableRoute{Destination: r.Destination}
+			for _, target := range r.Targets {
+				route.Targets = append(route.Targets, netfabric.Target{Kind: netfabric.TargetKind(target.Kind), ID: target.ID})
+			}
+			table.Routes = append(table.Routes, route)
+		}
+		out.Tables = append(out.Tables, table)
+	}
+	for _, g := range n.Groups {
+		group := netfabric.Group{ID: g.ID, Members: g.Members}
+		for _, r := range g.Rules {
+			group.Rules = append(group.Rules, netfabric.FilterRule(r))
+		}
+		out.Groups = append(out.Groups, group)
+	}
+	return out
+}
+
+// outsideAddresses are all that the tunnels end on.
+func outsideAddresses(d nodespec.Desired) []netip.Addr {
+	var all []netip.Addr
+	for _, t := range d.Tunnels {
+		all = append(all, t.Local)
+	}
+	return all
+}
+
+var dpdActions = map[string]ike.DPDAction{"clear": ike.DPDClear, "none": ike.DPDNone, "restart": ike.DPDRestart}
+
+// ipsecTunnel says t in the words of ipsec.
+func ipsecTunnel(t nodespec.Tunnel) (ipsec.Tunnel, error) {
+	p := ike.Peer{
+		ID:              ike.PeerID(t.ID),
+		Local:           t.Local,
+		Remote:          t.Remote,
+		LocalID:         ike.AddressIdentity(t.Local),
+		PreSharedKey:    ike.Secret(t.PreSharedKey),
+		LocalSelectors:  t.LocalSelectors,
+		RemoteSelectors: t.RemoteSelectors,
+		Start:           t.Start,
+		IKELifetime:     t.IKELifetime,
+		ChildLifetime:   t.ChildLifetime,
+		RekeyMargin:     t.RekeyMargin,
+		RekeyFuzz:       t.RekeyFuzz,
+		ReplayWindow:    t.ReplayWindow,
+		DPDTimeout:      t.DPDTimeout,
+		DPDAction:       dpdActions[t.DPDAction],
+	}
+	if p.RekeyFuzz == 0 {
+		p.RekeyFuzz = -1 // ike: 0 means the default
+	}
+	var err error
+	if p.IKEProposals, err = parseAll(t.IKEAccepts, ike.ParseIKEProposal); err != nil {
+		return ipsec.Tunnel{}, fmt.Errorf("tunnel %s: %w", t.ID, err)
+	}
+	if p.IKEOffers, err = parseAll(t.IKEOffers, ike.ParseIKEProposal); err != nil {
+		return ipsec.Tunnel{}, fmt.Errorf("tunnel %s: %w", t.ID, err)
+	}
+	if p.ESPProposals, err = parseAll(t.ESPAccepts, ike.ParseESPProposal); err != nil {
+		return ipsec.Tunnel{}, fmt.Errorf("tunnel %s: %w", t.ID, err)
+	}
+	if p.ESPOffers, err = parseAll(t.ESPOffers, ike.ParseESPProposal); err != nil {
+		return ipsec.Tunnel{}, fmt.Errorf("tunnel %s: %w", t.ID, err)
+	}
+	return ipsec.Tunnel{Peer: p, Place: t.Network, Inside: t.Inside}, nil
+}
+
+func parseAll[T any](texts []string, parse func(string) (T, error)) ([]T, error) {
+	var all []T
+	for _, s := range texts {
+		v, err := parse(s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
