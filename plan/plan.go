@@ -34,6 +34,7 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 			desired.Networks = append(desired.Networks, c.vpc(vpc))
 		}
 	}
+	gateways := make(map[string]bool) // that are not deleted
 	for vgw := range store.VPNGateways.All(snapshot) {
 		if vgw.Deleted != nil {
 			continue
@@ -47,8 +48,12 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 				Ends: [2]nodespec.LinkEnd{{Network: vgw.ID, Table: gatewayTable}, {Network: vpc.ID}},
 			})
 		}
-		for _, s := range c.connections[vgw.ID] {
-			desired.Tunnels = append(desired.Tunnels, c.tunnels(s.connection, s.remote)...)
+		gateways[vgw.ID] = true
+	}
+	desired.Tunnels = make([]nodespec.Tunnel, 0, len(resource.VPNConnection{}.Tunnels)*len(c.sites))
+	for _, s := range c.sites {
+		if gateways[s.connection.VPNGateway] {
+			desired.Tunnels = c.appendTunnels(desired.Tunnels, s)
 		}
 	}
 	for _, plugged := range c.plugged {
@@ -70,12 +75,13 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 // compiler holds what several parts of a compilation look up, each read once.
 // Ids are unique among all accounts and regions.
 type compiler struct {
-	snapshot    *store.Snapshot
-	routes      map[store.Scope]*routes.Routes
-	plugged     map[string][]plugged             // by VPC
-	tables      map[string][]resource.RouteTable // by VPC
-	connections map[string][]site                // by gateway, those that shall work
-	proposals   map[string]proposals             // by the options that they follow from
+	snapshot  *store.Snapshot
+	routes    map[store.Scope]*routes.Routes
+	plugged   map[string][]plugged             // by VPC
+	tables    map[string][]resource.RouteTable // by VPC
+	sites     []*site                          // the connections that shall work, by id
+	gateways  map[string][]*site               // the same, by gateway
+	proposals map[string]proposals             // by the options that they follow from
 }
 
 // plugged is a network interface that shall carry packets, with its instance.
@@ -93,12 +99,12 @@ type site struct {
 
 func newCompiler(snapshot *store.Snapshot) *compiler {
 	c := &compiler{
-		snapshot:    snapshot,
-		routes:      make(map[store.Scope]*routes.Routes),
-		plugged:     make(map[string][]plugged),
-		tables:      make(map[string][]resource.RouteTable),
-		connections: make(map[string][]site),
-		proposals:   make(map[string]proposals),
+		snapshot:  snapshot,
+		routes:    make(map[store.Scope]*routes.Routes),
+		plugged:   make(map[string][]plugged),
+		tables:    make(map[string][]resource.RouteTable),
+		gateways:  make(map[string][]*site),
+		proposals: make(map[string]proposals),
 	}
 	for nic := range store.NetworkInterfaces.All(snapshot) {
 		instance, ok := store.Instances.Get(snapshot, scopeOf(nic.Meta), nic.Instance)
@@ -114,7 +120,9 @@ func newCompiler(snapshot *store.Snapshot) *compiler {
 		customer, ok := store.CustomerGateways.Get(snapshot, scopeOf(connection.Meta), connection.CustomerGateway)
 		gone := connection.Deleted != nil || connection.State == resource.StateDeleting || connection.State == resource.StateDeleted
 		if ok && customer.Address.IsValid() && !gone {
-			c.connections[connection.VPNGateway] = append(c.connections[connection.VPNGateway], site{connection, customer.Address})
+			s := &site{connection, customer.Address}
+			c.sites = append(c.sites, s)
+			c.gateways[connection.VPNGateway] = append(c.gateways[connection.VPNGateway], s)
 		}
 	}
 	return c
@@ -173,8 +181,9 @@ func (c *compiler) tableOf(vpc, subnet string) string {
 // vpcRoutes compiles a VPC's route table. Local routes need no entry: they are
 // what the network's ranges mean.
 func (c *compiler) vpcRoutes(vpc resource.VPC, table resource.RouteTable) []nodespec.Route {
-	var compiled []nodespec.Route
-	for _, effective := range c.routesOf(scopeOf(table.Meta)).Effective(table) {
+	effectives := c.routesOf(scopeOf(table.Meta)).Effective(table)
+	compiled := make([]nodespec.Route, 0, len(effectives))
+	for _, effective := range effectives {
 		if effective.Gateway == routes.LocalTarget {
 			continue
 		}
@@ -198,7 +207,7 @@ func (c *compiler) vpcRoutes(vpc resource.VPC, table resource.RouteTable) []node
 // reach each other through the gateway.
 func (c *compiler) gateway(vgw resource.VPNGateway) nodespec.Network {
 	targets := make(map[netip.Prefix][]nodespec.Target)
-	for _, s := range c.connections[vgw.ID] {
+	for _, s := range c.gateways[vgw.ID] {
 		for _, prefix := range routes.StaticRoutes(s.connection) {
 			// Connections come by id and their tunnels by number: the order
 			// in which the node prefers them.
@@ -214,7 +223,7 @@ func (c *compiler) gateway(vgw resource.VPNGateway) nodespec.Network {
 			targets[prefix] = []nodespec.Target{{Kind: nodespec.ToLink, ID: linkID(vgw.ID, vpc.ID)}}
 		}
 	}
-	table := nodespec.RouteTable{ID: gatewayTable}
+	table := nodespec.RouteTable{ID: gatewayTable, Routes: make([]nodespec.Route, 0, len(targets))}
 	for prefix, leads := range targets {
 		table.Routes = append(table.Routes, nodespec.Route{Destination: prefix, Targets: leads})
 	}

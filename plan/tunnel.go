@@ -21,19 +21,18 @@ const (
 	espOfferDefault = "aes128-sha1-group2"
 )
 
-// tunnels compiles the two tunnels of a connection; remote is the customer
-// gateway's outside address.
-func (c *compiler) tunnels(connection resource.VPNConnection, remote netip.Addr) []nodespec.Tunnel {
-	compiled := make([]nodespec.Tunnel, len(connection.Tunnels))
+// appendTunnels compiles the two tunnels of a connection.
+func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec.Tunnel {
+	connection := &s.connection
 	for i, tunnel := range connection.Tunnels {
 		options := tunnel.Effective()
 		proposals := c.proposalsOf(tunnel.TunnelOptions)
-		compiled[i] = nodespec.Tunnel{
+		compiled = append(compiled, nodespec.Tunnel{
 			ID:           resource.TunnelID(connection.ID, i+1),
 			Network:      connection.VPNGateway,
 			Table:        gatewayTable,
 			Local:        tunnel.OutsideAddress,
-			Remote:       remote,
+			Remote:       s.remote,
 			Inside:       netip.PrefixFrom(tunnel.CloudInside(), tunnel.InsideCIDR.Bits()),
 			PreSharedKey: nodespec.Secret(tunnel.PreSharedKey),
 
@@ -54,7 +53,7 @@ func (c *compiler) tunnels(connection resource.VPNConnection, remote netip.Addr)
 			ReplayWindow:  int(options.ReplayWindowSize),
 			DPDTimeout:    options.DPDTimeout(),
 			DPDAction:     options.DPDTimeoutAction,
-		}
+		})
 	}
 	return compiled
 }

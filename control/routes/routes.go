@@ -196,7 +196,7 @@ func AttachedVPC(vgw resource.VPNGateway) string {
 // StaticRoutes returns the prefixes behind a connection's customer gateway that
 // are in use.
 func StaticRoutes(connection resource.VPNConnection) []netip.Prefix {
-	var prefixes []netip.Prefix
+	prefixes := make([]netip.Prefix, 0, len(connection.Routes))
 	for _, route := range connection.Routes {
 		if route.State != resource.StateDeleting && route.State != resource.StateDeleted {
 			prefixes = append(prefixes, route.Destination)
