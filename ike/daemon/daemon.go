@@ -225,8 +225,8 @@ func (d *Daemon) send(id ike.PeerID, datagram ikev2.Datagram) {
 	}
 }
 
-// Stop deletes all SAs with notice to the peers, waits for their answers until
-// ctx ends, and ends Run.
+// Stop deletes all SAs with notice to the peers and waits for their answers until
+// ctx ends. Run ends when the last answer has come or has been given up.
 func (d *Daemon) Stop(ctx context.Context) error {
 	err := d.do(func(now time.Time) {
 		d.stopping = true

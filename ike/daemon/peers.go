@@ -118,8 +118,6 @@ func validate(p ike.Peer) error {
 		return problem("%v and %v are of different families", p.Local, p.Remote)
 	case p.Start && !p.Remote.IsValid():
 		return problem("can't be started without a remote address")
-	case p.LocalID.Type == ike.IDNone:
-		return problem("no local identity")
 	case len(p.PreSharedKey) == 0:
 		return problem("no pre-shared key")
 	case len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0:
