@@ -1,82 +1,282 @@
-// Package netlab builds small networks of namespaces for tests and removes
-// them again, whatever becomes of the test.
+// Package netlab builds small networks of namespaces for tests: hosts with
+// links between them, commands run inside, everything removed at the end, also
+// when the test fails. Names carry a random part, so that tests can run side by
+// side.
 package netlab
 
 import (
-	"crypto/rand"
+	"bytes"
+	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"causeway.dev/netfabric/netns"
 )
 
-// New makes a namespace with a random name and its loopback up. It skips the
-// test where namespaces cannot be made.
-func New(t testing.TB) string {
+// A Lab is the network of one test.
+type Lab struct {
+	t      testing.TB
+	prefix string
+	dir    string
+}
+
+// New returns an empty lab, or skips the test where the machine can't have one:
+// it needs root, network namespaces, and the tools given.
+func New(t testing.TB, tools ...string) *Lab {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("network namespaces need root")
+		t.Skip("needs root to make network namespaces")
 	}
-	name := "lab" + strings.ToLower(rand.Text()[:10])
-	if err := netns.Create(name); err != nil {
-		t.Skipf("network namespaces cannot be made here: %v", err)
+	for _, tool := range append([]string{"ip"}, tools...) {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not installed: make setup", tool)
+		}
 	}
-	t.Cleanup(func() {
-		if err := netns.Delete(name); err != nil {
-			t.Errorf("namespace is left behind: %v", err)
+	return &Lab{t: t, prefix: fmt.Sprintf("cwt%06x", rand.Uint32()&0xffffff), dir: t.TempDir()}
+}
+
+// Dir is a directory for the test's files.
+func (l *Lab) Dir() string { return l.dir }
+
+// File writes a file into Dir, readable by root only, and returns its name.
+func (l *Lab) File(name, content string) string {
+	l.t.Helper()
+	path := filepath.Join(l.dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return path
+}
+
+// A Host is one namespace.
+type Host struct {
+	lab  *Lab
+	Name string // of the namespace
+}
+
+// Host makes a namespace with its loopback up.
+func (l *Lab) Host(name string) *Host {
+	l.t.Helper()
+	h := &Host{lab: l, Name: l.prefix + "-" + name}
+	if err := netns.Create(h.Name); err != nil {
+		l.t.Fatalf("make host %s: %v", name, err)
+	}
+	l.t.Cleanup(func() {
+		if err := netns.Delete(h.Name); err != nil {
+			l.t.Errorf("remove host %s: %v", name, err)
 		}
 	})
-	Run(t, name, "ip", "link", "set", "lo", "up")
-	return name
+	h.Run("ip", "link", "set", "lo", "up")
+	h.Run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0")
+	return h
 }
 
-// Command returns a command that is to run in namespace ns.
-func Command(ns string, args ...string) *exec.Cmd {
-	return exec.Command("ip", append([]string{"netns", "exec", ns}, args...)...)
+// Connect joins two hosts by a veth. Each end has a name and an address with
+// its length, such as "192.0.2.1/24"; an empty address leaves the end without.
+func (l *Lab) Connect(a *Host, aLink, aAddress string, b *Host, bLink, bAddress string) {
+	l.t.Helper()
+	l.run("ip", "link", "add", aLink, "netns", a.Name, "type", "veth", "peer", "name", bLink, "netns", b.Name)
+	for _, end := range []struct {
+		host          *Host
+		link, address string
+	}{{a, aLink, aAddress}, {b, bLink, bAddress}} {
+		if end.address != "" {
+			end.host.Run("ip", "addr", "add", end.address, "dev", end.link)
+		}
+		end.host.Run("ip", "link", "set", end.link, "up")
+	}
 }
 
-// Run runs a command in namespace ns and returns what it printed; if it ends
-// otherwise than with 0 the test does.
-func Run(t testing.TB, ns string, args ...string) string {
-	t.Helper()
-	out, err := Command(ns, args...).CombinedOutput()
+// Forward lets the host route.
+func (h *Host) Forward() *Host {
+	h.lab.t.Helper()
+	h.Run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+	return h
+}
+
+// Run runs a command inside the host and returns what it wrote; the test ends
+// if it fails.
+func (h *Host) Run(argv ...string) string {
+	h.lab.t.Helper()
+	return h.lab.run(h.inside(argv)...)
+}
+
+// Try runs a command inside the host.
+func (h *Host) Try(argv ...string) (string, error) { return h.lab.try(h.inside(argv)...) }
+
+// Do calls f on a thread inside the host: sockets that it opens belong there.
+func (h *Host) Do(f func() error) error { return netns.Do(h.Name, f) }
+
+func (h *Host) inside(argv []string) []string {
+	return append([]string{"ip", "netns", "exec", h.Name}, argv...)
+}
+
+// Ping sends count echo requests at the interval in seconds, and returns how
+// many were answered.
+func (h *Host) Ping(target string, count int, interval string) (answered int) {
+	h.lab.t.Helper()
+	p := h.StartPing(target, interval, "-c", fmt.Sprint(count))
+	_, answered = p.Wait()
+	return answered
+}
+
+// A Process runs until the test ends or Stop is called.
+type Process struct {
+	lab  *Lab
+	cmd  *exec.Cmd
+	out  *os.File
+	done bool
+}
+
+// Start runs a command inside the host in the background; Log is what it writes.
+func (h *Host) Start(name string, argv ...string) *Process {
+	h.lab.t.Helper()
+	return h.lab.start(name, h.inside(argv)...)
+}
+
+// Start runs a command outside of all hosts in the background.
+func (l *Lab) Start(name string, argv ...string) *Process {
+	l.t.Helper()
+	return l.start(name, argv...)
+}
+
+func (l *Lab) start(name string, argv ...string) *Process {
+	l.t.Helper()
+	out, err := os.CreateTemp(l.dir, name+"-*.log")
 	if err != nil {
-		t.Fatalf("%s in %s: %v\n%s", strings.Join(args, " "), ns, err, out)
+		l.t.Fatal(err)
 	}
-	return string(out)
+	p := &Process{lab: l, cmd: exec.Command(argv[0], argv[1:]...), out: out}
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		l.t.Fatalf("start %s: %v", name, err)
+	}
+	l.t.Cleanup(func() {
+		p.Stop()
+		if l.t.Failed() {
+			l.t.Logf("%s said:\n%s", name, tail(p.Log(), 60))
+		}
+		out.Close()
+	})
+	return p
 }
 
-// Join puts a veth pair between two namespaces, up, with an address each
-// ("192.0.2.1/24"), and returns the names of its ends.
-func Join(t testing.TB, nsA, addressA, nsB, addressB string) (endA, endB string) {
-	t.Helper()
-	suffix := strings.ToLower(rand.Text()[:8])
-	endA, endB = "va"+suffix, "vb"+suffix
-	Run(t, nsA, "ip", "link", "add", endA, "type", "veth", "peer", "name", endB, "netns", nsB)
-	for _, end := range []struct{ ns, name, address string }{{nsA, endA, addressA}, {nsB, endB, addressB}} {
-		Run(t, end.ns, "ip", "address", "add", end.address, "dev", end.name, "nodad")
-		Run(t, end.ns, "ip", "link", "set", end.name, "up")
+// Pid is the process's id; of a command inside a host, that of the command
+// itself.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Log returns what the process has written so far.
+func (p *Process) Log() string {
+	text, err := os.ReadFile(p.out.Name())
+	if err != nil {
+		return err.Error()
 	}
-	return endA, endB
+	return string(text)
 }
 
-// Do runs f in namespace ns, on a thread of its own.
-func Do(t testing.TB, ns string, f func() error) {
-	t.Helper()
-	if err := netns.Do(ns, f); err != nil {
-		t.Fatalf("in namespace %s: %v", ns, err)
+// Signal sends a signal.
+func (p *Process) Signal(s unix.Signal) {
+	if !p.done {
+		_ = p.cmd.Process.Signal(s) // it may have ended by itself
 	}
 }
 
-// Need skips the test unless all the programs are installed.
-func Need(t testing.TB, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skip(fmt.Sprintf("%s is not installed", p))
+// Stop asks the process to end, insists after ten seconds, and waits.
+func (p *Process) Stop() {
+	if p.done {
+		return
+	}
+	p.Signal(unix.SIGTERM)
+	insist := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer insist.Stop()
+	_ = p.cmd.Wait() // how it ended does not matter here
+	p.done = true
+}
+
+// Kill ends the process as `kill -9` does, and waits.
+func (p *Process) Kill() {
+	if !p.done {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+		p.done = true
+	}
+}
+
+// A Ping runs in the background.
+type Ping struct{ p *Process }
+
+// StartPing begins to ping at an interval in seconds.
+func (h *Host) StartPing(target, interval string, more ...string) *Ping {
+	h.lab.t.Helper()
+	return &Ping{h.Start("ping", append(append([]string{"ping", "-n", "-q", "-i", interval, "-W", "2"}, more...), target)...)}
+}
+
+// Stop ends the ping and returns how many requests it sent and how many were
+// answered.
+func (p *Ping) Stop() (sent, answered int) {
+	p.p.Signal(unix.SIGINT)
+	return p.Wait()
+}
+
+// Wait waits until the ping has sent all that it was to send.
+func (p *Ping) Wait() (sent, answered int) {
+	p.p.lab.t.Helper()
+	_ = p.p.cmd.Wait() // its exit code says less than its summary
+	p.p.done = true
+	for line := range strings.Lines(p.p.Log()) {
+		if n, _ := fmt.Sscanf(line, "%d packets transmitted, %d received", &sent, &answered); n == 2 {
+			return sent, answered
 		}
 	}
+	p.p.lab.t.Fatalf("ping did not sum up:\n%s", p.p.Log())
+	return 0, 0
+}
+
+// Eventually waits until check returns nil; the test ends with its last error
+// if that takes longer than most.
+func (l *Lab) Eventually(most time.Duration, what string, check func() error) {
+	l.t.Helper()
+	var err error
+	for deadline := time.Now().Add(most); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if err = check(); err == nil {
+			return
+		}
+	}
+	l.t.Fatalf("%s: not within %v: %v", what, most, err)
+}
+
+func (l *Lab) run(argv ...string) string {
+	l.t.Helper()
+	out, err := l.try(argv...)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return out
+}
+
+func (l *Lab) try(argv ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, strings.TrimSpace(out.String()))
+	}
+	return out.String(), nil
+}
+
+func tail(text string, lines int) string {
+	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
