@@ -31,11 +31,15 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 			}
 		}
 	}
+	before := f.Changes()
 	errs = append(errs, f.removeNamespaces(ctx, s))
 	each(f.createNamespace)
 	each(f.clear)
 	each(f.create)
 	each(f.settle)
+	if f.Changes() != before {
+		each(f.await)
+	}
 	return errors.Join(append(errs, context.Cause(ctx))...)
 }
 
@@ -150,6 +154,11 @@ func (f *Fabric) settle(ctx context.Context, ns plan.Namespace) error {
 		}
 		return f.changeAll(ctx, ns.Name, append(sysctls, changes...))
 	})
+}
+
+// await lets new devices carry packets before Apply returns.
+func (f *Fabric) await(_ context.Context, ns plan.Namespace) error {
+	return inside(ns.Name, func(h *rtnl.Handle) error { return h.Await() })
 }
 
 // settleNetwork settles one network of the Config applied last.

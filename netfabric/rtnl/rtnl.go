@@ -9,6 +9,7 @@ import (
 	"net"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/netfabric/netns"
@@ -76,8 +77,8 @@ func (h *Handle) RemoveAllDevices() []Change {
 }
 
 // RemoveDevices removes devices of a router that are not wanted, and veths that
-// lead to another place than wanted. Those in an instance's namespace go with
-// their other ends.
+// lead to another place than wanted, all at once. Those in an instance's
+// namespace go with their other ends.
 func (h *Handle) RemoveDevices(want plan.Namespace) []Change {
 	if !want.Router {
 		return nil
@@ -86,24 +87,54 @@ func (h *Handle) RemoveDevices(want plan.Namespace) []Change {
 	for _, d := range want.Devices {
 		wanted[d.Name] = d
 	}
-	var changes []Change
+	var stale, spared []netlink.Link
 	for name, link := range h.devices {
-		if kind := link.Type(); kind != "veth" && kind != "tuntap" {
+		kind := map[string]plan.DeviceKind{"veth": plan.Veth, "tuntap": plan.TUNKind}[link.Type()]
+		if kind == "" {
 			continue // the kernel's own
 		}
 		d, ok := wanted[name]
-		if ok && (d.Kind != plan.Veth) == (link.Type() != "veth") && (d.Kind != plan.Veth || h.leadsTo(link, d.Peer)) {
+		if ok && d.Kind == kind && (kind != plan.Veth || h.leadsTo(link, d.Peer)) {
+			if link.Attrs().Group == doomed {
+				spared = append(spared, link)
+			}
 			continue
 		}
-		changes = append(changes, Change{"remove device " + name, func() error {
-			err := h.nl.LinkDel(link)
-			if errors.Is(err, unix.ENODEV) { // gone with its other end
-				return nil
-			}
-			return err
+		stale = append(stale, link)
+	}
+	var changes []Change
+	for _, link := range spared {
+		changes = append(changes, Change{"spare device " + link.Attrs().Name, func() error {
+			return h.nl.LinkSetGroup(link, 0)
 		}})
 	}
-	return changes
+	if len(stale) == 0 {
+		return changes
+	}
+	return append(changes, Change{fmt.Sprintf("remove %d devices", len(stale)), func() error {
+		return h.removeAtOnce(stale)
+	}})
+}
+
+// doomed is the group that devices are put into to be removed together: one by
+// one each would take the 20 ms that the kernel waits for packets under way.
+const doomed = 0xca05e
+
+func (h *Handle) removeAtOnce(links []netlink.Link) error {
+	for _, link := range links {
+		err := h.nl.LinkSetGroup(link, doomed)
+		if err != nil && !errors.Is(err, unix.ENODEV) { // gone with its other end
+			return fmt.Errorf("doom device %s: %w", link.Attrs().Name, err)
+		}
+	}
+	request := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
+	request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	request.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(doomed)))
+	_, err := request.Execute(unix.NETLINK_ROUTE, 0)
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
 }
 
 // leadsTo reports whether the other end of a veth is in the right namespace. It
@@ -194,6 +225,21 @@ func (h *Handle) settleDevice(d plan.Device, link netlink.Link) []Change {
 		add("up", func() error { return h.nl.LinkSetUp(link) })
 	}
 	return changes
+}
+
+// Await waits until veths whose other ends have just been set up carry packets.
+// The kernel would do that by itself a little later, and until then drop what
+// is sent; asking for a device makes it do so now (Linux 6.8 and later).
+func (h *Handle) Await() error {
+	for name, link := range h.devices {
+		if link.Type() != "veth" || link.Attrs().Flags&net.FlagUp == 0 || link.Attrs().OperState == netlink.OperUp {
+			continue
+		}
+		if _, err := h.nl.LinkByIndex(link.Attrs().Index); err != nil {
+			return fmt.Errorf("ask for state of device %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // present tells a device that is there from one that is still to come.
