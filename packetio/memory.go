@@ -12,22 +12,52 @@ import (
 // rest is lost, as it is in a kernel.
 const memoryQueue = 1024
 
-// A MemoryDevice is a Device without a kernel: a test is its network stack.
-type MemoryDevice struct {
-	fromStack, toStack chan []byte
-
+// An interrupter is what Interrupt and Resume of the in-memory kinds share.
+type interrupter struct {
 	mu          sync.Mutex
 	interrupted chan struct{} // closed by Interrupt; guarded by mu
-	closed      chan struct{}
-	closeOnce   sync.Once
+}
+
+func (i *interrupter) signal() <-chan struct{} {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.interrupted
+}
+
+// Interrupt implements Device and Socket.
+func (i *interrupter) Interrupt() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	select {
+	case <-i.interrupted:
+	default:
+		close(i.interrupted)
+	}
+	return nil
+}
+
+// Resume implements Device and Socket.
+func (i *interrupter) Resume() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.interrupted = make(chan struct{})
+	return nil
+}
+
+// A MemoryDevice is a Device without a kernel: a test is its network stack.
+type MemoryDevice struct {
+	interrupter
+	fromStack, toStack chan []byte
+	closed             chan struct{}
+	closeOnce          sync.Once
 }
 
 // NewMemoryDevice returns an empty device.
 func NewMemoryDevice() *MemoryDevice {
 	return &MemoryDevice{
+		interrupter: interrupter{interrupted: make(chan struct{})},
 		fromStack:   make(chan []byte, memoryQueue),
 		toStack:     make(chan []byte, memoryQueue),
-		interrupted: make(chan struct{}),
 		closed:      make(chan struct{}),
 	}
 }
@@ -49,9 +79,7 @@ func (d *MemoryDevice) Packets() <-chan []byte { return d.toStack }
 // ReadBatch implements Device.
 func (d *MemoryDevice) ReadBatch(b *Batch) error {
 	b.Reset()
-	d.mu.Lock()
-	interrupted := d.interrupted
-	d.mu.Unlock()
+	interrupted := d.signal()
 	select {
 	case <-interrupted:
 		return fmt.Errorf("read memory device: %w", os.ErrDeadlineExceeded)
@@ -90,26 +118,6 @@ func (d *MemoryDevice) WriteBatch(packets [][]byte) (int, error) {
 	return len(packets), nil
 }
 
-// Interrupt implements Device.
-func (d *MemoryDevice) Interrupt() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	select {
-	case <-d.interrupted:
-	default:
-		close(d.interrupted)
-	}
-	return nil
-}
-
-// Resume implements Device.
-func (d *MemoryDevice) Resume() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.interrupted = make(chan struct{})
-	return nil
-}
-
 // Close implements Device.
 func (d *MemoryDevice) Close() error {
 	d.closeOnce.Do(func() { close(d.closed) })
@@ -135,13 +143,14 @@ func (n *MemoryNetwork) Listen(local netip.AddrPort) (*MemorySocket, error) {
 	if n.sockets[local] != nil {
 		return nil, fmt.Errorf("listen on %v: address is in use", local)
 	}
-	s := &MemorySocket{network: n, local: local, queue: make(chan Datagram, memoryQueue), closed: make(chan struct{})}
+	s := &MemorySocket{interrupter: interrupter{interrupted: make(chan struct{})}, network: n, local: local, queue: make(chan Datagram, memoryQueue), closed: make(chan struct{})}
 	n.sockets[local] = s
 	return s, nil
 }
 
 // A MemorySocket is a Socket without a kernel.
 type MemorySocket struct {
+	interrupter
 	network   *MemoryNetwork
 	local     netip.AddrPort
 	queue     chan Datagram
@@ -157,6 +166,8 @@ func (s *MemorySocket) Local() netip.AddrPort { return s.local }
 func (s *MemorySocket) ReadBatch() ([]Datagram, error) {
 	s.taken = s.taken[:0]
 	select {
+	case <-s.signal():
+		return nil, fmt.Errorf("receive on %v: %w", s.local, os.ErrDeadlineExceeded)
 	case <-s.closed:
 		return nil, fmt.Errorf("receive on %v: %w", s.local, os.ErrClosed)
 	case d := <-s.queue:

@@ -87,8 +87,14 @@ type Datagram struct {
 type Socket interface {
 	// ReadBatch waits for at least one datagram and returns all that it took.
 	// They are valid until the next call. After Close it returns
-	// os.ErrClosed, wrapped.
+	// os.ErrClosed, wrapped, and after Interrupt os.ErrDeadlineExceeded.
 	ReadBatch() ([]Datagram, error)
+
+	// Interrupt ends the present ReadBatch and all later ones.
+	Interrupt() error
+
+	// Resume undoes Interrupt.
+	Resume() error
 
 	// WriteBatch sends the datagrams in order and returns how many were
 	// handed to the network; the error is that of the first that was not. One

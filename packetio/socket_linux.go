@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -164,6 +165,12 @@ func portOf(a unix.Sockaddr) uint16 {
 
 // Local implements Socket.
 func (s *KernelSocket) Local() netip.AddrPort { return s.local }
+
+// Interrupt implements Socket.
+func (s *KernelSocket) Interrupt() error { return s.file.SetReadDeadline(time.Unix(1, 0)) }
+
+// Resume implements Socket.
+func (s *KernelSocket) Resume() error { return s.file.SetReadDeadline(time.Time{}) }
 
 // Close implements Socket.
 func (s *KernelSocket) Close() error {

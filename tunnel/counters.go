@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"sync/atomic"
 	"time"
 )
 
@@ -29,7 +30,6 @@ const (
 	DropUnknownSPI   // ESP for no SA of ours
 	DropMalformedESP // too short for ESP
 	DropMalformedIKE // no IKE header where one must be
-	DropOversizeIKE  // longer than any IKE message that we take
 
 	dropCount
 )
@@ -59,10 +59,9 @@ var dropNames = [dropCount]string{
 	DropUnknownSPI:        "unknown-spi",
 	DropMalformedESP:      "malformed-esp",
 	DropMalformedIKE:      "malformed-ike",
-	DropOversizeIKE:       "oversize-ike",
 }
 
-// Drops counts packets by reason.
+// Drops counts packets by reason: its index is a Drop.
 type Drops [dropCount]uint64
 
 // Counters are what a tunnel has carried since New. Bytes are those of inner
@@ -76,4 +75,37 @@ type Counters struct {
 	LastInbound, LastOutbound time.Time
 
 	Drops Drops
+}
+
+// Counters returns what the tunnel has carried and dropped. It is cheap.
+func (t *Tunnel) Counters() Counters {
+	return Counters{
+		InboundPackets:  t.inboundPackets.Load(),
+		InboundBytes:    t.inboundBytes.Load(),
+		OutboundPackets: t.outboundPackets.Load(),
+		OutboundBytes:   t.outboundBytes.Load(),
+		LastInbound:     timeOf(t.lastInbound.Load()),
+		LastOutbound:    timeOf(t.lastOutbound.Load()),
+		Drops:           t.drops.load(),
+	}
+}
+
+func timeOf(unixNano int64) time.Time {
+	if unixNano == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, unixNano)
+}
+
+// dropCounters are Drops that any goroutine may add to.
+type dropCounters [dropCount]atomic.Uint64
+
+func (c *dropCounters) add(d Drop, n uint64) { c[d].Add(n) }
+
+func (c *dropCounters) load() Drops {
+	var d Drops
+	for i := range c {
+		d[i] = c[i].Load()
+	}
+	return d
 }

@@ -1,13 +1,43 @@
 // Package tunnel is the hot path: it carries packets from a TUN through ESP to
 // a socket and back, in batches and to completion, without a queue, a lock or
 // an allocation per packet.
+//
+//	TUN ─ ReadBatch ─▶ check, fragment, seal ─▶ WriteBatch ─ socket      one goroutine a Tunnel
+//	TUN ◀ WriteBatch ─ check, open, find SA  ◀─ ReadBatch  ─ socket      one goroutine a socket of an Endpoint
 package tunnel
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
-	"log/slog"
+	"fmt"
+	"maps"
 	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"causeway.dev/esp"
+	"causeway.dev/ike"
+	"causeway.dev/internal/run"
+	"causeway.dev/packetio"
+)
+
+// The ports of IKE, and of IKE and ESP together where there is a NAT. RFC 7296
+// section 2, RFC 3948.
+const (
+	PortIKE  = 500
+	PortNATT = 4500
+)
+
+const (
+	// nonESPMarkerLen zeros tell IKE from ESP on port 4500: RFC 3948 section 2.2.
+	nonESPMarkerLen = 4
+	// ikeHeaderLen with its length in the last four bytes: RFC 7296 section 3.1.
+	ikeHeaderLen    = 28
+	ikeHeaderLength = 24
+	// keepalive is the one byte of a NAT keep-alive: RFC 3948 section 2.3.
+	keepalive = 0xff
 )
 
 // EndpointConfig describes one outside address of ours.
@@ -15,11 +45,11 @@ type EndpointConfig struct {
 	Local netip.Addr // to be bound; an IPv4 or IPv6 unicast address of this namespace
 
 	// IKE is called for each IKE datagram: of port 500, or of port 4500 with
-	// the non-ESP marker removed. It must not block; datagram is valid until
-	// it returns.
+	// the non-ESP marker removed. It is called from the receive loops, from
+	// two goroutines at once: it must not block, and must copy what it keeps.
+	// The datagram has a header's length and a plausible length field; no
+	// more is known of it.
 	IKE func(local, remote netip.AddrPort, datagram []byte)
-
-	Logger *slog.Logger // default: discards
 
 	// NoOffload turns UDP segmentation and receive offload off.
 	NoOffload bool
@@ -28,28 +58,223 @@ type EndpointConfig struct {
 // EndpointCounters are what an Endpoint has seen that no tunnel can claim.
 type EndpointCounters struct {
 	IKEDatagrams uint64 // handed to EndpointConfig.IKE
-	Keepalives   uint64 // NAT keep-alives: RFC 3948 section 2.3
+	Keepalives   uint64 // NAT keep-alives received
 	Drops        Drops
+}
+
+// Sockets are what an Endpoint receives on and sends by.
+type Sockets struct {
+	IKE  packetio.Socket // UDP port 500
+	NATT packetio.Socket // UDP port 4500
+	ESP  packetio.Socket // IP protocol 50
 }
 
 // An Endpoint is one of our outside addresses: UDP ports 500 and 4500 and IP
 // protocol 50, shared by all tunnels that use it.
-type Endpoint struct{ cfg EndpointConfig }
+type Endpoint struct {
+	cfg     EndpointConfig
+	sockets Sockets
+
+	// inbound finds the SA of an ESP packet. It is replaced as a whole, never
+	// changed, so that the receive loops read it without a lock.
+	inbound   atomic.Pointer[map[ike.SPI]*inboundSA]
+	inboundMu sync.Mutex // serializes replacing
+
+	ikeDatagrams, keepalives atomic.Uint64
+	drops                    dropCounters
+}
 
 // Listen binds the address in the network namespace of the calling thread.
-func Listen(cfg EndpointConfig) (*Endpoint, error) { return &Endpoint{cfg: cfg}, nil }
+func Listen(cfg EndpointConfig) (*Endpoint, error) {
+	var s Sockets
+	err := func() (err error) {
+		if s.IKE, err = listenUDP(cfg, PortIKE); err != nil {
+			return err
+		}
+		if s.NATT, err = listenUDP(cfg, PortNATT); err != nil {
+			return err
+		}
+		s.ESP, err = packetio.ListenESP(cfg.Local)
+		return err
+	}()
+	if err != nil {
+		for _, socket := range []packetio.Socket{s.IKE, s.NATT} {
+			if socket != nil {
+				socket.Close()
+			}
+		}
+		return nil, err
+	}
+	return NewEndpoint(cfg, s), nil
+}
+
+// listenUDP keeps a nil *KernelSocket from becoming a Socket that is not nil.
+func listenUDP(cfg EndpointConfig, port uint16) (packetio.Socket, error) {
+	s, err := packetio.ListenUDP(netip.AddrPortFrom(cfg.Local, port), !cfg.NoOffload)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// NewEndpoint returns an Endpoint over sockets that are already there; it
+// closes them when it is closed.
+func NewEndpoint(cfg EndpointConfig, s Sockets) *Endpoint {
+	e := &Endpoint{cfg: cfg, sockets: s}
+	e.inbound.Store(&map[ike.SPI]*inboundSA{})
+	return e
+}
+
+func (e *Endpoint) all() []packetio.Socket {
+	return []packetio.Socket{e.sockets.IKE, e.sockets.NATT, e.sockets.ESP}
+}
 
 // SendIKE sends one IKE datagram from local, one of the endpoint's own, to
 // remote, with the non-ESP marker before it if local's port is 4500.
 func (e *Endpoint) SendIKE(local, remote netip.AddrPort, datagram []byte) error {
-	return errors.ErrUnsupported
+	socket := e.sockets.IKE
+	switch local.Port() {
+	case PortIKE:
+	case PortNATT:
+		socket = e.sockets.NATT
+		datagram = append(make([]byte, nonESPMarkerLen, nonESPMarkerLen+len(datagram)), datagram...)
+	default:
+		return fmt.Errorf("send IKE from %v: port is neither %d nor %d", local, PortIKE, PortNATT)
+	}
+	_, err := socket.WriteBatch([]packetio.Datagram{{Remote: remote, Payload: datagram}})
+	return err
 }
 
-// Run receives until ctx ends or the endpoint is closed.
-func (e *Endpoint) Run(ctx context.Context) error { return errors.ErrUnsupported }
+// SendKeepalive sends a NAT keep-alive, so that a NAT on our side keeps its
+// mapping. RFC 3948 section 2.3.
+func (e *Endpoint) SendKeepalive(remote netip.AddrPort) error {
+	_, err := e.sockets.NATT.WriteBatch([]packetio.Datagram{{Remote: remote, Payload: []byte{keepalive}}})
+	return err
+}
+
+// Run receives until ctx ends or the endpoint is closed. The sockets stay open:
+// what is to be said to peers at the end can still be sent.
+func (e *Endpoint) Run(ctx context.Context) error {
+	for _, s := range e.all() {
+		if err := s.Resume(); err != nil {
+			return err
+		}
+	}
+	g := run.New(ctx)
+	defer context.AfterFunc(g.Context(), func() {
+		for _, s := range e.all() {
+			_ = s.Interrupt() // fails only on a closed one, whose ReadBatch ends anyway
+		}
+	})()
+	g.Go("receive UDP 500", func(context.Context) error { return e.receive(e.sockets.IKE, e.takeIKE) })
+	g.Go("receive UDP 4500", func(context.Context) error {
+		return e.receive(e.sockets.NATT, e.takeNATT)
+	})
+	g.Go("receive ESP", func(context.Context) error {
+		return e.receive(e.sockets.ESP, e.takeESP)
+	})
+	return g.Wait()
+}
+
+// receive runs each batch to completion.
+func (e *Endpoint) receive(s packetio.Socket, take func(*inboundRun, packetio.Datagram)) error {
+	local := s.Local()
+	r := &inboundRun{local: local}
+	for {
+		batch, err := s.ReadBatch()
+		if errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.table = *e.inbound.Load()
+		for _, d := range batch {
+			take(r, d)
+		}
+		r.flush()
+	}
+}
+
+func (e *Endpoint) takeIKE(r *inboundRun, d packetio.Datagram) {
+	e.handIKE(r, d.Remote, d.Payload)
+}
+
+func (e *Endpoint) takeNATT(r *inboundRun, d packetio.Datagram) {
+	p := d.Payload
+	switch {
+	case len(p) == 1 && p[0] == keepalive:
+		e.keepalives.Add(1)
+	case len(p) >= nonESPMarkerLen && binary.BigEndian.Uint32(p) == 0:
+		e.handIKE(r, d.Remote, p[nonESPMarkerLen:])
+	default:
+		e.takeESP(r, d)
+	}
+}
+
+// handIKE leaves out early what cannot be IKE, so that a flood of junk costs
+// the owner nothing.
+func (e *Endpoint) handIKE(r *inboundRun, remote netip.AddrPort, p []byte) {
+	if len(p) < ikeHeaderLen {
+		e.drops.add(DropMalformedIKE, 1)
+		return
+	}
+	if length := binary.BigEndian.Uint32(p[ikeHeaderLength:]); length < ikeHeaderLen || uint64(length) > uint64(len(p)) {
+		e.drops.add(DropMalformedIKE, 1)
+		return
+	}
+	e.ikeDatagrams.Add(1)
+	if e.cfg.IKE != nil {
+		r.flush() // the owner never runs under an SA's lock
+		e.cfg.IKE(r.local, remote, p)
+	}
+}
+
+func (e *Endpoint) takeESP(r *inboundRun, d packetio.Datagram) {
+	spi, ok := esp.ParseSPI(d.Payload)
+	if !ok {
+		e.drops.add(DropMalformedESP, 1)
+		return
+	}
+	sa := r.table[spi]
+	if sa == nil {
+		e.drops.add(DropUnknownSPI, 1)
+		return
+	}
+	r.open(sa, d)
+}
+
+// install makes sa live; its SPI must be free.
+func (e *Endpoint) install(sa *inboundSA) error {
+	e.inboundMu.Lock()
+	defer e.inboundMu.Unlock()
+	next := maps.Clone(*e.inbound.Load())
+	if next[sa.spi] != nil {
+		return fmt.Errorf("install inbound SA: SPI %08x is in use on %v", uint32(sa.spi), e.cfg.Local)
+	}
+	next[sa.spi] = sa
+	e.inbound.Store(&next)
+	return nil
+}
+
+func (e *Endpoint) remove(spi ike.SPI) {
+	e.inboundMu.Lock()
+	defer e.inboundMu.Unlock()
+	next := maps.Clone(*e.inbound.Load())
+	delete(next, spi)
+	e.inbound.Store(&next)
+}
 
 // Counters returns what the endpoint has seen that no tunnel can claim.
-func (e *Endpoint) Counters() EndpointCounters { return EndpointCounters{} }
+func (e *Endpoint) Counters() EndpointCounters {
+	return EndpointCounters{IKEDatagrams: e.ikeDatagrams.Load(), Keepalives: e.keepalives.Load(), Drops: e.drops.load()}
+}
 
 // Close closes the sockets; tunnels of the endpoint can send no more.
-func (e *Endpoint) Close() error { return nil }
+func (e *Endpoint) Close() error {
+	var errs []error
+	for _, s := range e.all() {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,19 +1,25 @@
 package tunnel
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 
+	"causeway.dev/esp"
 	"causeway.dev/ike"
 	"causeway.dev/packetio"
 )
 
+// outerMTUDefault is Ethernet's, as AWS assumes for its table of inside MTUs.
+const outerMTUDefault = 1500
+
 // Config describes one tunnel.
 type Config struct {
 	Name     string          // for logs
-	Device   packetio.Device // the tunnel's TUN; the owner closes it, after Run has returned
+	Device   packetio.Device // the tunnel's TUN; the owner closes it
 	Endpoint *Endpoint
 
 	// OuterMTU is the MTU of the path to the peer in bytes; default 1500.
@@ -40,35 +46,186 @@ type FirstInbound struct{ SPI ike.SPI }
 
 func (FirstInbound) event() {}
 
-// A Tunnel carries the packets of one TUN in ESP.
-type Tunnel struct{ cfg Config }
+// A Tunnel carries the packets of one TUN in ESP. Its methods are safe for
+// concurrent use.
+type Tunnel struct {
+	cfg Config
+
+	route atomic.Pointer[route] // of the sending loop; nil: nothing leaves
+
+	inboundPackets, inboundBytes   atomic.Uint64
+	outboundPackets, outboundBytes atomic.Uint64
+	lastInbound, lastOutbound      atomic.Int64 // Unix time in nanoseconds, 0: never
+	drops                          dropCounters
+
+	mu       sync.Mutex
+	pairs    []*pair  // guarded by mu
+	path     ike.Path // of the pair installed last, or as it was changed; guarded by mu
+	isClosed bool     // guarded by mu
+}
+
+// A pair is both SAs of one child.
+type pair struct {
+	inbound  *inboundSA
+	outbound *outboundSA
+}
 
 // New returns a tunnel without SAs: it drops all packets until InstallChild
 // and ActivateChild.
-func New(cfg Config) (*Tunnel, error) { return &Tunnel{cfg: cfg}, nil }
-
-// Run carries packets from the TUN to the peer until ctx ends.
-func (t *Tunnel) Run(ctx context.Context) error { return errors.ErrUnsupported }
+func New(cfg Config) (*Tunnel, error) {
+	if cfg.Device == nil || cfg.Endpoint == nil {
+		return nil, fmt.Errorf("make tunnel %q: it needs a device and an endpoint", cfg.Name)
+	}
+	if cfg.OuterMTU == 0 {
+		cfg.OuterMTU = outerMTUDefault
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	cfg.Logger = cfg.Logger.With("tunnel", cfg.Name)
+	return &Tunnel{cfg: cfg}, nil
+}
 
 // InstallChild takes a new pair of SAs: inbound is live when it returns,
-// outbound waits for ActivateChild.
-func (t *Tunnel) InstallChild(child ike.ChildSA) error { return errors.ErrUnsupported }
+// outbound waits for ActivateChild. Installing a pair whose SPIs another one
+// of the endpoint (inbound) or tunnel (outbound) has is an error.
+func (t *Tunnel) InstallChild(child ike.ChildSA) error {
+	sealer, err := esp.NewSealer(esp.Params{
+		SPI: child.Outbound, Encryption: child.Proposal.Encryption, Integrity: child.Proposal.Integrity,
+		Key: child.OutboundKey, IntegrityKey: child.OutboundIntegrityKey,
+	})
+	if err != nil {
+		return fmt.Errorf("install outbound SA %08x: %w", uint32(child.Outbound), err)
+	}
+	opener, err := esp.NewOpener(esp.Params{
+		SPI: child.Inbound, Encryption: child.Proposal.Encryption, Integrity: child.Proposal.Integrity,
+		Key: child.InboundKey, IntegrityKey: child.InboundIntegrityKey, ReplayWindow: child.ReplayWindow,
+	})
+	if err != nil {
+		return fmt.Errorf("install inbound SA %08x: %w", uint32(child.Inbound), err)
+	}
+	p := &pair{
+		inbound:  &inboundSA{spi: child.Inbound, tunnel: t, check: newSelectors(child.RemoteSelectors, child.LocalSelectors), opener: opener},
+		outbound: &outboundSA{spi: child.Outbound, proposal: child.Proposal, check: newSelectors(child.LocalSelectors, child.RemoteSelectors), sealer: sealer},
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.isClosed {
+		return errors.New("install child SA: tunnel is closed")
+	}
+	if t.find(child.Outbound) != nil {
+		return fmt.Errorf("install outbound SA: SPI %08x is in use", uint32(child.Outbound))
+	}
+	if err := t.cfg.Endpoint.install(p.inbound); err != nil {
+		return err
+	}
+	t.pairs = append(t.pairs, p)
+	t.path = child.Path
+	if active := t.route.Load(); active != nil {
+		// The pair in use follows, should the path be another than before.
+		t.route.Store(t.newRoute(active.sa))
+	}
+	t.cfg.Logger.Debug("child SA installed", "spi_in", uint32(child.Inbound), "spi_out", uint32(child.Outbound), "peer", child.Path.Remote)
+	return nil
+}
 
-// ActivateChild makes outbound the SA by which packets leave from now on.
-func (t *Tunnel) ActivateChild(outbound ike.SPI) error { return errors.ErrUnsupported }
+// ActivateChild makes outbound the SA by which packets leave from now on. It
+// is an error if no such SA is installed.
+func (t *Tunnel) ActivateChild(outbound ike.SPI) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.find(outbound)
+	if p == nil {
+		return fmt.Errorf("activate outbound SA %08x: it is not installed", uint32(outbound))
+	}
+	t.route.Store(t.newRoute(p.outbound))
+	t.cfg.Logger.Debug("child SA activated", "spi_out", uint32(outbound))
+	return nil
+}
 
-// RemoveChild ends both SAs of a pair and wipes their keys.
-func (t *Tunnel) RemoveChild(inbound, outbound ike.SPI) {}
+// RemoveChild ends both SAs of a pair and wipes their keys. Removing what is
+// not installed does nothing. If packets left by it, none leave until another
+// pair is activated.
+func (t *Tunnel) RemoveChild(inbound, outbound ike.SPI) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, p := range t.pairs {
+		if p.inbound.spi == inbound && p.outbound.spi == outbound {
+			t.pairs = append(t.pairs[:i:i], t.pairs[i+1:]...)
+			t.end(p)
+			t.cfg.Logger.Debug("child SA removed", "spi_in", uint32(inbound), "spi_out", uint32(outbound))
+			return
+		}
+	}
+}
+
+// end is called with mu held.
+func (t *Tunnel) end(p *pair) {
+	if active := t.route.Load(); active != nil && active.sa == p.outbound {
+		t.route.Store(nil)
+	}
+	t.cfg.Endpoint.remove(p.inbound.spi)
+	// The loops may be in the middle of a batch: they hold the lock until
+	// they are through, and find the SA closed after that.
+	p.outbound.mu.Lock()
+	p.outbound.sealer.Close()
+	p.outbound.mu.Unlock()
+	p.inbound.mu.Lock()
+	p.inbound.opener.Close()
+	p.inbound.mu.Unlock()
+}
 
 // ChangePath sends the packets of all SAs along path from now on.
-func (t *Tunnel) ChangePath(path ike.Path) {}
+func (t *Tunnel) ChangePath(path ike.Path) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.path = path
+	if active := t.route.Load(); active != nil {
+		t.route.Store(t.newRoute(active.sa))
+	}
+	t.cfg.Logger.Debug("path changed", "peer", path.Remote, "udp", path.UDP)
+}
+
+// find is called with mu held.
+func (t *Tunnel) find(outbound ike.SPI) *pair {
+	for _, p := range t.pairs {
+		if p.outbound.spi == outbound {
+			return p
+		}
+	}
+	return nil
+}
+
+// newRoute is called with mu held.
+func (t *Tunnel) newRoute(sa *outboundSA) *route {
+	r := &route{sa: sa, socket: t.cfg.Endpoint.sockets.ESP, remote: netip.AddrPortFrom(t.path.Remote.Addr(), 0)}
+	if t.path.UDP {
+		r.socket, r.remote = t.cfg.Endpoint.sockets.NATT, t.path.Remote
+	}
+	r.insideMTU = esp.InsideMTU(t.cfg.OuterMTU, sa.proposal, t.path.UDP, t.path.Remote.Addr().Unmap().Is6())
+	if t.cfg.MTU > 0 {
+		r.insideMTU = min(r.insideMTU, t.cfg.MTU)
+	}
+	return r
+}
 
 // InsideMTU is the largest inner packet in bytes that the outbound SA takes
 // without fragmentation; without an SA, 0.
-func (t *Tunnel) InsideMTU() int { return 0 }
+func (t *Tunnel) InsideMTU() int {
+	if r := t.route.Load(); r != nil {
+		return r.insideMTU
+	}
+	return 0
+}
 
-// Counters returns what the tunnel has carried and dropped. It is cheap.
-func (t *Tunnel) Counters() Counters { return Counters{} }
-
-// Close removes all SAs and wipes their keys.
-func (t *Tunnel) Close() {}
+// Close removes all SAs and wipes their keys. The owner ends Run and closes
+// the TUN.
+func (t *Tunnel) Close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.isClosed = true
+	for _, p := range t.pairs {
+		t.end(p)
+	}
+	t.pairs = nil
+}

@@ -1,0 +1,177 @@
+package tunnel
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"causeway.dev/esp"
+	"causeway.dev/ike"
+	"causeway.dev/packet"
+	"causeway.dev/packetio"
+)
+
+// An inboundSA is one that packets arrive by.
+type inboundSA struct {
+	spi    ike.SPI
+	tunnel *Tunnel
+	check  selectors // source in the peer's, destination in ours
+
+	// mu guards opener: two sockets may hold packets of one SA at once when
+	// the path changes. It is taken once for a run of packets.
+	mu     sync.Mutex
+	opener *esp.Opener
+	seen   bool // an authentic packet has come since the last flush
+}
+
+// An inboundRun is one receive loop's work on one batch. Packets of one SA
+// that follow each other go to their TUN together.
+type inboundRun struct {
+	local netip.AddrPort
+	table map[ike.SPI]*inboundSA
+
+	sa      *inboundSA // locked, if not nil
+	packets [][]byte
+	bytes   uint64
+}
+
+// open decrypts d in place and keeps what is inside for flush.
+func (r *inboundRun) open(sa *inboundSA, d packetio.Datagram) {
+	if sa != r.sa {
+		r.flush()
+		sa.mu.Lock()
+		r.sa = sa
+	}
+	p, drop, ok := sa.take(d)
+	if !ok {
+		sa.tunnel.drops.add(drop, 1)
+		return
+	}
+	r.packets = append(r.packets, p)
+	r.bytes += uint64(len(p))
+}
+
+// take returns the inner packet, ready for the TUN, or why it is dropped.
+func (sa *inboundSA) take(d packetio.Datagram) (p []byte, drop Drop, ok bool) {
+	first := sa.opener.Counters().Packets == 0
+	payload, nextHeader, err := sa.opener.Open(d.Payload)
+	switch {
+	case errors.Is(err, esp.ErrReplay):
+		return nil, DropReplay, false
+	case errors.Is(err, esp.ErrAuthentication):
+		return nil, DropAuthentication, false
+	case errors.Is(err, esp.ErrClosed):
+		return nil, DropNoSA, false
+	case err != nil:
+		return nil, DropMalformedInbound, false
+	}
+	t := sa.tunnel
+	sa.seen = true // a sign of life, whatever is inside
+	if first && t.cfg.Events != nil {
+		t.cfg.Events(FirstInbound{SPI: sa.spi})
+	}
+	if nextHeader == esp.NextHeaderDummy {
+		return nil, DropDummy, false
+	}
+	p, source, destination, err := parse(payload)
+	if err != nil || packet.Version(p) != versionOf(nextHeader) {
+		return nil, DropMalformedInbound, false
+	}
+	// RFC 4301 section 5.2, step 4: what came must be what was agreed.
+	if !sa.check.admit(source, destination) {
+		return nil, DropSelectorInbound, false
+	}
+	if !packet.DecapsulateECN(p, d.TOS) {
+		return nil, DropECN, false
+	}
+	if mtu := t.InsideMTU(); mtu > 0 {
+		packet.ClampMSS(p, mtu)
+	}
+	return p, 0, true
+}
+
+func versionOf(nextHeader byte) int {
+	switch nextHeader {
+	case esp.NextHeaderIPv4:
+		return 4
+	case esp.NextHeaderIPv6:
+		return 6
+	}
+	return -1
+}
+
+// flush hands the packets to their TUN and lets go of the SA.
+func (r *inboundRun) flush() {
+	if r.sa == nil {
+		return
+	}
+	t := r.sa.tunnel
+	if r.sa.seen {
+		r.sa.seen = false
+		t.lastInbound.Store(time.Now().UnixNano())
+	}
+	r.sa.mu.Unlock()
+	r.sa = nil
+	if len(r.packets) == 0 {
+		return
+	}
+	t.inboundPackets.Add(uint64(len(r.packets)))
+	t.inboundBytes.Add(r.bytes)
+	if taken, err := t.cfg.Device.WriteBatch(r.packets); err != nil {
+		t.drops.add(DropDevice, uint64(len(r.packets)-taken))
+	}
+	r.packets, r.bytes = r.packets[:0], 0
+}
+
+// parse checks a packet's version and lengths and returns it without what
+// follows its end, such as padding to hide its length: RFC 4303 section 2.7.
+func parse(b []byte) (p []byte, source, destination netip.Addr, err error) {
+	if packet.Version(b) == 6 {
+		v6, err := packet.ParseIPv6(b)
+		if err != nil {
+			return nil, source, destination, err
+		}
+		return v6, v6.Source(), v6.Destination(), nil
+	}
+	v4, err := packet.ParseIPv4(b)
+	if err != nil {
+		return nil, source, destination, err
+	}
+	return v4, v4.Source(), v4.Destination(), nil
+}
+
+// selectors are the traffic selectors of one direction.
+type selectors struct{ source, destination []netip.Prefix }
+
+// newSelectors leaves out what admits everything.
+func newSelectors(source, destination []netip.Prefix) selectors {
+	return selectors{narrowing(source), narrowing(destination)}
+}
+
+// narrowing returns nil for selectors that admit both families as a whole.
+func narrowing(prefixes []netip.Prefix) []netip.Prefix {
+	var all4, all6 bool
+	for _, p := range prefixes {
+		all4 = all4 || p.Bits() == 0 && p.Addr().Is4()
+		all6 = all6 || p.Bits() == 0 && p.Addr().Is6()
+	}
+	if all4 && all6 {
+		return nil
+	}
+	return prefixes
+}
+
+// admit reports whether a packet is within the selectors.
+func (s selectors) admit(source, destination netip.Addr) bool {
+	return contains(s.source, source) && contains(s.destination, destination)
+}
+
+func contains(prefixes []netip.Prefix, a netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return len(prefixes) == 0
+}

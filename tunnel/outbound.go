@@ -1,0 +1,220 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"causeway.dev/esp"
+	"causeway.dev/ike"
+	"causeway.dev/packet"
+	"causeway.dev/packetio"
+)
+
+// An outboundSA is one that packets leave by.
+type outboundSA struct {
+	spi      ike.SPI
+	proposal ike.ESPProposal
+	check    selectors // source in ours, destination in the peer's
+
+	// mu guards sealer against being wiped in the middle of a batch, for
+	// which it is taken once.
+	mu     sync.Mutex
+	sealer *esp.Sealer
+}
+
+// A route is what the sending loop needs to know; it is replaced as a whole.
+type route struct {
+	sa        *outboundSA
+	socket    packetio.Socket
+	remote    netip.AddrPort
+	insideMTU int
+}
+
+// icmpBurst and icmpInterval bound the ICMP errors that a tunnel sends: RFC
+// 1812 section 4.3.2.8. A sender needs one for each path it learns.
+const (
+	icmpBurst    = 50
+	icmpInterval = 2 * time.Millisecond
+)
+
+// An outboundRun is the sending loop's work on one batch; its buffers are used
+// again for the next.
+type outboundRun struct {
+	tunnel    *Tunnel
+	route     *route
+	fragments *packetio.Batch
+	datagrams []packetio.Datagram
+	bytes     uint64
+	packets   uint64
+
+	errors      [][]byte // ICMP errors for the TUN
+	icmpTokens  int
+	icmpAccrued time.Time
+}
+
+// Run carries packets from the TUN to the peer until ctx ends or the TUN is
+// closed. It may be called again, but not twice at once.
+func (t *Tunnel) Run(ctx context.Context) error {
+	if err := t.cfg.Device.Resume(); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = t.cfg.Device.Interrupt() })()
+	batch := packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)
+	r := &outboundRun{tunnel: t, fragments: packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)}
+	for {
+		err := t.cfg.Device.ReadBatch(batch)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		r.carry(batch)
+	}
+}
+
+// carry seals a batch and sends it.
+func (r *outboundRun) carry(batch *packetio.Batch) {
+	t := r.tunnel
+	if r.route = t.route.Load(); r.route == nil {
+		t.drops.add(DropNoSA, uint64(len(batch.Packets)))
+		return
+	}
+	sa := r.route.sa
+	sa.mu.Lock()
+	for _, p := range batch.Packets {
+		r.take(p)
+	}
+	sa.mu.Unlock()
+	r.send()
+	r.sendErrors()
+}
+
+// take checks one packet and seals it, whole or in fragments.
+func (r *outboundRun) take(slot packetio.Packet) {
+	t := r.tunnel
+	p, source, destination, err := parse(slot.Bytes())
+	if err != nil {
+		t.drops.add(DropMalformedOutbound, 1)
+		return
+	}
+	if !r.route.sa.check.admit(source, destination) {
+		t.drops.add(DropSelectorOutbound, 1)
+		return
+	}
+	slot.Length = len(p)
+	packet.ClampMSS(p, r.route.insideMTU)
+	switch {
+	case len(p) <= r.route.insideMTU:
+		r.seal(slot)
+	case packet.Version(p) == 4 && !packet.IPv4(p).DontFragment():
+		r.fragment(p)
+	default:
+		t.drops.add(DropTooBig, 1)
+		r.reject(p)
+	}
+}
+
+// fragment seals p in fragments: before encryption, so that the peer's ESP has
+// nothing to put together. RFC 4303 section 3.3.4, RFC 4301 section 7.
+func (r *outboundRun) fragment(p packet.IPv4) {
+	for offset := 0; ; {
+		dst := r.fragments.Append(r.route.insideMTU)
+		if dst == nil {
+			// What lies in the fragments' batch must leave before it is used again.
+			r.route.sa.mu.Unlock()
+			r.send()
+			r.route.sa.mu.Lock()
+			dst = r.fragments.Append(r.route.insideMTU)
+		}
+		n, next := packet.FragmentIPv4(dst, p, r.route.insideMTU, offset)
+		if n == 0 {
+			r.tunnel.drops.add(DropTooBig, 1)
+			return
+		}
+		slot := r.fragments.Packets[len(r.fragments.Packets)-1]
+		slot.Length = n
+		r.seal(slot)
+		if offset = next; next == 0 {
+			return
+		}
+	}
+}
+
+// seal makes slot's packet an ESP packet in place.
+func (r *outboundRun) seal(slot packetio.Packet) {
+	p := slot.Bytes()
+	// RFC 6040 section 4.1, normal mode: the outer ECN is the inner one's, and
+	// so is the DSCP: RFC 4301 section 5.1.2.1.
+	tos, nextHeader := packet.TOS(p), byte(esp.NextHeaderIPv4)
+	if packet.Version(p) == 6 {
+		nextHeader = esp.NextHeaderIPv6
+	}
+	sealed, err := r.route.sa.sealer.Seal(slot.Slot, slot.Offset, slot.Length, nextHeader)
+	switch {
+	case errors.Is(err, esp.ErrSequenceExhausted):
+		r.tunnel.drops.add(DropSequenceExhausted, 1)
+	case err != nil: // wiped meanwhile
+		r.tunnel.drops.add(DropNoSA, 1)
+	default:
+		r.packets++
+		r.bytes += uint64(slot.Length)
+		r.datagrams = append(r.datagrams, packetio.Datagram{Remote: r.route.remote, TOS: tos, Payload: sealed})
+	}
+}
+
+// send hands what is sealed to the socket.
+func (r *outboundRun) send() {
+	t := r.tunnel
+	if len(r.datagrams) > 0 {
+		sent, err := r.route.socket.WriteBatch(r.datagrams)
+		if err != nil {
+			t.drops.add(DropSend, uint64(len(r.datagrams)-sent))
+		}
+		if sent > 0 {
+			t.lastOutbound.Store(time.Now().UnixNano())
+		}
+	}
+	t.outboundPackets.Add(r.packets)
+	t.outboundBytes.Add(r.bytes)
+	r.datagrams, r.packets, r.bytes = r.datagrams[:0], 0, 0
+	r.fragments.Reset()
+}
+
+// reject tells p's sender which size fits: RFC 4301 section 8.2.1.
+func (r *outboundRun) reject(p []byte) {
+	now := time.Now()
+	if accrued := int(now.Sub(r.icmpAccrued) / icmpInterval); accrued > 0 {
+		r.icmpTokens = min(r.icmpTokens+accrued, icmpBurst)
+		r.icmpAccrued = now
+	}
+	if r.icmpTokens == 0 {
+		return
+	}
+	cfg := r.tunnel.cfg
+	buf := make([]byte, 0, packet.ICMPErrorMax)
+	var ok bool
+	if packet.Version(p) == 6 {
+		buf, ok = packet.AppendPacketTooBig(buf, cfg.InsideAddress6, packet.IPv6(p), r.route.insideMTU)
+	} else {
+		buf, ok = packet.AppendFragmentationNeeded(buf, cfg.InsideAddress, packet.IPv4(p), r.route.insideMTU)
+	}
+	if ok {
+		r.icmpTokens--
+		r.errors = append(r.errors, buf)
+	}
+}
+
+func (r *outboundRun) sendErrors() {
+	if len(r.errors) == 0 {
+		return
+	}
+	t := r.tunnel
+	if taken, err := t.cfg.Device.WriteBatch(r.errors); err != nil {
+		t.drops.add(DropDevice, uint64(len(r.errors)-taken))
+	}
+	r.errors = r.errors[:0]
+}
