@@ -43,6 +43,7 @@ type Tunnel struct {
 
 	IKELifetime   Duration `yaml:"ike_lifetime"`   // default 8h
 	ChildLifetime Duration `yaml:"child_lifetime"` // default 1h
+	RekeyMargin   Duration `yaml:"rekey_margin"`   // how long before its end a lifetime is renewed, at the latest; default 270s
 	DPDTimeout    Duration `yaml:"dpd_timeout"`    // default 30s
 	DPDAction     string   `yaml:"dpd_action"`     // "restart", the default, "clear" or "none"
 }
@@ -154,6 +155,7 @@ func (c Config) peer(t Tunnel) (ike.Peer, error) {
 		Start:           t.Start == nil || *t.Start,
 		IKELifetime:     time.Duration(t.IKELifetime),
 		ChildLifetime:   time.Duration(t.ChildLifetime),
+		RekeyMargin:     time.Duration(t.RekeyMargin),
 		DPDTimeout:      time.Duration(t.DPDTimeout),
 		DPDAction:       dpdActions[t.DPDAction],
 	}

@@ -242,7 +242,7 @@ func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, error) {
 		l.users++
 		return l.endpoint, nil
 	}
-	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, IKE: h.daemon.Receive, Logger: h.log})
+	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, IKE: h.daemon.Receive})
 	if err != nil {
 		return nil, fmt.Errorf("listen on %v: %w", local, err)
 	}
