@@ -35,14 +35,14 @@ var tables = []anyTable{
 var tableByName = func() map[string]int {
 	byName := make(map[string]int, len(tables))
 	for number, t := range tables {
-		byName[t.tableName()] = number
+		byName[t.Name()] = number
 	}
 	return byName
 }()
 
 // anyTable is a Table of whatever noun.
 type anyTable interface {
-	tableName() string
+	Name() string
 	decode(stored []byte) (value any, err error) // value is a *T
 }
 
@@ -119,7 +119,8 @@ func (t *Table[T]) Delete(tx *Tx, s Scope, id string) {
 	tx.delete(t.number, key{s.Account, s.Region, id})
 }
 
-func (t *Table[T]) tableName() string { return t.name }
+// Name is the table's name in stored keys: "vpn-connections".
+func (t *Table[T]) Name() string { return t.name }
 
 func (t *Table[T]) decode(stored []byte) (any, error) {
 	v := new(T)
@@ -165,14 +166,14 @@ const (
 )
 
 func recordKey(table int, k key) string {
-	return recordPrefix + tables[table].tableName() + "/" + k.account + "/" + k.region + "/" + k.id
+	return recordPrefix + tables[table].Name() + "/" + k.account + "/" + k.region + "/" + k.id
 }
 
 // guardKey names the key that is written whenever a record of a table and scope
 // is written or deleted: what tells a transaction that listed them that its
 // list is outdated.
 func guardKey(table int, s Scope) string {
-	return guardPrefix + tables[table].tableName() + "/" + s.Account + "/" + s.Region
+	return guardPrefix + tables[table].Name() + "/" + s.Account + "/" + s.Region
 }
 
 // parseRecordKey is the inverse of recordKey; ok is false for keys of tables

@@ -71,7 +71,7 @@ func (tx *Tx) scan(table int, s Scope, yield func(*record) bool) {
 
 func (tx *Tx) put(table int, k key, value any) {
 	if err := k.check(); err != nil {
-		tx.fail(fmt.Errorf("put into %s: %w", tables[table].tableName(), err))
+		tx.fail(fmt.Errorf("put into %s: %w", tables[table].Name(), err))
 		return
 	}
 	tx.writes[place{table, k}] = value
@@ -150,7 +150,7 @@ func (tx *Tx) conditions() []clientv3.Cmp {
 		conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(recordKey(at.table, at.key)), "=", revision))
 	}
 	for s := range tx.ranges {
-		condition := clientv3.Compare(clientv3.ModRevision(guardPrefix+tables[s.table].tableName()+"/"), "<", tx.base.revision+1).WithPrefix()
+		condition := clientv3.Compare(clientv3.ModRevision(guardPrefix+tables[s.table].Name()+"/"), "<", tx.base.revision+1).WithPrefix()
 		if s.scope != (Scope{}) {
 			condition = clientv3.Compare(clientv3.ModRevision(guardKey(s.table, s.scope)), "<", tx.base.revision+1)
 		}

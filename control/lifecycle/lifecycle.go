@@ -1,0 +1,140 @@
+// Package lifecycle ends what has ended: it frees what a terminated instance
+// had, and removes the records of what was deleted once nobody needs to see
+// them any more.
+package lifecycle
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"time"
+
+	"causeway.dev/control/reconcile"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// RetentionDefault is how long what was deleted stays visible: about as long
+// as AWS shows it.
+const RetentionDefault = time.Hour
+
+// A Lifecycle does its duties while it runs.
+type Lifecycle struct {
+	store  *store.Store
+	logger *slog.Logger
+
+	// Retention is how long deleted records stay visible. It may be set before
+	// Run; the default is RetentionDefault.
+	Retention time.Duration
+}
+
+// New returns a Lifecycle for the records of a store.
+func New(s *store.Store, logger *slog.Logger) *Lifecycle {
+	return &Lifecycle{store: s, logger: logger, Retention: RetentionDefault}
+}
+
+// Run does the duties until ctx ends.
+func (l *Lifecycle) Run(ctx context.Context) error {
+	return reconcile.Run(ctx, l.store, l.logger,
+		endInstances,
+		forget(store.Instances, l.Retention, func(tx *store.Tx, key reconcile.Key) {
+			store.InstanceStatuses.Delete(tx, key.Scope, key.ID)
+		}),
+		forget(store.VPNConnections, l.Retention, func(tx *store.Tx, key reconcile.Key) {
+			for number := 1; number <= len(resource.VPNConnection{}.Tunnels); number++ {
+				store.TunnelStatuses.Delete(tx, key.Scope, resource.TunnelID(key.ID, number))
+			}
+		}),
+		forget(store.VPNGateways, l.Retention, nil),
+		forget(store.CustomerGateways, l.Retention, nil),
+	)
+}
+
+// endInstances frees the network interfaces of instances that have stopped
+// running and shall not run: until then their addresses are in use.
+var endInstances = reconcile.Duty{
+	Name: "end instances",
+	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
+		return func(yield func(reconcile.Key, time.Time) bool) {
+			for status := range store.InstanceStatuses.All(snapshot) {
+				key := reconcile.Key{Scope: store.Scope{Account: status.Account, Region: status.Region}, ID: status.ID}
+				if _, due := ended(snapshot, key); due && !yield(key, time.Time{}) {
+					return
+				}
+			}
+		}
+	},
+	Do: func(tx *store.Tx, key reconcile.Key, now time.Time) error {
+		instance, due := ended(tx, key)
+		if !due {
+			return nil
+		}
+		for _, id := range instance.Interfaces {
+			nic, ok := store.NetworkInterfaces.Get(tx, key.Scope, id)
+			switch {
+			case !ok:
+			case nic.DeleteOnTermination:
+				store.NetworkInterfaces.Delete(tx, key.Scope, id)
+			default:
+				nic.Instance, nic.AttachmentID, nic.DeviceIndex, nic.Status = "", "", 0, "available"
+				store.NetworkInterfaces.Put(tx, nic)
+			}
+		}
+		instance.Interfaces = nil
+		if instance.Deleted == nil {
+			instance.Deleted = new(now.UTC().Truncate(time.Millisecond))
+		}
+		store.Instances.Put(tx, instance)
+		return nil
+	},
+}
+
+// ended returns an instance, and whether it has ended and still has something
+// to free.
+func ended(r store.Reader, key reconcile.Key) (resource.Instance, bool) {
+	status, _ := store.InstanceStatuses.Get(r, key.Scope, key.ID)
+	if status.State != resource.InstanceTerminated {
+		return resource.Instance{}, false
+	}
+	instance, ok := store.Instances.Get(r, key.Scope, key.ID)
+	return instance, ok && instance.Wanted == resource.InstanceTerminated && (instance.Deleted == nil || len(instance.Interfaces) > 0)
+}
+
+// noun is a record that can be deleted and stay visible.
+type noun[T any] interface {
+	*T
+	GetMeta() *resource.Meta
+}
+
+// forget removes the deleted records of a table when their retention is over,
+// with what along removes with them.
+func forget[T any, P noun[T]](table *store.Table[T], retention time.Duration, along func(tx *store.Tx, key reconcile.Key)) reconcile.Duty {
+	return reconcile.Duty{
+		Name: "forget deleted records of " + table.Name(),
+		Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
+			return func(yield func(reconcile.Key, time.Time) bool) {
+				for record := range table.All(snapshot) {
+					meta := P(&record).GetMeta()
+					key := reconcile.Key{Scope: store.Scope{Account: meta.Account, Region: meta.Region}, ID: meta.ID}
+					if meta.Deleted != nil && !yield(key, meta.Deleted.Add(retention)) {
+						return
+					}
+				}
+			}
+		},
+		Do: func(tx *store.Tx, key reconcile.Key, now time.Time) error {
+			record, ok := table.Get(tx, key.Scope, key.ID)
+			if !ok {
+				return nil
+			}
+			if deleted := P(&record).GetMeta().Deleted; deleted == nil || now.Before(deleted.Add(retention)) {
+				return nil
+			}
+			table.Delete(tx, key.Scope, key.ID)
+			if along != nil {
+				along(tx, key)
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,207 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"causeway.dev/nodespec"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// A key names a status, and with it the instance or the tunnel of a connection
+// that it is about.
+type key struct {
+	scope store.Scope
+	id    string
+}
+
+func keyOf(m resource.Meta) key {
+	return key{store.Scope{Account: m.Account, Region: m.Region}, m.ID}
+}
+
+func (k key) meta() resource.Meta {
+	return resource.Meta{ID: k.id, Account: k.scope.Account, Region: k.scope.Region}
+}
+
+// write brings the statuses in line with the newest report.
+func (r *Reporter) write(ctx context.Context) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	r.mu.Lock()
+	seen := r.seen
+	r.mu.Unlock()
+	if seen == nil {
+		return nil // nothing is known yet: the statuses of the last run stand
+	}
+	v := newView(*seen, r.now())
+	var writes []func(tx *store.Tx)
+	snapshot := r.store.Snapshot()
+	for k := range tunnelKeys(snapshot) {
+		if _, verdict := v.tunnel(snapshot, k); verdict != keep {
+			writes = append(writes, func(tx *store.Tx) { settle(tx, store.TunnelStatuses, k, v.tunnel) })
+		}
+	}
+	for k := range instanceKeys(snapshot) {
+		if _, verdict := v.instance(snapshot, k); verdict != keep {
+			writes = append(writes, func(tx *store.Tx) { settle(tx, store.InstanceStatuses, k, v.instance) })
+		}
+	}
+	for batch := range slices.Chunk(writes, batchMax) {
+		err := r.store.Update(ctx, func(tx *store.Tx) error {
+			for _, write := range batch {
+				write(tx)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("write %d statuses: %w", len(batch), err)
+		}
+	}
+	return nil
+}
+
+// tunnelKeys yields the tunnels that are wanted and those that have a status.
+func tunnelKeys(snapshot *store.Snapshot) iter.Seq[key] {
+	return func(yield func(key) bool) {
+		for connection := range store.VPNConnections.All(snapshot) {
+			for number := 1; number <= len(connection.Tunnels); number++ {
+				k := keyOf(connection.Meta)
+				k.id = resource.TunnelID(connection.ID, number)
+				if !yield(k) {
+					return
+				}
+			}
+		}
+		for status := range store.TunnelStatuses.All(snapshot) {
+			k := keyOf(status.Meta)
+			if _, ok := store.VPNConnections.Get(snapshot, k.scope, connectionOf(k.id)); !ok && !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// instanceKeys yields the instances and what has a status of one.
+func instanceKeys(snapshot *store.Snapshot) iter.Seq[key] {
+	return func(yield func(key) bool) {
+		for instance := range store.Instances.All(snapshot) {
+			if !yield(keyOf(instance.Meta)) {
+				return
+			}
+		}
+		for status := range store.InstanceStatuses.All(snapshot) {
+			k := keyOf(status.Meta)
+			if _, ok := store.Instances.Get(snapshot, k.scope, k.id); !ok && !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// A verdict is what shall become of a status.
+type verdict int
+
+const (
+	keep verdict = iota // it is right, or right in not being there
+	put
+	remove
+)
+
+// settle writes a status if that is still due in the transaction.
+func settle[T any](tx *store.Tx, table *store.Table[T], k key, judge func(store.Reader, key) (T, verdict)) {
+	switch status, verdict := judge(tx, k); verdict {
+	case put:
+		table.Put(tx, status)
+	case remove:
+		table.Delete(tx, k.scope, k.id)
+	}
+}
+
+// A view is one report, ready to be looked up.
+type view struct {
+	node      string
+	now       time.Time
+	tunnels   map[string]nodespec.TunnelStatus
+	instances map[string]nodespec.InstanceStatus
+}
+
+func newView(seen nodespec.Observed, now time.Time) view {
+	v := view{seen.Node, now, make(map[string]nodespec.TunnelStatus), make(map[string]nodespec.InstanceStatus)}
+	for _, tunnel := range seen.Tunnels {
+		v.tunnels[tunnel.ID] = tunnel
+	}
+	for _, instance := range seen.Instances {
+		v.instances[instance.ID] = instance
+	}
+	return v
+}
+
+// tunnel judges the status of a tunnel.
+func (v view) tunnel(r store.Reader, k key) (resource.TunnelStatus, verdict) {
+	status, known := store.TunnelStatuses.Get(r, k.scope, k.id)
+	connection, ok := store.VPNConnections.Get(r, k.scope, connectionOf(k.id))
+	if !ok || connection.Deleted != nil {
+		return status, removeIf(known)
+	}
+	seen, runs := v.tunnels[k.id]
+	if !runs {
+		if !known || !status.Up {
+			return status, keep
+		}
+		seen = nodespec.TunnelStatus{Since: v.now, Message: fmt.Sprintf("The tunnel does not run on node %s.", strconv.Quote(v.node))}
+	}
+	if known && status.Up == seen.Up && status.Message == seen.Message {
+		return status, keep
+	}
+	if !known || status.Up != seen.Up {
+		status.Since = seen.Since // but a new message alone is no change of the state
+	}
+	status.Meta, status.Up, status.Message = k.meta(), seen.Up, seen.Message
+	return status, put
+}
+
+// instance judges the status of an instance. What is terminated stays so.
+func (v view) instance(r store.Reader, k key) (resource.InstanceStatus, verdict) {
+	status, known := store.InstanceStatuses.Get(r, k.scope, k.id)
+	instance, ok := store.Instances.Get(r, k.scope, k.id)
+	if !ok {
+		return status, removeIf(known)
+	}
+	seen, present := v.instances[k.id]
+	state, reason := resource.InstancePending, seen.Reason
+	switch {
+	case status.State == resource.InstanceTerminated:
+		return status, keep
+	case instance.Wanted == resource.InstanceTerminated && present:
+		state, reason = resource.InstanceShuttingDown, ""
+	case instance.Wanted == resource.InstanceTerminated:
+		state = resource.InstanceTerminated
+	case seen.Running:
+		state, reason = resource.InstanceRunning, ""
+	case !present && !known: // a node has not come to it yet
+		return status, keep
+	}
+	if known && status.State == state && status.Reason == reason {
+		return status, keep
+	}
+	return resource.InstanceStatus{Meta: k.meta(), State: state, Reason: reason}, put
+}
+
+func removeIf(known bool) verdict {
+	if known {
+		return remove
+	}
+	return keep
+}
+
+// connectionOf returns the connection of a tunnel's id.
+func connectionOf(tunnel string) string {
+	connection, _, _ := strings.Cut(tunnel, "/")
+	return connection
+}
