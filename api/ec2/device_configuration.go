@@ -1,0 +1,96 @@
+package ec2
+
+import (
+	"context"
+	"net/netip"
+
+	model "causeway.dev/api/model/ec2"
+	"causeway.dev/api/server"
+	"causeway.dev/control/routes"
+	"causeway.dev/deviceconfig"
+	"causeway.dev/resource"
+)
+
+func (s *Service) deviceConfigurationActions() actions {
+	return actions{
+		"GetVpnConnectionDeviceTypes":               server.Operation(s.GetVpnConnectionDeviceTypes),
+		"GetVpnConnectionDeviceSampleConfiguration": server.Operation(s.GetVpnConnectionDeviceSampleConfiguration),
+	}
+}
+
+// GetVpnConnectionDeviceTypes lists the devices for which there is a sample
+// configuration, on one page.
+func (s *Service) GetVpnConnectionDeviceTypes(_ context.Context, _ server.Caller, in *model.GetVpnConnectionDeviceTypesInput) (*model.GetVpnConnectionDeviceTypesOutput, error) {
+	if _, err := newPage("GetVpnConnectionDeviceTypes", in.MaxResults, in.NextToken, nil); err != nil {
+		return nil, err
+	}
+	if err := checkDryRun(in.DryRun); err != nil {
+		return nil, err
+	}
+	return &model.GetVpnConnectionDeviceTypesOutput{
+		VpnConnectionDeviceTypes: mapped(deviceconfig.Devices(), func(d *deviceconfig.Device) model.VpnConnectionDeviceType {
+			return model.VpnConnectionDeviceType{Platform: &d.Platform, Software: &d.Software, Vendor: &d.Vendor, VpnConnectionDeviceTypeId: &d.ID}
+		}),
+	}, nil
+}
+
+// GetVpnConnectionDeviceSampleConfiguration writes a device's configuration for
+// a connection as it is now. The version of IKE is ikev2 unless the caller says
+// otherwise (AWS's default is ikev1, which is not built), and the type of sample
+// is "recommended".
+func (s *Service) GetVpnConnectionDeviceSampleConfiguration(_ context.Context, c server.Caller, in *model.GetVpnConnectionDeviceSampleConfigurationInput) (*model.GetVpnConnectionDeviceSampleConfigurationOutput, error) {
+	switch version := val(in.InternetKeyExchangeVersion); version {
+	case "", resource.IKEv2:
+	case resource.IKEv1:
+		return nil, resource.Errorf(resource.CodeUnsupportedOperation, "IKEv1 is not built yet; ask for InternetKeyExchangeVersion ikev2")
+	default:
+		return nil, resource.InvalidValue("InternetKeyExchangeVersion", version, "Give ikev2.")
+	}
+	kind := deviceconfig.Recommended
+	switch given := deviceconfig.SampleType(val(in.SampleType)); given {
+	case "", deviceconfig.Recommended:
+	case deviceconfig.Compatible:
+		kind = given
+	default:
+		return nil, resource.InvalidValue("SampleType", string(given), "Give compatibility or recommended.")
+	}
+	device, ok := deviceconfig.Find(val(in.VpnConnectionDeviceTypeId))
+	if !ok {
+		return nil, resource.InvalidValue("VpnConnectionDeviceTypeId", *in.VpnConnectionDeviceTypeId, "GetVpnConnectionDeviceTypes lists those that exist.")
+	}
+	r := s.read(c)
+	v, err := vpnConnections.live(r, val(in.VpnConnectionId))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDryRun(in.DryRun); err != nil {
+		return nil, err
+	}
+	config, err := deviceConfiguration(r, v)
+	if err != nil {
+		return nil, err
+	}
+	sample, err := device.Sample(config, kind)
+	if err != nil {
+		return nil, err
+	}
+	return &model.GetVpnConnectionDeviceSampleConfigurationOutput{VpnConnectionDeviceSampleConfiguration: &sample}, nil
+}
+
+// deviceConfiguration collects what the device at the other end of a connection
+// needs to know.
+func deviceConfiguration(r reader, v resource.VPNConnection) (deviceconfig.Config, error) {
+	gateway, err := vpnGateways.get(r, v.VPNGateway)
+	if err != nil {
+		return deviceconfig.Config{}, err
+	}
+	customer, err := customerGateways.get(r, v.CustomerGateway)
+	if err != nil {
+		return deviceconfig.Config{}, err
+	}
+	var cloud []netip.Prefix
+	if vpc, ok := vpcs.table.Get(r.Reader, r.scope, gateway.VPC); ok {
+		cloud = routes.LocalRanges(vpc)
+	}
+	return deviceconfig.New(v, gateway, customer, cloud)
+}
