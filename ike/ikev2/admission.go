@@ -1,7 +1,7 @@
 package ikev2
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"net/netip"
 	"time"
 
@@ -14,16 +14,26 @@ import (
 // can send costs at first nothing, then a MAC, and only then memory and a
 // Diffie-Hellman computation.
 type admission struct {
-	halfOpen map[halfOpenKey]*session // by what a retransmission has in common
-	sources  map[netip.Addr]int       // half-open sessions by source
+	halfOpen int                // sessions that wait for IKE_AUTH
+	sources  map[netip.Addr]int // the same by source
+
+	// sessions are those of responders by their IKE_SA_INIT request, so that
+	// one that arrives again, even late, does not make another.
+	sessions map[initKey]*session
 
 	secret, previous ike.Secret // of cookies
 	rotateAt         time.Time
 }
 
-type halfOpenKey struct {
+type initKey struct {
 	remote netip.AddrPort
 	spi    uint64
+}
+
+// initOrigin is what a responder remembers of its IKE_SA_INIT request.
+type initOrigin struct {
+	initKey
+	hash [sha256.Size]byte
 }
 
 const (
@@ -41,7 +51,7 @@ const (
 )
 
 func newAdmission() admission {
-	return admission{halfOpen: map[halfOpenKey]*session{}, sources: map[netip.Addr]int{}}
+	return admission{sources: map[netip.Addr]int{}, sessions: map[initKey]*session{}}
 }
 
 // receiveInit handles an IKE_SA_INIT request.
@@ -49,8 +59,10 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 	if h.SPIi == 0 || h.SPIr != 0 || h.MessageID != 0 {
 		return DropMalformed
 	}
-	if s := g.admission.halfOpen[halfOpenKey{d.Remote, h.SPIi}]; s != nil && bytes.Equal(s.acceptance.request, d.Payload) {
-		s.transmit(now, d.Local, d.Remote, s.acceptance.response)
+	if s := g.admission.sessions[initKey{d.Remote, h.SPIi}]; s != nil && s.origin.hash == sha256.Sum256(d.Payload) {
+		if s.phase == connecting {
+			s.transmit(now, d.Local, d.Remote, s.acceptance.response)
+		}
 		return DropRetransmitted
 	}
 	candidates := g.candidates(d)
@@ -66,10 +78,10 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 		return DropMalformed
 	}
 	a, source := &g.admission, d.Remote.Addr()
-	if len(a.halfOpen) >= halfOpenMax || a.sources[source] >= halfOpenMaxSource {
+	if a.halfOpen >= halfOpenMax || a.sources[source] >= halfOpenMaxSource {
 		return DropHalfOpen
 	}
-	if len(a.halfOpen) >= cookieThreshold || a.sources[source] >= cookieThresholdSource {
+	if a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource {
 		if !g.returnedCookie(now, d, h, m) {
 			g.refuseInit(d, h, &wire.Notify{Type: wire.CookieNotify, Data: keys.Cookie(a.secret, m.nonce.Data, d.Remote, h.SPIi)})
 			return DropCookie
@@ -116,26 +128,33 @@ func (g *Gate) returnedCookie(now time.Time, d Datagram, h wire.Header, m parts)
 	return false
 }
 
-// enterHalfOpen counts a session of ours as responder until IKE_AUTH.
-func (g *Gate) enterHalfOpen(s *session, spi uint64) {
-	s.halfOpen = halfOpenKey{s.path.Remote, spi}
-	if replaced := g.admission.halfOpen[s.halfOpen]; replaced != nil {
+// enter counts a session of ours as responder until IKE_AUTH.
+func (a *admission) enter(s *session, spi uint64) {
+	s.origin = initOrigin{initKey{s.path.Remote, spi}, sha256.Sum256(s.acceptance.request)}
+	if begun := a.sessions[s.origin.initKey]; begun != nil && begun.phase == connecting {
 		// The initiator has begun anew, with a cookie or another group.
-		replaced.forget()
-		replaced.setPhase(ended)
-		g.touch(replaced)
+		begun.forget()
+		begun.setPhase(ended)
+		begun.gate.touch(begun)
 	}
-	g.admission.halfOpen[s.halfOpen] = s
-	g.admission.sources[s.halfOpen.remote.Addr()]++
+	a.sessions[s.origin.initKey] = s
+	a.halfOpen++
+	a.sources[s.origin.remote.Addr()]++
 }
 
-func (g *Gate) leaveHalfOpen(s *session) {
-	if g.admission.halfOpen[s.halfOpen] != s {
+// leave follows a session that goes on to the next phase.
+func (a *admission) leave(s *session, next phase) {
+	if s.origin.spi == 0 {
 		return
 	}
-	delete(g.admission.halfOpen, s.halfOpen)
-	source := s.halfOpen.remote.Addr()
-	if g.admission.sources[source]--; g.admission.sources[source] == 0 {
-		delete(g.admission.sources, source)
+	if s.phase == connecting {
+		source := s.origin.remote.Addr()
+		a.halfOpen--
+		if a.sources[source]--; a.sources[source] == 0 {
+			delete(a.sources, source)
+		}
+	}
+	if next == ended && a.sessions[s.origin.initKey] == s {
+		delete(a.sessions, s.origin.initKey)
 	}
 }

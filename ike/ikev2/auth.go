@@ -63,6 +63,7 @@ func (a *authenticate) process(s *session, sa *ikeSA, now time.Time, m parts) {
 	}
 	s.remoteID = m.idr.Identity
 	s.nonceLow = lower(a.ni, a.nr)
+	s.confirmed = true
 	for len(s.sas) > 1 { // the other answers were not the peer's
 		other := s.sas[0]
 		if other == sa {
@@ -78,6 +79,8 @@ func (a *authenticate) process(s *session, sa *ikeSA, now time.Time, m parts) {
 		s.terminate(now, reason)
 	}
 }
+
+func (a *authenticate) release(g *Gate) { g.releaseSPI(a.child) }
 
 // authRefusal says why a responder proved nothing.
 func authRefusal(m parts, p *ike.Peer) string {
@@ -203,7 +206,9 @@ func (s *session) answerAuth(now time.Time, sa *ikeSA, m parts) response {
 		child, payloads = made, append(payloads, more...)
 	}
 	return response{payloads: payloads, after: func() {
-		if child != nil {
+		// Where another session carries packets, ours takes over when the
+		// peer is known to have it.
+		if other := s.gate.standing(p.ID, s); child != nil && (other == nil || other.active == nil) {
 			s.activate(child)
 		}
 		s.gate.resolveDuplicates(now, s, m.notify(wire.InitialContact) != nil)

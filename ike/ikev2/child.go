@@ -124,6 +124,7 @@ func (s *session) activate(child *childSA) {
 // it, so that packets may leave by its other half.
 func (s *session) inboundUsed(in ike.SPI) {
 	child := s.childByInbound(in)
+	s.confirmed = s.confirmed || child != nil
 	if child != nil && child.state == childUp && s.supersedes(child, s.active) {
 		s.activate(child)
 	}

@@ -52,10 +52,15 @@ func (s *session) retryTime(now time.Time) time.Time {
 	return now.Add(retryMin + s.randomDuration(retryMax-retryMin))
 }
 
-// rekeyChildNow queues the rekey of a child SA, once.
-func (s *session) rekeyChildNow(child *childSA) {
+// rekeyChildNow queues the rekey of a child SA, once. One that the peer is not
+// yet known to have has to wait, one that is being replaced needs no other rekey.
+func (s *session) rekeyChildNow(now time.Time, child *childSA) {
 	child.rekeyAt = time.Time{}
-	if s.rekeyOf(child) == nil {
+	switch {
+	case child.state != childUp:
+	case child != s.active:
+		child.rekeyAt = s.retryTime(now)
+	case s.rekeyOf(child) == nil:
 		s.enqueue(&createChild{old: child, group: child.proposal.Group})
 	}
 }
@@ -118,6 +123,12 @@ func (c *createChild) process(s *session, sa *ikeSA, now time.Time, m parts) {
 		s.enqueue(&deleteChild{in: c.in, reserve: true})
 	default:
 		c.replace(s, now, s.install(now, child))
+	}
+}
+
+func (c *createChild) release(g *Gate) {
+	if c.nonce != nil { // built
+		g.releaseSPI(c.in)
 	}
 }
 

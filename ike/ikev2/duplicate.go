@@ -2,14 +2,16 @@ package ikev2
 
 import (
 	"bytes"
+	"slices"
 	"time"
-
-	"causeway.dev/ike"
 )
 
-// duplicateLifetime is how long a session that a newer one replaces waits for the
-// peer, which knows both, to delete it.
-const duplicateLifetime = 10 * time.Second
+// A duplicate waits a while before it is deleted, so that packets go on until the
+// other side has the session that stays; the initiator's wait is the shorter one.
+const (
+	duplicateLifetimeInitiator = 5 * time.Second
+	duplicateLifetimeResponder = 10 * time.Second
+)
 
 // resolveDuplicates leaves one session with the peer of s, which has just been
 // established. Both sides have to come to the same result without a word:
@@ -27,47 +29,55 @@ func (g *Gate) resolveDuplicates(now time.Time, s *session, initialContact bool)
 	if !s.initiator {
 		g.abandonAttempts(s)
 	}
-	for other := g.standing(s.peer.ID, s); other != nil; other = nil {
-		crossed := other.initiator != s.initiator && !other.establishedAt.Before(s.created)
-		switch {
-		case !crossed && initialContact:
-			other.dissolve(reasonReplaced)
-			other.forget()
-			other.setPhase(ended)
-		case !crossed && s.initiator:
-			other.terminate(now, reasonReplaced)
-		case !crossed:
-			other.doom(now)
-		case bytes.Compare(s.nonceLow, other.nonceLow) < 0:
-			g.end(now, s, other)
-		default:
-			g.end(now, other, s)
-		}
-		g.touch(other)
-	}
-}
-
-// end closes the loser of crossing attempts: its initiator deletes it, as with
-// rekeys, and the responder only if it does not. Packets leave by the winner.
-func (g *Gate) end(now time.Time, loser, winner *session) {
-	if winner.active != nil {
-		winner.emit(ike.ChildActivated{Outbound: winner.active.out})
-	}
-	if loser.initiator {
-		loser.terminate(now, reasonReplaced)
+	other := g.standing(s.peer.ID, s)
+	if other == nil {
 		return
 	}
-	loser.doom(now)
+	crossed := other.initiator != s.initiator && !other.establishedAt.Before(s.created)
+	switch {
+	case !crossed && initialContact:
+		other.dissolve(reasonReplaced)
+		other.forget()
+		other.setPhase(ended)
+	case !crossed && s.initiator:
+		other.terminate(now, reasonReplaced)
+	case crossed && bytes.Compare(s.nonceLow, other.nonceLow) < 0:
+		s.doom(now)
+	default:
+		other.doom(now)
+	}
+	g.touch(other)
 }
 
 func (s *session) doom(now time.Time) {
-	s.endAt, s.endReason = now.Add(duplicateLifetime), reasonReplaced
+	wait := duplicateLifetimeResponder
+	if s.initiator {
+		wait = duplicateLifetimeInitiator
+	}
+	s.endAt = now.Add(wait)
+}
+
+// endDuplicate deletes a doomed session, as soon as the peer is known to have the
+// one that stays: an IKE_AUTH response may be lost for long, or for good.
+func (s *session) endDuplicate(now time.Time) {
+	other := s.gate.standing(s.peer.ID, s)
+	switch {
+	case other == nil:
+		s.endAt = time.Time{}
+	case !other.confirmed:
+		s.endAt = now.Add(duplicateLifetimeInitiator)
+		other.enqueue(&liveness{})
+		other.pump(now)
+		s.gate.touch(other)
+	default:
+		s.terminate(now, reasonReplaced)
+	}
 }
 
 // abandonAttempts ends those attempts of ours that have not come to IKE_AUTH,
 // now that the peer's own has succeeded.
 func (g *Gate) abandonAttempts(s *session) {
-	for _, other := range append([]*session(nil), g.peers[s.peer.ID].sessions...) {
+	for _, other := range slices.Clone(g.peers[s.peer.ID].sessions) {
 		if other.phase == connecting && other.initiator && len(other.sas) == 0 {
 			other.forget()
 			other.setPhase(ended)

@@ -14,6 +14,8 @@ type task interface {
 	build(s *session, sa *ikeSA, now time.Time) (wire.ExchangeType, []wire.Payload, bool)
 	// process handles the answer.
 	process(s *session, sa *ikeSA, now time.Time, m parts)
+	// release gives back what was reserved, if there will be no answer.
+	release(g *Gate)
 }
 
 // An exchange is a request of ours that waits for its answer.

@@ -83,6 +83,12 @@ func (r *rekeyIKE) process(s *session, sa *ikeSA, now time.Time, m parts) {
 	}
 }
 
+func (r *rekeyIKE) release(g *Gate) {
+	if r.nonce != nil { // built
+		g.releaseIKESPI(r.spi)
+	}
+}
+
 // adopt makes sa the IKE SA that counts.
 func (s *session) adopt(now time.Time, sa *ikeSA) {
 	old := s.current

@@ -73,18 +73,6 @@ func (sa *ikeSA) header(exchange wire.ExchangeType, id uint32, response bool) wi
 	return h
 }
 
-// close ends the SA but for answers to retransmissions.
-func (sa *ikeSA) close(now time.Time) {
-	sa.state = saClosed
-	sa.pending, sa.then = nil, nil
-	sa.rekeyAt, sa.expiresAt = time.Time{}, now.Add(lingerTime)
-}
-
-func (sa *ikeSA) wipe() {
-	sa.keys.Wipe()
-	sa.pending, sa.then, sa.reply = nil, nil, nil
-}
-
 // live reports whether the peer may still use the SA.
 func (sa *ikeSA) live() bool { return sa.state == saUp || sa.state == saReplaced }
 

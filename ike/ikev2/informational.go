@@ -18,6 +18,8 @@ func (*liveness) build(*session, *ikeSA, time.Time) (wire.ExchangeType, []wire.P
 
 func (*liveness) process(*session, *ikeSA, time.Time, parts) {} // that an answer came says all
 
+func (*liveness) release(*Gate) {}
+
 // deleteChild deletes a pair: one that stands, or one that only the peer has.
 type deleteChild struct {
 	child   *childSA // or nil
@@ -36,8 +38,14 @@ func (d *deleteChild) process(s *session, _ *ikeSA, now time.Time, _ parts) {
 	switch {
 	case d.child != nil && s.phase == established:
 		s.retireChild(now, d.child, "replaced")
-	case d.reserve:
-		s.gate.releaseSPI(d.in)
+	default:
+		d.release(s.gate)
+	}
+}
+
+func (d *deleteChild) release(g *Gate) {
+	if d.reserve {
+		g.releaseSPI(d.in)
 	}
 }
 
@@ -59,6 +67,8 @@ func (d *deleteIKE) process(s *session, sa *ikeSA, _ time.Time, _ parts) {
 		s.setPhase(ended)
 	}
 }
+
+func (*deleteIKE) release(*Gate) {}
 
 // answerInformational is the responder's duty.
 func (s *session) answerInformational(now time.Time, sa *ikeSA, m parts) response {
@@ -119,7 +129,7 @@ func (s *session) deletedByPeer(now time.Time, sa *ikeSA) {
 			return
 		}
 	}
-	sa.close(now)
+	s.closeSA(now, sa)
 }
 
 func (s *session) rivalOf(sa *ikeSA) *rivalIKE {

@@ -95,8 +95,7 @@ func (s *session) timeOut(now time.Time) {
 	case s.phase == connecting && s.initiator:
 		s.failedConnecting(reasonSilent(s.path.Remote, s.init.tries, now.Sub(s.init.first)))
 	case s.phase == established:
-		s.endAt = time.Time{}
-		s.terminate(now, s.endReason)
+		s.endDuplicate(now)
 	default: // a half-open SA that nobody completed, or the end of an ending
 		s.forget()
 		s.setPhase(ended)
@@ -149,6 +148,6 @@ func (s *session) advanceChild(now time.Time, c *childSA, due func(time.Time) bo
 		}
 		s.childless(now)
 	case due(c.rekeyAt):
-		s.rekeyChildNow(c)
+		s.rekeyChildNow(now, c)
 	}
 }

@@ -250,7 +250,7 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	sa.expectID = 1
 	s.sas = []*ikeSA{sa}
 	s.endAt = now.Add(connectTimeout)
-	g.enterHalfOpen(s, h.SPIi)
+	g.admission.enter(s, h.SPIi)
 	if id := s.id(); id != "" && g.standing(id, nil) == nil {
 		s.emit(ike.Connecting{Remote: d.Remote})
 	}

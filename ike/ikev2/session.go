@@ -35,7 +35,7 @@ type session struct {
 	nonceLow      []byte      // the lower nonce of IKE_SA_INIT: settles crossing attempts
 	init          *initiation // initiator, connecting
 	acceptance    *acceptance // responder, connecting
-	halfOpen      halfOpenKey // responder, connecting
+	origin        initOrigin  // responder: of its IKE_SA_INIT request
 
 	sas      []*ikeSA // all that still have something to say
 	current  *ikeSA   // the one of sas that counts, once established
@@ -46,10 +46,10 @@ type session struct {
 	path      ike.Path
 	nat       NAT
 	remoteID  ike.Identity
+	confirmed bool      // the peer is known to have the session, too
 	lastHeard time.Time // last authenticated message or ESP packet
 	lastSent  time.Time
 	endAt     time.Time // when connecting, ending or a doomed duplicate is over
-	endReason string    // of a doomed duplicate
 
 	deadline time.Time // owned by gate's schedule
 	index    int       // in gate's schedule, -1 if none
@@ -80,7 +80,7 @@ func (s *session) setPhase(next phase) {
 	if !slices.Contains(phaseNext[s.phase], next) {
 		panic(fmt.Sprintf("ikev2: session goes from %v to %v", s.phase, next))
 	}
-	s.gate.leaveHalfOpen(s)
+	s.gate.admission.leave(s, next)
 	s.phase = next
 }
 
@@ -149,6 +149,7 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 		return DropRetransmitted
 	}
 	s.lastHeard = now
+	s.confirmed = s.confirmed || h.Exchange != wire.IKEAuth
 	s.follow(d)
 	if h.Flags.Response() {
 		s.receiveResponse(now, sa, message, err)
@@ -225,11 +226,10 @@ func (s *session) command(now time.Time, c ike.Command) error {
 	case ike.RekeyIKE:
 		s.rekeyIKENow()
 	case ike.RekeyChild:
-		child := s.newestChild()
-		if child == nil {
+		if s.active == nil {
 			return errors.New("rekey the child SA: there is none")
 		}
-		s.rekeyChildNow(child)
+		s.rekeyChildNow(now, s.active)
 	case ike.InboundUsed:
 		s.inboundUsed(c.Inbound)
 	case ike.TrafficSeen:
@@ -304,20 +304,43 @@ func (s *session) fail(now time.Time, reason string) {
 
 // dissolve tells the owner that all SAs of the session are gone.
 func (s *session) dissolve(reason string) {
+	var other *session
+	if s.peer != nil {
+		other = s.gate.standing(s.peer.ID, s)
+	}
+	if other != nil {
+		other.takeOver()
+	}
 	s.active = nil
 	for len(s.children) > 0 {
 		s.removeChild(s.children[0], reason)
 	}
+	for _, t := range s.queue {
+		t.release(s.gate)
+	}
 	s.queue = nil
-	if s.peer != nil && s.gate.standing(s.peer.ID, s) == nil {
+	if s.peer != nil && other == nil {
 		s.emit(ike.Closed{Reason: reason})
+	}
+}
+
+// takeOver lets packets leave by this session's child SA, whichever session's
+// they left by before.
+func (s *session) takeOver() {
+	child := s.active
+	if child == nil {
+		child = s.newestChild()
+	}
+	if child != nil {
+		s.active = child
+		s.emit(ike.ChildActivated{Outbound: child.out})
 	}
 }
 
 // linger leaves only the answers to retransmissions.
 func (s *session) linger(now time.Time) {
 	for _, sa := range s.sas {
-		sa.close(now)
+		s.closeSA(now, sa)
 	}
 	s.queue, s.acceptance, s.current = nil, nil, nil
 	s.endAt = now.Add(lingerTime)
@@ -338,8 +361,8 @@ func (s *session) terminate(now time.Time, reason string) {
 			s.emit(ike.Closed{Reason: reason})
 		}
 		// An IKE_AUTH under way may yet make an SA at the peer.
-		s.init = nil
 		if len(s.sas) > 0 {
+			s.init = nil
 			s.setPhase(ending)
 			s.endAt = now.Add(terminateTimeout)
 			return
@@ -371,11 +394,26 @@ func (s *session) forget() {
 	s.sas, s.current, s.queue, s.init, s.acceptance = nil, nil, nil, nil, nil
 }
 
-// drop forgets one IKE SA.
+// closeSA ends an IKE SA but for answers to retransmissions.
+func (s *session) closeSA(now time.Time, sa *ikeSA) {
+	s.abandonPending(sa)
+	sa.state = saClosed
+	sa.rekeyAt, sa.expiresAt = time.Time{}, now.Add(lingerTime)
+}
+
+// drop forgets an IKE SA.
 func (s *session) drop(sa *ikeSA) {
-	sa.wipe()
+	s.abandonPending(sa)
+	sa.keys.Wipe()
 	s.sas = slices.DeleteFunc(s.sas, func(have *ikeSA) bool { return have == sa })
 	if !slices.ContainsFunc(s.sas, func(have *ikeSA) bool { return have.local == sa.local }) && (s.init == nil || s.init.spi != sa.local) {
 		s.gate.releaseIKESPI(sa.local)
 	}
+}
+
+func (s *session) abandonPending(sa *ikeSA) {
+	if sa.pending != nil {
+		sa.pending.task.release(s.gate)
+	}
+	sa.pending, sa.then = nil, nil
 }

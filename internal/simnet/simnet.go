@@ -22,7 +22,7 @@ type Conditions struct {
 
 // A Host is an engine in the network.
 type Host interface {
-	// Receive takes a datagram. The payload is the host's to keep.
+	// Receive takes a datagram. The payload is the host's to keep, not to change.
 	Receive(now time.Time, local, remote netip.AddrPort, payload []byte)
 	// Advance fires what is due.
 	Advance(now time.Time)
@@ -44,7 +44,7 @@ type Network struct {
 	pushed   uint64 // breaks ties: first sent, first arrived
 	atOnce   int    // steps since the clock last moved
 	describe func(payload []byte) string
-	diagram  []string
+	diagram  []note
 }
 
 type attached struct {
@@ -92,18 +92,22 @@ func (n *Network) Send(from, to netip.AddrPort, payload []byte) {
 	copies := 1
 	switch dice := n.random.Float64(); {
 	case dice < n.Conditions.Loss:
-		n.log("%v -> %v lost: %s", from, to, payload)
+		n.log("%v -> %v lost: %v", from, to, payload)
 		return
 	case dice < n.Conditions.Loss+n.Conditions.Duplicate:
 		copies = 2
 	}
-	n.log("%v -> %v: %s", from, to, payload)
-	for range copies {
+	payload = append([]byte(nil), payload...)
+	n.log("%v -> %v: %v", from, to, payload)
+	for i := range copies {
+		if i > 0 {
+			payload = append([]byte(nil), payload...)
+		}
 		delay := n.Conditions.DelayMin
 		if spread := n.Conditions.DelayMax - delay; spread > 0 {
 			delay += time.Duration(n.random.Int64N(int64(spread)))
 		}
-		n.push(flight{at: n.now.Add(delay), from: from, to: to, payload: append([]byte(nil), payload...)})
+		n.push(flight{at: n.now.Add(delay), from: from, to: to, payload: payload})
 	}
 }
 
@@ -158,7 +162,7 @@ func (n *Network) arrive(f flight) {
 	for _, nat := range n.nats {
 		to, ok := nat.inward(f.to)
 		if !ok {
-			n.log("%v -> %v has no translation: %s", f.from, f.to, f.payload)
+			n.log("%v -> %v has no translation: %v", f.from, f.to, f.payload)
 			return
 		}
 		f.to = to
@@ -172,8 +176,28 @@ func (n *Network) arrive(f flight) {
 
 // Diagram shows the seed and the last datagrams sent, for a test that failed.
 func (n *Network) Diagram() string {
-	return fmt.Sprintf("seed %d\n%s", n.seed, strings.Join(n.diagram, "\n"))
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d\n", n.seed)
+	for _, line := range n.diagram {
+		fmt.Fprintf(&b, "%12v  ", line.at.Sub(n.start).Round(time.Millisecond))
+		fmt.Fprintf(&b, line.format+"\n", line.args...)
+	}
+	return b.String()
 }
+
+// A note is one line of the diagram. It is put into words only if it is read.
+type note struct {
+	at     time.Time
+	format string
+	args   []any
+}
+
+type described struct {
+	payload  []byte
+	describe func([]byte) string
+}
+
+func (d described) String() string { return d.describe(d.payload) }
 
 // Note adds a line to the diagram.
 func (n *Network) Note(format string, args ...any) {
@@ -183,12 +207,12 @@ func (n *Network) Note(format string, args ...any) {
 	if len(n.diagram) >= 2*diagramMax {
 		n.diagram = append(n.diagram[:0], n.diagram[diagramMax:]...)
 	}
-	n.diagram = append(n.diagram, fmt.Sprintf("%12v  ", n.now.Sub(n.start).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+	n.diagram = append(n.diagram, note{n.now, format, args})
 }
 
 func (n *Network) log(format string, from, to netip.AddrPort, payload []byte) {
 	if n.describe != nil {
-		n.Note(format, from, to, n.describe(payload))
+		n.Note(format, from, to, described{payload, n.describe})
 	}
 }
 
