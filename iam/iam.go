@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"log/slog"
 	"regexp"
 )
 
@@ -18,6 +19,9 @@ func (Secret) String() string { return "(secret)" }
 // GoString hides the secret.
 func (Secret) GoString() string { return "(secret)" }
 
+// LogValue hides the secret.
+func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
 // An AccessKey signs requests in the name of an account's root or of a user.
 type AccessKey struct {
 	ID      string `json:"id"` // 16 to 128 word characters: "AKIAIOSFODNN7EXAMPLE"
@@ -26,6 +30,9 @@ type AccessKey struct {
 	User    string `json:"user,omitempty"`   // empty: the account's root
 	UserID  string `json:"userId,omitempty"` // AWS's unique id of the user: "AIDA…"; empty for root
 }
+
+// LogValue is the id, as the rest follows from it.
+func (k AccessKey) LogValue() slog.Value { return slog.StringValue(k.ID) }
 
 // ARN names who signs with the key.
 func (k AccessKey) ARN() string {

@@ -30,7 +30,6 @@ type exchange struct {
 
 	requestID string
 	start     time.Time
-	page      bool // it was not the API that was asked
 
 	body       []byte
 	parameters wire.Parameters
@@ -267,7 +266,7 @@ func (x *exchange) recoverPanic() {
 		panic(p)
 	}
 	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-	if x.status != 0 || x.page {
+	if x.status != 0 {
 		x.cause = err
 		return
 	}

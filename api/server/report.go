@@ -45,9 +45,6 @@ func (x *exchange) report() {
 	if x.admitted {
 		<-x.inFlight
 	}
-	if x.page && x.cause == nil {
-		return
-	}
 	service, action, code := unknown, unknown, "OK"
 	if x.service != nil {
 		service = x.service.Model.Name
@@ -59,7 +56,7 @@ func (x *exchange) report() {
 	if x.code != "" {
 		code = string(x.code)
 	}
-	if x.status >= 500 || x.page {
+	if x.status >= 500 {
 		level = slog.LevelError
 	}
 	elapsed := x.cfg.Now().Sub(x.start)

@@ -106,13 +106,12 @@ func New(cfg Config, services ...Service) *Server {
 // ServeHTTP is the life of a request, step by step. The first step that fails
 // ends it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.servePage(w, r) {
+		return
+	}
 	x := s.newExchange(w, r)
 	defer x.report()
 	defer x.recoverPanic()
-	if s.servePage(w, r) {
-		x.page = true
-		return
-	}
 	for _, step := range []func() error{
 		x.checkHTTP,
 		x.readBody,
@@ -131,7 +130,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.answer()
 }
 
-// servePage serves what is not the API, and tells whether it did.
+// servePage serves what is asked by operators' tools rather than by callers, and
+// tells whether it did.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) bool {
 	switch r.URL.Path {
 	case "/healthz":

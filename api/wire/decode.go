@@ -272,7 +272,7 @@ func (f *field) text(v reflect.Value, p Parameter) error {
 	length := int64(utf8.RuneCountInString(p.Value))
 	switch {
 	case f.enum != nil && p.Value != "" && !slices.Contains(f.enum, p.Value):
-		return f.invalid(p, "It must be one of "+strings.Join(f.enum, ", "))
+		return f.invalid(p, f.choices())
 	case !f.list && f.min != nil && length < *f.min && p.Value != "":
 		return f.invalid(p, "It must have at least "+strconv.FormatInt(*f.min, 10)+" characters")
 	case !f.list && f.max != nil && length > *f.max:
@@ -280,6 +280,15 @@ func (f *field) text(v reflect.Value, p Parameter) error {
 	}
 	v.SetString(p.Value)
 	return nil
+}
+
+// choices says what the values of an enumeration are, if that can be read at a
+// glance.
+func (f *field) choices() string {
+	if len(f.enum) > choicesMax {
+		return "It must be one of the " + strconv.Itoa(len(f.enum)) + " values that the API reference lists"
+	}
+	return "It must be one of " + strings.Join(f.enum, ", ")
 }
 
 func (f *field) integer(v reflect.Value, p Parameter, bits int) error {

@@ -42,6 +42,7 @@ const (
 	depthMax       = 16         // structures within structures; EC2's deepest input has 6
 	ignoredMax     = 16         // names of unknown parameters that Decode tells
 	quotedMax      = 100        // bytes of a bad value that an error repeats
+	choicesMax     = 20         // values of an enumeration that an error lists
 )
 
 // The codes that an Error can have.
