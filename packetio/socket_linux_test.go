@@ -12,10 +12,18 @@ import (
 	"causeway.dev/internal/netlab"
 )
 
-func listenUDP(t *testing.T, ns, address string, offload bool) *KernelSocket {
+// do runs f inside a host: what it opens belongs there.
+func do(t *testing.T, host *netlab.Host, f func() error) {
+	t.Helper()
+	if err := host.Do(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func listenUDP(t *testing.T, ns *netlab.Host, address string, offload bool) *KernelSocket {
 	t.Helper()
 	var s *KernelSocket
-	netlab.Do(t, ns, func() (err error) {
+	do(t, ns, func() (err error) {
 		s, err = ListenUDP(netip.MustParseAddrPort(address), offload)
 		return err
 	})
@@ -54,7 +62,7 @@ func TestUDP(t *testing.T) {
 		{"IPv6 coalesced", "[::1]:4500", "[::1]:4501", true, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ns := netlab.New(t)
+			ns := netlab.New(t).Host("a")
 			a, b := listenUDP(t, ns, tt.a, tt.sends), listenUDP(t, ns, tt.b, tt.takes)
 			// Runs of equal lengths, shorter lasts, a change of TOS, an empty
 			// one, more than one message's and one call's worth.
@@ -86,9 +94,10 @@ func TestUDP(t *testing.T) {
 // A refused datagram does not keep back its neighbours, and one too large for
 // the route goes in fragments, whether or not it could be segmented.
 func TestUDPSendsAroundFaults(t *testing.T) {
-	nsA, nsB := netlab.New(t), netlab.New(t)
-	endA, _ := netlab.Join(t, nsA, "192.0.2.1/24", nsB, "192.0.2.2/24")
-	netlab.Run(t, nsA, "ip", "link", "set", endA, "mtu", "1200")
+	lab := netlab.New(t)
+	nsA, nsB := lab.Host("a"), lab.Host("b")
+	lab.Connect(nsA, "eth0", "192.0.2.1/24", nsB, "eth0", "192.0.2.2/24")
+	nsA.Run("ip", "link", "set", "eth0", "mtu", "1200")
 	a, b := listenUDP(t, nsA, "192.0.2.1:4500", true), listenUDP(t, nsB, "192.0.2.2:4500", true)
 	nowhere := netip.MustParseAddrPort("198.51.100.9:4500")
 	batch := []Datagram{
@@ -116,13 +125,13 @@ func TestUDPSendsAroundFaults(t *testing.T) {
 func TestESPSocket(t *testing.T) {
 	for _, tt := range []struct{ name, a, b string }{{"IPv4", "127.0.0.1", "127.0.0.2"}, {"IPv6", "fd00::1", "fd00::2"}} {
 		t.Run(tt.name, func(t *testing.T) {
-			ns := netlab.New(t)
+			ns := netlab.New(t).Host("a")
 			if tt.name == "IPv6" {
-				netlab.Run(t, ns, "ip", "address", "add", tt.a+"/128", "dev", "lo", "nodad")
-				netlab.Run(t, ns, "ip", "address", "add", tt.b+"/128", "dev", "lo", "nodad")
+				ns.Run("ip", "address", "add", tt.a+"/128", "dev", "lo", "nodad")
+				ns.Run("ip", "address", "add", tt.b+"/128", "dev", "lo", "nodad")
 			}
 			var a, b *KernelSocket
-			netlab.Do(t, ns, func() (err error) {
+			do(t, ns, func() (err error) {
 				if a, err = ListenESP(netip.MustParseAddr(tt.a)); err != nil {
 					return err
 				}
@@ -145,7 +154,7 @@ func TestESPSocket(t *testing.T) {
 }
 
 func TestCloseEndsReadBatch(t *testing.T) {
-	s := listenUDP(t, netlab.New(t), "127.0.0.1:0", true)
+	s := listenUDP(t, netlab.New(t).Host("a"), "127.0.0.1:0", true)
 	time.AfterFunc(20*time.Millisecond, func() { s.Close() })
 	if _, err := s.ReadBatch(); !errors.Is(err, os.ErrClosed) {
 		t.Fatalf("ReadBatch = %v, want %v", err, os.ErrClosed)
@@ -156,7 +165,7 @@ func TestCloseEndsReadBatch(t *testing.T) {
 }
 
 func TestSocketNoAllocations(t *testing.T) {
-	ns := netlab.New(t)
+	ns := netlab.New(t).Host("a")
 	a, b := listenUDP(t, ns, "127.0.0.1:0", true), listenUDP(t, ns, "127.0.0.2:0", true)
 	batch := make([]Datagram, 20)
 	for i := range batch {

@@ -13,28 +13,28 @@ import (
 	"causeway.dev/packet"
 )
 
-func openTUN(t *testing.T, ns, name, address string) *TUN {
+func openTUN(t *testing.T, ns *netlab.Host, name, address string) *TUN {
 	t.Helper()
 	var tun *TUN
-	netlab.Do(t, ns, func() (err error) {
+	do(t, ns, func() (err error) {
 		tun, err = OpenTUN(name, 1400)
 		return err
 	})
 	t.Cleanup(func() { tun.Close() })
-	netlab.Run(t, ns, "sysctl", "-qw", "net.ipv6.conf."+name+".disable_ipv6=1")
-	netlab.Run(t, ns, "ip", "address", "add", address, "dev", name)
-	netlab.Run(t, ns, "ip", "link", "set", name, "up")
+	ns.Run("sysctl", "-qw", "net.ipv6.conf."+name+".disable_ipv6=1")
+	ns.Run("ip", "address", "add", address, "dev", name)
+	ns.Run("ip", "link", "set", name, "up")
 	return tun
 }
 
 func TestTUN(t *testing.T) {
-	ns := netlab.New(t)
+	ns := netlab.New(t).Host("a")
 	tun := openTUN(t, ns, "vpn1", "10.9.0.1/24")
 	if tun.Name() != "vpn1" {
 		t.Fatalf("name %q", tun.Name())
 	}
 	var conn *net.UDPConn
-	netlab.Do(t, ns, func() (err error) {
+	do(t, ns, func() (err error) {
 		conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 9, 0, 1), Port: 7000})
 		return err
 	})
@@ -78,7 +78,7 @@ func TestTUN(t *testing.T) {
 }
 
 func TestTUNInterruptAndClose(t *testing.T) {
-	tun := openTUN(t, netlab.New(t), "vpn1", "10.9.0.1/24")
+	tun := openTUN(t, netlab.New(t).Host("a"), "vpn1", "10.9.0.1/24")
 	batch := NewBatch(0, 0)
 	time.AfterFunc(20*time.Millisecond, func() { _ = tun.Interrupt() })
 	for range 2 {
@@ -99,7 +99,8 @@ func TestTUNInterruptAndClose(t *testing.T) {
 // hardware (segments, checksums) is done, and what is coalesced comes out
 // whole. A counter proves that super-packets were taken and given.
 func TestTUNOffloadCarriesTCP(t *testing.T) {
-	nsA, nsB := netlab.New(t), netlab.New(t)
+	lab := netlab.New(t)
+	nsA, nsB := lab.Host("a"), lab.Host("b")
 	a, b := openTUN(t, nsA, "vpn1", "10.9.0.1/24"), openTUN(t, nsB, "vpn1", "10.9.0.2/24")
 	for _, way := range [][2]*TUN{{a, b}, {b, a}} {
 		go func() {
@@ -115,7 +116,7 @@ func TestTUNOffloadCarriesTCP(t *testing.T) {
 		}()
 	}
 	var listener net.Listener
-	netlab.Do(t, nsB, func() (err error) {
+	do(t, nsB, func() (err error) {
 		listener, err = net.Listen("tcp4", "10.9.0.2:80")
 		return err
 	})
@@ -132,7 +133,7 @@ func TestTUNOffloadCarriesTCP(t *testing.T) {
 		sent <- err
 	}()
 	var conn net.Conn
-	netlab.Do(t, nsA, func() (err error) {
+	do(t, nsA, func() (err error) {
 		conn, err = net.DialTimeout("tcp4", "10.9.0.2:80", 3*time.Second)
 		return err
 	})
@@ -147,7 +148,7 @@ func TestTUNOffloadCarriesTCP(t *testing.T) {
 	}
 	// 4 MiB in segments of 1,348 bytes would be 3,111 packets.
 	var received int
-	for i, field := range bytes.Fields([]byte(netlab.Run(t, nsA, "cat", "/sys/class/net/vpn1/statistics/rx_packets"))) {
+	for i, field := range bytes.Fields([]byte(nsA.Run("cat", "/sys/class/net/vpn1/statistics/rx_packets"))) {
 		if i == 0 {
 			for _, c := range field {
 				received = received*10 + int(c-'0')

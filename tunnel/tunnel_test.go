@@ -187,6 +187,9 @@ func TestRoundTrip(t *testing.T) {
 					t.Fatalf("%x came out, %x went in", got, p)
 				}
 				a, b := l.a.tunnel.Counters(), l.b.tunnel.Counters()
+				for end := time.Now().Add(time.Second); (a.OutboundPackets < count || b.LastOutbound.IsZero()) && time.Now().Before(end); { // counted once sent
+					a, b = l.a.tunnel.Counters(), l.b.tunnel.Counters()
+				}
 				if a.OutboundPackets != count || a.OutboundBytes != sum || b.InboundPackets != count || b.InboundBytes != sum || a.InboundPackets != 1 || a.InboundBytes != 100 {
 					t.Fatalf("counters %+v and %+v, want %d packets of %d bytes", a, b, count, sum)
 				}
