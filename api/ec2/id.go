@@ -20,11 +20,16 @@ const (
 
 // newID makes up an id: "vpc-0123456789abcdef0" for the prefix "vpc".
 func (s *Service) newID(prefix string) string {
-	var b [(idDigits + 1) / 2]byte
-	if _, err := io.ReadFull(s.rand, b[:]); err != nil {
-		panic(fmt.Sprintf("read %d random bytes: %v", len(b), err)) // crypto/rand never fails
+	return prefix + "-" + hex.EncodeToString(s.random((idDigits + 1) / 2))[:idDigits]
+}
+
+// random returns n random bytes.
+func (s *Service) random(n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(s.rand, b); err != nil {
+		panic(fmt.Sprintf("read %d random bytes: %v", n, err)) // crypto/rand never fails
 	}
-	return prefix + "-" + hex.EncodeToString(b[:])[:idDigits]
+	return b
 }
 
 // wellFormed reports whether id is the prefix with 8 or 17 lower-case

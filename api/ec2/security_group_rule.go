@@ -224,7 +224,7 @@ func (s *Service) authorize(ctx context.Context, c server.Caller, q ruleChange) 
 	if err != nil {
 		return nil, err
 	}
-	return answer, s.update(ctx, c, q.dryRun, func(w writer) error {
+	err = s.update(ctx, c, q.dryRun, func(w writer) error {
 		g, err := securityGroups.get(w.reader, *q.groupID)
 		if err != nil {
 			return err
@@ -248,6 +248,7 @@ func (s *Service) authorize(ctx context.Context, c server.Caller, q ruleChange) 
 		securityGroups.put(w, g)
 		return nil
 	})
+	return answer, err
 }
 
 // sameRule returns where a group has a rule for the same traffic, or -1.
@@ -291,7 +292,7 @@ func (s *Service) revoke(ctx context.Context, c server.Caller, q ruleChange) (an
 	if len(rules) == 0 && len(q.ids) == 0 {
 		return nil, resource.Missing("IpPermissions")
 	}
-	return answer, s.update(ctx, c, q.dryRun, func(w writer) error {
+	err = s.update(ctx, c, q.dryRun, func(w writer) error {
 		g, err := securityGroups.get(w.reader, *q.groupID)
 		if err != nil {
 			return err
@@ -314,6 +315,7 @@ func (s *Service) revoke(ctx context.Context, c server.Caller, q ruleChange) (an
 		securityGroups.put(w, g)
 		return nil
 	})
+	return answer, err
 }
 
 // findRules returns where a group has the rules that are given by id or by what

@@ -97,7 +97,18 @@ type actions map[string]server.Handler
 func (s *Service) Server() server.Service {
 	all := actions{}
 	for _, part := range []actions{
+		s.vpcActions(),
+		s.subnetActions(),
+		s.routeTableActions(),
+		s.routeActions(),
+		s.networkACLActions(),
+		s.securityGroupActions(),
+		s.securityGroupRuleActions(),
+		s.instanceActions(),
+		s.hostActions(),
+		s.networkInterfaceActions(),
 		s.tagActions(),
+		s.regionActions(),
 		s.siteToSiteActions(),
 	} {
 		maps.Copy(all, part)

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"encoding/base64"
 	"net/netip"
 	"time"
 
@@ -86,3 +87,6 @@ func answers[T, U any](items []T, f func(*T) *U) []U {
 func contains(outer, inner netip.Prefix) bool {
 	return outer.Bits() <= inner.Bits() && outer.Contains(inner.Addr())
 }
+
+// base64Text is how answers show bytes; none are the empty text.
+func base64Text(b []byte) string { return base64.StdEncoding.EncodeToString(b) }

@@ -1,0 +1,337 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	model "causeway.dev/api/model/ec2"
+	"causeway.dev/api/server"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+func (s *Service) instanceActions() actions {
+	return actions{
+		"RunInstances":              server.Operation(s.RunInstances),
+		"TerminateInstances":        server.Operation(s.TerminateInstances),
+		"DescribeInstances":         server.Operation(s.DescribeInstances),
+		"DescribeInstanceStatus":    server.Operation(s.DescribeInstanceStatus),
+		"DescribeInstanceAttribute": server.Operation(s.DescribeInstanceAttribute),
+		"ModifyInstanceAttribute":   server.Operation(s.ModifyInstanceAttribute),
+		"GetConsoleOutput":          server.Operation(s.GetConsoleOutput),
+	}
+}
+
+const codeInstanceLimitExceeded resource.Code = "InstanceLimitExceeded"
+
+// instanceStateCodes are what answers have beside the names of states.
+var instanceStateCodes = map[string]int32{
+	resource.InstancePending:      0,
+	resource.InstanceRunning:      16,
+	resource.InstanceShuttingDown: 32,
+	resource.InstanceTerminated:   48,
+}
+
+// instanceState returns the state of an instance, and why it is not running:
+// what was asked of it decides which way it goes, what was seen how far it is.
+func instanceState(r reader, v *resource.Instance) (state, reason string) {
+	status, _ := store.InstanceStatuses.Get(r.Reader, r.scope, v.ID)
+	switch {
+	case v.Wanted == resource.InstanceRunning && status.State == resource.InstanceRunning:
+		return resource.InstanceRunning, ""
+	case v.Wanted == resource.InstanceRunning:
+		return resource.InstancePending, status.Reason
+	case v.Deleted != nil || status.State == resource.InstanceTerminated:
+		return resource.InstanceTerminated, ""
+	default:
+		return resource.InstanceShuttingDown, status.Reason
+	}
+}
+
+func stateAnswer(name string) *model.InstanceState {
+	return &model.InstanceState{Code: new(instanceStateCodes[name]), Name: &name}
+}
+
+// TerminateInstances ends instances: all that are named, or none. Those that
+// have ended stay visible for a while, and may be named again.
+func (s *Service) TerminateInstances(ctx context.Context, c server.Caller, in *model.TerminateInstancesInput) (*model.TerminateInstancesOutput, error) {
+	var out model.TerminateInstancesOutput
+	err := s.update(ctx, c, in.DryRun, func(w writer) error {
+		out.TerminatingInstances = nil
+		for _, id := range in.InstanceIds {
+			v, err := instances.get(w.reader, id)
+			if err != nil {
+				return err
+			}
+			if v.DisableAPITermination && v.Wanted == resource.InstanceRunning {
+				return resource.Errorf(resource.CodeOperationNotPermitted, "The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", v.ID)
+			}
+			before, _ := instanceState(w.reader, &v)
+			if v.Wanted != resource.InstanceTerminated {
+				v.Wanted = resource.InstanceTerminated
+				instances.put(w, v)
+			}
+			after, _ := instanceState(w.reader, &v)
+			out.TerminatingInstances = append(out.TerminatingInstances, model.InstanceStateChange{
+				InstanceId: &v.ID, PreviousState: stateAnswer(before), CurrentState: stateAnswer(after),
+			})
+		}
+		return nil
+	})
+	return &out, err
+}
+
+// An instanceView shows instances with what follows from other records.
+type instanceView struct {
+	service *Service
+	reader  reader
+}
+
+func (s *Service) newInstanceView(r reader) instanceView { return instanceView{service: s, reader: r} }
+
+// nic returns the primary network interface, or nil once it is gone.
+func (view instanceView) nic(v *resource.Instance) *resource.NetworkInterface {
+	if len(v.Interfaces) == 0 {
+		return nil
+	}
+	nic, ok := networkInterfaces.table.Get(view.reader.Reader, view.reader.scope, v.Interfaces[0])
+	if !ok || nic.Instance != v.ID {
+		return nil
+	}
+	return &nic
+}
+
+func (view instanceView) answer(v *resource.Instance) *model.Instance {
+	state, reason := instanceState(view.reader, v)
+	host := view.service.config.Host
+	answer := &model.Instance{
+		AmiLaunchIndex: &v.LaunchIndex,
+		Architecture:   str(host.Architecture),
+		ClientToken:    str(v.ClientToken),
+		CpuOptions:     &model.CpuOptions{CoreCount: new(int32(host.CPUs)), ThreadsPerCore: new(int32(1))},
+		EbsOptimized:   new(false),
+		ImageId:        &v.Image,
+		InstanceId:     &v.ID,
+		InstanceType:   &v.InstanceType,
+		KeyName:        str(v.KeyName),
+		LaunchTime:     timestamp(v.Created),
+		MetadataOptions: &model.InstanceMetadataOptionsResponse{
+			HttpEndpoint: new(model.InstanceMetadataEndpointStateDisabled), HttpPutResponseHopLimit: new(int32(1)),
+			HttpTokens: new(model.HttpTokensStateOptional), State: new(model.InstanceMetadataOptionsStateApplied),
+		},
+		Monitoring: &model.Monitoring{State: new(model.MonitoringStateDisabled)},
+		Placement: &model.Placement{
+			AvailabilityZone: &v.Zone, AvailabilityZoneId: str(view.service.zoneIDOf(v.Region, v.Zone)), Tenancy: new(model.TenancyDefault),
+		},
+		RootDeviceType: new(model.RootDeviceTypeInstanceStore),
+		State:          stateAnswer(state),
+		Tags:           tagSet(v.Tags),
+	}
+	if reason != "" {
+		answer.StateReason = &model.StateReason{Code: new("Server.InternalError"), Message: &reason}
+	}
+	nic := view.nic(v)
+	if nic == nil || state == resource.InstanceTerminated {
+		return answer
+	}
+	answer.NetworkInterfaces = []model.InstanceNetworkInterface{*view.interfaceAnswer(nic)}
+	answer.PrivateDnsName = str(privateName(v.Region, nic.Address))
+	answer.PrivateDnsNameOptions = &model.PrivateDnsNameOptionsResponse{
+		EnableResourceNameDnsAAAARecord: new(false), EnableResourceNameDnsARecord: new(false), HostnameType: new(model.HostnameTypeIpName),
+	}
+	answer.PrivateIpAddress = addressText(nic.Address)
+	answer.SecurityGroups = groupIdentifiers(view.reader, nic.Groups)
+	answer.SourceDestCheck = &nic.SourceDestCheck
+	answer.SubnetId, answer.VpcId = &v.Subnet, &v.VPC
+	return answer
+}
+
+func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.InstanceNetworkInterface {
+	name := str(privateName(nic.Region, nic.Address))
+	return &model.InstanceNetworkInterface{
+		Attachment: &model.InstanceNetworkInterfaceAttachment{
+			AttachTime: timestamp(nic.Created), AttachmentId: &nic.AttachmentID, DeleteOnTermination: &nic.DeleteOnTermination,
+			DeviceIndex: &nic.DeviceIndex, NetworkCardIndex: new(int32(0)), Status: new(model.AttachmentStatusAttached),
+		},
+		Description:        &nic.Description,
+		Groups:             groupIdentifiers(view.reader, nic.Groups),
+		InterfaceType:      new(interfaceType),
+		MacAddress:         &nic.MAC,
+		NetworkInterfaceId: &nic.ID,
+		OwnerId:            &nic.Account,
+		PrivateDnsName:     name,
+		PrivateIpAddress:   addressText(nic.Address),
+		PrivateIpAddresses: []model.InstancePrivateIpAddress{{Primary: new(true), PrivateDnsName: name, PrivateIpAddress: addressText(nic.Address)}},
+		SourceDestCheck:    &nic.SourceDestCheck,
+		Status:             &nic.Status,
+		SubnetId:           &nic.Subnet,
+		VpcId:              &nic.VPC,
+	}
+}
+
+// groupIdentifiers shows security groups by id and name.
+func groupIdentifiers(r reader, ids []string) []model.GroupIdentifier {
+	return mapped(ids, func(id *string) model.GroupIdentifier {
+		g, _ := securityGroups.table.Get(r.Reader, r.scope, *id)
+		return model.GroupIdentifier{GroupId: id, GroupName: str(g.Name)}
+	})
+}
+
+// privateName is the name of an address of an instance, as AWS forms it.
+func privateName(region string, a netip.Addr) string {
+	domain := region + ".compute.internal"
+	if region == "us-east-1" {
+		domain = "ec2.internal"
+	}
+	return "ip-" + strings.ReplaceAll(a.String(), ".", "-") + "." + domain
+}
+
+func (view instanceView) fields() fields[resource.Instance] {
+	type instance = resource.Instance
+	state := func(_ reader, v *instance) string { name, _ := instanceState(view.reader, v); return name }
+	f := fields[instance]{
+		"architecture":         func(reader, *instance) []string { return one(view.service.config.Host.Architecture) },
+		"availability-zone":    func(_ reader, v *instance) []string { return one(v.Zone) },
+		"availability-zone-id": func(_ reader, v *instance) []string { return one(view.service.zoneIDOf(v.Region, v.Zone)) },
+		"client-token":         func(_ reader, v *instance) []string { return one(v.ClientToken) },
+		"ebs-optimized":        func(reader, *instance) []string { return truth(false) },
+		"image-id":             func(_ reader, v *instance) []string { return one(v.Image) },
+		"instance-id":          func(_ reader, v *instance) []string { return one(v.ID) },
+		"instance-state-code":  func(r reader, v *instance) []string { return one(strconv.Itoa(int(instanceStateCodes[state(r, v)]))) },
+		"instance-state-name":  func(r reader, v *instance) []string { return one(state(r, v)) },
+		"instance-type":        func(_ reader, v *instance) []string { return one(v.InstanceType) },
+		"key-name":             func(_ reader, v *instance) []string { return one(v.KeyName) },
+		"launch-index":         func(_ reader, v *instance) []string { return one(strconv.Itoa(int(v.LaunchIndex))) },
+		"launch-time":          func(_ reader, v *instance) []string { return one(timeText(v.Created)) },
+		"monitoring-state":     func(reader, *instance) []string { return one(model.MonitoringStateDisabled) },
+		"owner-id":             func(_ reader, v *instance) []string { return one(v.Account) },
+		"reservation-id":       func(_ reader, v *instance) []string { return one(v.Reservation) },
+		"root-device-type":     func(reader, *instance) []string { return one(model.RootDeviceTypeInstanceStore) },
+		"subnet-id":            func(_ reader, v *instance) []string { return one(v.Subnet) },
+		"tenancy":              func(reader, *instance) []string { return one(model.TenancyDefault) },
+		"vpc-id":               func(_ reader, v *instance) []string { return one(v.VPC) },
+		"state-reason-message": func(_ reader, v *instance) []string { _, reason := instanceState(view.reader, v); return one(reason) },
+	}
+	// Filters of the primary interface: by their names here, and those that
+	// the instance has of its own.
+	own := map[string]string{
+		"private-dns-name":   "private-dns-name",
+		"private-ip-address": "private-ip-address",
+		"source-dest-check":  "source-dest-check",
+		"group-id":           "instance.group-id",
+		"group-name":         "instance.group-name",
+	}
+	for name, values := range view.service.networkInterfaceFields() {
+		ofNIC := func(r reader, v *instance) []string {
+			if nic := view.nic(v); nic != nil {
+				return values(r, nic)
+			}
+			return nil
+		}
+		f["network-interface."+name] = ofNIC
+		if alias, ok := own[name]; ok {
+			f[alias] = ofNIC
+		}
+	}
+	return f
+}
+
+// timeText is how filters spell a time.
+func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// DescribeInstances lists instances by the request that launched them.
+func (s *Service) DescribeInstances(_ context.Context, c server.Caller, in *model.DescribeInstancesInput) (*model.DescribeInstancesOutput, error) {
+	view := s.newInstanceView(s.read(c))
+	found, next, err := describe(view.reader, instances, view.fields(), query{"DescribeInstances", in.DryRun, in.InstanceIds, in.Filters, in.MaxResults, in.NextToken})
+	if err != nil {
+		return nil, err
+	}
+	out := &model.DescribeInstancesOutput{NextToken: next}
+	at := make(map[string]int) // by reservation
+	for i := range found {
+		v := &found[i]
+		if _, ok := at[v.Reservation]; !ok {
+			at[v.Reservation] = len(out.Reservations)
+			out.Reservations = append(out.Reservations, model.Reservation{OwnerId: &v.Account, ReservationId: &v.Reservation})
+		}
+		r := &out.Reservations[at[v.Reservation]]
+		r.Instances = append(r.Instances, *view.answer(v))
+	}
+	return out, nil
+}
+
+// DescribeInstanceStatus tells the health of instances: of those that run, or of
+// all that are asked for.
+func (s *Service) DescribeInstanceStatus(_ context.Context, c server.Caller, in *model.DescribeInstanceStatusInput) (*model.DescribeInstanceStatusOutput, error) {
+	view := s.newInstanceView(s.read(c))
+	f := view.fields()
+	summary := func(_ reader, v *resource.Instance) []string { status, _ := view.health(v); return one(status) }
+	reachability := func(_ reader, v *resource.Instance) []string { _, reachable := view.health(v); return one(reachable) }
+	for _, of := range []string{"instance-status", "system-status"} {
+		f[of+".status"], f[of+".reachability"] = summary, reachability
+	}
+	chosen := query{"DescribeInstanceStatus", in.DryRun, in.InstanceIds, in.Filters, in.MaxResults, in.NextToken}
+	if !val(in.IncludeAllInstances) {
+		chosen.filters = append(slices.Clone(in.Filters), model.Filter{Name: new("instance-state-name"), Values: []string{resource.InstanceRunning}})
+	}
+	found, next, err := describe(view.reader, instances, f, chosen)
+	if err != nil {
+		return nil, err
+	}
+	return &model.DescribeInstanceStatusOutput{InstanceStatuses: answers(found, view.status), NextToken: next}, nil
+}
+
+// health says how an instance is, as far as its node sees: one that runs is.
+func (view instanceView) health(v *resource.Instance) (summary, reachability string) {
+	switch state, _ := instanceState(view.reader, v); state {
+	case resource.InstanceRunning:
+		return model.SummaryStatusOk, model.StatusTypePassed
+	case resource.InstancePending:
+		return model.SummaryStatusInitializing, model.StatusTypeInitializing
+	default:
+		return model.SummaryStatusNotApplicable, ""
+	}
+}
+
+func (view instanceView) status(v *resource.Instance) *model.InstanceStatus {
+	state, _ := instanceState(view.reader, v)
+	status, reachability := view.health(v)
+	summary := &model.InstanceStatusSummary{Status: &status}
+	if reachability != "" {
+		summary.Details = []model.InstanceStatusDetails{{Name: new(model.StatusNameReachability), Status: &reachability}}
+	}
+	return &model.InstanceStatus{
+		AvailabilityZone: &v.Zone, AvailabilityZoneId: str(view.service.zoneIDOf(v.Region, v.Zone)), InstanceId: &v.ID,
+		InstanceState: stateAnswer(state), InstanceStatus: summary, SystemStatus: summary,
+	}
+}
+
+// consoleMax is the number of bytes of console output that AWS keeps.
+const consoleMax = 64 * 1024
+
+// GetConsoleOutput returns the newest that an instance printed.
+func (s *Service) GetConsoleOutput(ctx context.Context, c server.Caller, in *model.GetConsoleOutputInput) (*model.GetConsoleOutputOutput, error) {
+	v, err := instances.get(s.read(c), val(in.InstanceId))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDryRun(in.DryRun); err != nil {
+		return nil, err
+	}
+	out := &model.GetConsoleOutputOutput{InstanceId: &v.ID}
+	if s.config.Console == nil {
+		return out, nil
+	}
+	output, at, err := s.config.Console.ConsoleOutput(ctx, v.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read the console of %s: %w", v.ID, err)
+	}
+	output = output[max(0, len(output)-consoleMax):]
+	out.Output, out.Timestamp = str(base64Text(output)), timestamp(at)
+	return out, nil
+}

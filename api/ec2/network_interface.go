@@ -1,0 +1,181 @@
+package ec2
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	model "causeway.dev/api/model/ec2"
+	"causeway.dev/api/server"
+	"causeway.dev/resource"
+)
+
+func (s *Service) networkInterfaceActions() actions {
+	return actions{
+		"DescribeNetworkInterfaces":         server.Operation(s.DescribeNetworkInterfaces),
+		"DescribeNetworkInterfaceAttribute": server.Operation(s.DescribeNetworkInterfaceAttribute),
+		"ModifyNetworkInterfaceAttribute":   server.Operation(s.ModifyNetworkInterfaceAttribute),
+	}
+}
+
+// interfaceType is what instances' network interfaces are.
+const interfaceType = "interface"
+
+// networkInterfaceFields are also the filters "network-interface.…" of instances.
+func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
+	type nic = resource.NetworkInterface
+	address := func(_ reader, v *nic) []string { return one(v.Address.String()) }
+	groupNames := func(r reader, v *nic) []string {
+		return mapped(groupIdentifiers(r, v.Groups), func(g *model.GroupIdentifier) string { return val(g.GroupName) })
+	}
+	attached := func(f func(v *nic) []string) func(reader, *nic) []string {
+		return func(_ reader, v *nic) []string {
+			if v.Instance == "" {
+				return nil
+			}
+			return f(v)
+		}
+	}
+	return fields[nic]{
+		"addresses.primary":                func(reader, *nic) []string { return truth(true) },
+		"addresses.private-ip-address":     address,
+		"attachment.attach-time":           attached(func(v *nic) []string { return one(timeText(v.Created)) }),
+		"attachment.attachment-id":         attached(func(v *nic) []string { return one(v.AttachmentID) }),
+		"attachment.delete-on-termination": attached(func(v *nic) []string { return truth(v.DeleteOnTermination) }),
+		"attachment.device-index":          attached(func(v *nic) []string { return one(strconv.Itoa(int(v.DeviceIndex))) }),
+		"attachment.instance-id":           attached(func(v *nic) []string { return one(v.Instance) }),
+		"attachment.instance-owner-id":     attached(func(v *nic) []string { return one(v.Account) }),
+		"attachment.status":                attached(func(*nic) []string { return one(model.AttachmentStatusAttached) }),
+		"availability-zone":                func(_ reader, v *nic) []string { return one(v.Zone) },
+		"availability-zone-id":             func(_ reader, v *nic) []string { return one(s.zoneIDOf(v.Region, v.Zone)) },
+		"description":                      func(_ reader, v *nic) []string { return one(v.Description) },
+		"group-id":                         func(_ reader, v *nic) []string { return v.Groups },
+		"group-name":                       groupNames,
+		"interface-type":                   func(reader, *nic) []string { return one(interfaceType) },
+		"mac-address":                      func(_ reader, v *nic) []string { return one(v.MAC) },
+		"network-interface-id":             func(_ reader, v *nic) []string { return one(v.ID) },
+		"owner-id":                         func(_ reader, v *nic) []string { return one(v.Account) },
+		"private-dns-name":                 func(_ reader, v *nic) []string { return one(privateName(v.Region, v.Address)) },
+		"private-ip-address":               address,
+		"requester-managed":                func(reader, *nic) []string { return truth(false) },
+		"source-dest-check":                func(_ reader, v *nic) []string { return truth(v.SourceDestCheck) },
+		"status":                           func(_ reader, v *nic) []string { return one(v.Status) },
+		"subnet-id":                        func(_ reader, v *nic) []string { return one(v.Subnet) },
+		"vpc-id":                           func(_ reader, v *nic) []string { return one(v.VPC) },
+	}
+}
+
+// DescribeNetworkInterfaces lists network interfaces.
+func (s *Service) DescribeNetworkInterfaces(_ context.Context, c server.Caller, in *model.DescribeNetworkInterfacesInput) (*model.DescribeNetworkInterfacesOutput, error) {
+	r := s.read(c)
+	found, next, err := describe(r, networkInterfaces, s.networkInterfaceFields(), query{"DescribeNetworkInterfaces", in.DryRun, in.NetworkInterfaceIds, in.Filters, in.MaxResults, in.NextToken})
+	if err != nil {
+		return nil, err
+	}
+	answer := func(v *resource.NetworkInterface) *model.NetworkInterface { return s.networkInterfaceAnswer(r, v) }
+	return &model.DescribeNetworkInterfacesOutput{NetworkInterfaces: answers(found, answer), NextToken: next}, nil
+}
+
+func (s *Service) networkInterfaceAnswer(r reader, v *resource.NetworkInterface) *model.NetworkInterface {
+	name := str(privateName(v.Region, v.Address))
+	return &model.NetworkInterface{
+		Attachment:         attachmentAnswer(v),
+		AvailabilityZone:   &v.Zone,
+		AvailabilityZoneId: str(s.zoneIDOf(v.Region, v.Zone)),
+		Description:        &v.Description,
+		Groups:             groupIdentifiers(r, v.Groups),
+		InterfaceType:      new(interfaceType),
+		MacAddress:         &v.MAC,
+		NetworkInterfaceId: &v.ID,
+		OwnerId:            &v.Account,
+		PrivateDnsName:     name,
+		PrivateIpAddress:   addressText(v.Address),
+		PrivateIpAddresses: []model.NetworkInterfacePrivateIpAddress{{Primary: new(true), PrivateDnsName: name, PrivateIpAddress: addressText(v.Address)}},
+		RequesterManaged:   new(false),
+		SourceDestCheck:    &v.SourceDestCheck,
+		Status:             &v.Status,
+		SubnetId:           &v.Subnet,
+		TagSet:             tagSet(v.Tags),
+		VpcId:              &v.VPC,
+	}
+}
+
+func attachmentAnswer(v *resource.NetworkInterface) *model.NetworkInterfaceAttachment {
+	if v.Instance == "" {
+		return nil
+	}
+	return &model.NetworkInterfaceAttachment{
+		AttachTime: timestamp(v.Created), AttachmentId: &v.AttachmentID, DeleteOnTermination: &v.DeleteOnTermination,
+		DeviceIndex: &v.DeviceIndex, InstanceId: &v.Instance, InstanceOwnerId: &v.Account, NetworkCardIndex: new(int32(0)),
+		Status: new(model.AttachmentStatusAttached),
+	}
+}
+
+// DescribeNetworkInterfaceAttribute tells one attribute of a network interface.
+func (s *Service) DescribeNetworkInterfaceAttribute(_ context.Context, c server.Caller, in *model.DescribeNetworkInterfaceAttributeInput) (*model.DescribeNetworkInterfaceAttributeOutput, error) {
+	r := s.read(c)
+	v, err := networkInterfaces.get(r, val(in.NetworkInterfaceId))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDryRun(in.DryRun); err != nil {
+		return nil, err
+	}
+	out := &model.DescribeNetworkInterfaceAttributeOutput{NetworkInterfaceId: &v.ID}
+	switch val(in.Attribute) {
+	case model.NetworkInterfaceAttributeAttachment:
+		out.Attachment = attachmentAnswer(&v)
+	case model.NetworkInterfaceAttributeDescription:
+		out.Description = &model.AttributeValue{Value: &v.Description}
+	case model.NetworkInterfaceAttributeGroupSet:
+		out.Groups = groupIdentifiers(r, v.Groups)
+	case model.NetworkInterfaceAttributeSourceDestCheck:
+		out.SourceDestCheck = &model.AttributeBooleanValue{Value: &v.SourceDestCheck}
+	case "":
+		return nil, resource.Missing("Attribute")
+	default:
+		return nil, resource.Unsupported("The network interface attribute " + *in.Attribute)
+	}
+	return out, nil
+}
+
+// ModifyNetworkInterfaceAttribute sets one attribute of a network interface.
+func (s *Service) ModifyNetworkInterfaceAttribute(ctx context.Context, c server.Caller, in *model.ModifyNetworkInterfaceAttributeInput) (*model.ModifyNetworkInterfaceAttributeOutput, error) {
+	if err := refuseUnbuilt(
+		member{"AssociatePublicIpAddress", val(in.AssociatePublicIpAddress)},
+		member{"AssociatedSubnetId", in.AssociatedSubnetIds != nil},
+		member{"Attachment", in.Attachment != nil},
+		member{"ConnectionTrackingSpecification", in.ConnectionTrackingSpecification != nil},
+		member{"EnaSrdSpecification", in.EnaSrdSpecification != nil},
+		member{"EnablePrimaryIpv6", val(in.EnablePrimaryIpv6)},
+	); err != nil {
+		return nil, err
+	}
+	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
+		return s.modifyInterface(w, val(in.NetworkInterfaceId), in.SourceDestCheck, in.Groups, in.Description)
+	})
+}
+
+// modifyInterface sets what is given of a network interface.
+func (s *Service) modifyInterface(w writer, id string, sourceDestCheck *model.AttributeBooleanValue, groups []string, description *model.AttributeValue) error {
+	v, err := networkInterfaces.get(w.reader, id)
+	if err != nil {
+		return err
+	}
+	assign(&v.SourceDestCheck, sourceDestCheck)
+	if len(groups) > 0 {
+		if v.Groups, err = s.interfaceGroups(w.reader, v.VPC, slices.Compact(slices.Sorted(slices.Values(groups)))); err != nil {
+			return err
+		}
+	}
+	if description != nil {
+		if v.Description = val(description.Value); len(v.Description) > interfaceDescriptionMax {
+			return resource.InvalidValue("description", v.Description, "A description has at most "+strconv.Itoa(interfaceDescriptionMax)+" bytes.")
+		}
+	}
+	networkInterfaces.put(w, v)
+	return nil
+}
+
+// interfaceDescriptionMax is AWS's bound, in bytes.
+const interfaceDescriptionMax = 255

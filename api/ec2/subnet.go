@@ -1,0 +1,273 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	model "causeway.dev/api/model/ec2"
+	"causeway.dev/api/server"
+	"causeway.dev/resource"
+)
+
+func (s *Service) subnetActions() actions {
+	return actions{
+		"CreateSubnet":          server.Operation(s.CreateSubnet),
+		"DeleteSubnet":          server.Operation(s.DeleteSubnet),
+		"DescribeSubnets":       server.Operation(s.DescribeSubnets),
+		"ModifySubnetAttribute": server.Operation(s.ModifySubnetAttribute),
+	}
+}
+
+// CreateSubnet makes a subnet in one zone of a VPC: the first zone if the caller
+// chose none.
+func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.CreateSubnetInput) (*model.CreateSubnetOutput, error) {
+	if err := refuseUnbuilt(
+		member{"Ipv6CidrBlock", in.Ipv6CidrBlock != nil},
+		member{"Ipv6IpamPoolId", in.Ipv6IpamPoolId != nil},
+		member{"Ipv6Native", val(in.Ipv6Native)},
+		member{"Ipv4IpamPoolId", in.Ipv4IpamPoolId != nil},
+		member{"OutpostArn", in.OutpostArn != nil},
+	); err != nil {
+		return nil, err
+	}
+	if in.CidrBlock == nil {
+		return nil, resource.Missing("CidrBlock")
+	}
+	cidr, err := resource.ParseIPv4CIDR("cidrBlock", *in.CidrBlock)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := s.chooseZone(c.Region, val(in.AvailabilityZone), val(in.AvailabilityZoneId))
+	if err != nil {
+		return nil, err
+	}
+	tags, err := tagsFor(in.TagSpecifications, subnets.kind)
+	if err != nil {
+		return nil, err
+	}
+	var out model.CreateSubnetOutput
+	err = s.update(ctx, c, in.DryRun, func(w writer) error {
+		vpc, err := vpcs.get(w.reader, val(in.VpcId))
+		if err != nil {
+			return err
+		}
+		others := subnets.where(w.reader, func(v *resource.Subnet) bool { return v.VPC == vpc.ID })
+		if err := resource.ValidateSubnetRange(vpc, others, cidr); err != nil {
+			return err
+		}
+		if len(others) >= s.limits.SubnetsPerVPC {
+			return resource.Errorf("SubnetLimitExceeded", "The maximum number of subnets of a VPC has been reached: %d", s.limits.SubnetsPerVPC)
+		}
+		v := resource.Subnet{
+			Meta:  w.newMeta(s.newID(subnets.prefix), tags[subnets.kind]),
+			VPC:   vpc.ID,
+			CIDR:  cidr,
+			Zone:  zone,
+			State: resource.StateAvailable,
+		}
+		subnets.put(w, v)
+		out.Subnet = subnetView{service: s, reader: w.reader}.answer(&v) // no interfaces yet
+		return nil
+	})
+	return &out, err
+}
+
+// chooseZone finds the zone that a request names by name or id.
+func (s *Service) chooseZone(region, name, id string) (string, error) {
+	zones := s.zones(region)
+	if name != "" && id != "" {
+		return "", resource.Errorf(resource.CodeInvalidParameterCombination, "Give AvailabilityZone or AvailabilityZoneId, not both")
+	}
+	for i, zone := range zones {
+		if name == zone || id == zoneID(region, i) || name == "" && id == "" {
+			return zone, nil
+		}
+	}
+	return "", resource.InvalidValue("availabilityZone", name+id, "Subnets can currently only be created in the following availability zones: "+strings.Join(zones, ", ")+".")
+}
+
+// DeleteSubnet removes a subnet that has no network interfaces, and what tied it
+// to a route table.
+func (s *Service) DeleteSubnet(ctx context.Context, c server.Caller, in *model.DeleteSubnetInput) (*model.DeleteSubnetOutput, error) {
+	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
+		v, err := subnets.get(w.reader, val(in.SubnetId))
+		if err != nil {
+			return err
+		}
+		for nic := range networkInterfaces.list(w.reader) {
+			if nic.Subnet == v.ID {
+				return resource.Errorf(resource.CodeDependencyViolation, "The subnet '%s' has dependencies and cannot be deleted: it contains %s", v.ID, nic.ID)
+			}
+		}
+		for table := range routeTables.list(w.reader) {
+			if at := slices.IndexFunc(table.Associations, func(a resource.RouteTableAssociation) bool { return a.Subnet == v.ID }); at >= 0 {
+				table.Associations = slices.Delete(slices.Clone(table.Associations), at, at+1)
+				routeTables.put(w, table)
+			}
+		}
+		subnets.delete(w, v.ID)
+		return nil
+	})
+}
+
+// A subnetView shows subnets with what follows from other records.
+type subnetView struct {
+	service *Service
+	reader  reader
+	used    map[string]int // interfaces by subnet
+}
+
+func (s *Service) newSubnetView(r reader) subnetView {
+	view := subnetView{service: s, reader: r, used: make(map[string]int)}
+	for nic := range networkInterfaces.list(r) {
+		view.used[nic.Subnet]++
+	}
+	return view
+}
+
+func (view subnetView) free(v *resource.Subnet) int { return v.Capacity() - view.used[v.ID] }
+
+func (view subnetView) answer(v *resource.Subnet) *model.Subnet {
+	return &model.Subnet{
+		AssignIpv6AddressOnCreation: new(false),
+		AvailabilityZone:            &v.Zone,
+		AvailabilityZoneId:          str(view.service.zoneIDOf(v.Region, v.Zone)),
+		AvailableIpAddressCount:     new(int32(view.free(v))),
+		CidrBlock:                   new(v.CIDR.String()),
+		DefaultForAz:                new(false),
+		EnableDns64:                 new(false),
+		Ipv6Native:                  new(false),
+		MapCustomerOwnedIpOnLaunch:  new(false),
+		MapPublicIpOnLaunch:         &v.MapPublicIPOnLaunch,
+		OwnerId:                     &v.Account,
+		PrivateDnsNameOptionsOnLaunch: &model.PrivateDnsNameOptionsOnLaunch{
+			EnableResourceNameDnsAAAARecord: new(false),
+			EnableResourceNameDnsARecord:    new(false),
+			HostnameType:                    new(model.HostnameTypeIpName),
+		},
+		State:     &v.State,
+		SubnetArn: view.reader.arn(subnets.kind, v.ID),
+		SubnetId:  &v.ID,
+		Tags:      tagSet(v.Tags),
+		VpcId:     &v.VPC,
+	}
+}
+
+func (view subnetView) fields() fields[resource.Subnet] {
+	type subnet = resource.Subnet
+	no := func(reader, *subnet) []string { return truth(false) }
+	return fields[subnet]{
+		"availability-zone":    func(_ reader, v *subnet) []string { return one(v.Zone) },
+		"availability-zone-id": func(_ reader, v *subnet) []string { return one(view.service.zoneIDOf(v.Region, v.Zone)) },
+		"available-ip-address-count": func(_ reader, v *subnet) []string {
+			return one(strconv.Itoa(view.free(v)))
+		},
+		"cidr-block":                      func(_ reader, v *subnet) []string { return one(v.CIDR.String()) },
+		"default-for-az":                  no,
+		"enable-dns64":                    no,
+		"ipv6-native":                     no,
+		"map-customer-owned-ip-on-launch": no,
+		"map-public-ip-on-launch":         func(_ reader, v *subnet) []string { return truth(v.MapPublicIPOnLaunch) },
+		"owner-id":                        func(_ reader, v *subnet) []string { return one(v.Account) },
+		"private-dns-name-options-on-launch.enable-resource-name-dns-a-record":    no,
+		"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": no,
+		"private-dns-name-options-on-launch.hostname-type":                        func(reader, *subnet) []string { return one(model.HostnameTypeIpName) },
+		"state":      func(_ reader, v *subnet) []string { return one(v.State) },
+		"subnet-arn": func(r reader, v *subnet) []string { return one(*r.arn(subnets.kind, v.ID)) },
+		"subnet-id":  func(_ reader, v *subnet) []string { return one(v.ID) },
+		"vpc-id":     func(_ reader, v *subnet) []string { return one(v.VPC) },
+	}
+}
+
+// DescribeSubnets lists subnets.
+func (s *Service) DescribeSubnets(_ context.Context, c server.Caller, in *model.DescribeSubnetsInput) (*model.DescribeSubnetsOutput, error) {
+	r := s.read(c)
+	view := s.newSubnetView(r)
+	found, next, err := describe(r, subnets, view.fields(), query{"DescribeSubnets", in.DryRun, in.SubnetIds, in.Filters, in.MaxResults, in.NextToken})
+	if err != nil {
+		return nil, err
+	}
+	return &model.DescribeSubnetsOutput{Subnets: answers(found, view.answer), NextToken: next}, nil
+}
+
+// ModifySubnetAttribute sets one attribute of a subnet. Those of features that
+// are not built can be set to what they are: off.
+func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in *model.ModifySubnetAttributeInput) (*model.ModifySubnetAttributeOutput, error) {
+	off := func(name string, v *model.AttributeBooleanValue) member {
+		return member{name, v != nil && val(v.Value)}
+	}
+	if err := refuseUnbuilt(
+		off("AssignIpv6AddressOnCreation", in.AssignIpv6AddressOnCreation),
+		off("EnableDns64", in.EnableDns64),
+		off("EnableResourceNameDnsARecordOnLaunch", in.EnableResourceNameDnsARecordOnLaunch),
+		off("EnableResourceNameDnsAAAARecordOnLaunch", in.EnableResourceNameDnsAAAARecordOnLaunch),
+		off("MapCustomerOwnedIpOnLaunch", in.MapCustomerOwnedIpOnLaunch),
+		member{"CustomerOwnedIpv4Pool", in.CustomerOwnedIpv4Pool != nil},
+		member{"EnableLniAtDeviceIndex", in.EnableLniAtDeviceIndex != nil},
+		member{"PrivateDnsHostnameTypeOnLaunch " + val(in.PrivateDnsHostnameTypeOnLaunch), val(in.PrivateDnsHostnameTypeOnLaunch) == model.HostnameTypeResourceName},
+	); err != nil {
+		return nil, err
+	}
+	return nil, s.update(ctx, c, nil, func(w writer) error {
+		v, err := subnets.get(w.reader, val(in.SubnetId))
+		if err != nil {
+			return err
+		}
+		assign(&v.MapPublicIPOnLaunch, in.MapPublicIpOnLaunch)
+		subnets.put(w, v)
+		return nil
+	})
+}
+
+// allocateAddress chooses the address of a new network interface: the wanted
+// one, or the lowest that is free.
+func allocateAddress(subnet *resource.Subnet, used map[netip.Addr]bool, wanted netip.Addr) (netip.Addr, error) {
+	if wanted.IsValid() {
+		if err := subnet.ValidateAddress(wanted); err != nil {
+			return wanted, err
+		}
+		if used[wanted] {
+			return wanted, resource.Errorf("InvalidIPAddress.InUse", "Address %s is in use.", wanted)
+		}
+		return wanted, nil
+	}
+	free, ok := subnet.FreeAddress(used)
+	if !ok {
+		return free, resource.Errorf("InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet '%s' to satisfy the requested number of instances: all %d are in use", subnet.ID, subnet.Capacity())
+	}
+	return free, nil
+}
+
+// zoneIDOf returns the id of a zone that is known by name, or "".
+func (s *Service) zoneIDOf(region, zone string) string {
+	if at := slices.Index(s.zones(region), zone); at >= 0 {
+		return zoneID(region, at)
+	}
+	return ""
+}
+
+// regionDirections are how zone ids abbreviate the middle of a region's name.
+var regionDirections = map[string]string{
+	"north": "n", "northeast": "ne", "east": "e", "southeast": "se", "south": "s",
+	"southwest": "sw", "west": "w", "northwest": "nw", "central": "c",
+}
+
+// zoneID is the id of the zone at an index of its region: "use1-az1" for the
+// first of us-east-1.
+func zoneID(region string, index int) string {
+	short := region
+	if parts := strings.Split(region, "-"); len(parts) >= 3 {
+		short = ""
+		for _, part := range parts {
+			if direction, ok := regionDirections[part]; ok {
+				part = direction
+			}
+			short += part
+		}
+	}
+	return fmt.Sprintf("%s-az%d", short, index+1)
+}
