@@ -1,0 +1,140 @@
+package lifecycle_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"causeway.dev/control/lifecycle"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+	"causeway.dev/store/storetest"
+)
+
+var scope = store.Scope{Account: "123456789012", Region: "us-east-1"}
+
+func meta(id string) resource.Meta {
+	return resource.Meta{ID: id, Account: scope.Account, Region: scope.Region}
+}
+
+func deleted(id string, at time.Time) resource.Meta {
+	m := meta(id)
+	m.Deleted = &at
+	return m
+}
+
+func update(t *testing.T, s *store.Store, f func(tx *store.Tx)) {
+	t.Helper()
+	if err := s.Update(t.Context(), func(tx *store.Tx) error { f(tx); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func start(t *testing.T, s *store.Store, retention time.Duration) {
+	t.Helper()
+	l := lifecycle.New(s, slog.New(slog.DiscardHandler))
+	l.Retention = retention
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- l.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// eventually returns once what holds, or fails the test.
+func eventually(t *testing.T, s *store.Store, what string, holds func(snapshot *store.Snapshot) bool) {
+	t.Helper()
+	deadline := time.After(5 * time.Second)
+	for {
+		snapshot := s.Snapshot()
+		if holds(snapshot) {
+			return
+		}
+		select {
+		case <-s.Changed(snapshot.Revision()):
+		case <-deadline:
+			t.Fatalf("not within 5 s: %s", what)
+		}
+	}
+}
+
+func TestTerminatedInstanceFreesItsInterfaces(t *testing.T) {
+	s := storetest.Open(t)
+	start(t, s, time.Hour)
+	update(t, s, func(tx *store.Tx) {
+		store.Instances.Put(tx, resource.Instance{Meta: meta("i-1"), Wanted: resource.InstanceRunning, Interfaces: []string{"eni-1", "eni-2", "eni-gone"}})
+		store.NetworkInterfaces.Put(tx, resource.NetworkInterface{Meta: meta("eni-1"), Instance: "i-1", DeleteOnTermination: true})
+		store.NetworkInterfaces.Put(tx, resource.NetworkInterface{Meta: meta("eni-2"), Instance: "i-1", AttachmentID: "eni-attach-2", DeviceIndex: 1, Status: "in-use"})
+		store.NetworkInterfaces.Put(tx, resource.NetworkInterface{Meta: meta("eni-3"), Instance: "i-2", DeleteOnTermination: true})
+	})
+	set := func(wanted, state string) {
+		update(t, s, func(tx *store.Tx) {
+			instance, _ := store.Instances.Get(tx, scope, "i-1")
+			instance.Wanted = wanted
+			store.Instances.Put(tx, instance)
+			store.InstanceStatuses.Put(tx, resource.InstanceStatus{Meta: meta("i-1"), State: state})
+		})
+	}
+	set(resource.InstanceTerminated, resource.InstanceShuttingDown)
+	time.Sleep(30 * time.Millisecond)
+	if _, ok := store.NetworkInterfaces.Get(s.Snapshot(), scope, "eni-1"); !ok {
+		t.Fatal("the interface is gone while the instance still uses it")
+	}
+	set(resource.InstanceTerminated, resource.InstanceTerminated)
+	eventually(t, s, "the instance is deleted", func(snapshot *store.Snapshot) bool {
+		instance, ok := store.Instances.Get(snapshot, scope, "i-1")
+		return ok && instance.Deleted != nil && len(instance.Interfaces) == 0
+	})
+	if _, ok := store.NetworkInterfaces.Get(s.Snapshot(), scope, "eni-1"); ok {
+		t.Error("the interface to be deleted is there")
+	}
+	if nic, ok := store.NetworkInterfaces.Get(s.Snapshot(), scope, "eni-2"); !ok || nic.Instance != "" || nic.Status != "available" || nic.AttachmentID != "" || nic.DeviceIndex != 0 {
+		t.Errorf("the interface to be kept: %+v, %v", nic, ok)
+	}
+	if _, ok := store.NetworkInterfaces.Get(s.Snapshot(), scope, "eni-3"); !ok {
+		t.Error("another instance's interface is gone")
+	}
+}
+
+func TestDeletedRecordsAreForgotten(t *testing.T) {
+	s := storetest.Open(t)
+	now := time.Now()
+	update(t, s, func(tx *store.Tx) {
+		for id, m := range map[string]resource.Meta{
+			"long-ago": deleted("x-long-ago", now.Add(-time.Hour)), "just-now": deleted("x-just-now", now), "not": meta("x-not"),
+		} {
+			instance, connection, gateway, customer := m, m, m, m
+			store.Instances.Put(tx, resource.Instance{Meta: instance})
+			store.InstanceStatuses.Put(tx, resource.InstanceStatus{Meta: meta("x-" + id)})
+			store.VPNConnections.Put(tx, resource.VPNConnection{Meta: connection})
+			store.TunnelStatuses.Put(tx, resource.TunnelStatus{Meta: meta("x-" + id + "/1")})
+			store.TunnelStatuses.Put(tx, resource.TunnelStatus{Meta: meta("x-" + id + "/2")})
+			store.VPNGateways.Put(tx, resource.VPNGateway{Meta: gateway})
+			store.CustomerGateways.Put(tx, resource.CustomerGateway{Meta: customer})
+		}
+	})
+	lens := func(snapshot *store.Snapshot) [6]int {
+		return [6]int{
+			store.Instances.Len(snapshot), store.InstanceStatuses.Len(snapshot), store.VPNConnections.Len(snapshot),
+			store.TunnelStatuses.Len(snapshot), store.VPNGateways.Len(snapshot), store.CustomerGateways.Len(snapshot),
+		}
+	}
+	const retention = 400 * time.Millisecond
+	start(t, s, retention)
+	eventually(t, s, "what was deleted long ago is gone", func(snapshot *store.Snapshot) bool { return lens(snapshot) == [6]int{2, 2, 2, 4, 2, 2} })
+	if time.Since(now) > retention {
+		t.Skip("too slow a machine to see the difference")
+	}
+	eventually(t, s, "what was deleted just now is gone", func(snapshot *store.Snapshot) bool { return lens(snapshot) == [6]int{1, 1, 1, 2, 1, 1} })
+	if time.Since(now) < retention {
+		t.Error("forgotten too early")
+	}
+	if _, ok := store.VPNConnections.Get(s.Snapshot(), scope, "x-not"); !ok {
+		t.Error("what was not deleted is forgotten")
+	}
+}

@@ -1,0 +1,188 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"causeway.dev/nodespec"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+	"causeway.dev/store/storetest"
+)
+
+var (
+	scope = store.Scope{Account: "123456789012", Region: "us-east-1"}
+	start = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+)
+
+func meta(id string) resource.Meta {
+	return resource.Meta{ID: id, Account: scope.Account, Region: scope.Region}
+}
+
+func update(t *testing.T, s *store.Store, f func(tx *store.Tx)) {
+	t.Helper()
+	if err := s.Update(t.Context(), func(tx *store.Tx) error { f(tx); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reporter returns a Reporter whose clock stands at start plus an hour.
+func reporter(t *testing.T) (*Reporter, *store.Store) {
+	s := storetest.Open(t)
+	r := New(s, slog.New(slog.DiscardHandler))
+	r.now = func() time.Time { return start.Add(time.Hour) }
+	return r, s
+}
+
+func report(t *testing.T, r *Reporter, seen nodespec.Observed) {
+	t.Helper()
+	seen.Node = "local"
+	if err := r.Report(t.Context(), seen); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tunnel(id string, up bool, after time.Duration, message string) nodespec.TunnelStatus {
+	return nodespec.TunnelStatus{ID: id, Up: up, Since: start.Add(after), Message: message}
+}
+
+func TestTunnelStatusFollowsWhatIsSeen(t *testing.T) {
+	r, s := reporter(t)
+	update(t, s, func(tx *store.Tx) { store.VPNConnections.Put(tx, resource.VPNConnection{Meta: meta("vpn-1")}) })
+	for _, step := range []struct {
+		what string
+		seen []nodespec.TunnelStatus
+		want string // up, since start, message; "" for no status
+	}{
+		{"not seen yet", nil, ""},
+		{"seen down", []nodespec.TunnelStatus{tunnel("vpn-1/1", false, 1*time.Second, "No packet has arrived.")}, "false 1s No packet has arrived."},
+		{"up", []nodespec.TunnelStatus{tunnel("vpn-1/1", true, 2*time.Second, "")}, "true 2s "},
+		{"up with a new message", []nodespec.TunnelStatus{tunnel("vpn-1/1", true, 3*time.Second, "Runs with AES.")}, "true 2s Runs with AES."},
+		{"up after a restart of the node", []nodespec.TunnelStatus{tunnel("vpn-1/1", true, 4*time.Second, "Runs with AES.")}, "true 2s Runs with AES."},
+		{"not there", nil, `false 1h0m0s The tunnel does not run on node "local".`},
+		{"still not there", nil, `false 1h0m0s The tunnel does not run on node "local".`},
+		{"down", []nodespec.TunnelStatus{tunnel("vpn-1/1", false, 5*time.Second, "Wrong key.")}, "false 1h0m0s Wrong key."},
+	} {
+		report(t, r, nodespec.Observed{Tunnels: step.seen})
+		got := ""
+		if status, ok := store.TunnelStatuses.Get(s.Snapshot(), scope, "vpn-1/1"); ok {
+			got = fmt.Sprintf("%v %v %s", status.Up, status.Since.Sub(start), status.Message)
+		}
+		if got != step.want {
+			t.Errorf("%s: got %q, want %q", step.what, got, step.want)
+		}
+		before := s.Snapshot()
+		report(t, r, nodespec.Observed{Tunnels: step.seen})
+		if s.Snapshot() != before {
+			t.Errorf("%s: the same report again was written", step.what)
+		}
+	}
+}
+
+func TestStatusesOfWhatIsGoneAreRemoved(t *testing.T) {
+	r, s := reporter(t)
+	update(t, s, func(tx *store.Tx) {
+		gone := meta("vpn-1")
+		gone.Deleted = &start
+		store.VPNConnections.Put(tx, resource.VPNConnection{Meta: gone})
+		for _, id := range []string{"vpn-1/1", "vpn-1/2", "vpn-never-was/1"} {
+			store.TunnelStatuses.Put(tx, resource.TunnelStatus{Meta: meta(id), Up: true})
+		}
+		store.InstanceStatuses.Put(tx, resource.InstanceStatus{Meta: meta("i-never-was"), State: resource.InstanceRunning})
+	})
+	report(t, r, nodespec.Observed{Tunnels: []nodespec.TunnelStatus{tunnel("vpn-1/1", true, 0, ""), tunnel("vpn-unknown/1", true, 0, "")}})
+	if tunnels, instances := store.TunnelStatuses.Len(s.Snapshot()), store.InstanceStatuses.Len(s.Snapshot()); tunnels+instances != 0 {
+		t.Errorf("%d statuses of tunnels and %d of instances are left", tunnels, instances)
+	}
+}
+
+func TestInstanceStatusFollowsWhatIsWantedAndSeen(t *testing.T) {
+	present := func(running bool, reason string) []nodespec.InstanceStatus {
+		return []nodespec.InstanceStatus{{ID: "i-1", Running: running, Reason: reason}}
+	}
+	r, s := reporter(t)
+	for _, step := range []struct {
+		what   string
+		wanted string
+		seen   []nodespec.InstanceStatus
+		want   string
+	}{
+		{"not seen yet", resource.InstanceRunning, nil, ""},
+		{"starting", resource.InstanceRunning, present(false, "no space left"), "pending no space left"},
+		{"running", resource.InstanceRunning, present(true, ""), "running "},
+		{"died", resource.InstanceRunning, present(false, "its init was killed"), "pending its init was killed"},
+		{"lost", resource.InstanceRunning, nil, "pending "},
+		{"running again", resource.InstanceRunning, present(true, ""), "running "},
+		{"ending", resource.InstanceTerminated, present(true, ""), "shutting-down "},
+		{"ended", resource.InstanceTerminated, nil, "terminated "},
+		{"a late report", resource.InstanceTerminated, present(true, ""), "terminated "},
+	} {
+		update(t, s, func(tx *store.Tx) {
+			store.Instances.Put(tx, resource.Instance{Meta: meta("i-1"), Wanted: step.wanted})
+		})
+		report(t, r, nodespec.Observed{Instances: step.seen})
+		got := ""
+		if status, ok := store.InstanceStatuses.Get(s.Snapshot(), scope, "i-1"); ok {
+			got = status.State + " " + status.Reason
+		}
+		if got != step.want {
+			t.Errorf("%s: got %q, want %q", step.what, got, step.want)
+		}
+	}
+}
+
+// The node has nothing new to say of an instance that it never ran.
+func TestRunJudgesWithoutANewReport(t *testing.T) {
+	r, s := reporter(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	report(t, r, nodespec.Observed{})
+	update(t, s, func(tx *store.Tx) {
+		store.Instances.Put(tx, resource.Instance{Meta: meta("i-1"), Wanted: resource.InstanceTerminated})
+	})
+	deadline := time.After(5 * time.Second)
+	for {
+		snapshot := s.Snapshot()
+		if status, _ := store.InstanceStatuses.Get(snapshot, scope, "i-1"); status.State == resource.InstanceTerminated {
+			return
+		}
+		select {
+		case <-s.Changed(snapshot.Revision()):
+		case <-deadline:
+			t.Fatal("the instance is not terminated")
+		}
+	}
+}
+
+func TestManyStatusesAtOnce(t *testing.T) {
+	r, s := reporter(t)
+	const connections = 3*batchMax + 7
+	var seen nodespec.Observed
+	update(t, s, func(tx *store.Tx) {
+		for i := range connections {
+			id := fmt.Sprintf("vpn-%03d", i)
+			store.VPNConnections.Put(tx, resource.VPNConnection{Meta: meta(id)})
+			seen.Tunnels = append(seen.Tunnels, tunnel(id+"/1", true, 0, ""), tunnel(id+"/2", true, 0, ""))
+		}
+	})
+	report(t, r, seen)
+	up := 0
+	for status := range store.TunnelStatuses.All(s.Snapshot()) {
+		if status.Up {
+			up++
+		}
+	}
+	if up != 2*connections {
+		t.Errorf("%d tunnels are up, want %d", up, 2*connections)
+	}
+}
