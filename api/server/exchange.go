@@ -65,6 +65,15 @@ func newRequestID(random io.Reader) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
+// guessService finds the service that the request claims to be for, so that even
+// a refusal has the service's form. Nothing is believed yet.
+func (x *exchange) guessService() error {
+	if scope, ok := sigv4.ClaimedScope(x.signed()); ok {
+		x.service = x.services[scope.Service]
+	}
+	return nil
+}
+
 // checkHTTP refuses what is not one of the form protocols.
 func (x *exchange) checkHTTP() error {
 	if x.r.URL.Path != "/" {
@@ -97,15 +106,6 @@ func (x *exchange) readBody() error {
 		return &resource.Error{Code: "IncompleteBody", Message: "The body could not be read to its end", Cause: err}
 	}
 	x.body = body
-	return nil
-}
-
-// guessService finds the service that the request claims to be for, so that even
-// the refusal of its signature has the service's form. Nothing is believed yet.
-func (x *exchange) guessService() error {
-	if scope, ok := sigv4.ClaimedScope(x.signed()); ok {
-		x.service = x.services[scope.Service]
-	}
 	return nil
 }
 

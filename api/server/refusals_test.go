@@ -106,6 +106,7 @@ func TestRefusals(t *testing.T) {
 		{"a form of parts", request("POST", "", parts.FormDataContentType(), &form), "UnsupportedProtocol", 400, ec2},
 		{"malformed content type", request("POST", "", "application/", strings.NewReader("a=b")), "UnsupportedProtocol", 400, ec2},
 		{"large body", changed(post("DescribeVpcs"), func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(strings.Repeat("a", server.BodyMax+1))) }), "RequestEntityTooLarge", 413, ec2},
+		{"large body, STS", signer("sts").Post(testEndpoint, values("GetCallerIdentity", "X", strings.Repeat("a", server.BodyMax))), "RequestEntityTooLarge", 413, query},
 		{"body that breaks off", changed(post("DescribeVpcs"), func(r *http.Request) {
 			r.Body = io.NopCloser(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("Action=DescribeVpcs"))))
 		}), "IncompleteBody", 400, ec2},

@@ -113,9 +113,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.report()
 	defer x.recoverPanic()
 	for _, step := range []func() error{
+		x.guessService,
 		x.checkHTTP,
 		x.readBody,
-		x.guessService,
 		x.authenticate,
 		x.route,
 		x.admit,
