@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
-	"strconv"
-	"sync"
 	"time"
 
 	"causeway.dev/api/sigv4"
@@ -206,26 +204,15 @@ func (x *exchange) operate() error {
 	return err
 }
 
-// buffers are those of finished answers.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// bufferKeptMax is the size of the largest buffer that is kept, so that one
-// large answer doesn't hold memory for ever.
-const bufferKeptMax = 1 << 20
-
+// answer writes the answer of a successful operation.
 func (x *exchange) answer() {
-	envelope := wire.Envelope{
+	x.begin(http.StatusOK)
+	x.cause = wire.WriteAnswer(x.w, wire.Envelope{
 		Dialect:   x.service.dialect(),
 		Action:    x.action,
 		Namespace: x.service.Model.Namespace,
 		RequestID: x.requestID,
-	}
-	buffer := buffers.Get().(*[]byte)
-	*buffer = wire.AppendAnswer((*buffer)[:0], envelope, x.output)
-	x.write(http.StatusOK, *buffer)
-	if cap(*buffer) <= bufferKeptMax {
-		buffers.Put(buffer)
-	}
+	}, x.output)
 }
 
 // fail answers with an error.
@@ -237,38 +224,36 @@ func (x *exchange) fail(err error) {
 	e := x.describe(err, service.dialect())
 	x.code, x.cause = e.Code, err
 	status := statusOf(e.Code)
-	x.write(status, wire.AppendError(nil, service.dialect(), service.Model.Namespace, wire.Fault{
+	body := wire.AppendError(nil, service.dialect(), service.Model.Namespace, wire.Fault{
 		Code:      string(e.Code),
 		Message:   e.Message,
 		Sender:    status < 500,
 		RequestID: x.requestID,
-	}))
+	})
+	x.begin(status)
+	_, _ = x.w.Write(body) // whoever asked may be gone; the cause in the log is err
 }
 
-func (x *exchange) write(status int, body []byte) {
+// begin writes the status and the header.
+func (x *exchange) begin(status int) {
 	x.status = status
 	header := x.w.Header()
 	header.Set("Content-Type", "text/xml;charset=UTF-8")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
 	x.w.WriteHeader(status)
-	_, _ = x.w.Write(body) // whoever asked may be gone
 }
 
-// recoverPanic answers InternalError for a panic of ours. Answers are encoded as
-// a whole before they are written, so nothing has been sent yet.
+// recoverPanic answers InternalError for a panic of ours. If the answer has begun,
+// all that can be done is to break it off, so that it isn't taken for whole.
 func (x *exchange) recoverPanic() {
 	p := recover()
 	if p == nil {
 		return
 	}
-	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
-		panic(p)
-	}
 	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	if x.status != 0 {
 		x.cause = err
-		return
+		panic(http.ErrAbortHandler)
 	}
 	x.fail(err)
 }

@@ -23,8 +23,8 @@ import (
 const BodyMax = 1 << 20
 
 // InFlightMax is how many operations run at a time unless Config says otherwise.
-// An answer is in memory as a whole while it is written; the largest, a Describe
-// of 10,000 resources, is some tens of megabytes.
+// Each may hold a body of BodyMax and, while it is written, an output: the largest,
+// a Describe of 10,000 resources, is some tens of megabytes.
 const InFlightMax = 256
 
 // Config is what a Server needs besides its services.

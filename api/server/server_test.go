@@ -449,3 +449,22 @@ func BenchmarkRequest(b *testing.B) {
 		}
 	}
 }
+
+// TestPanicWhileWriting: an answer that has begun is broken off, so that the
+// client does not take it for whole, and the log says why.
+func TestPanicWhileWriting(t *testing.T) {
+	f := newFixture(t, nil)
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler {
+			t.Errorf("the handler ended with %v", p)
+		}
+		if text := f.log.String(); !strings.Contains(text, "boom while writing") {
+			t.Errorf("the log is %s", text)
+		}
+	}()
+	f.ServeHTTP(panickingWriter{httptest.NewRecorder()}, post("DescribeVpcs"))
+}
+
+type panickingWriter struct{ *httptest.ResponseRecorder }
+
+func (panickingWriter) Write([]byte) (int, error) { panic("boom while writing") }

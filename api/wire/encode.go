@@ -2,8 +2,10 @@ package wire
 
 import (
 	"encoding/base64"
+	"io"
 	"reflect"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -21,14 +23,50 @@ type Envelope struct {
 	RequestID string
 }
 
-// AppendAnswer appends the XML of a successful answer. out points to the
-// generated output of the action.
+// WriteAnswer writes the XML of a successful answer. out points to the generated
+// output of the action. Large answers are written in pieces of some flushSize
+// bytes, so that they are never in memory as a whole. The error is w's.
 //
 // Absent values are left out, as an empty element would be read as a value. Lists
 // are always there, empty if need be: clients ask for them by name. Return, and
 // the answer of an action that has none, is true unless set: what failed has an
 // error instead.
-func AppendAnswer(dst []byte, e Envelope, out any) []byte {
+func WriteAnswer(w io.Writer, e Envelope, out any) error {
+	buffer := buffers.Get().(*[]byte)
+	enc := encoder{w: w}
+	dst := enc.appendAnswer((*buffer)[:0], e, out)
+	enc.write(dst)
+	if cap(dst) <= bufferKeptMax {
+		*buffer = dst
+		buffers.Put(buffer)
+	}
+	return enc.err
+}
+
+const (
+	flushSize = 64 * 1024
+
+	// bufferKeptMax is the size of the largest buffer that is kept: an item can
+	// be large, and must not hold memory for ever.
+	bufferKeptMax = 4 * flushSize
+)
+
+// buffers are those that no answer uses at the moment.
+var buffers = sync.Pool{New: func() any { return new(make([]byte, 0, 4096)) }}
+
+// An encoder appends an answer to a buffer, and empties it now and then.
+type encoder struct {
+	w   io.Writer
+	err error // of the first write that failed
+}
+
+func (enc *encoder) write(b []byte) {
+	if enc.err == nil {
+		_, enc.err = enc.w.Write(b)
+	}
+}
+
+func (enc *encoder) appendAnswer(dst []byte, e Envelope, out any) []byte {
 	v := reflect.ValueOf(out).Elem()
 	p := planOf(v.Type())
 	dst = append(dst, declaration...)
@@ -43,13 +81,13 @@ func AppendAnswer(dst []byte, e Envelope, out any) []byte {
 		if len(p.fields) == 0 {
 			dst = append(dst, "<return>true</return>"...)
 		}
-		dst = p.appendMembers(dst, v)
+		dst = enc.appendMembers(dst, p, v)
 	default:
 		if len(p.fields) > 0 {
 			dst = append(dst, '<')
 			dst = append(dst, e.Action...)
 			dst = append(dst, "Result>"...)
-			dst = p.appendMembers(dst, v)
+			dst = enc.appendMembers(dst, p, v)
 			dst = append(dst, "</"...)
 			dst = append(dst, e.Action...)
 			dst = append(dst, "Result>"...)
@@ -109,7 +147,7 @@ func appendElement(dst []byte, name, text string) []byte {
 }
 
 // appendMembers appends the members of the structure v.
-func (p *plan) appendMembers(dst []byte, v reflect.Value) []byte {
+func (enc *encoder) appendMembers(dst []byte, p *plan, v reflect.Value) []byte {
 	for i := range p.fields {
 		f := &p.fields[i]
 		if f.empty == nil {
@@ -118,7 +156,7 @@ func (p *plan) appendMembers(dst []byte, v reflect.Value) []byte {
 		member := v.Field(f.index)
 		switch {
 		case f.list:
-			dst = f.appendList(dst, member)
+			dst = enc.appendList(dst, f, member)
 		case member.IsNil():
 			if f.returns {
 				dst = append(dst, "<return>true</return>"...)
@@ -128,14 +166,14 @@ func (p *plan) appendMembers(dst []byte, v reflect.Value) []byte {
 				member = member.Elem()
 			}
 			dst = append(dst, f.open...)
-			dst = f.appendValue(dst, member)
+			dst = enc.appendValue(dst, f, member)
 			dst = append(dst, f.close...)
 		}
 	}
 	return dst
 }
 
-func (f *field) appendList(dst []byte, list reflect.Value) []byte {
+func (enc *encoder) appendList(dst []byte, f *field, list reflect.Value) []byte {
 	n := list.Len()
 	if n == 0 {
 		return append(dst, f.empty...)
@@ -143,14 +181,18 @@ func (f *field) appendList(dst []byte, list reflect.Value) []byte {
 	dst = append(dst, f.open...)
 	for i := range n {
 		dst = append(dst, f.itemOpen...)
-		dst = f.appendValue(dst, list.Index(i))
+		dst = enc.appendValue(dst, f, list.Index(i))
 		dst = append(dst, f.itemClose...)
+		if len(dst) >= flushSize {
+			enc.write(dst)
+			dst = dst[:0]
+		}
 	}
 	return append(dst, f.close...)
 }
 
 // appendValue appends the text or the members of v, which is not a pointer.
-func (f *field) appendValue(dst []byte, v reflect.Value) []byte {
+func (enc *encoder) appendValue(dst []byte, f *field, v reflect.Value) []byte {
 	switch f.kind {
 	case kindString:
 		return appendText(dst, v.String())
@@ -165,7 +207,7 @@ func (f *field) appendValue(dst []byte, v reflect.Value) []byte {
 	case kindBlob:
 		return base64.StdEncoding.AppendEncode(dst, v.Bytes())
 	default:
-		return f.sub.appendMembers(dst, v)
+		return enc.appendMembers(dst, f.sub, v)
 	}
 }
 

@@ -2,7 +2,9 @@ package wire_test
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +16,7 @@ import (
 
 const declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 
-func TestAppendAnswer(t *testing.T) {
+func TestWriteAnswer(t *testing.T) {
 	ec2Envelope := wire.Envelope{Dialect: wire.EC2, Action: "X", Namespace: "http://ec2.amazonaws.com/doc/2016-11-15/", RequestID: "id"}
 	queryEnvelope := wire.Envelope{Dialect: wire.Query, Action: "X", Namespace: "https://sts.amazonaws.com/doc/2011-06-15/", RequestID: "id"}
 	const (
@@ -47,13 +49,22 @@ func TestAppendAnswer(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := string(wire.AppendAnswer(nil, test.envelope, test.out))
+			got := answer(t, test.envelope, test.out)
 			if want := declaration + test.want; got != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
 			checkXML(t, got)
 		})
 	}
+}
+
+func answer(t *testing.T, e wire.Envelope, out any) string {
+	t.Helper()
+	var b strings.Builder
+	if err := wire.WriteAnswer(&b, e, out); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 func checkXML(t *testing.T, text string) {
@@ -107,27 +118,93 @@ func connections(n int) *ec2.DescribeVpnConnectionsOutput {
 	return out
 }
 
-// TestEncodingDoesNotAllocate: besides the buffer, an answer costs no memory.
-func TestEncodingDoesNotAllocate(t *testing.T) {
-	out := connections(10)
-	e := wire.Envelope{Dialect: wire.EC2, Action: "DescribeVpnConnections"}
-	buffer := wire.AppendAnswer(nil, e, out)
-	if n := testing.AllocsPerRun(100, func() { buffer = wire.AppendAnswer(buffer[:0], e, out) }); n > 0 {
-		t.Errorf("%v allocations", n)
+// describe is the envelope of connections.
+var describe = wire.Envelope{Dialect: wire.EC2, Action: "DescribeVpnConnections", Namespace: "ns", RequestID: "id"}
+
+// TestLargeAnswer: an answer is the same whether it is written in pieces or not,
+// and no piece is much larger than an item.
+func TestLargeAnswer(t *testing.T) {
+	const n = 100
+	var pieces pieceWriter
+	if err := wire.WriteAnswer(&pieces, describe, connections(n)); err != nil {
+		t.Fatal(err)
+	}
+	text := pieces.String()
+	checkXML(t, text)
+	if got := strings.Count(text, "<vpnConnectionId>vpn-"); got != n {
+		t.Errorf("%d connections, want %d", got, n)
+	}
+	if pieces.count < 5 || pieces.largest > 100_000 {
+		t.Errorf("%d bytes came in %d pieces, the largest of %d bytes", len(text), pieces.count, pieces.largest)
+	}
+	one := answer(t, describe, connections(1))
+	open, rest, _ := strings.Cut(one, "<item><category>")
+	if !strings.HasPrefix(text, open+"<item><category>") || !strings.HasSuffix(text, rest[strings.LastIndex(rest, "</vpnConnectionSet>"):]) {
+		t.Error("the large answer begins or ends unlike a small one")
 	}
 }
 
-func BenchmarkEncodeDescribe(b *testing.B) {
+type pieceWriter struct {
+	strings.Builder
+	count, largest int
+}
+
+func (w *pieceWriter) Write(b []byte) (int, error) {
+	w.count++
+	w.largest = max(w.largest, len(b))
+	return w.Builder.Write(b)
+}
+
+// TestWriteError: the first error of the writer is told, and ends the writing.
+func TestWriteError(t *testing.T) {
+	w := &brokenWriter{}
+	if err := wire.WriteAnswer(w, describe, connections(100)); !errors.Is(err, io.ErrClosedPipe) || w.writes != 1 {
+		t.Errorf("%v after %d writes", err, w.writes)
+	}
+}
+
+type brokenWriter struct{ writes int }
+
+func (w *brokenWriter) Write([]byte) (int, error) {
+	w.writes++
+	return 0, io.ErrClosedPipe
+}
+
+// TestEncodingDoesNotAllocate: an answer costs no memory for each of its values.
+func TestEncodingDoesNotAllocate(t *testing.T) {
+	out := connections(100)
+	perAnswer := testing.AllocsPerRun(20, func() {
+		if err := wire.WriteAnswer(io.Discard, describe, out); err != nil {
+			t.Error(err)
+		}
+	})
+	if perAnswer > 3 { // a hundred connections have thousands of values
+		t.Errorf("%v allocations", perAnswer)
+	}
+}
+
+func BenchmarkDescribe(b *testing.B) {
 	for _, n := range []int{10, 1000, 10_000} {
 		b.Run(fmt.Sprintf("%d-vpns", n), func(b *testing.B) {
 			out := connections(n)
-			e := wire.Envelope{Dialect: wire.EC2, Action: "DescribeVpnConnections"}
-			var buffer []byte
+			var size countWriter
+			if err := wire.WriteAnswer(&size, describe, out); err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
-				buffer = wire.AppendAnswer(buffer[:0], e, out)
+				if err := wire.WriteAnswer(io.Discard, describe, out); err != nil {
+					b.Fatal(err)
+				}
 			}
-			b.SetBytes(int64(len(buffer)))
 		})
 	}
+}
+
+type countWriter int
+
+func (w *countWriter) Write(b []byte) (int, error) {
+	*w += countWriter(len(b))
+	return len(b), nil
 }
