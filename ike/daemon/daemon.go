@@ -175,14 +175,12 @@ func (d *Daemon) receive(now time.Time, datagram ikev2.Datagram) {
 	d.carryOut(now)
 }
 
+// advance begins at most one attempt: a Diffie-Hellman exchange takes up to 50
+// ms, and where a thousand peers are due the loop has to hear them meanwhile.
 func (d *Daemon) advance(now time.Time) {
 	d.gate.Advance(now)
 	d.carryOut(now)
-	for {
-		id, due := d.retries.pop(now)
-		if !due {
-			return
-		}
+	if id, due := d.retries.pop(now); due {
 		if p := d.peers[id]; p != nil && p.retry.due(now) {
 			d.initiate(now, p)
 		}
