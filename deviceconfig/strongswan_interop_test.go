@@ -1,0 +1,289 @@
+package deviceconfig
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway.dev/internal/netlab"
+	"causeway.dev/resource"
+)
+
+// charonPath is where Debian has it.
+const charonPath = "/usr/lib/ipsec/charon"
+
+// A site is a customer gateway with a host behind it and two gateways on the
+// other side, each with the same instance:
+//
+//	host ------- cgw ======== internet ======== gw1, gw2
+//	192.168.1.10  198.51.100.7      203.0.113.10, 203.0.113.11; both 10.0.1.10
+//
+// So an answer comes from the gateway that the question went through, and needs
+// no routing there.
+type site struct {
+	t                   *testing.T
+	lab                 *netlab.Lab
+	host, cgw, internet *netlab.Host
+	gateways            [2]*netlab.Host
+	script              string
+}
+
+func newSite(t *testing.T, change func(*resource.VPNConnection)) *site {
+	t.Helper()
+	t.Parallel()
+	lab := netlab.New(t, "swanctl", "nft", "ping", "unshare", "flock", "bash")
+	if _, err := os.Stat(charonPath); err != nil {
+		t.Skipf("strongSwan's charon is not installed: %v", err)
+	}
+	s := &site{t: t, lab: lab, host: lab.Host("host"), cgw: lab.Host("cgw").Forward(), internet: lab.Host("net").Forward()}
+	lab.Connect(s.host, "eth0", "192.168.1.10/24", s.cgw, "lan0", "192.168.1.1/24")
+	lab.Connect(s.cgw, "wan0", "198.51.100.7/24", s.internet, "cgw", "198.51.100.1/24")
+	s.host.Run("ip", "route", "add", "default", "via", "192.168.1.1")
+	s.cgw.Run("ip", "route", "add", "default", "via", "198.51.100.1")
+
+	// An id of its own, since what the script keeps on the host goes by it.
+	config := newConfig(t, func(c *resource.VPNConnection) {
+		c.ID = fmt.Sprintf("vpn-%017x", time.Now().UnixNano())
+		if change != nil {
+			change(c)
+		}
+	})
+	for i, tunnel := range config.Tunnels {
+		s.gateways[i] = s.startGateway(config, tunnel)
+	}
+	device, ok := Find("5a0e4c12")
+	if !ok {
+		t.Fatal("the user-space strongSwan has another id")
+	}
+	sample, err := device.Sample(config, Recommended)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.script = lab.File("vpn.sh", sample)
+	t.Cleanup(func() {
+		if out, err := s.cgw.Try("bash", s.script, "down"); err != nil {
+			t.Errorf("down: %v\n%s", err, out)
+		}
+	})
+	return s
+}
+
+// startGateway runs the other end of a tunnel: one charon with user-space ESP,
+// its packets told from those that it encrypts by a mark.
+func (s *site) startGateway(config Config, tunnel Tunnel) *netlab.Host {
+	s.t.Helper()
+	name := fmt.Sprintf("gw%d", tunnel.Number)
+	g := s.lab.Host(name)
+	s.lab.Connect(g, "wan0", tunnel.CloudOutside.String()+"/32", s.internet, name, "203.0.113.1/32")
+	s.internet.Run("ip", "route", "add", tunnel.CloudOutside.String(), "dev", name)
+	g.Run("ip", "route", "add", "203.0.113.1", "dev", "wan0")
+	g.Run("ip", "route", "add", "default", "via", "203.0.113.1")
+	g.Run("ip", "addr", "add", "10.0.1.10/32", "dev", "lo")
+
+	dir := filepath.Join(s.lab.Dir(), name)
+	for _, sub := range []string{"run", "swanctl"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	settings := s.lab.File(name+"/strongswan.conf", fmt.Sprintf(`charon {
+  load_modular = no
+  load = random nonce aes sha1 sha2 hmac gmp kdf kernel-libipsec kernel-netlink socket-default vici
+  plugins {
+    vici { socket = unix://%[1]s/vici }
+    kernel-libipsec { allow_peer_ts = yes }
+    kernel-netlink { fwmark = !0x42 }
+    socket-default { fwmark = 0x42 }
+  }
+  filelog { main { path = %[1]s/charon.log
+      default = 1
+      flush_line = yes } }
+}
+swanctl { load = random }
+`, dir))
+	connections := s.lab.File(name+"/swanctl.conf", fmt.Sprintf(`connections { tunnel {
+  version = 2
+  local_addrs = %[1]s
+  proposals = aes256-sha256-modp2048
+  dpd_delay = 10s
+  local { auth = psk
+    id = %[1]s }
+  remote { auth = psk
+    id = %[2]s }
+  children { tunnel {
+    local_ts = 0.0.0.0/0
+    remote_ts = 0.0.0.0/0
+    esp_proposals = aes256-sha256-modp2048
+  } }
+} }
+secrets { ike { id = %[2]s
+  secret = "%[3]s" } }
+`, tunnel.CloudOutside, config.CustomerAddress, tunnel.PreSharedKey.Reveal()))
+
+	charon := exec.Command("ip", "netns", "exec", g.Name, "unshare", "--mount", "--propagation", "private",
+		"sh", "-c", `mount --bind "$1/run" /run && exec "$2"`, "sh", dir, charonPath)
+	charon.Env = append(os.Environ(), "STRONGSWAN_CONF="+settings)
+	if err := charon.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		_ = charon.Process.Signal(os.Interrupt)
+		_ = charon.Wait() // ended by the signal
+		if s.t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "charon.log")) // for whoever reads the failure
+			s.t.Logf("charon of %s:\n%s", name, log)
+		}
+	})
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		out, err := g.Try("env", "STRONGSWAN_CONF="+settings, "swanctl", "--load-all", "--file", connections, "--uri", "unix://"+dir+"/vici", "--noprompt")
+		if err == nil && strings.Contains(out, "successfully loaded 1 connections") {
+			return g
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("load the configuration of %s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+func (s *site) up() string {
+	s.t.Helper()
+	begin := time.Now()
+	out, err := s.cgw.Try("env", "VPN_UP_TIMEOUT=10", "bash", s.script, "up")
+	if err != nil {
+		s.t.Fatalf("up: %v\n%s", err, out)
+	}
+	s.t.Logf("both tunnels up after %v", time.Since(begin).Round(time.Millisecond))
+	return out
+}
+
+// status is what the script says of its tunnels.
+func (s *site) status() string {
+	s.t.Helper()
+	return s.cgw.Run("bash", s.script, "status")
+}
+
+func (s *site) ping() error {
+	out, err := s.host.Try("ping", "-c", "1", "-W", "1", "10.0.1.10")
+	if err != nil {
+		return fmt.Errorf("ping: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// eventually waits until f succeeds.
+func (s *site) eventually(what string, within time.Duration, f func() bool) {
+	s.t.Helper()
+	begin := time.Now()
+	for !f() {
+		if time.Since(begin) > within {
+			s.t.Fatalf("%s: not within %v. Status:\n%s", what, within, s.status())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.t.Logf("%s: after %v", what, time.Since(begin).Round(time.Millisecond))
+}
+
+func (s *site) carries(tunnel int) bool {
+	return strings.Contains(s.status(), fmt.Sprintf("tunnel %d to %s is UP", tunnel, s.gatewayAddress(tunnel))) &&
+		strings.Contains(lineOf(s.status(), fmt.Sprintf("tunnel %d ", tunnel)), "carries the traffic")
+}
+
+func (s *site) gatewayAddress(tunnel int) string { return fmt.Sprintf("203.0.113.%d", 9+tunnel) }
+
+func lineOf(text, part string) string {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, part) {
+			return line
+		}
+	}
+	return ""
+}
+
+// TestUserSpaceSampleFailsOver runs the downloaded script untouched: tunnel 1 is
+// preferred, tunnel 2 takes over while the underlay drops tunnel 1, and tunnel 1
+// comes back; afterwards nothing of it is left.
+func TestUserSpaceSampleFailsOver(t *testing.T) {
+	s := newSite(t, nil)
+	before := s.cgw.Run("ip", "-4", "route") + s.cgw.Run("ip", "rule") + s.cgw.Run("nft", "list", "ruleset")
+	s.up()
+	if !s.carries(1) {
+		t.Fatalf("tunnel 1 does not carry the traffic:\n%s", s.status())
+	}
+	if err := s.ping(); err != nil {
+		t.Fatal(err)
+	}
+	if again := s.up(); !strings.Contains(again, "tunnel 2") {
+		t.Errorf("up a second time says %q", again)
+	}
+
+	s.internet.Run("nft", "add table ip block; add chain ip block forward { type filter hook forward priority 0; }; "+
+		"add rule ip block forward ip daddr 203.0.113.10 drop; add rule ip block forward ip saddr 203.0.113.10 drop")
+	s.eventually("traffic moves to tunnel 2", 6*time.Second, func() bool { return s.ping() == nil && s.carries(2) })
+	s.internet.Run("nft", "delete", "table", "ip", "block")
+	s.eventually("traffic comes back to tunnel 1", 6*time.Second, func() bool { return s.ping() == nil && s.carries(1) })
+
+	s.cgw.Run("bash", s.script, "down")
+	if err := s.ping(); err == nil {
+		t.Error("the VPC answers although both tunnels are down")
+	}
+	if after := s.cgw.Run("ip", "-4", "route") + s.cgw.Run("ip", "rule") + s.cgw.Run("nft", "list", "ruleset"); after != before {
+		t.Errorf("down leaves something behind. Before:\n%s\nafter:\n%s", before, after)
+	}
+	if pids, err := exec.Command("ip", "netns", "pids", s.cgw.Name).Output(); err != nil || len(pids) > 0 {
+		t.Errorf("processes are left: %s (%v)", pids, err)
+	}
+}
+
+// TestUserSpaceSampleNeverLeaks: without a tunnel nothing goes to the VPC in
+// clear, and up says which tunnel is down and why.
+func TestUserSpaceSampleNeverLeaks(t *testing.T) {
+	s := newSite(t, nil)
+	s.up()
+	for n := range s.gateways {
+		s.internet.Run("ip", "route", "replace", "blackhole", s.gatewayAddress(n+1))
+	}
+	s.eventually("both tunnels are down", 8*time.Second, func() bool { return strings.Count(s.status(), "DOWN") == 2 })
+	if out := s.cgw.Run("ip", "-4", "route", "show", "10.0.0.0/16"); !strings.HasPrefix(out, "unreachable") {
+		t.Errorf("route to the VPC while no tunnel is up: %q", out)
+	}
+}
+
+// TestUserSpaceSampleRestartsCharon: the watcher replaces a charon that died.
+func TestUserSpaceSampleRestartsCharon(t *testing.T) {
+	s := newSite(t, nil)
+	s.up()
+	pid := strings.TrimSpace(s.cgw.Run("bash", "-c", "cat /var/lib/causeway-vpn/"+s.connection()+"/1/pid"))
+	s.cgw.Run("kill", "-KILL", pid)
+	s.eventually("another charon carries tunnel 1", 5*time.Second, func() bool {
+		now, err := os.ReadFile("/var/lib/causeway-vpn/" + s.connection() + "/1/pid")
+		return err == nil && strings.TrimSpace(string(now)) != pid && s.carries(1) && s.ping() == nil
+	})
+}
+
+// TestUserSpaceSampleWithWrongKey: up fails and shows what charon said.
+func TestUserSpaceSampleWithWrongKey(t *testing.T) {
+	s := newSite(t, nil)
+	script, err := os.ReadFile(s.script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.script = s.lab.File("wrong.sh", strings.ReplaceAll(string(script), "EXAMPLE_psk_tunnel_two.0002", "another_key"))
+	out, err := s.cgw.Try("env", "VPN_UP_TIMEOUT=2", "bash", s.script, "up")
+	if err == nil || !strings.Contains(out, "tunnel 1 to 203.0.113.10 is UP") || !strings.Contains(out, "AUTHENTICATION_FAILED") {
+		t.Errorf("up with a wrong key for tunnel 2: %v\n%s", err, out)
+	}
+}
+
+// connection is the id in the script.
+func (s *site) connection() string {
+	s.t.Helper()
+	script, err := os.ReadFile(s.script)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.TrimPrefix(strings.TrimSpace(lineOf(string(script), "connection=vpn-")), "connection=")
+}
