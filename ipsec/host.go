@@ -185,7 +185,7 @@ func (h *Host) begin(t Tunnel) error {
 	}
 	id := t.Peer.ID
 	carrier, err := tunnel.New(tunnel.Config{
-		Name: string(id), Device: device, Endpoint: endpoint, MTU: t.MTU, InsideAddress: t.Inside.Addr(), Logger: h.log,
+		Name: string(id), Device: device, Endpoint: endpoint, MTU: t.MTU, Inside: t.Inside, Logger: h.log,
 		Events: func(e tunnel.Event) {
 			if first, ok := e.(tunnel.FirstInbound); ok {
 				select {

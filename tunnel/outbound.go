@@ -194,13 +194,12 @@ func (r *outboundRun) reject(p []byte) {
 	if r.icmpTokens == 0 {
 		return
 	}
-	cfg := r.tunnel.cfg
 	buf := make([]byte, 0, packet.ICMPErrorMax)
 	var ok bool
 	if packet.Version(p) == 6 {
-		buf, ok = packet.AppendPacketTooBig(buf, cfg.InsideAddress6, packet.IPv6(p), r.route.insideMTU)
+		buf, ok = packet.AppendPacketTooBig(buf, r.tunnel.icmp6, packet.IPv6(p), r.route.insideMTU)
 	} else {
-		buf, ok = packet.AppendFragmentationNeeded(buf, cfg.InsideAddress, packet.IPv4(p), r.route.insideMTU)
+		buf, ok = packet.AppendFragmentationNeeded(buf, r.tunnel.icmp4, packet.IPv4(p), r.route.insideMTU)
 	}
 	if ok {
 		r.icmpTokens--

@@ -26,10 +26,12 @@ type Config struct {
 	// MTU, if not 0, bounds the inside MTU further than the cipher does.
 	OuterMTU, MTU int
 
-	// InsideAddress and InsideAddress6 are the tunnel's own inside addresses:
-	// the source of the ICMP errors that it sends. Without one, none of that
-	// family are sent.
-	InsideAddress, InsideAddress6 netip.Addr
+	// Inside and Inside6 are the tunnel's own inside addresses with the length
+	// of the inside range, in which the peer's lies too ("169.254.10.2/30").
+	// ICMP errors are sent from the peer's: a network stack takes a packet
+	// that arrives from one of its own addresses for a forgery. Without a
+	// range, none of that family are sent.
+	Inside, Inside6 netip.Prefix
 
 	// Events, if set, is called from the hot path: it must not block, and
 	// must not call back into the tunnel.
@@ -49,7 +51,8 @@ func (FirstInbound) event() {}
 // A Tunnel carries the packets of one TUN in ESP. Its methods are safe for
 // concurrent use.
 type Tunnel struct {
-	cfg Config
+	cfg          Config
+	icmp4, icmp6 netip.Addr // sources of ICMP errors
 
 	route atomic.Pointer[route] // of the sending loop; nil: nothing leaves
 
@@ -83,7 +86,30 @@ func New(cfg Config) (*Tunnel, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Logger = cfg.Logger.With("tunnel", cfg.Name)
-	return &Tunnel{cfg: cfg}, nil
+	return &Tunnel{cfg: cfg, icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6)}, nil
+}
+
+// peerInside returns the other end's address of an inside range: the usable
+// neighbour of ours.
+func peerInside(inside netip.Prefix) netip.Addr {
+	for _, a := range []netip.Addr{inside.Addr().Next(), inside.Addr().Prev()} {
+		if usable(inside, a) {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// usable leaves out the range's own address and its broadcast address. A range
+// of two has neither: RFC 3021, RFC 6164.
+func usable(inside netip.Prefix, a netip.Addr) bool {
+	switch {
+	case !inside.Contains(a):
+		return false
+	case inside.Bits() == a.BitLen()-1:
+		return true
+	}
+	return a != inside.Masked().Addr() && (a.Is6() || inside.Contains(a.Next()))
 }
 
 // InstallChild takes a new pair of SAs: inbound is live when it returns,

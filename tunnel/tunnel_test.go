@@ -110,7 +110,7 @@ func (l *lab) gateway(outside, inside netip.Addr) *gateway {
 		},
 	}, Sockets{IKE: socket(PortIKE), NATT: socket(PortNATT), ESP: socket(0)})
 	var err error
-	if g.tunnel, err = New(Config{Name: inside.String(), Device: g.device, Endpoint: g.endpoint, InsideAddress: inside, InsideAddress6: insideA6, Events: func(e Event) { g.events <- e }}); err != nil {
+	if g.tunnel, err = New(Config{Name: inside.String(), Device: g.device, Endpoint: g.endpoint, Inside: netip.PrefixFrom(inside, 30), Inside6: netip.PrefixFrom(insideA6, 126), Events: func(e Event) { g.events <- e }}); err != nil {
 		l.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -452,13 +452,13 @@ func TestTooBigIsReported(t *testing.T) {
 	p[6] = 0x40 // DF
 	l.a.device.Put(p)
 	e := packet.IPv4(l.a.next(t))
-	if e.Source() != insideA || e.Destination() != hostA || e.Protocol() != packet.ProtocolICMP || !bytes.Equal(e.Payload()[:2], []byte{3, 4}) || binary.BigEndian.Uint16(e.Payload()[6:]) != 1438 {
+	if e.Source() != insideB || e.Destination() != hostA || e.Protocol() != packet.ProtocolICMP || !bytes.Equal(e.Payload()[:2], []byte{3, 4}) || binary.BigEndian.Uint16(e.Payload()[6:]) != 1438 {
 		t.Fatalf("error %x", []byte(e))
 	}
 	six := udp(hostA6, hostB6, 0, 1439)
 	l.a.device.Put(six)
 	e6 := packet.IPv6(l.a.next(t))
-	if e6.Source() != insideA6 || e6.Destination() != hostA6 || e6.NextHeader() != packet.ProtocolICMPv6 || e6.Payload()[0] != 2 || binary.BigEndian.Uint32(e6.Payload()[4:]) != 1438 {
+	if e6.Source() != insideA6.Next() || e6.Destination() != hostA6 || e6.NextHeader() != packet.ProtocolICMPv6 || e6.Payload()[0] != 2 || binary.BigEndian.Uint32(e6.Payload()[4:]) != 1438 {
 		t.Fatalf("error %x", []byte(e6))
 	}
 	l.a.drops(t, DropTooBig, 2)
@@ -469,6 +469,20 @@ func TestTooBigIsReported(t *testing.T) {
 	time.Sleep(10 * time.Millisecond)
 	if n := len(l.a.device.Packets()); n > 2*icmpBurst {
 		t.Fatalf("%d errors for %d packets at once", n, 3*icmpBurst)
+	}
+}
+
+func TestPeerInside(t *testing.T) {
+	for inside, want := range map[string]string{
+		"169.254.10.1/30": "169.254.10.2", "169.254.10.2/30": "169.254.10.1", "10.0.0.6/31": "10.0.0.7", "10.0.0.7/31": "10.0.0.6",
+		"10.0.0.1/24": "10.0.0.2", "10.0.0.254/24": "10.0.0.253", "10.0.0.1/32": "invalid IP", "fd00::1/126": "fd00::2", "fd00::2/126": "fd00::3",
+	} {
+		if got := peerInside(netip.MustParsePrefix(inside)); got.String() != want {
+			t.Errorf("%s: %v, want %s", inside, got, want)
+		}
+	}
+	if got := peerInside(netip.Prefix{}); got.IsValid() {
+		t.Errorf("no range: %v", got)
 	}
 }
 

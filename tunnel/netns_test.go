@@ -1,0 +1,240 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/internal/netlab"
+	"causeway.dev/packetio"
+)
+
+// A site is one gateway in a namespace of its own, with a host's address on
+// its loopback:
+//
+//	10.0.1.4 lo [ a ] vpn1 = ESP over eth0 192.0.2.1 ── 192.0.2.2 = vpn1 [ b ] lo 192.168.0.9
+type site struct {
+	host     *netlab.Host
+	endpoint *Endpoint
+	tunnel   *Tunnel
+}
+
+func newSites(t testing.TB, proposal ike.ESPProposal, udp bool) (a, b *site) {
+	t.Helper()
+	lab := netlab.New(t, "ping")
+	hosts := [2]*netlab.Host{lab.Host("a"), lab.Host("b")}
+	lab.Connect(hosts[0], "eth0", "192.0.2.1/24", hosts[1], "eth0", "192.0.2.2/24")
+	sites := [2]*site{}
+	outside := [2]netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}
+	childA, childB := children(proposal, udp, 0)
+	for i, child := range []ike.ChildSA{childA, childB} {
+		child.Path = ike.Path{Local: netip.AddrPortFrom(outside[i], PortNATT), Remote: netip.AddrPortFrom(outside[1-i], PortNATT), UDP: udp}
+		sites[i] = newSite(t, hosts[i], outside[i], [2]netip.Addr{insideA, insideB}[i], child)
+		host, remote := [2]netip.Addr{hostA, hostB}[i], [2]string{"192.168.0.0/16", "10.0.0.0/16"}[i]
+		hosts[i].Run("ip", "address", "add", host.String()+"/32", "dev", "lo")
+		hosts[i].Run("ip", "route", "add", remote, "dev", "vpn1", "src", host.String())
+	}
+	return sites[0], sites[1]
+}
+
+func newSite(t testing.TB, host *netlab.Host, outside, inside netip.Addr, child ike.ChildSA) *site {
+	t.Helper()
+	s := &site{host: host}
+	var tun *packetio.TUN
+	if err := host.Do(func() (err error) {
+		// The TUN takes more than the tunnel does, so that fragmenting and
+		// refusing are the tunnel's work and not the kernel's.
+		if tun, err = packetio.OpenTUN("vpn1", 1500); err != nil {
+			return err
+		}
+		s.endpoint, err = Listen(EndpointConfig{Local: outside})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	host.Run("sysctl", "-qw", "net.ipv6.conf.vpn1.disable_ipv6=1")
+	host.Run("ip", "address", "add", inside.String()+"/30", "dev", "vpn1")
+	host.Run("ip", "link", "set", "vpn1", "up")
+	var err error
+	if s.tunnel, err = New(Config{Name: host.Name, Device: tun, Endpoint: s.endpoint, Inside: netip.PrefixFrom(inside, 30)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.tunnel.InstallChild(child); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.tunnel.ActivateChild(child.Outbound); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- s.endpoint.Run(ctx) }()
+	go func() { ended <- s.tunnel.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		for range 2 {
+			if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("Run: %v", err)
+			}
+		}
+		s.tunnel.Close()
+		if err := errors.Join(s.endpoint.Close(), tun.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func forms(t *testing.T, f func(t *testing.T, a, b *site, udp bool)) {
+	for _, encapsulated := range []bool{false, true} {
+		t.Run(fmt.Sprintf("udp=%v", encapsulated), func(t *testing.T) {
+			a, b := newSites(t, gcm128, encapsulated)
+			f(t, a, b, encapsulated)
+		})
+	}
+}
+
+func TestNamespacesPing(t *testing.T) {
+	forms(t, func(t *testing.T, a, b *site, udp bool) {
+		// 56 bytes; as many as fit; fragments before encryption, there and back.
+		for _, size := range []string{"56", "1400", "4000", "30000"} {
+			a.host.Run("ping", "-c", "3", "-i", "0.05", "-W", "2", "-M", "dont", "-s", size, hostB.String())
+		}
+		// DF: the kernel learns the size from our ICMP error and tells ping.
+		out, err := a.host.Try("ping", "-c", "2", "-i", "0.1", "-W", "1", "-M", "do", "-s", "1472", hostB.String())
+		mtu := 1446
+		if udp {
+			mtu = 1438
+		}
+		if err == nil || !regexp.MustCompile(fmt.Sprintf(`mtu ?= ?%d`, mtu)).MatchString(out) {
+			t.Errorf("ping with DF: %v\n%s", err, out)
+		}
+		if c := a.tunnel.Counters(); c.Drops[DropTooBig] == 0 {
+			t.Errorf("counters %+v", c)
+		}
+		for _, c := range []EndpointCounters{a.endpoint.Counters(), b.endpoint.Counters()} {
+			if c.Drops != (Drops{}) {
+				t.Errorf("endpoint %+v", c)
+			}
+		}
+	})
+}
+
+func TestNamespacesTCP(t *testing.T) {
+	forms(t, func(t *testing.T, a, b *site, _ bool) {
+		const size = 8 << 20
+		var listener net.Listener
+		var conn net.Conn
+		err := b.host.Do(func() (err error) {
+			listener, err = net.Listen("tcp4", netip.AddrPortFrom(hostB, 80).String())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		sent := make(chan error, 1)
+		go func() {
+			conn, err := listener.Accept()
+			if err == nil {
+				_, err = io.Copy(conn, io.LimitReader(rand.NewChaCha8([32]byte{1}), size))
+				conn.Close()
+			}
+			sent <- err
+		}()
+		if err := a.host.Do(func() (err error) {
+			conn, err = net.DialTimeout("tcp4", listener.Addr().String(), 3*time.Second)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		got, err := io.ReadAll(conn)
+		if err := errors.Join(err, <-sent); err != nil {
+			t.Fatal(err)
+		}
+		want := make([]byte, size)
+		_, _ = rand.NewChaCha8([32]byte{1}).Read(want)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%d of %d bytes, or others", len(got), size)
+		}
+		// The SYNs were clamped, so nothing had to be fragmented or refused.
+		for _, s := range []*site{a, b} {
+			if c := s.tunnel.Counters(); c.Drops != (Drops{}) {
+				t.Errorf("counters %+v", c)
+			}
+		}
+	})
+}
+
+// 10,000 random packets a second on the ports of IKE and ESP cost the tunnel
+// nothing: no ping is lost, and the memory in use stays what it was.
+func TestNamespacesFlood(t *testing.T) {
+	a, b := newSites(t, gcm128, true)
+	before := heapInUse()
+	ping := make(chan string, 1)
+	go func() {
+		out, _ := a.host.Try("ping", "-c", "100", "-i", "0.02", "-W", "2", hostB.String())
+		ping <- out
+	}()
+	var flood net.PacketConn
+	if err := a.host.Do(func() (err error) {
+		flood, err = net.ListenPacket("udp4", "192.0.2.1:0")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer flood.Close()
+	r := rand.New(rand.NewPCG(1, 1))
+	junk := make([]byte, 1400)
+	sent, started := 0, time.Now()
+	targets := []net.Addr{&net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: PortIKE}, &net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: PortNATT}}
+	const perTick = 100 // every 10 ms: 10,000 a second
+	for tick := time.NewTicker(10 * time.Millisecond); time.Since(started) < 2500*time.Millisecond; <-tick.C {
+		for range perTick {
+			p := junk[:r.IntN(len(junk))]
+			for i := 0; i+8 <= min(len(p), 64); i += 8 {
+				binary.NativeEndian.PutUint64(p[i:], r.Uint64())
+			}
+			if r.IntN(4) == 0 && len(p) >= 8 { // the tunnel's own SPI: the costliest junk
+				binary.BigEndian.PutUint32(p, 0xb0000000)
+			}
+			if _, err := flood.WriteTo(p, targets[sent%2]); err == nil {
+				sent++
+			}
+		}
+	}
+	out := <-ping
+	if !strings.Contains(out, "100 received") {
+		t.Errorf("under %d junk packets in %v: %s\n%+v\n%+v", sent, time.Since(started), out[strings.LastIndex(out, "---"):], b.tunnel.Counters(), b.endpoint.Counters())
+	}
+	var counted uint64
+	for i, n := range b.endpoint.Counters().Drops {
+		counted += n + b.tunnel.Counters().Drops[i]
+	}
+	if counted += b.endpoint.Counters().Keepalives; sent < 15000 || counted != uint64(sent) {
+		t.Errorf("%d junk packets sent, %d counted", sent, counted)
+	}
+	if after := heapInUse(); after > before+8<<20 {
+		t.Errorf("heap grew from %d to %d bytes", before, after)
+	}
+}
+
+func heapInUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse
+}
