@@ -235,3 +235,23 @@ func BenchmarkDH(b *testing.B) {
 		})
 	}
 }
+
+func TestDHWipe(t *testing.T) {
+	for _, group := range []ike.Group{ike.Group14, ike.Group19} {
+		dh, err := NewDH(group, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dh.Wipe()
+		switch e := dh.exchange.(type) {
+		case *modp:
+			if !bytes.Equal(e.private, make([]byte, len(e.private))) {
+				t.Errorf("group %d: the private value can still be read", group)
+			}
+		case *ecp:
+			if e.private != nil {
+				t.Errorf("group %d: the private value can still be read", group)
+			}
+		}
+	}
+}

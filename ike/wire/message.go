@@ -71,18 +71,18 @@ func parseChain(next PayloadType, b []byte, outermost bool) ([]Payload, error) {
 			return nil, syntaxError("more than %d payloads", payloadsMax)
 		}
 		if len(b) < payloadHeaderLength {
-			return nil, syntaxError("%d octets left for the header of payload %v", len(b), next)
+			return nil, syntaxError("%d octets left for the header of %v", len(b), next)
 		}
 		length := int(binary.BigEndian.Uint16(b[2:]))
 		if length < payloadHeaderLength || length > len(b) {
-			return nil, syntaxError("payload %v says %d octets, %d are left", next, length, len(b))
+			return nil, syntaxError("%v says %d octets, %d are left", next, length, len(b))
 		}
 		following, critical, body := PayloadType(b[0]), b[1]&criticalBit != 0, b[payloadHeaderLength:length]
 		if next == PayloadSK {
 			// RFC 7296 section 3.14: it is the last, and its Next Payload
 			// names what is inside.
 			if !outermost || length != len(b) {
-				return nil, syntaxError("payload %v is not the last of the message", next)
+				return nil, syntaxError("%v is not the last of the message", next)
 			}
 			return append(payloads, &Encrypted{Next: following, Body: body}), nil
 		}
@@ -124,7 +124,7 @@ func parsePayload(t PayloadType, critical bool, body []byte) (Payload, error) {
 		// RFC 7296 section 2.5: the critical bit counts only where the type
 		// is not understood.
 		if critical {
-			return nil, &Error{Notify: UnsupportedCriticalPayload, Data: []byte{byte(t)}, Problem: fmt.Sprintf("payload %v", t)}
+			return nil, &Error{Notify: UnsupportedCriticalPayload, Data: []byte{byte(t)}, Problem: t.String()}
 		}
 	}
 	return &Raw{Type: t, Critical: critical, Body: octets(body)}, nil
