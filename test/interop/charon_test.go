@@ -160,6 +160,8 @@ func (c connection) String() string {
     remote_addrs = %s
     proposals = %s
     rekey_time = %s
+    over_time = 60s
+    rand_time = 0
     keyingtries = 0
     mobike = no
     %s
@@ -173,6 +175,8 @@ func (c connection) String() string {
         remote_ts = %[7]s
         esp_proposals = %[8]s
         rekey_time = %[9]s
+        life_time = 60s
+        rand_time = 0
         start_action = %[10]s
       }
     }

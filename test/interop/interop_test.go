@@ -30,10 +30,14 @@ const (
 	key         = "interop.key.0123456789"
 )
 
-// program is bin/causeway, built once.
-var program string
+// program is causeway, built once; CAUSEWAY_PROGRAM names one to be tested as it
+// is.
+var program = os.Getenv("CAUSEWAY_PROGRAM")
 
 func TestMain(m *testing.M) {
+	if program != "" {
+		os.Exit(m.Run())
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "causeway-interop-")
 		if err != nil {
@@ -228,7 +232,7 @@ func TestEncapsulationFollowsTheNAT(t *testing.T) {
 	for _, nat := range []bool{false, true} {
 		t.Run(fmt.Sprintf("nat_%v", nat), func(t *testing.T) {
 			s := newScene(t, "nft")
-			s.wire.Run("nft", "add table ip seen; add chain ip seen fwd { type filter hook forward priority 0; }; add rule ip seen fwd ip protocol 50 counter; add rule ip seen fwd udp dport 4500 counter")
+			s.wire.Run("nft", "add table ip seen; add chain ip seen passing { type filter hook forward priority 0; }; add rule ip seen passing ip protocol 50 counter; add rule ip seen passing udp dport 4500 counter")
 			our := ours()
 			if nat {
 				s.masquerade()
@@ -240,7 +244,7 @@ func TestEncapsulationFollowsTheNAT(t *testing.T) {
 			gw.waitUp(true, 10*time.Second)
 			pings(t, s.our, ourInside, peerInside)
 			pings(t, s.peer, peerInside, ourInside)
-			esp := !strings.Contains(s.wire.Run("nft", "list", "chain", "ip", "seen", "fwd"), "ip protocol esp counter packets 0 ")
+			esp := !strings.Contains(s.wire.Run("nft", "list", "chain", "ip", "seen", "passing"), "ip protocol esp counter packets 0 ")
 			if esp == nat {
 				t.Errorf("IP protocol 50 seen: %v, behind a NAT: %v; we say %q", esp, nat, gw.state().Message)
 			}
@@ -275,7 +279,7 @@ func TestRekeysLoseNothing(t *testing.T) {
 			ping := s.peer.StartPing(ourInside, "0.02", "-I", peerInside)
 			time.Sleep(20 * time.Second)
 			sent, answered := ping.Stop()
-			if sent != answered || sent < 500 {
+			if sent != answered || sent < 300 {
 				t.Errorf("%d sent, %d answered", sent, answered)
 			}
 			if children := strings.Count(peer.log(), "CHILD_SA net{"); children < 4 {
@@ -295,8 +299,8 @@ func TestStatusMessageSaysWhatIsWrong(t *testing.T) {
 		want []string
 	}{
 		{"wrong key", nil, func(c *connection) { c.key = "another.key.0123456789" }, []string{"pre-shared key"}},
-		{"wrong IKE proposal", nil, func(c *connection) { c.ike = "aes256-sha384-modp3072" }, []string{"offers", "AES-256", "SHA2-384", "15", "accepts", "AES-128", "SHA2-256", "14"}},
-		{"wrong ESP proposal", nil, func(c *connection) { c.esp = "aes256-sha512" }, []string{"offers", "AES-256", "SHA2-512", "accepts", "AES-128-GCM"}},
+		{"wrong IKE proposal", nil, func(c *connection) { c.ike = "aes256-sha384-modp3072" }, []string{"offers", "AES-256/SHA-384/group 15", "accepts AES-128/SHA-256/group 14"}},
+		{"wrong ESP proposal", nil, func(c *connection) { c.esp = "aes256-sha512" }, []string{"offers AES-256/SHA-512", "accepts AES-128-GCM-16"}},
 		{"wrong selectors", func(s *side) { s.more = "    local_selectors: [10.9.0.0/16]\n" }, nil, []string{"selector", "10.0.0.0/16", "10.9.0.0/16"}},
 		{"wrong identity", func(s *side) { s.more = "    remote_id: somebody.example\n" }, nil, []string{peerAddress, "somebody.example"}},
 	} {
