@@ -1,14 +1,31 @@
 package instance
 
 import (
+	"cmp"
 	"context"
-	"io"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway.dev/netfabric/netns"
 )
 
 // Options are what the namespace driver needs.
 type Options struct {
 	Dir        string       // where instances keep their disks and state, a directory each
+	Hide       []string     // directories of the host that instances find empty; Dir always is one
 	Executable string       // the program whose "instance-init" command is InitMain; "" for our own
 	Logger     *slog.Logger // nil discards
 }
@@ -16,31 +33,264 @@ type Options struct {
 // Namespaces runs an instance as a set of Linux namespaces over the host's own
 // root file system: net, mount, pid, uts, ipc. It separates, but it is no
 // boundary against a hostile root user inside. It is safe for concurrent use.
-type Namespaces struct{ o Options }
+//
+// An instance's directory holds
+//
+//	config   what its init process was told
+//	init     that process's id; locked as long as it lives
+//	console  the end of its output
+//	reason   why it ended, if it could still say so
+//	booted   there once its user data has been run
+//	upper    what differs from the host's root file system
+//
+// The lock is the truth about whether it runs. So an instance outlives us, and
+// our next life finds it.
+type Namespaces struct {
+	o Options
 
-// NewNamespaces returns the driver. It starts nothing.
-func NewNamespaces(o Options) (*Namespaces, error) { return &Namespaces{o: o}, nil }
+	mu       sync.Mutex
+	busy     map[string]*sync.Mutex // one start or end of an instance at a time; guarded by mu
+	children map[int]bool           // init processes to be waited for; guarded by mu
+}
 
 var _ Driver = (*Namespaces)(nil)
 
-// Ensure implements Driver.
-func (d *Namespaces) Ensure(ctx context.Context, c Config) error { return nil }
+// Files in an instance's directory.
+const (
+	fileConfig  = "config"
+	fileInit    = "init"
+	fileConsole = "console"
+	fileReason  = "reason"
+	fileBooted  = "booted"
+)
 
-// Terminate implements Driver.
-func (d *Namespaces) Terminate(ctx context.Context, id string) error { return nil }
+// How long an instance may take. The init process gives the others termGrace to
+// end by themselves, so that it needs less than endWait.
+const (
+	startWait = 10 * time.Second
+	termGrace = 3 * time.Second
+	endWait   = 5 * time.Second
+)
 
-// List implements Driver.
-func (d *Namespaces) List() ([]Status, error) { return nil, nil }
+// Ids become names of directories.
+var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// Console implements Driver.
-func (d *Namespaces) Console(id string) ([]byte, error) { return nil, nil }
+// ErrNotRunning is the error about an instance that is not there or has ended.
+var ErrNotRunning = errors.New("instance is not running")
 
-// Exec implements Driver.
-func (d *Namespaces) Exec(ctx context.Context, id string, argv []string, stdin io.Reader, stdout, stderr io.Writer, tty bool) (int, error) {
-	return 0, nil
+// NewNamespaces returns the driver. It starts nothing.
+func NewNamespaces(o Options) (*Namespaces, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("find directory of instances: %w", err)
+	}
+	o.Dir = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make directory of instances: %w", err)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	// The link leads to our program even if its file has been replaced since.
+	o.Executable = cmp.Or(o.Executable, "/proc/self/exe")
+	return &Namespaces{o: o, busy: map[string]*sync.Mutex{}, children: map[int]bool{}}, nil
 }
 
-// InitMain is the init process of an instance, the hidden command
-// "instance-init" of the program; args are what follows that word. It returns
-// the exit code.
-func InitMain(args []string) int { return 0 }
+func (d *Namespaces) dir(id string) string { return filepath.Join(d.o.Dir, id) }
+
+// lock makes the caller the only one that starts or ends an instance.
+func (d *Namespaces) lock(id string) (unlock func(), err error) {
+	if !validID.MatchString(id) {
+		return nil, fmt.Errorf("instance id %q is malformed", id)
+	}
+	d.mu.Lock()
+	m := d.busy[id]
+	if m == nil {
+		m = new(sync.Mutex)
+		d.busy[id] = m
+	}
+	d.mu.Unlock()
+	m.Lock()
+	d.reap()
+	return m.Unlock, nil
+}
+
+// Ensure implements Driver.
+func (d *Namespaces) Ensure(ctx context.Context, c Config) error {
+	unlock, err := d.lock(c.ID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	network, err := netns.ID(c.NetworkNamespace)
+	if err != nil {
+		return fmt.Errorf("start instance %s: %w", c.ID, err)
+	}
+	p, err := findProcess(d.dir(c.ID))
+	if err != nil && !errors.Is(err, ErrNotRunning) {
+		return fmt.Errorf("look for instance %s: %w", c.ID, err)
+	}
+	if err == nil {
+		if p.network() == network {
+			return nil
+		}
+		// Its network has been removed and made anew: nothing can be plugged
+		// into the one that it lives in.
+		d.o.Logger.Warn("instance restarts in its new network namespace", "instance", c.ID)
+		if err := p.end(ctx, endWait); err != nil {
+			return fmt.Errorf("end instance %s: %w", c.ID, err)
+		}
+	}
+	if err := d.start(ctx, c); err != nil {
+		return fmt.Errorf("start instance %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// start runs the init process and waits until it has set up its world.
+func (d *Namespaces) start(ctx context.Context, c Config) error {
+	dir := d.dir(c.ID)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, fileReason)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	config, err := json.Marshal(initConfig{Config: c, Hide: append([]string{d.o.Dir}, d.o.Hide...)})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, fileConfig), config, 0o600); err != nil {
+		return err
+	}
+	console, err := openConsole(filepath.Join(dir, fileConsole))
+	if err != nil {
+		return err
+	}
+	defer console.file.Close()
+	ready, report, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer ready.Close()
+
+	cmd := exec.Command(d.o.Executable, "instance-init", dir)
+	cmd.Dir, cmd.Env = "/", []string{"PATH=" + searchPath}
+	cmd.Stdout, cmd.Stderr = console.file, console.file
+	cmd.ExtraFiles = []*os.File{report}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
+		Setsid:     true, // so that what ends us does not end it
+	}
+	err = netns.Do(c.NetworkNamespace, cmd.Start)
+	report.Close()
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.children[cmd.Process.Pid] = true
+	d.mu.Unlock()
+	if err := awaitReport(ctx, ready); err != nil {
+		cmd.Process.Kill()
+		return err
+	}
+	return nil
+}
+
+// awaitReport reads what the init process says of its start: "ok", or what went
+// wrong.
+func awaitReport(ctx context.Context, ready *os.File) error {
+	deadline := time.Now().Add(startWait)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	ready.SetReadDeadline(deadline)
+	defer context.AfterFunc(ctx, func() { ready.SetReadDeadline(time.Now()) })()
+	buffer := make([]byte, 1000)
+	n, err := ready.Read(buffer)
+	switch text := string(buffer[:n]); {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case text == reportOK:
+		return nil
+	case text != "":
+		return errors.New(text)
+	default:
+		return fmt.Errorf("wait for its init process: %w", err)
+	}
+}
+
+// reap collects init processes that have ended. Those that an earlier life of
+// ours started are the host's init's to collect.
+func (d *Namespaces) reap() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for pid := range d.children {
+		if got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); got == pid || errors.Is(err, unix.ECHILD) {
+			delete(d.children, pid)
+		}
+	}
+}
+
+// Terminate implements Driver.
+func (d *Namespaces) Terminate(ctx context.Context, id string) error {
+	unlock, err := d.lock(id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	p, err := findProcess(d.dir(id))
+	if err == nil {
+		err = p.end(ctx, endWait)
+	}
+	if err != nil && !errors.Is(err, ErrNotRunning) {
+		return fmt.Errorf("end instance %s: %w", id, err)
+	}
+	d.reap()
+	if err := os.RemoveAll(d.dir(id)); err != nil {
+		return fmt.Errorf("delete disk of instance %s: %w", id, err)
+	}
+	return nil
+}
+
+// List implements Driver.
+func (d *Namespaces) List() ([]Status, error) {
+	d.reap()
+	entries, err := os.ReadDir(d.o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("list instances: %w", err)
+	}
+	var list []Status
+	for _, e := range entries {
+		if !e.IsDir() || !validID.MatchString(e.Name()) {
+			continue
+		}
+		s := Status{ID: e.Name()}
+		switch _, err := findProcess(d.dir(s.ID)); {
+		case err == nil:
+			s.Running = true
+		case errors.Is(err, ErrNotRunning):
+			s.Reason = d.reason(s.ID)
+		default:
+			return nil, fmt.Errorf("look for instance %s: %w", s.ID, err)
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+func (d *Namespaces) reason(id string) string {
+	text, err := os.ReadFile(filepath.Join(d.dir(id), fileReason))
+	if err != nil {
+		return "its init process was killed"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// Console implements Driver.
+func (d *Namespaces) Console(id string) ([]byte, error) {
+	if !validID.MatchString(id) {
+		return nil, fmt.Errorf("read console of instance %q: %w", id, fs.ErrNotExist)
+	}
+	return readConsole(filepath.Join(d.dir(id), fileConsole))
+}
