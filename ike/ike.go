@@ -22,8 +22,9 @@ type Peer struct {
 	// address admits any source, and then the identities decide.
 	Local, Remote netip.Addr
 
-	// LocalID is what we say we are, RemoteID what the peer must say it is. A
-	// zero RemoteID accepts any identity that holds the key.
+	// LocalID is what we say we are, by default our address; RemoteID is what
+	// the peer must say it is. A zero RemoteID accepts any identity that holds
+	// the key.
 	LocalID, RemoteID Identity
 
 	// PreSharedKey authenticates both sides.

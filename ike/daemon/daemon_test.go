@@ -331,6 +331,14 @@ func TestSetPeersChangesOnlyWhatDiffers(t *testing.T) {
 		if err := a.Command("b", ike.Initiate{}); !errors.Is(err, ErrUnknownPeer) {
 			t.Errorf("command for a removed peer: %v", err)
 		}
+
+		if err := a.RemovePeer("c"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if c.childOf("a") != nil {
+			t.Error("the peer keeps the child SA of a peer that has been removed")
+		}
 	})
 }
 

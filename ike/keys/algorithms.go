@@ -63,19 +63,10 @@ func EncryptionKeyLength(e ike.Encryption) int {
 // IntegrityKeyLength is the length in octets of an integrity algorithm's key:
 // that of its hash. RFC 2404 section 3, RFC 4868 section 2.1.1.
 func IntegrityKeyLength(i ike.Integrity) int {
-	switch i {
-	case ike.IntegrityNone:
+	if i == ike.IntegrityNone {
 		return 0
-	case ike.HMACSHA1:
-		return sha1.Size
-	case ike.HMACSHA256:
-		return sha256.Size
-	case ike.HMACSHA384:
-		return sha512.Size384
-	case ike.HMACSHA512:
-		return sha512.Size
 	}
-	panic(fmt.Sprintf("keys: integrity algorithm %d", i))
+	return integrityHash(i)().Size()
 }
 
 // checksumLength is the length of the truncated HMAC. RFC 2404 section 2, RFC
@@ -87,19 +78,8 @@ func checksumLength(i ike.Integrity) int {
 	return IntegrityKeyLength(i) / 2
 }
 
-func integrityHash(i ike.Integrity) func() hash.Hash {
-	switch i {
-	case ike.HMACSHA1:
-		return sha1.New
-	case ike.HMACSHA256:
-		return sha256.New
-	case ike.HMACSHA384:
-		return sha512.New384
-	case ike.HMACSHA512:
-		return sha512.New
-	}
-	panic(fmt.Sprintf("keys: integrity algorithm %d", i))
-}
+// integrityHash relies on ike's two lists of hashes having one order.
+func integrityHash(i ike.Integrity) func() hash.Hash { return prfHash(ike.PRF(i)) }
 
 func prfHash(p ike.PRF) func() hash.Hash {
 	switch p {
@@ -112,7 +92,7 @@ func prfHash(p ike.PRF) func() hash.Hash {
 	case ike.PRFHMACSHA512:
 		return sha512.New
 	}
-	panic(fmt.Sprintf("keys: pseudo-random function %d", p))
+	panic(fmt.Sprintf("keys: hash of algorithm %d", p))
 }
 
 // prf is the negotiated pseudo-random function over the concatenation of data.
