@@ -25,12 +25,15 @@ const (
 	// txnOpsMax and requestBytesMax allow one call to start the greatest number
 	// of instances that it may ask for.
 	txnOpsMax       = 10_000
-	requestBytesMax = 16 << 20
+	requestBytesMax = 10 << 20
 
 	// maintainEvery is how often history is thrown away, and historyRevisions
 	// how much of it stays for a watch to resume from.
 	maintainEvery    = time.Minute
 	historyRevisions = 1000
+
+	// startQuiet is how long etcd's words at its start are for debugging only.
+	startQuiet = 10 * time.Second
 
 	// defragmentBytes is how much of the file must lie free before it is
 	// rewritten, which stops writing meanwhile.
@@ -93,12 +96,12 @@ func embeddedConfig(cfg Config) *embed.Config {
 	etcd.AdvertisePeerUrls, etcd.AdvertiseClientUrls = []url.URL{nowhere}, []url.URL{nowhere}
 	etcd.InitialCluster = etcd.InitialClusterFromName(etcd.Name)
 	etcd.InitialClusterToken = "causeway"
-	etcd.TickMs, etcd.ElectionMs = 10, 100 // no peers to wait for: a member alone elects itself
+	etcd.TickMs, etcd.ElectionMs = 50, 250 // no peers to wait for: a member alone elects itself
 	etcd.QuotaBackendBytes = quotaBytes
 	etcd.MaxTxnOps = txnOpsMax
 	etcd.MaxRequestBytes = requestBytesMax
 	etcd.UnsafeNoFsync = cfg.NoSync
-	etcd.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zapLogger(cfg.Logger))
+	etcd.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zapLogger(cfg.Logger, time.Now().Add(startQuiet)))
 	return etcd
 }
 

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
 	"causeway.dev/internal/run"
@@ -226,5 +228,22 @@ func TestListsAreGuardedWithoutReadingThem(t *testing.T) {
 	}
 	if n := len(tx.conditions()); n != 1 {
 		t.Errorf("%d conditions for one list, want 1", n)
+	}
+}
+
+func TestWordsOfEtcd(t *testing.T) {
+	var text strings.Builder
+	logger := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	for _, loudFrom := range []time.Time{{}, time.Now().Add(time.Hour)} {
+		etcd := zapLogger(logger, loudFrom).With(zap.String("member", "causeway"))
+		etcd.Info("daily life")
+		etcd.Warn("slow disk", zap.Int("milliseconds", 900))
+		etcd.Error("broken disk")
+	}
+	got := regexp.MustCompile(`time=\S+ `).ReplaceAllString(text.String(), "")
+	want := "level=WARN msg=\"slow disk\" component=etcd member=causeway milliseconds=900\n" +
+		"level=ERROR msg=\"broken disk\" component=etcd member=causeway\n"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -117,7 +117,7 @@ func (s *Store) openExternal(cfg Config) error {
 		DialTimeout:          5 * time.Second,
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 5 * time.Second,
-		Logger:               zapLogger(cfg.Logger),
+		Logger:               zapLogger(cfg.Logger, time.Time{}),
 	})
 	if err != nil {
 		return err
