@@ -1,0 +1,296 @@
+// Package demo does Causeway's main job on one machine and shows it: a VPC
+// joined to a site by a VPN connection, driven by the real AWS CLI through the
+// public API, with a real customer gateway, and packets to prove it.
+//
+//	            the internet: namespace …-inet, the gateways' underlay
+//	           ┌─────────────────────────────────────────────────────┐
+//	instance ──┤ VPC ── VPN gateway 203.0.113.1 ═══ tunnel 1 ═══╗     │ 192.0.2.10           192.168.0.10
+//	10.0.1.x   │                    203.0.113.2 ═══ tunnel 2 ═══╩═════╪═ customer gateway ── host at the site
+//	           └─────────────────────────────────────────────────────┘   …-cgw                …-site
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Addresses of the demonstration: documentation ranges outside, private inside.
+const (
+	vpcCIDR         = "10.0.0.0/16"
+	subnetCIDR      = "10.0.1.0/24"
+	siteCIDR        = "192.168.0.0/16"
+	siteHost        = "192.168.0.10"
+	siteRouter      = "192.168.0.1"
+	customerAddress = "192.0.2.10"
+	internetAddress = "192.0.2.1"
+	region          = "us-east-1"
+	webPage         = "hello from the VPC"
+)
+
+// Options say how to demonstrate.
+type Options struct {
+	Once   bool   // end after the last step instead of staying up
+	Device string // "strongswan", "causeway" or "auto"
+	Keep   string // directory that logs and configurations are kept in; empty for none
+	Out    io.Writer
+}
+
+// Run demonstrates. The error names the step that failed. All that it makes is
+// removed before it returns.
+func Run(ctx context.Context, o Options) (err error) {
+	s, err := newStage(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"build a site and an internet", s.buildNetworks},
+		{"start causeway", s.startServer},
+		{"join the VPC and the site", s.join},
+		{"show both tunnels up", s.showTunnels},
+		{"ping the site from the instance", s.pingFromInstance},
+		{"fetch a web page from the instance", s.fetchPage},
+		{"take tunnel 1 down and bring it back", s.failOver},
+	} {
+		s.heading(step.name)
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("step %q: %w", step.name, err)
+		}
+	}
+	if o.Once {
+		s.say("\nEvery step held.")
+		return nil
+	}
+	s.howToLookAround()
+	<-ctx.Done()
+	s.say("\nCleaning up …")
+	return nil
+}
+
+// join makes the VPC, the gateways and the connection, and starts the device.
+// Calls that do not need each other's answers run side by side: most of their
+// time is the AWS CLI's own start.
+func (s *stage) join(ctx context.Context) error {
+	s.clock = time.Now()
+	var vpc, subnet, group, table, customer, gateway, connection, device string
+	if err := together(ctx,
+		s.call(&vpc, "Vpc.VpcId", "create-vpc", "--cidr-block", vpcCIDR),
+		s.call(&customer, "CustomerGateway.CustomerGatewayId", "create-customer-gateway", "--type", "ipsec.1", "--ip-address", customerAddress, "--bgp-asn", "65000"),
+		s.call(&gateway, "VpnGateway.VpnGatewayId", "create-vpn-gateway", "--type", "ipsec.1"),
+	); err != nil {
+		return err
+	}
+	if err := together(ctx,
+		func(ctx context.Context) error {
+			if err := s.call(&connection, "VpnConnection.VpnConnectionId", "create-vpn-connection", "--type", "ipsec.1",
+				"--customer-gateway-id", customer, "--vpn-gateway-id", gateway, "--options", "StaticRoutesOnly=true")(ctx); err != nil {
+				return err
+			}
+			s.connection = connection
+			return together(ctx,
+				s.call(nil, "", "create-vpn-connection-route", "--vpn-connection-id", connection, "--destination-cidr-block", siteCIDR),
+				s.call(nil, "", "attach-vpn-gateway", "--vpc-id", vpc, "--vpn-gateway-id", gateway),
+			)
+		},
+		s.call(&subnet, "Subnet.SubnetId", "create-subnet", "--vpc-id", vpc, "--cidr-block", subnetCIDR),
+		s.call(&group, "GroupId", "create-security-group", "--vpc-id", vpc, "--group-name", "from-site", "--description", "SSH, RDP, HTTP and ICMP from the site"),
+		s.call(&table, "RouteTables[0].RouteTableId", "describe-route-tables", "--filters", "Name=vpc-id,Values="+vpc, "Name=association.main,Values=true"),
+		s.call(&device, s.deviceQuery(), "get-vpn-connection-device-types"),
+	); err != nil {
+		return err
+	}
+	if device == "" || device == "None" {
+		return fmt.Errorf("no device type for %s is offered", s.device)
+	}
+	var image string
+	if err := together(ctx,
+		func(ctx context.Context) error {
+			if err := s.call(&image, "Images[0].ImageId", "describe-images", "--owners", "amazon")(ctx); err != nil {
+				return err
+			}
+			return s.call(&s.instance, "Instances[0].InstanceId", "run-instances", "--image-id", image, "--instance-type", "t3.micro",
+				"--subnet-id", subnet, "--security-group-ids", group, "--private-ip-address", "10.0.1.10", "--user-data", "file://"+s.userData)(ctx)
+		},
+		s.call(nil, "", "authorize-security-group-ingress", "--group-id", group, "--ip-permissions", siteRules()),
+		s.call(nil, "", "enable-vgw-route-propagation", "--route-table-id", table, "--gateway-id", gateway),
+		func(ctx context.Context) error {
+			if err := s.call(&s.sample, "VpnConnectionDeviceSampleConfiguration", "get-vpn-connection-device-sample-configuration",
+				"--vpn-connection-id", connection, "--vpn-connection-device-type-id", device, "--internet-key-exchange-version", "ikev2")(ctx); err != nil {
+				return err
+			}
+			return s.startDevice(ctx)
+		},
+	); err != nil {
+		return err
+	}
+	return s.firstPing(ctx)
+}
+
+// siteRules admit SSH, RDP, a web page and ICMP from the site, as --ip-permissions
+// takes them.
+func siteRules() string {
+	var rules []string
+	for _, r := range [][3]string{{"tcp", "22", "22"}, {"tcp", "3389", "3389"}, {"tcp", "80", "80"}, {"icmp", "-1", "-1"}} {
+		rules = append(rules, fmt.Sprintf(`{"IpProtocol":"%s","FromPort":%s,"ToPort":%s,"IpRanges":[{"CidrIp":"%s"}]}`, r[0], r[1], r[2], siteCIDR))
+	}
+	return "[" + strings.Join(rules, ",") + "]"
+}
+
+// together runs functions side by side; the first error ends all.
+func together(ctx context.Context, functions ...func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, f := range functions {
+		group.Go(func() error { return f(ctx) })
+	}
+	return group.Wait()
+}
+
+// firstPing waits for the first answer of the instance to the host at the site.
+func (s *stage) firstPing(ctx context.Context) error {
+	s.command("ip", "netns", "exec", s.site, "ping", "-c", "1", "10.0.1.10")
+	waiting, cancel := context.WithTimeout(ctx, 45*time.Second)
+	defer cancel()
+	for waiting.Err() == nil {
+		if s.quiet(waiting, "ip", "netns", "exec", s.site, "ping", "-n", "-c", "1", "-W", "0.2", "10.0.1.10") == nil {
+			s.say("  The instance answers %.1f s after the first call to the API.", time.Since(s.clock).Seconds())
+			return nil
+		}
+		select {
+		case <-waiting.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errors.New("the instance did not answer within 45 s")
+}
+
+// showTunnels shows the telemetry once both tunnels are up.
+func (s *stage) showTunnels(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	query := "VpnConnections[0].VgwTelemetry[].[OutsideIpAddress,Status,StatusMessage]"
+	for {
+		out, err := s.aws(waiting, "describe-vpn-connections", "--vpn-connection-ids", s.connection, "--query", query, "--output", "text")
+		if err != nil {
+			return err
+		}
+		if strings.Count(out, "\tUP\t") == 2 {
+			s.say("%s", indent(out))
+			return nil
+		}
+		select {
+		case <-waiting.Done():
+			return fmt.Errorf("both tunnels are not up after 30 s:\n%s", out)
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+func (s *stage) pingFromInstance(ctx context.Context) error {
+	return s.show(ctx, s.program, "exec", "--config", s.config, s.instance, "--", "ping", "-n", "-c", "3", "-i", "0.2", siteHost)
+}
+
+// fetchPage waits for the instance's user data to have started the web server.
+func (s *stage) fetchPage(ctx context.Context) error {
+	argv := []string{"ip", "netns", "exec", s.site, "curl", "-sS", "--max-time", "3", "--retry", "20", "--retry-delay", "1", "--retry-connrefused", "http://10.0.1.10/"}
+	s.command(argv...)
+	out, err := s.output(ctx, argv...)
+	if err != nil {
+		return err
+	}
+	s.say("%s", indent(out))
+	if !strings.Contains(out, webPage) {
+		return fmt.Errorf("the page does not say %q", webPage)
+	}
+	return nil
+}
+
+// failOver pings through the loss and the return of tunnel 1.
+func (s *stage) failOver(ctx context.Context) error {
+	p, err := s.startPing(ctx, 50*time.Millisecond)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	if err := s.takeTunnel1Down(ctx); err != nil {
+		return err
+	}
+	if err := s.waitForTunnel(ctx, 1, "DOWN", 60*time.Second); err != nil {
+		return err
+	}
+	if err := s.bringTunnel1Back(ctx); err != nil {
+		return err
+	}
+	if err := s.waitForTunnel(ctx, 1, "UP", 60*time.Second); err != nil {
+		return err
+	}
+	time.Sleep(500 * time.Millisecond) // let the route come back before the count
+	sent, received, err := p.stop()
+	if err != nil {
+		return err
+	}
+	s.say("  The ping went on: %d sent, %d answered, %d lost.", sent, received, sent-received)
+	if received == 0 {
+		return errors.New("no ping was answered")
+	}
+	return nil
+}
+
+// waitForTunnel waits until the telemetry says UP or DOWN of tunnel 1 or 2.
+func (s *stage) waitForTunnel(ctx context.Context, number int, want string, most time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	query := fmt.Sprintf("VpnConnections[0].VgwTelemetry[%d].[OutsideIpAddress,Status,StatusMessage]", number-1)
+	var last string
+	for {
+		out, err := s.aws(waiting, "describe-vpn-connections", "--vpn-connection-ids", s.connection, "--query", query, "--output", "text")
+		if err != nil {
+			return errors.Join(err, fmt.Errorf("tunnel %d is not %s after %v: %s", number, want, most, last))
+		}
+		if strings.Contains(out, "\t"+want+"\t") {
+			s.say("%s", indent(out))
+			return nil
+		}
+		last = out
+		select {
+		case <-waiting.Done():
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+func (s *stage) howToLookAround() {
+	s.say(`
+It stays up until you press Ctrl-C. To look around, in another shell:
+
+  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_DEFAULT_REGION=%s
+  aws --endpoint-url %s ec2 describe-vpn-connections
+  %s exec --config %s %s -- bash     # inside the instance
+  ip netns exec %s ping 10.0.1.10         # the host at the site
+  ip netns exec %s bash                   # the customer gateway
+  ip netns list                           # all networks
+  logs: %s`,
+		accessKey, accessSecret, region, s.endpoint, s.program, s.config, s.instance, s.site, s.customer, s.dir)
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
+}
+
+// exists reports whether a file is there.
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}

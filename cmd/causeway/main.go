@@ -1,0 +1,203 @@
+// Command causeway is Causeway: the server, the appliance and the tools around
+// them. It parses flags, wires the parts and sets the exit code.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/sys/unix"
+
+	"causeway.dev/appliance"
+	"causeway.dev/cli/demo"
+	"causeway.dev/instance"
+	"causeway.dev/internal/version"
+	"causeway.dev/serve"
+)
+
+type commands struct {
+	Serve     serveCommand     `cmd:"" help:"Run the API and this host's networks, tunnels and instances."`
+	Clean     cleanCommand     `cmd:"" help:"Remove all that serve made in the kernel."`
+	Exec      execCommand      `cmd:"" help:"Run a command inside an instance."`
+	Appliance applianceCommand `cmd:"" help:"Run a customer gateway: IKE and ESP in this network namespace."`
+	Demo      demoCommand      `cmd:"" help:"Join a VPC to a site by a VPN, on this machine, and look at it."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
+
+	LogLevel slog.Level `help:"Least level that is logged: debug, info, warn or error." default:"info" placeholder:"LEVEL"`
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "instance-init" { // the first process of an instance; not for people
+		os.Exit(instance.InitMain(os.Args[2:]))
+	}
+	var c commands
+	k := kong.Parse(&c,
+		kong.Name("causeway"),
+		kong.Description("AWS's VPN and the VPC networking around it, self-hosted, with real packets."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+	)
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer stop()
+	k.BindTo(ctx, (*context.Context)(nil))
+	k.BindTo(os.Stdout, (*io.Writer)(nil))
+	var code exitCode
+	switch err := k.Run(log); {
+	case errors.As(err, &code):
+		os.Exit(int(code))
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "causeway:", err)
+		os.Exit(1)
+	}
+}
+
+// An exitCode is a command's own exit code, which says all there is to say.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+type configFlag struct {
+	Config string `help:"Configuration (YAML). Without it every value has its default." short:"c" placeholder:"FILE"`
+}
+
+type serveCommand struct{ configFlag }
+
+func (serveCommand) Help() string {
+	return `The network namespace that it is started in is the underlay: the internet, as far as the gateways are concerned.
+It needs root (network namespaces, TUNs, nftables). SIGTERM ends it and leaves networks and instances as they are.
+
+Examples:
+  causeway serve
+  causeway serve --config /etc/causeway.yaml
+  AWS_SHARED_CREDENTIALS_FILE=/var/lib/causeway/credentials aws --endpoint-url http://127.0.0.1:4599 --region us-east-1 ec2 describe-vpcs`
+}
+
+func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
+	cfg, err := serve.LoadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	return serve.Run(ctx, cfg, log)
+}
+
+type cleanCommand struct {
+	configFlag
+	Data bool `help:"Remove the data directory too: all records are lost."`
+}
+
+func (cleanCommand) Help() string {
+	return `Removes the namespaces, links, rules, instances and outside addresses of the installation that the configuration's data_dir names.
+The records stay, so that a later serve makes all of it again, unless --data is given. It refuses while serve runs.
+
+Examples:
+  causeway clean
+  causeway clean --config /etc/causeway.yaml --data`
+}
+
+func (c cleanCommand) Run(ctx context.Context, log *slog.Logger) error {
+	cfg, err := serve.LoadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	return serve.Clean(ctx, cfg, c.Data, log)
+}
+
+type execCommand struct {
+	configFlag
+	Instance string   `arg:"" help:"Instance id, i-…."`
+	Command  []string `arg:"" help:"Command and arguments; put -- before it." passthrough:""`
+}
+
+func (execCommand) Help() string {
+	return `The exit code is the command's; 128 and the signal's number if a signal ended it.
+
+Examples:
+  causeway exec i-0123456789abcdef0 -- ping -c 3 192.168.0.10
+  causeway exec i-0123456789abcdef0 -- bash`
+}
+
+func (c execCommand) Run(ctx context.Context, log *slog.Logger) error {
+	cfg, err := serve.LoadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	argv := c.Command
+	if len(argv) > 0 && argv[0] == "--" {
+		argv = argv[1:]
+	}
+	if len(argv) == 0 {
+		return errors.New("exec: there is no command after the instance")
+	}
+	code, err := serve.Exec(ctx, cfg, c.Instance, argv, os.Stdin, os.Stdout, os.Stderr, log)
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		return exitCode(code)
+	}
+	return nil
+}
+
+type applianceCommand struct {
+	Config string `help:"Configuration (YAML): what the device type 'Causeway' downloads, or one of your own." short:"c" required:"" placeholder:"FILE"`
+	Status bool   `help:"Print each tunnel's state as a line of JSON whenever it changes."`
+}
+
+func (applianceCommand) Help() string {
+	return `It ends cleanly on SIGTERM: peers are told, routes and TUNs are removed.
+
+Example:
+  local: 198.51.100.7
+  tunnels:
+    - name: vpn1
+      remote: 203.0.113.1
+      psk: "the.key.of.tunnel.1"
+      ike_proposals: [aes128-sha256-group14]
+      esp_proposals: [aes128gcm16-group14]
+      inside: 169.254.10.2/30
+      routes: [10.0.0.0/16]`
+}
+
+func (c applianceCommand) Run(ctx context.Context, log *slog.Logger) error {
+	cfg, err := appliance.LoadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	var status io.Writer
+	if c.Status {
+		status = os.Stdout
+	}
+	return appliance.Run(ctx, cfg, log, status)
+}
+
+type demoCommand struct {
+	Once   bool   `help:"End when all is shown, with exit code 0 if every step held."`
+	Device string `help:"What runs on the customer's side: strongswan, causeway, or auto (strongSwan where it is installed)." enum:"auto,strongswan,causeway" default:"auto"`
+	Keep   string `help:"Keep logs and configurations in this directory." placeholder:"DIR"`
+}
+
+func (demoCommand) Help() string {
+	return `Everything happens in network namespaces that it makes itself and removes at the end.
+
+Examples:
+  causeway demo
+  causeway demo --once --device causeway`
+}
+
+func (c demoCommand) Run(ctx context.Context, out io.Writer) error {
+	return demo.Run(ctx, demo.Options{Once: c.Once, Device: c.Device, Keep: c.Keep, Out: out})
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(out io.Writer) error {
+	_, err := fmt.Fprintln(out, "causeway", version.String())
+	return err
+}

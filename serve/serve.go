@@ -1,0 +1,286 @@
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sys/unix"
+
+	"causeway.dev/api/ec2"
+	"causeway.dev/api/server"
+	"causeway.dev/api/sts"
+	"causeway.dev/control/lifecycle"
+	"causeway.dev/control/telemetry"
+	"causeway.dev/iam"
+	"causeway.dev/instance"
+	"causeway.dev/internal/run"
+	"causeway.dev/netfabric"
+	"causeway.dev/node"
+	"causeway.dev/nodespec"
+	"causeway.dev/plan"
+	"causeway.dev/store"
+)
+
+const (
+	// storeOpenMax bounds the start of the embedded store: reading a large
+	// data directory back takes seconds.
+	storeOpenMax = 60 * time.Second
+
+	// drainMax bounds how long calls under way are waited for at the end.
+	drainMax = 3 * time.Second
+
+	// headerMax bounds how long a client may take over its request's header,
+	// bodyMax over all of it.
+	headerMax = 10 * time.Second
+	bodyMax   = 30 * time.Second
+)
+
+// endpointFile, in the data directory, holds the URL of the API while it is
+// served.
+const endpointFile = "endpoint"
+
+// Run runs the installation until ctx ends or something in it does. Namespaces,
+// instances and records outlast it; the next Run adopts them.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make data directory: %w", err)
+	}
+	unlock, err := lock(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	opening, cancel := context.WithTimeout(ctx, storeOpenMax)
+	records, err := openStore(opening, cfg, log)
+	cancel()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := records.Close(); err != nil {
+			log.Warn("close store", "err", err)
+		}
+	}()
+
+	directory, err := loadDirectory(cfg, log)
+	if err != nil {
+		return err
+	}
+	driver, err := newDriver(cfg, log)
+	if err != nil {
+		return err
+	}
+	group := run.New(ctx)
+	seen := telemetry.New(records, log)
+	agent := node.New(node.Config{
+		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log, Report: seen.Report,
+	})
+	listener, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	group.Go("node", agent.Run)
+	group.Go("telemetry", seen.Run)
+	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent) })
+	group.Go("lifecycle", lifecycle.New(records, log).Run)
+	group.Go("api", func(ctx context.Context) error {
+		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, directory, driver))
+	})
+	return group.Wait()
+}
+
+// nodeName names the only node.
+const nodeName = "local"
+
+// Underlay is the network that outside addresses belong to.
+func (c Config) Underlay() netfabric.Underlay {
+	return netfabric.Underlay{Namespace: c.Outside.Namespace, Interface: c.Outside.Interface, Label: c.Prefix()}
+}
+
+// InstancesDir is where instances keep their disks.
+func (c Config) InstancesDir() string { return filepath.Join(c.DataDir, "instances") }
+
+func newDriver(cfg Config, log *slog.Logger) (*instance.Namespaces, error) {
+	return instance.NewNamespaces(instance.Options{Dir: cfg.InstancesDir(), Logger: log})
+}
+
+// lock makes sure that one process at a time serves a data directory.
+func lock(dir string) (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("lock data directory %s: another causeway serves it (%w)", dir, err)
+	}
+	return func() { file.Close() }, nil
+}
+
+func openStore(ctx context.Context, cfg Config, log *slog.Logger) (*store.Store, error) {
+	c := store.Config{Dir: filepath.Join(cfg.DataDir, "store"), Endpoints: cfg.Store.Etcd, Logger: log}
+	if len(cfg.Store.Etcd) > 0 {
+		var err error
+		if c.TLS, err = cfg.Store.tls(); err != nil {
+			return nil, err
+		}
+	}
+	return store.Open(ctx, c)
+}
+
+// compile hands the node what the records ask for, each time that they have
+// changed in a way that matters to it.
+func compile(ctx context.Context, records *store.Store, agent *node.Node) error {
+	var last nodespec.Desired
+	for {
+		snapshot := records.Snapshot()
+		desired := plan.Compile(snapshot, nodeName)
+		revision := desired.Revision
+		desired.Revision = last.Revision // a new revision alone is no change
+		if last.Revision == 0 || !reflect.DeepEqual(desired, last) {
+			desired.Revision = revision
+			agent.Set(desired)
+			last = desired
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-records.Changed(snapshot.Revision()):
+		}
+	}
+}
+
+func handler(cfg Config, log *slog.Logger, records *store.Store, directory iam.Directory, driver instance.Driver) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	operations := ec2.New(ec2.Config{
+		Store:            records,
+		Regions:          cfg.ec2Regions(),
+		OutsideAddresses: slices.Clone(cfg.Outside.TunnelAddresses),
+		Console:          console{driver},
+		Host:             ec2.Host{CPUs: runtime.NumCPU(), MemoryMiB: memoryMiB(), Architecture: architecture()},
+	})
+	var regions []string
+	for _, r := range cfg.Regions {
+		regions = append(regions, r.Name)
+	}
+	return server.New(server.Config{
+		Lookup: directory.Lookup, Regions: regions, Log: log,
+		Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+	}, operations.Server(), sts.Service())
+}
+
+func (c Config) ec2Regions() []ec2.Region {
+	var all []ec2.Region
+	for _, r := range c.Regions {
+		all = append(all, ec2.Region{Name: r.Name, Zones: r.Zones})
+	}
+	return all
+}
+
+// console lets the API read what instances print.
+type console struct{ driver instance.Driver }
+
+func (c console) ConsoleOutput(_ context.Context, id string) ([]byte, time.Time, error) {
+	output, err := c.driver.Console(id)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, time.Time{}, nil
+	}
+	return output, time.Now(), err
+}
+
+func memoryMiB() int64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	return int64(info.Totalram) * int64(info.Unit) >> 20
+}
+
+func architecture() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}
+
+// listen opens the API's address.
+func listen(cfg Config) (net.Listener, error) {
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the API: %w", err)
+	}
+	return listener, nil
+}
+
+// serveAPI serves until ctx ends, then lets calls under way finish.
+func serveAPI(ctx context.Context, cfg Config, log *slog.Logger, listener net.Listener, h http.Handler) error {
+	scheme := "http"
+	s := &http.Server{Handler: h, ReadHeaderTimeout: headerMax, ReadTimeout: bodyMax, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	if cfg.TLSCert != "" {
+		scheme = "https"
+		certificate, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
+		if err != nil {
+			return fmt.Errorf("load the API's certificate: %w", err)
+		}
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	}
+	endpoint := scheme + "://" + listener.Addr().String()
+	name := filepath.Join(cfg.DataDir, endpointFile)
+	if err := os.WriteFile(name, []byte(endpoint+"\n"), 0o644); err != nil {
+		return fmt.Errorf("write the API's address: %w", err)
+	}
+	defer os.Remove(name)
+	warnAboutExposure(cfg, log, listener.Addr())
+	log.Info("serving", "endpoint", endpoint, "data_dir", cfg.DataDir, "prefix", cfg.Prefix())
+
+	group := run.New(ctx)
+	group.Go("http", func(context.Context) error {
+		if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	<-group.Context().Done()
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainMax)
+	defer cancel()
+	if err := s.Shutdown(draining); err != nil {
+		log.Warn("calls under way were cut off", "err", err)
+		_ = s.Close() // the listener is closed already
+	}
+	return group.Wait()
+}
+
+// warnAboutExposure speaks up where an open API meets short secrets or no TLS.
+func warnAboutExposure(cfg Config, log *slog.Logger, address net.Addr) {
+	at, err := netip.ParseAddrPort(address.String())
+	if err != nil || at.Addr().IsLoopback() {
+		return
+	}
+	if cfg.TLSCert == "" {
+		log.Warn("the API is reachable from other machines without TLS: set tls_cert and tls_key, or listen on loopback")
+	}
+	for _, a := range cfg.Accounts {
+		for _, k := range a.AccessKeys {
+			if len(k.Secret) < secretLengthAdvised {
+				log.Warn("the API is reachable from other machines and an access key's secret is short", "key", k.ID)
+			}
+		}
+	}
+}
