@@ -39,7 +39,7 @@ func (s TCPSegment) Payload() []byte { return s.packet[s.headerLen:] }
 // Push reports the PSH flag: nothing may follow the segment in a super-packet.
 func (s TCPSegment) Push() bool { return s.packet[s.at+tcpFlags]&tcpPSH != 0 }
 
-// HeaderLen is that of IP and TCP together; TransportAt is where TCP begins.
+// HeaderLen is the length of the IP and TCP headers together.
 func (s TCPSegment) HeaderLen() int { return s.headerLen }
 
 // TransportAt is where the TCP header begins.

@@ -17,6 +17,7 @@ type inboundSA struct {
 	spi    ike.SPI
 	tunnel *Tunnel
 	check  selectors // source in the peer's, destination in ours
+	mtu    int       // inside MTU of the child, until an outbound SA is active
 
 	// mu guards opener: two sockets may hold packets of one SA at once when
 	// the path changes. It is taken once for a run of packets.
@@ -85,9 +86,11 @@ func (sa *inboundSA) take(d packetio.Datagram) (p []byte, drop Drop, ok bool) {
 	if !packet.DecapsulateECN(p, d.TOS) {
 		return nil, DropECN, false
 	}
-	if mtu := t.InsideMTU(); mtu > 0 {
-		packet.ClampMSS(p, mtu)
+	mtu := t.InsideMTU()
+	if mtu == 0 {
+		mtu = sa.mtu
 	}
+	packet.ClampMSS(p, mtu)
 	return p, 0, true
 }
 

@@ -131,7 +131,7 @@ func (t *Tunnel) InstallChild(child ike.ChildSA) error {
 		return fmt.Errorf("install inbound SA %08x: %w", uint32(child.Inbound), err)
 	}
 	p := &pair{
-		inbound:  &inboundSA{spi: child.Inbound, tunnel: t, check: newSelectors(child.RemoteSelectors, child.LocalSelectors), opener: opener},
+		inbound:  &inboundSA{spi: child.Inbound, tunnel: t, check: newSelectors(child.RemoteSelectors, child.LocalSelectors), mtu: t.insideMTU(child.Proposal, child.Path), opener: opener},
 		outbound: &outboundSA{spi: child.Outbound, proposal: child.Proposal, check: newSelectors(child.LocalSelectors, child.RemoteSelectors), sealer: sealer},
 	}
 	t.mu.Lock()
@@ -228,11 +228,16 @@ func (t *Tunnel) newRoute(sa *outboundSA) *route {
 	if t.path.UDP {
 		r.socket, r.remote = t.cfg.Endpoint.sockets.NATT, t.path.Remote
 	}
-	r.insideMTU = esp.InsideMTU(t.cfg.OuterMTU, sa.proposal, t.path.UDP, t.path.Remote.Addr().Unmap().Is6())
-	if t.cfg.MTU > 0 {
-		r.insideMTU = min(r.insideMTU, t.cfg.MTU)
-	}
+	r.insideMTU = t.insideMTU(sa.proposal, t.path)
 	return r
+}
+
+func (t *Tunnel) insideMTU(proposal ike.ESPProposal, path ike.Path) int {
+	mtu := esp.InsideMTU(t.cfg.OuterMTU, proposal, path.UDP, path.Remote.Addr().Unmap().Is6())
+	if t.cfg.MTU > 0 {
+		mtu = min(mtu, t.cfg.MTU)
+	}
+	return mtu
 }
 
 // InsideMTU is the largest inner packet in bytes that the outbound SA takes
