@@ -128,15 +128,11 @@ func (g *Gate) returnedCookie(now time.Time, d Datagram, h wire.Header, m parts)
 	return false
 }
 
-// enter counts a session of ours as responder until IKE_AUTH.
+// enter counts a session of ours as responder until IKE_AUTH. An initiator that
+// begins anew, with a cookie or another group, does not end what its request
+// before made: anybody may have told it to, and only its proof decides.
 func (a *admission) enter(s *session, spi uint64) {
 	s.origin = initOrigin{initKey{s.path.Remote, spi}, sha256.Sum256(s.acceptance.request)}
-	if begun := a.sessions[s.origin.initKey]; begun != nil && begun.phase == connecting {
-		// The initiator has begun anew, with a cookie or another group.
-		begun.forget()
-		begun.setPhase(ended)
-		begun.gate.touch(begun)
-	}
 	a.sessions[s.origin.initKey] = s
 	a.halfOpen++
 	a.sources[s.origin.remote.Addr()]++
