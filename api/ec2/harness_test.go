@@ -140,12 +140,13 @@ func (n node) text(path string) string {
 	return ""
 }
 
-// send makes a signed request: the action, then names and values by turns.
+// send makes a signed request: the action, then names and values by turns. Of a
+// name that is given twice the last value counts.
 func (c *cloud) send(action string, parameters ...string) (status int, answer node) {
 	c.Helper()
 	form := url.Values{"Action": {action}, "Version": {"2016-11-15"}}
 	for i := 0; i < len(parameters); i += 2 {
-		form.Add(parameters[i], parameters[i+1])
+		form.Set(parameters[i], parameters[i+1])
 	}
 	signer := sigv4test.Signer{AccessKeyID: keyPrefix + c.account, Secret: testSecret, Region: c.region, Service: "ec2", Now: testTime}
 	recorder := httptest.NewRecorder()
