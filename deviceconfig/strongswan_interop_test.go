@@ -34,6 +34,9 @@ type site struct {
 
 func newSite(t *testing.T, change func(*resource.VPNConnection)) *site {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("real strongSwan takes seconds")
+	}
 	t.Parallel()
 	lab := netlab.New(t, "swanctl", "nft", "ping", "unshare", "flock", "bash")
 	if _, err := os.Stat(charonPath); err != nil {
