@@ -163,7 +163,7 @@ func (f *Fabric) await(_ context.Context, ns plan.Namespace) error {
 
 // settleNetwork settles one network of the Config applied last.
 func (f *Fabric) settleNetwork(ctx context.Context, network string) error {
-	state, err := plan.Compile(f.config, f.up)
+	state, err := plan.Compile(f.config.Around(network), f.up)
 	name := NamespaceName(f.config.Prefix, network)
 	i := slices.IndexFunc(state.Namespaces, func(ns plan.Namespace) bool { return ns.Name == name })
 	if i < 0 {

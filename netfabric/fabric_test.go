@@ -405,6 +405,7 @@ func TestKilledAtEachStep(t *testing.T) {
 		{"from another", site(), moved, "i-5", "10.0.2.5"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t)
 			c.then.Prefix = l.prefix
 			kinds := map[string]int{}

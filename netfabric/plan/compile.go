@@ -49,6 +49,36 @@ func Compile(c Config, up map[string]bool) (State, error) {
 	return k.state(), errors.Join(k.errs...)
 }
 
+// Around is c without what a network's own namespace does not depend on: what is
+// left of the others is where links end.
+func (c Config) Around(network string) Config {
+	part := Config{Prefix: c.Prefix}
+	near := map[string]bool{}
+	for _, l := range c.Links {
+		if l.Ends[0].Network == network || l.Ends[1].Network == network {
+			part.Links = append(part.Links, l)
+			near[l.Ends[0].Network], near[l.Ends[1].Network] = true, true
+		}
+	}
+	for _, n := range c.Networks {
+		if n.ID == network {
+			part.Networks = append(part.Networks, n)
+		} else if near[n.ID] {
+			end := Network{ID: n.ID}
+			for _, t := range n.Tables {
+				end.Tables = append(end.Tables, Table{ID: t.ID})
+			}
+			part.Networks = append(part.Networks, end)
+		}
+	}
+	for _, t := range c.TUNs {
+		if t.Network == network {
+			part.TUNs = append(part.TUNs, t)
+		}
+	}
+	return part
+}
+
 type compiler struct {
 	prefix    string
 	up        map[string]bool
@@ -62,6 +92,7 @@ type compiler struct {
 type router struct {
 	Namespace
 	network Network
+	names   map[string]bool   // of devices
 	table   map[string]uint32 // kernel number by id
 	device  map[Target]string // where targets lead
 	via     map[Target]netip.Addr
@@ -110,10 +141,10 @@ func (k *compiler) network(n Network) {
 		}
 		return
 	}
-	r := &router{network: n, device: map[Target]string{}, via: map[Target]netip.Addr{}}
+	r := &router{network: n, names: map[string]bool{}, device: map[Target]string{}, via: map[Target]netip.Addr{}}
 	r.Name, r.Router = k.name(n.ID), true
 	r.Sysctls = slices.Clone(routerSysctls)
-	r.Devices = []Device{{Name: "lo", Kind: Loopback}}
+	r.add(Device{Name: "lo", Kind: Loopback})
 	var ids []string
 	for _, t := range n.Tables {
 		ids = append(ids, n.ID+" "+t.ID)
@@ -166,7 +197,7 @@ var routerSysctls = []Sysctl{
 func (k *compiler) port(r *router, i *Interface) {
 	host := k.instance(i.Instance)
 	name, peer := PortName(i.ID), fmt.Sprintf("eth%d", i.Index)
-	if host == nil || r.has(name) || slices.ContainsFunc(host.Devices, func(d Device) bool { return d.Name == peer }) {
+	if host == nil || r.names[name] || slices.ContainsFunc(host.Devices, func(d Device) bool { return d.Name == peer }) {
 		k.fail("interface %s: %s of instance %s is taken", i.ID, peer, i.Instance)
 		return
 	}
@@ -176,7 +207,7 @@ func (k *compiler) port(r *router, i *Interface) {
 		Name: name, Kind: Veth, Alias: i.ID, MAC: deviceMAC(i.ID), MTU: mtu, Creator: true,
 		Peer: Peer{Namespace: host.Name, Name: peer, MAC: mac},
 	}
-	r.Devices = append(r.Devices, port)
+	r.add(port)
 	// Without it the kernel answers after up to 0.8 s, to let the true owner
 	// answer first; here there is none.
 	r.Sysctls = append(r.Sysctls, Sysctl{"ipv4.neigh." + name + ".proxy_delay", "0"})
@@ -226,7 +257,7 @@ func (k *compiler) link(l Link) {
 	macs := [2]net.HardwareAddr{deviceMAC(l.ID + " 0"), deviceMAC(l.ID + " 1")}
 	for i, r := range ends {
 		other := 1 - i
-		r.Devices = append(r.Devices, Device{
+		r.add(Device{
 			Name: name, Kind: Veth, Alias: l.ID, MAC: macs[i], MTU: cmp.Or(l.MTU, defaultMTU), Creator: i == 0,
 			Peer: Peer{Namespace: ends[other].Name, Name: name, MAC: macs[other]},
 		})
@@ -251,7 +282,7 @@ func (k *compiler) tun(t TUN) {
 	if r == nil {
 		return
 	}
-	r.Devices = append(r.Devices, Device{Name: name, Kind: TUNKind, Alias: t.ID, MTU: t.MTU})
+	r.add(Device{Name: name, Kind: TUNKind, Alias: t.ID, MTU: t.MTU})
 	if t.Inside.IsValid() {
 		r.Addresses = append(r.Addresses, Address{Device: name, Prefix: t.Inside})
 		r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: t.Inside.Masked(), Kind: Unicast, Device: name})
@@ -269,15 +300,16 @@ func (k *compiler) end(what, id, network, table, device string) *router {
 		k.fail("%s %s: there is no network %q", what, id, network)
 		return nil
 	}
-	if _, ok := r.table[table]; !ok || r.has(device) {
+	if _, ok := r.table[table]; !ok || r.names[device] {
 		k.fail("%s %s: there is no table %q in network %s, or the id is not unique", what, id, table, network)
 		return nil
 	}
 	return r
 }
 
-func (r *router) has(device string) bool {
-	return slices.ContainsFunc(r.Devices, func(d Device) bool { return d.Name == device })
+func (r *router) add(d Device) {
+	r.Devices = append(r.Devices, d)
+	r.names[d.Name] = true
 }
 
 func (k *compiler) state() State {

@@ -113,9 +113,9 @@ func (w *filterWriter) sets() {
 	}
 	w.set("map", "tables", "ifname : mark", marks)
 	w.set("map", "leave", "ifname : verdict", leave)
-	w.set("map", "enter", "ifname : verdict", enter)
 	w.set("set", "tunnels", "ifname", tuns)
 	if w.ports > 0 {
+		w.set("map", "enter", "ifname : verdict", enter)
 		w.set("set", "checked", "ifname", checked)
 		w.set("set", "addresses", "ifname . ipv4_addr", w.portAddresses())
 		w.set("set", "outside", "ifname", outside)

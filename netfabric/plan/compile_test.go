@@ -1,0 +1,265 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"causeway.dev/internal/golden"
+)
+
+func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
+func iface(instance, address string, groups ...string) Interface {
+	a := netip.MustParseAddr(address)
+	return Interface{
+		ID: "eni-" + instance, MAC: fmt.Sprintf("02:00:00:00:00:%02x", a.As4()[3]), Address: a,
+		Subnet: netip.PrefixFrom(a, 24).Masked(), Table: "rtb-1", Groups: groups, Instance: instance,
+	}
+}
+
+func route(destination string, targets ...Target) TableRoute {
+	return TableRoute{Destination: prefix(destination), Targets: targets}
+}
+
+// site is a VPC with two instances, joined to a gateway with two tunnels.
+func site() Config {
+	link := Target{Kind: ToLink, ID: "vgw-1:vpc-1"}
+	web := Group{ID: "sg-web", Members: []netip.Addr{netip.MustParseAddr("10.0.1.4")}, Rules: []FilterRule{
+		{Egress: true, Protocol: -1, FromPort: -1, ToPort: -1, Peer: prefix("0.0.0.0/0")},
+		{Protocol: 6, FromPort: 80, ToPort: 80, Peer: prefix("0.0.0.0/0")},
+		{Protocol: 6, FromPort: 22, ToPort: 23, PeerGroup: "sg-admin"},
+		{Protocol: 6, FromPort: 0, ToPort: 65535, Peer: prefix("192.0.2.7/32")},
+		{Protocol: 17, FromPort: -1, ToPort: -1, Peer: prefix("10.0.0.0/8")},
+		{Protocol: 1, FromPort: 8, ToPort: -1, Peer: prefix("192.168.0.0/16")},
+		{Protocol: 1, FromPort: 3, ToPort: 4, Peer: prefix("192.168.0.0/16")},
+		{Protocol: 1, FromPort: -1, ToPort: -1, PeerGroup: "sg-admin"},
+		{Protocol: 58, FromPort: -1, ToPort: -1, Peer: prefix("::/0")},
+		{Protocol: 47, FromPort: -1, ToPort: -1, Peer: prefix("2001:db8::/32")},
+		{Protocol: -1, FromPort: -1, ToPort: -1, PeerGroup: "sg-gone"},
+	}}
+	admin := Group{ID: "sg-admin", Members: []netip.Addr{netip.MustParseAddr("10.0.1.5")}}
+	router := iface("i-2", "10.0.1.5", "sg-web", "sg-admin")
+	router.AnySource, router.MTU = true, 9001
+	unplugged := iface("", "10.0.2.9", "sg-web")
+	return Config{
+		Prefix: "cw1",
+		Networks: []Network{
+			{
+				ID: "vpc-1", Local: []netip.Prefix{prefix("10.0.0.0/16")},
+				Interfaces: []Interface{iface("i-1", "10.0.1.4", "sg-web"), router, iface("i-3", "10.0.3.4"), unplugged},
+				Groups:     []Group{web, admin},
+				Tables: []Table{{ID: "rtb-1", Routes: []TableRoute{
+					route("192.168.0.0/16", link), route("198.51.100.0/24"),
+					route("203.0.113.0/24", Target{Kind: ToInterface, ID: "eni-i-2"}), route("203.0.114.0/24", Target{Kind: ToInterface, ID: "eni-"}),
+				}}, {ID: "rtb-2"}},
+			},
+			{ID: "vgw-1", Tables: []Table{{ID: "gateway", Routes: []TableRoute{
+				route("10.0.0.0/16", link),
+				route("192.168.0.0/16", Target{Kind: ToTunnel, ID: "vpn-1/1"}, Target{Kind: ToTunnel, ID: "vpn-1/2"}),
+			}}}},
+		},
+		Links: []Link{{ID: "vgw-1:vpc-1", Ends: [2]LinkEnd{{"vgw-1", "gateway"}, {"vpc-1", ""}}}},
+		TUNs: []TUN{
+			{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30"), MTU: 1400},
+			{ID: "vpn-1/2", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.11.1/30"), MTU: 1400},
+		},
+		Instances: []string{"i-1", "i-4"},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for name, up := range map[string]map[string]bool{
+		"site":               nil,
+		"site-second-tunnel": {"vpn-1/2": true},
+		"site-both-tunnels":  {"vpn-1/1": true, "vpn-1/2": true},
+	} {
+		state, err := Compile(site(), up)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Text(t, "testdata/"+name+".txt", state.String())
+	}
+}
+
+// TestUpTunnelChangesRoutesOnly proves that the fast path need not load filters.
+func TestUpTunnelChangesRoutesOnly(t *testing.T) {
+	down, _ := Compile(site(), nil)
+	up, _ := Compile(site(), map[string]bool{"vpn-1/1": true})
+	var changed []string
+	lines := strings.Split(down.String(), "\n")
+	for line := range strings.SplitSeq(up.String(), "\n") {
+		if len(lines) > 0 && lines[0] == line {
+			lines = lines[1:]
+			continue
+		}
+		changed = append(changed, strings.TrimSpace(line))
+	}
+	if len(changed) != 1 || !strings.HasPrefix(changed[0], "route ") || !strings.Contains(changed[0], "192.168.0.0/16") {
+		t.Errorf("a tunnel that comes up changes %q, want one route", changed)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(*Config)
+		want  string
+	}{
+		{"prefix", func(c *Config) { c.Prefix = "a/b" }, "prefix"},
+		{"network id", func(c *Config) { c.Networks[0].ID = "../x" }, "network id"},
+		{"network twice", func(c *Config) { c.Networks[1].ID = "vpc-1" }, "not unique"},
+		{"group id", func(c *Config) { c.Networks[0].Groups[0].ID = "sg { drop }" }, "group id"},
+		{"group of an interface", func(c *Config) { c.Networks[0].Interfaces[0].Groups = []string{"sg-9"} }, "no group"},
+		{"peer group", func(c *Config) { c.Networks[0].Groups[0].Rules[2].PeerGroup = "a;b" }, "malformed"},
+		{"peer twice", func(c *Config) { c.Networks[0].Groups[0].Rules[0].PeerGroup = "sg-web" }, "peer"},
+		{"no peer", func(c *Config) { c.Networks[0].Groups[0].Rules[0].Peer = netip.Prefix{} }, "peer"},
+		{"protocol", func(c *Config) { c.Networks[0].Groups[0].Rules[0].Protocol = 256 }, "protocol"},
+		{"port", func(c *Config) { c.Networks[0].Groups[0].Rules[1].ToPort = 65536 }, "65536"},
+		{"ports", func(c *Config) { c.Networks[0].Groups[0].Rules[1].FromPort = 81 }, "range"},
+		{"ICMP type", func(c *Config) { c.Networks[0].Groups[0].Rules[5].FromPort = 256 }, "256"},
+		{"MAC", func(c *Config) { c.Networks[0].Interfaces[0].MAC = "03:00:00:00:00:00" }, "MAC"},
+		{"address outside its subnet", func(c *Config) { c.Networks[0].Interfaces[0].Address = netip.MustParseAddr("10.0.9.1") }, "subnet"},
+		{"address of the gateway", func(c *Config) { c.Networks[0].Interfaces[0].Address = netip.MustParseAddr("10.0.1.1") }, "reserved"},
+		{"address outside the network", func(c *Config) { c.Networks[0].Local = []netip.Prefix{prefix("10.7.0.0/16")} }, "ranges"},
+		{"address twice", func(c *Config) { c.Networks[0].Interfaces[1].Address = netip.MustParseAddr("10.0.1.4") }, "not unique"},
+		{"IPv6 address", func(c *Config) { c.Networks[0].Interfaces[0].Address = netip.MustParseAddr("2001:db8::1") }, "subnet"},
+		{"IPv6 route", func(c *Config) { c.Networks[0].Tables[0].Routes[0].Destination = prefix("::/0") }, "IPv4"},
+		{"table of an interface", func(c *Config) { c.Networks[0].Interfaces[0].Table = "rtb-9" }, "no table"},
+		{"table twice", func(c *Config) { c.Networks[0].Tables[1].ID = "rtb-1" }, "not unique"},
+		{"index", func(c *Config) { c.Networks[0].Interfaces[0].Index = 99 }, "index"},
+		{"index twice", func(c *Config) { c.Networks[0].Interfaces[1].Instance = "i-1" }, "taken"},
+		{"MTU", func(c *Config) { c.Networks[0].Interfaces[0].MTU = 100 }, "MTU"},
+		{"network of a link", func(c *Config) { c.Links[0].Ends[0].Network = "vgw-9" }, "no network"},
+		{"table of a link", func(c *Config) { c.Links[0].Ends[0].Table = "x" }, "no table"},
+		{"link to itself", func(c *Config) { c.Links[0].Ends[0] = c.Links[0].Ends[1] }, "both ends"},
+		{"network of a tunnel", func(c *Config) { c.TUNs[0].Network = "vgw-9" }, "no network"},
+		{"tunnel twice", func(c *Config) { c.TUNs[1].ID = "vpn-1/1" }, "not unique"},
+		{"instance id", func(c *Config) { c.Instances[0] = "i 1" }, "instance id"},
+	} {
+		config := site()
+		c.spoil(&config)
+		if _, err := Compile(config, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want an error about %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestWrongNetworkStaysUntouched proves that what makes no sense is left as it
+// is rather than removed.
+func TestWrongNetworkStaysUntouched(t *testing.T) {
+	c := site()
+	c.Networks[0].Interfaces[0].MTU = 1
+	c.Links = nil
+	state, err := Compile(c, nil)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	var names []string
+	for _, ns := range state.Namespaces {
+		names = append(names, ns.Name)
+	}
+	want := "[cw1-i-1 cw1-i-2 cw1-i-3 cw1-i-4 cw1-vgw-1] [cw1-vpc-1]"
+	if got := fmt.Sprint(names, state.Untouched); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestAroundIsEnough proves that a network's routes can be planned without the
+// rest of the world.
+func TestAroundIsEnough(t *testing.T) {
+	find := func(c Config) string {
+		for _, ns := range mustCompile(t, c).Namespaces {
+			if ns.Name == "cw1-vgw-1" {
+				return State{Namespaces: []Namespace{ns}}.String()
+			}
+		}
+		t.Fatal("the network is not in the plan")
+		return ""
+	}
+	around := site().Around("vgw-1")
+	if got, want := find(around), find(site()); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for _, n := range around.Networks {
+		if len(n.Interfaces) > 0 {
+			t.Errorf("network %s has come with its interfaces", n.ID)
+		}
+	}
+}
+
+func TestTableNumbersAreStable(t *testing.T) {
+	all := tableNumbers([]string{"vpc-1 rtb-1", "vpc-1 rtb-2", "vpc-1 rtb-3"})
+	some := tableNumbers([]string{"vpc-1 rtb-3"})
+	if all["vpc-1 rtb-3"] != some["vpc-1 rtb-3"] {
+		t.Error("a table's number depends on the other tables")
+	}
+	twice := tableNumbers([]string{"a", "a "})
+	for id, n := range all {
+		if n < tableNumberMin || n > tableNumberMask {
+			t.Errorf("table %s has number %d", id, n)
+		}
+	}
+	if twice["a"] == twice["a "] {
+		t.Error("two tables have one number")
+	}
+}
+
+// FuzzIDs proves that no id brings text of its own into what nft parses.
+func FuzzIDs(f *testing.F) {
+	f.Add("sg-1", "vpc-1", "eni-1", "vgw-1:vpc-1")
+	f.Add("sg }", "vpc\n", "eni\"", "x;y")
+	f.Fuzz(func(t *testing.T, group, network, port, link string) {
+		c := site()
+		lines := strings.Count(mustCompile(t, c).String(), "\n")
+		c.Networks[0].Groups[1].ID = group // in four places, so that as much is written as before
+		c.Networks[0].Interfaces[1].Groups = []string{"sg-web", group}
+		c.Networks[0].Groups[0].Rules[2].PeerGroup = group
+		c.Networks[0].Groups[0].Rules[7].PeerGroup = group
+		c.Networks[0].ID, c.Links[0].Ends[1].Network = network, network
+		c.Networks[0].Interfaces[2].ID = port
+		c.Links[0].ID = link
+		state, err := Compile(c, nil)
+		if err != nil {
+			return
+		}
+		text := state.String()
+		if n := strings.Count(text, "\n"); n != lines {
+			t.Errorf("%d lines, want %d:\n%s", n, lines, text)
+		}
+		for _, quote := range []string{"'", "`", "$", "#", "\\"} {
+			if strings.Contains(text, quote) {
+				t.Errorf("text contains %s", quote)
+			}
+		}
+	})
+}
+
+func mustCompile(t *testing.T, c Config) State {
+	t.Helper()
+	state, err := Compile(c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for _, n := range []int{10, 500, 5000} {
+		b.Run(fmt.Sprintf("%d-interfaces", n), func(b *testing.B) {
+			c := site()
+			for i := range n {
+				p := iface(fmt.Sprintf("i-%d", i+10), "10.0.1.9", "sg-web")
+				p.Address = netip.AddrFrom4([4]byte{10, 0, byte(16 + i/250), byte(i%250 + 4)})
+				p.Subnet = netip.PrefixFrom(p.Address, 24).Masked()
+				c.Networks[0].Interfaces = append(c.Networks[0].Interfaces, p)
+			}
+			for b.Loop() {
+				if _, err := Compile(c, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
