@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,6 +130,12 @@ func TestESPSocket(t *testing.T) {
 			if tt.name == "IPv6" {
 				ns.Run("ip", "address", "add", tt.a+"/128", "dev", "lo", "nodad")
 				ns.Run("ip", "address", "add", tt.b+"/128", "dev", "lo", "nodad")
+				// The kernel puts the addresses' routes in place a little later.
+				for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+					if strings.Count(ns.Run("ip", "-6", "route", "show", "table", "local"), "local fd00::") == 2 {
+						break
+					}
+				}
 			}
 			var a, b *KernelSocket
 			do(t, ns, func() (err error) {
