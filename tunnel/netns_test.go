@@ -182,6 +182,9 @@ func TestNamespacesTCP(t *testing.T) {
 // 10,000 random packets a second on the ports of IKE and ESP cost the tunnel
 // nothing: no ping is lost, and the memory in use stays what it was.
 func TestNamespacesFlood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("floods for 2.5 s")
+	}
 	a, b := newSites(t, gcm128, true)
 	before := heapInUse()
 	ping := make(chan string, 1)
