@@ -53,7 +53,7 @@ func TestNames(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for name, change := range map[string]func(*iam.AccessKey){
-		"short id":             func(k *iam.AccessKey) { k.ID = "AKIA" },
+		"short id":             func(k *iam.AccessKey) { k.ID = "AKI" },
 		"id with a slash":      func(k *iam.AccessKey) { k.ID = "AKIAIOSFODNN7/EXAMPLE" },
 		"no secret":            func(k *iam.AccessKey) { k.Secret = "" },
 		"account of 11 digits": func(k *iam.AccessKey) { k.Account = "12345678901" },

@@ -31,8 +31,17 @@ const (
 	customerAddress = "192.0.2.10"
 	internetAddress = "192.0.2.1"
 	region          = "us-east-1"
+	instanceAddress = "10.0.1.10"
 	webPage         = "hello from the VPC"
+
+	hostImage = "ami-00000000000000001" // this host's root file system, the only image there is
 )
+
+// deviceTypes are ids that `aws ec2 get-vpn-connection-device-types` lists.
+var deviceTypes = map[string]string{
+	"strongswan": "5a0e4c12", // Strongswan, Linux with IPsec in user space
+	"causeway":   "c6a5e0a1", // Causeway, appliance
+}
 
 // Options say how to demonstrate.
 type Options struct {
@@ -82,7 +91,7 @@ func Run(ctx context.Context, o Options) (err error) {
 // time is the AWS CLI's own start.
 func (s *stage) join(ctx context.Context) error {
 	s.clock = time.Now()
-	var vpc, subnet, group, table, customer, gateway, connection, device string
+	var vpc, subnet, group, table, customer, gateway, connection string
 	if err := together(ctx,
 		s.call(&vpc, "Vpc.VpcId", "create-vpc", "--cidr-block", vpcCIDR),
 		s.call(&customer, "CustomerGateway.CustomerGatewayId", "create-customer-gateway", "--type", "ipsec.1", "--ip-address", customerAddress, "--bgp-asn", "65000"),
@@ -105,27 +114,17 @@ func (s *stage) join(ctx context.Context) error {
 		s.call(&subnet, "Subnet.SubnetId", "create-subnet", "--vpc-id", vpc, "--cidr-block", subnetCIDR),
 		s.call(&group, "GroupId", "create-security-group", "--vpc-id", vpc, "--group-name", "from-site", "--description", "SSH, RDP, HTTP and ICMP from the site"),
 		s.call(&table, "RouteTables[0].RouteTableId", "describe-route-tables", "--filters", "Name=vpc-id,Values="+vpc, "Name=association.main,Values=true"),
-		s.call(&device, s.deviceQuery(), "get-vpn-connection-device-types"),
 	); err != nil {
 		return err
 	}
-	if device == "" || device == "None" {
-		return fmt.Errorf("no device type for %s is offered", s.device)
-	}
-	var image string
 	if err := together(ctx,
-		func(ctx context.Context) error {
-			if err := s.call(&image, "Images[0].ImageId", "describe-images", "--owners", "amazon")(ctx); err != nil {
-				return err
-			}
-			return s.call(&s.instance, "Instances[0].InstanceId", "run-instances", "--image-id", image, "--instance-type", "t3.micro",
-				"--subnet-id", subnet, "--security-group-ids", group, "--private-ip-address", "10.0.1.10", "--user-data", "file://"+s.userData)(ctx)
-		},
+		s.call(&s.instance, "Instances[0].InstanceId", "run-instances", "--image-id", hostImage, "--instance-type", "t3.micro",
+			"--subnet-id", subnet, "--security-group-ids", group, "--private-ip-address", instanceAddress, "--user-data", "file://"+s.userData),
 		s.call(nil, "", "authorize-security-group-ingress", "--group-id", group, "--ip-permissions", siteRules()),
 		s.call(nil, "", "enable-vgw-route-propagation", "--route-table-id", table, "--gateway-id", gateway),
 		func(ctx context.Context) error {
 			if err := s.call(&s.sample, "VpnConnectionDeviceSampleConfiguration", "get-vpn-connection-device-sample-configuration",
-				"--vpn-connection-id", connection, "--vpn-connection-device-type-id", device, "--internet-key-exchange-version", "ikev2")(ctx); err != nil {
+				"--vpn-connection-id", connection, "--vpn-connection-device-type-id", deviceTypes[s.device], "--internet-key-exchange-version", "ikev2")(ctx); err != nil {
 				return err
 			}
 			return s.startDevice(ctx)
@@ -157,11 +156,11 @@ func together(ctx context.Context, functions ...func(context.Context) error) err
 
 // firstPing waits for the first answer of the instance to the host at the site.
 func (s *stage) firstPing(ctx context.Context) error {
-	s.command("ip", "netns", "exec", s.site, "ping", "-c", "1", "10.0.1.10")
+	s.command("ip", "netns", "exec", s.site, "ping", "-c", "1", instanceAddress)
 	waiting, cancel := context.WithTimeout(ctx, 45*time.Second)
 	defer cancel()
 	for waiting.Err() == nil {
-		if s.quiet(waiting, "ip", "netns", "exec", s.site, "ping", "-n", "-c", "1", "-W", "0.2", "10.0.1.10") == nil {
+		if s.quiet(waiting, "ip", "netns", "exec", s.site, "ping", "-n", "-c", "1", "-W", "0.2", instanceAddress) == nil {
 			s.say("  The instance answers %.1f s after the first call to the API.", time.Since(s.clock).Seconds())
 			return nil
 		}

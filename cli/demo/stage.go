@@ -27,16 +27,20 @@ const (
 	accessSecret = "demo.secret.of.this.machine.only.0000000"
 )
 
+// debianAWS is the AWS CLI that `make setup` installs.
+const debianAWS = "/usr/bin/aws"
+
 // charon is strongSwan's IKE daemon where Debian has it.
 const charon = "/usr/lib/ipsec/charon"
 
 // A stage is what a demonstration stands on: namespaces, processes, files. It
 // knows how to remove all of it.
 type stage struct {
-	o       Options
-	program string // this executable
-	dir     string // for logs, configuration and the server's data
-	device  string // "strongswan" or "causeway"
+	o          Options
+	program    string // this executable
+	awsProgram string // Debian's aws where it is installed, else that of the PATH
+	dir        string // for logs, configuration and the server's data
+	device     string // "strongswan" or "causeway"
 
 	internet, customer, site string // namespaces
 
@@ -62,6 +66,10 @@ func newStage(o Options) (*stage, error) {
 			return nil, fmt.Errorf("%s is missing: `make setup` installs what is needed", tool)
 		}
 	}
+	awsProgram := "aws"
+	if exists(debianAWS) {
+		awsProgram = debianAWS
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own executable: %w", err)
@@ -81,7 +89,7 @@ func newStage(o Options) (*stage, error) {
 		return nil, fmt.Errorf("make directory: %w", err)
 	}
 	s := &stage{
-		o: o, program: program, dir: dir, device: o.Device,
+		o: o, program: program, awsProgram: awsProgram, dir: dir, device: o.Device,
 		internet: name + "-inet", customer: name + "-cgw", site: name + "-site",
 		config: filepath.Join(dir, "causeway.yaml"), userData: filepath.Join(dir, "user-data"),
 	}
@@ -164,14 +172,6 @@ outside:
 	return fmt.Errorf("causeway serve did not start:\n%s", log)
 }
 
-// deviceQuery finds the device type by its names, as a person would.
-func (s *stage) deviceQuery() string {
-	if s.device == "strongswan" {
-		return "VpnConnectionDeviceTypes[?Vendor=='Strongswan' && contains(Platform, 'user space')] | [0].VpnConnectionDeviceTypeId"
-	}
-	return "VpnConnectionDeviceTypes[?Vendor=='Causeway'] | [0].VpnConnectionDeviceTypeId"
-}
-
 // downloaded is the file that the sample configuration is saved in, untouched.
 func (s *stage) downloaded() string { return filepath.Join(s.dir, s.device+".download") }
 
@@ -201,7 +201,7 @@ func (s *stage) takeTunnel1Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rules := "table inet cut { chain pass { type filter hook output priority 0; ip daddr " + strings.TrimSpace(address) + " drop; } }"
+	rules := "table inet cut { chain pass { type filter hook output priority 0; ip daddr " + strings.TrimSpace(address) + " drop; }; }"
 	return s.show(ctx, "ip", "netns", "exec", s.customer, "nft", rules)
 }
 
@@ -232,6 +232,7 @@ func (s *stage) call(into *string, query, action string, arguments ...string) fu
 func (s *stage) aws(ctx context.Context, arguments ...string) (string, error) {
 	argv := append([]string{"aws", "--endpoint-url", s.endpoint, "ec2"}, arguments...)
 	s.command(argv...)
+	argv[0] = s.awsProgram
 	return s.output(ctx, argv...)
 }
 
@@ -355,7 +356,7 @@ type pinger struct {
 }
 
 func (s *stage) startPing(_ context.Context, interval time.Duration) (*pinger, error) {
-	argv := []string{"ip", "netns", "exec", s.site, "ping", "-n", "-q", "-i", fmt.Sprintf("%.3f", interval.Seconds()), "10.0.1.10"}
+	argv := []string{"ip", "netns", "exec", s.site, "ping", "-n", "-q", "-i", fmt.Sprintf("%.3f", interval.Seconds()), instanceAddress}
 	s.command(append(argv, "&")...)
 	p := &pinger{cmd: exec.Command(argv[0], argv[1:]...)}
 	p.cmd.Stdout = &p.out

@@ -1,0 +1,25 @@
+// Command apicoverage writes the page that says which actions of AWS's API are
+// built, from the services' own tables.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"causeway.dev/api/ec2"
+	"causeway.dev/api/server"
+	"causeway.dev/api/sts"
+)
+
+//go:generate go run . -o ../../docs/api-coverage.md
+
+func main() {
+	output := flag.String("o", "docs/api-coverage.md", "`file` to be written")
+	flag.Parse()
+	page := server.Coverage(ec2.New(ec2.Config{}).Server(), sts.Service())
+	if err := os.WriteFile(*output, []byte(page), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, "apicoverage:", err)
+		os.Exit(1)
+	}
+}
