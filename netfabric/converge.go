@@ -31,15 +31,23 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 			}
 		}
 	}
-	before := f.Changes()
 	errs = append(errs, f.removeNamespaces(ctx, s))
 	each(f.createNamespace)
 	each(f.clear)
-	each(f.create)
+	made := map[string]bool{}
+	each(func(ctx context.Context, ns plan.Namespace) error {
+		before := f.Changes()
+		err := f.create(ctx, ns)
+		made[ns.Name] = f.Changes() != before
+		return err
+	})
 	each(f.settle)
-	if f.Changes() != before {
-		each(f.await)
-	}
+	each(func(_ context.Context, ns plan.Namespace) error {
+		if !made[ns.Name] {
+			return nil
+		}
+		return inside(ns.Name, (*rtnl.Handle).Await)
+	})
 	return errors.Join(append(errs, context.Cause(ctx))...)
 }
 
@@ -154,11 +162,6 @@ func (f *Fabric) settle(ctx context.Context, ns plan.Namespace) error {
 		}
 		return f.changeAll(ctx, ns.Name, append(sysctls, changes...))
 	})
-}
-
-// await lets new devices carry packets before Apply returns.
-func (f *Fabric) await(_ context.Context, ns plan.Namespace) error {
-	return inside(ns.Name, func(h *rtnl.Handle) error { return h.Await() })
 }
 
 // settleNetwork settles one network of the Config applied last.
