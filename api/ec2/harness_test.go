@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -242,4 +243,15 @@ func (c *cloud) removeInterface(id string) {
 // caller is who makes the requests.
 func (c *cloud) caller() server.Caller {
 	return server.Caller{Account: c.account, Region: c.region, Now: testTime}
+}
+
+// all is all that the account's records say, to see whether something changed.
+func (c *cloud) all() string {
+	c.Helper()
+	r := c.service.read(c.caller())
+	return fmt.Sprint(
+		slices.Collect(vpcs.list(r)), slices.Collect(subnets.list(r)), slices.Collect(routeTables.list(r)),
+		slices.Collect(securityGroups.list(r)), slices.Collect(networkInterfaces.list(r)), slices.Collect(instances.list(r)),
+		slices.Collect(customerGateways.list(r)), slices.Collect(vpnGateways.list(r)), slices.Collect(vpnConnections.list(r)),
+	)
 }

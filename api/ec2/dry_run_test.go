@@ -1,0 +1,60 @@
+package ec2
+
+import (
+	"net/http"
+	"testing"
+)
+
+// TestDryRun asks whether calls would succeed: nothing may change, and what
+// would be refused is refused.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	vpc := c.vpc("10.0.0.0/16")
+	subnet, group, table := c.subnet(vpc, "10.0.1.0/24"), c.group(vpc, "web"), c.mainRouteTable(vpc)
+	before := c.all()
+	for _, call := range [][]string{
+		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
+		{"CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.2.0/24"},
+		{"DeleteSubnet", "SubnetId", subnet},
+		{"CreateRouteTable", "VpcId", vpc},
+		{"AssociateRouteTable", "RouteTableId", table, "SubnetId", subnet},
+		{"CreateSecurityGroup", "VpcId", vpc, "GroupName", "other", "GroupDescription", "d"},
+		{"DeleteSecurityGroup", "GroupId", group},
+		{"AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8"},
+		{"RunInstances", "ImageId", HostImage, "MinCount", "1", "MaxCount", "1", "SubnetId", subnet},
+		{"CreateTags", "ResourceId.1", vpc, "Tag.1.Key", "k", "Tag.1.Value", "v"},
+		{"DescribeVpcs"}, {"DescribeSubnets", "SubnetId.1", subnet}, {"DescribeInstances"}, {"DescribeRegions"},
+	} {
+		status, answer := c.send(call[0], append(call[1:], "DryRun", "true")...)
+		if code := answer.text("Errors/Error/Code"); status != http.StatusPreconditionFailed || code != "DryRunOperation" {
+			t.Errorf("%q: %d %s", call, status, code)
+		}
+	}
+	c.refuse("InvalidSubnet.Conflict", "CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.1.0/25", "DryRun", "true")
+	c.refuse("InvalidVpcID.NotFound", "DescribeVpcs", "VpcId.1", "vpc-00000000000000000", "DryRun", "true")
+	if after := c.all(); after != before {
+		t.Errorf("dry runs have changed something:\n%s\n%s", before, after)
+	}
+}
+
+// TestAccountsAndRegionsAreApart uses one account's ids in another region and by
+// another account.
+func TestAccountsAndRegionsAreApart(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	vpc := c.vpc("10.0.0.0/16")
+	for name, other := range map[string]*cloud{"region": c.in("eu-west-1"), "account": newCloud(t)} {
+		other.refuse("InvalidVpcID.NotFound", "DescribeVpcs", "VpcId.1", vpc)
+		other.refuse("InvalidVpcID.NotFound", "CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.1.0/24")
+		other.refuse("InvalidVpcID.NotFound", "CreateTags", "ResourceId.1", vpc, "Tag.1.Key", "k", "Tag.1.Value", "v")
+		if n := len(other.call("DescribeVpcs").all("vpcSet/item")); n != 0 {
+			t.Errorf("another %s sees %d VPCs", name, n)
+		}
+		mine := other.vpc("10.0.0.0/16")
+		own := other.subnet(mine, "10.0.1.0/24")
+		if zone := other.call("DescribeSubnets", "SubnetId.1", own).text("subnetSet/item/availabilityZone"); zone != other.region+"a" {
+			t.Errorf("in %s the zone is %s", other.region, zone)
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package ec2
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestRefusals makes calls that are malformed or forbidden, against a small
+// network that is there all the time. A call is written as a query: the action,
+// then its parameters, with names of the network's parts in braces.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, func(cfg *Config) {
+		cfg.Limits = Limits{VPCs: 2, SubnetsPerVPC: 3, RouteTablesPerVPC: 3, RoutesPerRouteTable: 2, SecurityGroups: 5, SecurityGroupsPerInterface: 2}
+	})
+	vpc, far := c.vpc("10.0.0.0/16"), c.vpc("10.0.0.0/16")
+	subnet := c.subnet(vpc, "10.0.1.0/24")
+	c.subnet(vpc, "10.0.2.0/24")
+	c.subnet(vpc, "10.0.3.0/24")
+	farSubnet := c.subnet(far, "10.0.1.0/24")
+	group, second, farGroup := c.group(vpc, "web"), c.group(vpc, "Admin"), c.group(far, "web")
+	table := c.call("CreateRouteTable", "VpcId", vpc).text("routeTable/routeTableId")
+	c.call("CreateRouteTable", "VpcId", vpc)
+	gateway, farGateway := c.attachedGateway(vpc), c.attachedGateway(far)
+	c.call("CreateRoute", "RouteTableId", table, "DestinationCidrBlock", "192.168.0.0/16", "GatewayId", gateway)
+	c.call("CreateRoute", "RouteTableId", table, "DestinationCidrBlock", "172.16.0.0/16", "GatewayId", gateway)
+	instance, farInstance := c.instance(subnet), c.instance(farSubnet)
+	ended := c.instance(subnet)
+	c.call("TerminateInstances", "InstanceId.1", ended)
+	association := c.call("DescribeVpcs", "VpcId.1", vpc).text("vpcSet/item/cidrBlockAssociationSet/item/associationId")
+	names := strings.NewReplacer(
+		"{vpc}", vpc, "{far}", far, "{subnet}", subnet, "{farSubnet}", farSubnet, "{group}", group, "{second}", second, "{farGroup}", farGroup,
+		"{default}", c.call("DescribeSecurityGroups", append(filter("1", "vpc-id", vpc), filter("2", "group-name", "default")...)...).text("securityGroupInfo/item/groupId"),
+		"{table}", table, "{main}", c.mainRouteTable(vpc), "{farTable}", c.mainRouteTable(far), "{gateway}", gateway, "{farGateway}", farGateway,
+		"{instance}", instance, "{farInstance}", farInstance, "{ended}", ended, "{association}", association, "{ami}", HostImage,
+		"{rule}", c.call("DescribeSecurityGroupRules", filter("1", "group-id", group)...).text("securityGroupRuleSet/item/securityGroupRuleId"),
+		"{long}", strings.Repeat("x", 256), "{big}", base64.StdEncoding.EncodeToString(make([]byte, 16*1024+1)),
+	)
+	before := c.all()
+	for _, row := range refusals {
+		t.Run(row.code+" "+row.call, func(t *testing.T) {
+			fields := strings.Split(names.Replace(row.call), "&")
+			var parameters []string
+			for _, field := range fields[1:] {
+				name, value, _ := strings.Cut(field, "=")
+				parameters = append(parameters, name, value)
+			}
+			status, answer := c.send(fields[0], parameters...)
+			if code := answer.text("Errors/Error/Code"); code != row.code || status != http.StatusBadRequest {
+				t.Errorf("got %d %s: %s", status, code, answer.text("Errors/Error/Message"))
+			}
+			if len(answer.text("Errors/Error/Message")) < 20 {
+				t.Errorf("the message is %q", answer.text("Errors/Error/Message"))
+			}
+		})
+	}
+	if after := c.all(); after != before {
+		t.Errorf("refused calls have changed something:\n%s\n%s", before, after)
+	}
+	t.Logf("%d calls", len(refusals))
+}
+
+// run is a launch that would succeed, but for what is added.
+const run = "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1&SubnetId={subnet}"
+
+var refusals = []struct{ code, call string }{
+	// VPCs
+	{"MissingParameter", "CreateVpc"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0/33"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=fd00::/64"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=010.0.0.0/16"},
+	{"InvalidVpc.Range", "CreateVpc&CidrBlock=10.0.0.0/15"},
+	{"InvalidVpc.Range", "CreateVpc&CidrBlock=10.0.0.0/29"},
+	{"InvalidVpc.Range", "CreateVpc&CidrBlock=127.0.0.0/16"},
+	{"InvalidVpc.Range", "CreateVpc&CidrBlock=169.254.0.0/24"},
+	{"InvalidVpc.Range", "CreateVpc&CidrBlock=224.0.0.0/16"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=shared"},
+	{"UnsupportedOperation", "CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=dedicated"},
+	{"UnsupportedOperation", "CreateVpc&CidrBlock=10.0.0.0/16&AmazonProvidedIpv6CidrBlock=true"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0/16&TagSpecification.1.ResourceType=subnet&TagSpecification.1.Tag.1.Key=k"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0/16&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=aws:k"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0/16&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.2.Key=k"},
+	{"VpcLimitExceeded", "CreateVpc&CidrBlock=10.0.0.0/16"},
+	{"MissingParameter", "DeleteVpc"},
+	{"InvalidVpcID.Malformed", "DeleteVpc&VpcId=subnet-00000000000000000"},
+	{"InvalidVpcID.Malformed", "DescribeVpcs&VpcId.1=vpc-XYZ"},
+	{"InvalidVpcID.NotFound", "DeleteVpc&VpcId=vpc-00000000000000000"},
+	{"InvalidVpcID.NotFound", "DescribeVpcs&VpcId.1={vpc}&VpcId.2=vpc-12345678"},
+	{"DependencyViolation", "DeleteVpc&VpcId={vpc}"},
+	{"MissingParameter", "ModifyVpcAttribute&VpcId={vpc}"},
+	{"InvalidParameterCombination", "ModifyVpcAttribute&VpcId={vpc}&EnableDnsSupport.Value=true&EnableDnsHostnames.Value=true"},
+	{"InvalidParameterValue", "DescribeVpcAttribute&VpcId={vpc}&Attribute=mood"},
+	{"InvalidVpc.Range", "AssociateVpcCidrBlock&VpcId={vpc}&CidrBlock=10.0.128.0/17"},
+	{"InvalidVpc.Range", "AssociateVpcCidrBlock&VpcId={vpc}&CidrBlock=192.168.0.0/16"},
+	{"OperationNotPermitted", "DisassociateVpcCidrBlock&AssociationId={association}"},
+
+	// Subnets
+	{"MissingParameter", "CreateSubnet&VpcId={vpc}"},
+	{"InvalidVpcID.NotFound", "CreateSubnet&VpcId=vpc-00000000000000000&CidrBlock=10.0.4.0/24"},
+	{"InvalidParameterValue", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/"},
+	{"InvalidSubnet.Range", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/29"},
+	{"InvalidSubnet.Range", "CreateSubnet&VpcId={vpc}&CidrBlock=10.1.0.0/24"},
+	{"InvalidSubnet.Range", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.0.0/15"},
+	{"InvalidSubnet.Conflict", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.1.128/25"},
+	{"InvalidSubnet.Conflict", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.0.0/16"},
+	{"InvalidParameterValue", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/24&AvailabilityZone=eu-west-1a"},
+	{"InvalidParameterCombination", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/24&AvailabilityZone=us-east-1a&AvailabilityZoneId=use1-az1"},
+	{"SubnetLimitExceeded", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/24"},
+	{"UnsupportedOperation", "ModifySubnetAttribute&SubnetId={subnet}&AssignIpv6AddressOnCreation.Value=true"},
+	{"InvalidSubnetID.Malformed", "DeleteSubnet&SubnetId=10.0.1.0/24"},
+	{"InvalidSubnetID.NotFound", "DeleteSubnet&SubnetId=subnet-00000000000000000"},
+	{"DependencyViolation", "DeleteSubnet&SubnetId={subnet}"},
+
+	// Route tables and routes
+	{"InvalidRouteTableID.NotFound", "DescribeRouteTables&RouteTableId.1=rtb-00000000000000000"},
+	{"InvalidRouteTableId.Malformed", "DeleteRouteTable&RouteTableId=main"},
+	{"DependencyViolation", "DeleteRouteTable&RouteTableId={main}"},
+	{"RouteTableLimitExceeded", "CreateRouteTable&VpcId={vpc}"},
+	{"InvalidParameterValue", "CreateRouteTable&VpcId={vpc}&ClientToken={long}"},
+	{"MissingParameter", "AssociateRouteTable&RouteTableId={table}"},
+	{"InvalidParameterValue", "AssociateRouteTable&RouteTableId={table}&SubnetId={farSubnet}"},
+	{"InvalidAssociationID.NotFound", "DisassociateRouteTable&AssociationId=rtbassoc-00000000000000000"},
+	{"MissingParameter", "CreateRoute&RouteTableId={main}&GatewayId={gateway}"},
+	{"MissingParameter", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/16"},
+	{"InvalidParameterCombination", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/16&GatewayId={gateway}&InstanceId={instance}"},
+	{"InvalidParameterValue", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/40&GatewayId={gateway}"},
+	{"UnsupportedOperation", "CreateRoute&RouteTableId={main}&DestinationIpv6CidrBlock=::/0&GatewayId={gateway}"},
+	{"InvalidGatewayID.NotFound", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=0.0.0.0/0&GatewayId=igw-00000000000000000"},
+	{"InvalidNatGatewayID.NotFound", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=0.0.0.0/0&NatGatewayId=nat-00000000000000000"},
+	{"InvalidTransitGatewayID.NotFound", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=0.0.0.0/0&TransitGatewayId=tgw-00000000000000000"},
+	{"InvalidParameterValue", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/16&GatewayId={farGateway}"},
+	{"InvalidParameterValue", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/16&InstanceId={farInstance}"},
+	{"IncorrectInstanceState", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/16&InstanceId={ended}"},
+	{"InvalidNetworkInterfaceID.NotFound", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/16&NetworkInterfaceId=eni-00000000000000000"},
+	{"RouteAlreadyExists", "CreateRoute&RouteTableId={table}&DestinationCidrBlock=192.168.0.0/16&GatewayId={gateway}"},
+	{"RouteAlreadyExists", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=10.0.0.0/16&GatewayId={gateway}"},
+	{"InvalidParameterValue", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=10.0.1.0/24&InstanceId={instance}"},
+	{"RouteLimitExceeded", "CreateRoute&RouteTableId={table}&DestinationCidrBlock=172.17.0.0/16&GatewayId={gateway}"},
+	{"InvalidParameterValue", "ReplaceRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/16&GatewayId={gateway}"},
+	{"InvalidParameterValue", "DeleteRoute&RouteTableId={main}&DestinationCidrBlock=10.0.0.0/16"},
+	{"InvalidRoute.NotFound", "DeleteRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/16"},
+
+	// Security groups
+	{"VPCIdNotSpecified", "CreateSecurityGroup&GroupName=x&GroupDescription=d"},
+	{"MissingParameter", "CreateSecurityGroup&VpcId={vpc}&GroupName=x"},
+	{"InvalidParameterValue", "CreateSecurityGroup&VpcId={vpc}&GroupName=sg-x&GroupDescription=d"},
+	{"InvalidParameterValue", "CreateSecurityGroup&VpcId={vpc}&GroupName={long}&GroupDescription=d"},
+	{"InvalidParameterValue", "CreateSecurityGroup&VpcId={vpc}&GroupName=Default&GroupDescription=d"},
+	{"InvalidParameterValue", "CreateSecurityGroup&VpcId={vpc}&GroupName=x&GroupDescription=für"},
+	{"InvalidGroup.Duplicate", "CreateSecurityGroup&VpcId={vpc}&GroupName=admin&GroupDescription=d"},
+	{"SecurityGroupLimitExceeded", "CreateSecurityGroup&VpcId={vpc}&GroupName=x&GroupDescription=d"},
+	{"MissingParameter", "DeleteSecurityGroup"},
+	{"InvalidGroup.NotFound", "DeleteSecurityGroup&GroupId=sg-00000000000000000"},
+	{"InvalidGroupId.Malformed", "DescribeSecurityGroups&GroupId.1=web"},
+	{"CannotDelete", "DeleteSecurityGroup&GroupId={default}"},
+	{"MissingParameter", "AuthorizeSecurityGroupIngress&GroupId={group}"},
+	{"MissingParameter", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=tls&FromPort=1&ToPort=1&CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=256&CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=tcp&CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=tcp&FromPort=443&ToPort=80&CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=udp&FromPort=0&ToPort=65536&CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=icmp&FromPort=-1&ToPort=0&CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=tcp&FromPort=22&ToPort=22&CidrIp=10.0.0.0/64"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.Ipv6Ranges.1.CidrIpv6=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=6&IpPermissions.1.FromPort=1&IpPermissions.1.ToPort=1&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8&IpPermissions.1.IpRanges.2.CidrIp=10.1.0.0/8"},
+	{"InvalidParameterCombination", "AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=-1&CidrIp=10.0.0.0/8&IpPermissions.1.IpProtocol=-1"},
+	{"InvalidGroup.NotFound", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.Groups.1.GroupId={farGroup}"},
+	{"InvalidPrefixListID.NotFound", "AuthorizeSecurityGroupEgress&GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.PrefixListIds.1.PrefixListId=pl-00000000000000000"},
+	{"InvalidPermission.Duplicate", "AuthorizeSecurityGroupEgress&GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0"},
+	{"InvalidPermission.NotFound", "RevokeSecurityGroupIngress&GroupId={group}&IpProtocol=-1&CidrIp=0.0.0.0/0"},
+	{"InvalidSecurityGroupRuleId.NotFound", "RevokeSecurityGroupIngress&GroupId={group}&SecurityGroupRuleId.1={rule}"}, // it is an outbound one
+	{"InvalidSecurityGroupRuleId.Malformed", "RevokeSecurityGroupEgress&GroupId={group}&SecurityGroupRuleId.1=sg-1"},
+	{"InvalidParameterValue", "UpdateSecurityGroupRuleDescriptionsEgress&GroupId={group}&SecurityGroupRuleDescription.1.SecurityGroupRuleId={rule}&SecurityGroupRuleDescription.1.Description={long}"},
+
+	// Instances
+	{"MissingParameter", "RunInstances&ImageId={ami}&SubnetId={subnet}&MinCount=1"},
+	{"MissingParameter", "RunInstances&SubnetId={subnet}&MinCount=1&MaxCount=1"},
+	{"VPCIdNotSpecified", "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1"},
+	{"InvalidParameterValue", run + "&MinCount=0"},
+	{"InvalidParameterValue", run + "&MinCount=2"},
+	{"InstanceLimitExceeded", run + "&MinCount=100000&MaxCount=100000"},
+	{"InvalidAMIID.Malformed", run + "&ImageId=debian"},
+	{"InvalidAMIID.NotFound", run + "&ImageId=ami-0123456789abcdef0"},
+	{"InvalidKeyPair.NotFound", run + "&KeyName=me"},
+	{"InvalidParameterValue", run + "&InstanceType=t9.huge"},
+	{"InvalidParameterValue", run + "&UserData=not+base64!"},
+	{"InvalidParameterValue", run + "&UserData={big}"},
+	{"InvalidSubnetID.NotFound", run + "&SubnetId=subnet-00000000000000000"},
+	{"InvalidParameterValue", run + "&PrivateIpAddress=10.0.1.3"},
+	{"InvalidParameterValue", run + "&PrivateIpAddress=10.0.1.255"},
+	{"InvalidParameterValue", run + "&PrivateIpAddress=10.0.2.4"},
+	{"InvalidParameterValue", run + "&PrivateIpAddress=fd00::1"},
+	{"InvalidIPAddress.InUse", run + "&PrivateIpAddress=10.0.1.4"},
+	{"InvalidParameterCombination", run + "&MaxCount=2&PrivateIpAddress=10.0.1.9"},
+	{"InvalidParameterCombination", run + "&SecurityGroup.1=web"},
+	{"InvalidParameterCombination", run + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}"},
+	{"InvalidParameter", run + "&SecurityGroupId.1={farGroup}"},
+	{"InvalidGroup.NotFound", run + "&SecurityGroupId.1=sg-00000000000000000"},
+	{"SecurityGroupsPerInterfaceLimitExceeded", run + "&SecurityGroupId.1={group}&SecurityGroupId.2={second}&SecurityGroupId.3={default}"},
+	{"InvalidParameterValue", run + "&Placement.AvailabilityZone=us-east-1b"},
+	{"UnsupportedOperation", run + "&IamInstanceProfile.Name=role"},
+	{"UnsupportedOperation", "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&NetworkInterface.1.AssociatePublicIpAddress=true"},
+	{"InvalidParameterValue", run + "&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=k"},
+	{"MissingParameter", "TerminateInstances"},
+	{"InvalidInstanceID.Malformed", "TerminateInstances&InstanceId.1=web"},
+	{"InvalidInstanceID.NotFound", "TerminateInstances&InstanceId.1={instance}&InstanceId.2=i-00000000000000000"},
+	{"UnsupportedOperation", "ModifyInstanceAttribute&InstanceId={instance}&InstanceType.Value=t3.large"},
+	{"InvalidParameterValue", "DescribeInstanceAttribute&InstanceId={instance}&Attribute=colour"},
+	{"InvalidInstanceID.NotFound", "GetConsoleOutput&InstanceId=i-00000000000000000"},
+	{"InvalidNetworkInterfaceID.NotFound", "DescribeNetworkInterfaces&NetworkInterfaceId.1=eni-00000000000000000"},
+	{"InvalidInstanceType", "DescribeInstanceTypes&InstanceType.1=t9.huge"},
+	{"InvalidAMIID.NotFound", "DescribeImages&ImageId.1=ami-0123456789abcdef0"},
+	{"InvalidVolume.NotFound", "DescribeVolumes&VolumeId.1=vol-0123456789abcdef0"},
+
+	// Filters, pages, tags, regions
+	{"InvalidFilter", "DescribeVpcs&Filter.1.Name=colour&Filter.1.Value.1=red"},
+	{"InvalidFilter", "DescribeVpcs&Filter.1.Name=tag&Filter.1.Value.1=red"},
+	{"InvalidFilter", "DescribeVpcs&Filter.1.Name=VPC-ID&Filter.1.Value.1={vpc}"},
+	{"InvalidFilter", "DescribeSecurityGroupRules&Filter.1.Name=tag-key&Filter.1.Value.1=k"},
+	{"InvalidParameterValue", "DescribeVpcs&Filter.1.Name=vpc-id"},
+	{"InvalidParameterValue", "DescribeVpcs&Filter.1.Value.1={vpc}"},
+	{"FilterLimitExceeded", "DescribeVpcs&Filter.1.Name=vpc-id" + valuesOfFilter(201)},
+	{"InvalidParameterValue", "DescribeVpcs&MaxResults=4"},
+	{"InvalidParameterValue", "DescribeInstances&MaxResults=1001"},
+	{"InvalidParameterCombination", "DescribeVpcs&MaxResults=5&VpcId.1={vpc}"},
+	{"InvalidNextToken", "DescribeVpcs&NextToken=bogus"},
+	{"InvalidID", "CreateTags&ResourceId.1=thing-1&Tag.1.Key=k&Tag.1.Value=v"},
+	{"InvalidVpcID.NotFound", "CreateTags&ResourceId.1={vpc}&ResourceId.2=vpc-00000000000000000&Tag.1.Key=k&Tag.1.Value=v"},
+	{"InvalidSecurityGroupRuleId.NotFound", "CreateTags&ResourceId.1=sgr-00000000000000000&Tag.1.Key=k&Tag.1.Value=v"},
+	{"InvalidParameterValue", "CreateTags&ResourceId.1={vpc}&Tag.1.Key=&Tag.1.Value=v"},
+	{"InvalidParameterValue", "CreateTags&ResourceId.1={vpc}&Tag.1.Key={long}&Tag.1.Value=v"},
+	{"MissingParameter", "DeleteTags&ResourceId.1={vpc}&Tag.1.Value=v"},
+	{"InvalidParameterValue", "DescribeRegions&RegionName.1=mars-1"},
+	{"InvalidParameterValue", "DescribeAvailabilityZones&ZoneName.1=eu-west-1a"},
+	{"InvalidNetworkAclID.NotFound", "DescribeNetworkAcls&NetworkAclId.1=acl-00000000000000000"},
+	{"UnsupportedOperation", "CreateNetworkAcl&VpcId={vpc}"},
+	{"InvalidAction", "PaintVpc&VpcId={vpc}"},
+}
+
+func valuesOfFilter(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString("&Filter.1.Value." + strconv.Itoa(i+1) + "=x")
+	}
+	return b.String()
+}
