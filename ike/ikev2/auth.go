@@ -164,6 +164,9 @@ func childRefusal(exchange wire.ExchangeType, n wire.NotifyType, p *ike.Peer) st
 func (s *session) establish(now time.Time, sa *ikeSA) {
 	s.setPhase(established)
 	s.establishedAt, s.lastHeard = now, now
+	if s.init != nil {
+		s.init.dh.Wipe()
+	}
 	s.init, s.acceptance, s.candidates = nil, nil, nil
 	s.endAt = time.Time{}
 	s.current = sa

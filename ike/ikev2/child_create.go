@@ -103,6 +103,9 @@ func (c *createChild) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeTyp
 }
 
 func (c *createChild) process(s *session, sa *ikeSA, now time.Time, m parts) {
+	if c.dh != nil {
+		defer c.dh.Wipe()
+	}
 	if s.phase != established {
 		s.gate.releaseSPI(c.in)
 		return

@@ -8,13 +8,14 @@
 // Advance again at Deadline:
 //
 //	gate := ikev2.NewGate(ikev2.Config{Rand: rand.Reader})
-//	gate.SetPeer(peer)
-//	gate.Command(now, peer.ID, ike.Initiate{})
+//	err := gate.SetPeer(peer)
+//	err = gate.Command(now, peer.ID, ike.Initiate{})
 //	for _, o := range gate.TakeOutput() { … }
 //
 // Inside, one session is the lineage of one IKE SA: the SA, the successors that
 // rekeys give it, and the child SA with its successors. Each duty of RFC 7296
-// has a file: sa_init.go, auth.go, child_create.go, child_rekey.go, ike_rekey.go,
-// informational.go, natt.go, liveness.go, over the scheduler in exchange.go that
-// owns message ids, the window and retransmission.
+// has a file: sa_init.go, auth.go, child_create.go, ike_rekey.go, informational.go,
+// natt.go, liveness.go, over the scheduler in exchange.go that owns message ids,
+// the window and retransmission. What concerns several sessions is in admission.go
+// (cookies, limits) and duplicate.go (one session a peer).
 package ikev2

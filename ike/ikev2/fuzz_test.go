@@ -62,7 +62,7 @@ func FuzzGate(f *testing.F) {
 			input = input[len(body):]
 			switch {
 			case kind%4 == fuzzRaw:
-				w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), append([]byte{0}, body...)[1:]) // an empty one stays addressable
+				w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), append([]byte(nil), body...))
 			case kind%4 == fuzzAuthentic && len(body) >= 2:
 				authentic = true
 				message := sealRaw(seal, sa.header(wire.ExchangeType(body[0]), id, false), wire.PayloadType(body[1]), body[2:])

@@ -74,10 +74,13 @@ func NewGate(cfg Config) *Gate {
 
 // SetPeer adds a peer, or replaces the configuration of the peer of that ID: SAs
 // that stand stay as they are, what is negotiated from now on follows it. It
-// refuses a peer without proposals or with one that can't be used.
+// refuses a peer without a key, without proposals or with one that can't be used.
 func (g *Gate) SetPeer(p ike.Peer) error {
 	if len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0 {
 		return fmt.Errorf("peer %s has no proposals", p.ID)
+	}
+	if len(p.PreSharedKey) == 0 {
+		return fmt.Errorf("peer %s has no pre-shared key", p.ID)
 	}
 	for _, proposal := range p.IKEProposals {
 		if err := keys.ValidateIKE(proposal); err != nil {

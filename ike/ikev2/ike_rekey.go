@@ -53,6 +53,7 @@ func (r *rekeyIKE) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeType, 
 }
 
 func (r *rekeyIKE) process(s *session, sa *ikeSA, now time.Time, m parts) {
+	defer r.dh.Wipe()
 	if n := m.failure(); n != nil {
 		s.gate.releaseIKESPI(r.spi)
 		r.refused(s, sa, now, n)

@@ -78,7 +78,7 @@ func (s *session) answerInformational(now time.Time, sa *ikeSA, m parts) respons
 		switch d.Protocol {
 		case wire.ProtocolIKE:
 			// RFC 7296 section 1.4.1: it takes the child SAs along.
-			return response{after: func() { s.deletedByPeer(now, sa) }}
+			return response{after: func() { s.deletedByPeer(now, sa, m.failure()) }}
 		case wire.ProtocolESP:
 			deleted = append(deleted, s.childrenDeletedByPeer(now, d.SPIs)...)
 		}
@@ -119,12 +119,12 @@ func (s *session) deleting(child *childSA) bool {
 // deletedByPeer ends an IKE SA, and with the one that counts the session. RFC
 // 7296 section 2.25.2: a rekey of ours that is under way is forgotten; if the
 // peer's own rekey is what the DELETE completes, its successor counts.
-func (s *session) deletedByPeer(now time.Time, sa *ikeSA) {
+func (s *session) deletedByPeer(now time.Time, sa *ikeSA, because *wire.Notify) {
 	if s.phase == established && sa == s.current {
 		if r := s.rivalOf(sa); r != nil {
 			s.adopt(now, r.sa)
 		} else {
-			s.dissolve(reasonPeerDeleted)
+			s.dissolve(reasonDeleted(because))
 			s.linger(now)
 			return
 		}

@@ -176,6 +176,15 @@ func reasonDead(silence time.Duration) string {
 	return fmt.Sprintf("the peer is dead: it has not answered for %v", silence.Round(time.Second))
 }
 
+// reasonDeleted: an initiator that does not accept our proof says so with its
+// DELETE. RFC 7296 section 2.21.2.
+func reasonDeleted(because *wire.Notify) string {
+	if because == nil {
+		return reasonPeerDeleted
+	}
+	return fmt.Sprintf("%s and says %v", reasonPeerDeleted, because.Type)
+}
+
 func reasonNotify(exchange wire.ExchangeType, n wire.NotifyType) string {
 	return fmt.Sprintf("the peer answered %v with %v", exchange, n)
 }

@@ -390,6 +390,7 @@ func (s *session) forget() {
 	}
 	if s.init != nil {
 		s.gate.releaseIKESPI(s.init.spi)
+		s.init.dh.Wipe()
 	}
 	s.sas, s.current, s.queue, s.init, s.acceptance = nil, nil, nil, nil, nil
 }

@@ -238,12 +238,16 @@ func TestReasons(t *testing.T) {
 		{"identity of the responder", func(left, _ *ike.Peer) { left.RemoteID = ike.Identity{Type: ike.IDFQDN, Data: "vpn.example"} },
 			"the peer refused our authentication (AUTHENTICATION_FAILED): pre-shared key mismatch, or it does not know our identity",
 			`no tunnel is configured for a peer that identifies itself as "192.0.2.1" and calls us "vpn.example"`},
+		{"blocked port", func(left, _ *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways },
+			"the peer 198.51.100.1 answered IKE_SA_INIT but none of 7 IKE_AUTH requests to UDP port 4500: is that port open, and does the peer know our address?",
+			""},
 		{"silence", func(left, _ *ike.Peer) { left.Remote = netip.MustParseAddr("203.0.113.77") },
 			"no packet from 203.0.113.77 has arrived: IKE_SA_INIT was sent to UDP port 500 7 times in 30s; is the peer up, and are UDP 500 and 4500 open?",
 			""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, 1, lan, c.configure)
+			w.right.deaf = c.name == "blocked port"
 			w.connect()
 			w.net.RunFor(time.Minute)
 			left, times := lastEvent[ike.NegotiationFailed](w.left)
@@ -510,6 +514,38 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestResponderIsAnImpostor: an initiator that does not accept the responder's
+// proof tells it so, RFC 7296 section 2.21.2.
+func TestResponderIsAnImpostor(t *testing.T) {
+	w := newWorld(t, 1, lan, func(left, _ *ike.Peer) { left.LocalID = ike.Identity{Type: ike.IDFQDN, Data: "site.example"} })
+	// The responder's identity is not what it is expected to be, yet it takes
+	// any name for itself.
+	w.left.peer.RemoteID = ike.AddressIdentity(rightAddr)
+	w.right.peer.LocalID = ike.Identity{Type: ike.IDFQDN, Data: "impostor.example"}
+	for _, s := range []*side{w.left, w.right} {
+		if err := s.gate.SetPeer(s.peer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.left.command(ike.Initiate{})
+	half := func() *session { return w.left.gate.peers["left"].sessions[0] }
+	p := *half().peer
+	p.RemoteID = ike.Identity{} // so that the request names nobody
+	half().peer = &p
+	w.net.RunFor(19 * time.Millisecond) // IKE_AUTH is on its way
+	half().peer = &w.left.peer
+	w.net.RunFor(time.Minute)
+	failed, _ := lastEvent[ike.NegotiationFailed](w.left)
+	if want := `the peer identifies itself as "impostor.example", this tunnel expects "198.51.100.1"`; failed.Reason != want {
+		t.Errorf("left says %q", failed.Reason)
+	}
+	closed, _ := lastEvent[ike.Closed](w.right)
+	if want := "the peer deleted the IKE SA and says AUTHENTICATION_FAILED"; closed.Reason != want {
+		t.Errorf("right says %q", closed.Reason)
+	}
+	w.checkNone()
 }
 
 // TestMalformedInside: RFC 7296 section 2.21.3: an authentic message that is

@@ -45,6 +45,7 @@ type side struct {
 	retryPaused time.Time
 	drops       map[Drop]int
 	crashed     time.Time
+	deaf        bool // on port 4500
 }
 
 var (
@@ -148,8 +149,11 @@ func describe(b []byte) string {
 const espMark = 0xee
 
 func (s *side) Receive(now time.Time, local, remote netip.AddrPort, payload []byte) {
-	if payload[0] == espMark {
+	if len(payload) > 5 && payload[0] == espMark {
 		s.receiveESP(now, payload)
+		return
+	}
+	if s.deaf && local.Port() == portNATT {
 		return
 	}
 	s.drops[s.gate.Receive(now, Datagram{Local: local, Remote: remote, Payload: payload})]++
