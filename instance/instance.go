@@ -20,6 +20,10 @@ type Config struct {
 	Addresses []string
 }
 
+// String names the instance. It keeps the user data to itself, which often holds
+// secrets.
+func (c Config) String() string { return "instance " + c.ID }
+
 // Status says what has become of an instance.
 type Status struct {
 	ID      string

@@ -368,6 +368,49 @@ func TestExec(t *testing.T) {
 	}
 }
 
+// TestDiskWhereOverlaysCannotBe lets an instance start where its changes cannot
+// be kept on disk: on an overlay, as in a container.
+func TestDiskWhereOverlaysCannotBe(t *testing.T) {
+	l := newLab(t)
+	dir := t.TempDir()
+	for _, d := range []string{"lower", "upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merged := filepath.Join(dir, "merged")
+	options := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)
+	if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
+		t.Skipf("overlays cannot be mounted here: %v", err)
+	}
+	before := l.dir
+	t.Cleanup(func() {
+		if err := unix.Unmount(merged, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+		l.dir = before
+		l.newLife()
+	})
+	l.dir = filepath.Join(merged, "instances")
+	l.newLife()
+	l.ensure(l.config("i-1", ""))
+	if got := l.sh("i-1", "echo x > /etc/made-inside && cat /etc/made-inside"); got != "x" {
+		t.Errorf("got %q", got)
+	}
+	_, err := os.Stat(filepath.Join(l.dir, "i-1", "memory"))
+	t.Logf("changes are kept in memory: %v", err == nil)
+	if err := l.Terminate(t.Context(), "i-1"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConfigKeepsUserDataToItself(t *testing.T) {
+	c := Config{ID: "i-1", UserData: []byte("password")}
+	if text := fmt.Sprintf("%v %+v %s", c, c, c); strings.Contains(text, "password") || strings.Contains(text, "112") {
+		t.Error(text)
+	}
+}
+
 func TestMalformedIDsAreRefused(t *testing.T) {
 	l := newLab(t)
 	for _, id := range []string{"", "..", "../etc", "a/b", "-x", strings.Repeat("i", 65)} {
@@ -406,5 +449,25 @@ func TestDirectoriesOfInitProcessesAreTold(t *testing.T) {
 	}
 	if fd, err := (process{os.Getpid(), 1}).open(); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("a process id that was used again: %d, %v", fd, err)
+	}
+}
+
+func BenchmarkEnsure(b *testing.B) {
+	l := newLab(b)
+	for b.Loop() {
+		l.ensure(l.config("i-1", ""))
+		b.StopTimer()
+		if err := l.Terminate(b.Context(), "i-1"); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+func BenchmarkExec(b *testing.B) {
+	l := newLab(b)
+	l.ensure(l.config("i-1", ""))
+	for b.Loop() {
+		l.sh("i-1", "true")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -227,16 +228,23 @@ func (h *Handle) settleDevice(d plan.Device, link netlink.Link) []Change {
 	return changes
 }
 
+// awaitMax bounds Await: an instance may have set its end down.
+const awaitMax = 200 * time.Millisecond
+
 // Await waits until veths whose other ends have just been set up carry packets.
-// The kernel would do that by itself a little later, and until then drop what
-// is sent; asking for a device makes it do so now (Linux 6.8 and later).
+// Until the kernel has come round to that, it drops what is sent. Asking for the
+// device makes it do so at once (Linux 6.8 and later).
 func (h *Handle) Await() error {
+	deadline := time.Now().Add(awaitMax)
 	for name, link := range h.devices {
-		if link.Type() != "veth" || link.Attrs().Flags&net.FlagUp == 0 || link.Attrs().OperState == netlink.OperUp {
-			continue
-		}
-		if _, err := h.nl.LinkByIndex(link.Attrs().Index); err != nil {
-			return fmt.Errorf("ask for state of device %s: %w", name, err)
+		for link.Type() == "veth" && link.Attrs().OperState != netlink.OperUp && time.Now().Before(deadline) {
+			var err error
+			if link, err = h.nl.LinkByIndex(link.Attrs().Index); err != nil {
+				return fmt.Errorf("ask for state of device %s: %w", name, err)
+			}
+			if link.Attrs().OperState != netlink.OperUp {
+				time.Sleep(time.Millisecond)
+			}
 		}
 	}
 	return nil
