@@ -50,7 +50,7 @@ func (h *Handle) settleAddresses(want plan.Namespace) ([]Change, error) {
 	if want.Router {
 		for key, a := range stale {
 			changes = append(changes, Change{fmt.Sprintf("remove address %v", key.prefix), func() error {
-				return h.nl.AddrDel(h.linkAt(key.index), &a)
+				return h.nl.AddrDel(linkAt(key.index), &a)
 			}})
 		}
 	}
@@ -58,7 +58,7 @@ func (h *Handle) settleAddresses(want plan.Namespace) ([]Change, error) {
 }
 
 // linkAt names a device by index only.
-func (h *Handle) linkAt(index int) netlink.Link {
+func linkAt(index int) netlink.Link {
 	return &netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: index}}
 }
 
