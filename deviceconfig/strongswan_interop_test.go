@@ -32,7 +32,8 @@ type site struct {
 	script              string
 }
 
-func newSite(t *testing.T, change func(*resource.VPNConnection)) *site {
+// newLab returns a lab for tests with real strongSwan.
+func newLab(t *testing.T) *netlab.Lab {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("real strongSwan takes seconds")
@@ -42,6 +43,12 @@ func newSite(t *testing.T, change func(*resource.VPNConnection)) *site {
 	if _, err := os.Stat(charonPath); err != nil {
 		t.Skipf("strongSwan's charon is not installed: %v", err)
 	}
+	return lab
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	lab := newLab(t)
 	s := &site{t: t, lab: lab, host: lab.Host("host"), cgw: lab.Host("cgw").Forward(), internet: lab.Host("net").Forward()}
 	lab.Connect(s.host, "eth0", "192.168.1.10/24", s.cgw, "lan0", "192.168.1.1/24")
 	lab.Connect(s.cgw, "wan0", "198.51.100.7/24", s.internet, "cgw", "198.51.100.1/24")
@@ -51,9 +58,6 @@ func newSite(t *testing.T, change func(*resource.VPNConnection)) *site {
 	// An id of its own, since what the script keeps on the host goes by it.
 	config := newConfig(t, func(c *resource.VPNConnection) {
 		c.ID = fmt.Sprintf("vpn-%017x", time.Now().UnixNano())
-		if change != nil {
-			change(c)
-		}
 	})
 	for i, tunnel := range config.Tunnels {
 		s.gateways[i] = s.startGateway(config, tunnel)
@@ -87,28 +91,7 @@ func (s *site) startGateway(config Config, tunnel Tunnel) *netlab.Host {
 	g.Run("ip", "route", "add", "default", "via", "203.0.113.1")
 	g.Run("ip", "addr", "add", "10.0.1.10/32", "dev", "lo")
 
-	dir := filepath.Join(s.lab.Dir(), name)
-	for _, sub := range []string{"run", "swanctl"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	settings := s.lab.File(name+"/strongswan.conf", fmt.Sprintf(`charon {
-  load_modular = no
-  load = random nonce aes sha1 sha2 hmac gmp kdf kernel-libipsec kernel-netlink socket-default vici
-  plugins {
-    vici { socket = unix://%[1]s/vici }
-    kernel-libipsec { allow_peer_ts = yes }
-    kernel-netlink { fwmark = !0x42 }
-    socket-default { fwmark = 0x42 }
-  }
-  filelog { main { path = %[1]s/charon.log
-      default = 1
-      flush_line = yes } }
-}
-swanctl { load = random }
-`, dir))
-	connections := s.lab.File(name+"/swanctl.conf", fmt.Sprintf(`connections { tunnel {
+	startCharon(s.t, s.lab, g, name, fmt.Sprintf(`connections { tunnel {
   version = 2
   local_addrs = %[1]s
   proposals = aes256-sha256-modp2048
@@ -125,29 +108,56 @@ swanctl { load = random }
 } }
 secrets { ike { id = %[2]s
   secret = "%[3]s" } }
-`, tunnel.CloudOutside, config.CustomerAddress, tunnel.PreSharedKey.Reveal()))
+`, tunnel.CloudOutside, config.CustomerAddress, tunnel.PreSharedKey.Reveal()), 1)
+	return g
+}
 
-	charon := exec.Command("ip", "netns", "exec", g.Name, "unshare", "--mount", "--propagation", "private",
+// startCharon runs a charon with user-space ESP in a host, and loads a
+// configuration of so many connections.
+func startCharon(t *testing.T, lab *netlab.Lab, host *netlab.Host, name, configuration string, connections int) {
+	t.Helper()
+	dir := filepath.Join(lab.Dir(), name)
+	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	settings := lab.File(name+"/strongswan.conf", fmt.Sprintf(`charon {
+  load_modular = no
+  load = random nonce aes sha1 sha2 hmac gmp kdf kernel-libipsec kernel-netlink socket-default vici updown
+  plugins {
+    vici { socket = unix://%[1]s/vici }
+    kernel-libipsec { allow_peer_ts = yes }
+    kernel-netlink { fwmark = !0x42 }
+    socket-default { fwmark = 0x42 }
+  }
+  filelog { main { path = %[1]s/charon.log
+      default = 1
+      flush_line = yes } }
+}
+swanctl { load = random }
+`, dir))
+	file := lab.File(name+"/swanctl.conf", configuration)
+
+	charon := exec.Command("ip", "netns", "exec", host.Name, "unshare", "--mount", "--propagation", "private",
 		"sh", "-c", `mount --bind "$1/run" /run && exec "$2"`, "sh", dir, charonPath)
 	charon.Env = append(os.Environ(), "STRONGSWAN_CONF="+settings)
 	if err := charon.Start(); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.t.Cleanup(func() {
+	t.Cleanup(func() {
 		_ = charon.Process.Signal(os.Interrupt)
 		_ = charon.Wait() // ended by the signal
-		if s.t.Failed() {
+		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "charon.log")) // for whoever reads the failure
-			s.t.Logf("charon of %s:\n%s", name, log)
+			t.Logf("charon of %s:\n%s", name, log)
 		}
 	})
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		out, err := g.Try("env", "STRONGSWAN_CONF="+settings, "swanctl", "--load-all", "--file", connections, "--uri", "unix://"+dir+"/vici", "--noprompt")
-		if err == nil && strings.Contains(out, "successfully loaded 1 connections") {
-			return g
+		out, err := host.Try("env", "STRONGSWAN_CONF="+settings, "swanctl", "--load-all", "--file", file, "--uri", "unix://"+dir+"/vici", "--noprompt")
+		if err == nil && strings.Contains(out, fmt.Sprintf("successfully loaded %d connections", connections)) {
+			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("load the configuration of %s: %v\n%s", name, err, out)
+			t.Fatalf("load the configuration of %s: %v\n%s", name, err, out)
 		}
 	}
 }
@@ -210,7 +220,7 @@ func lineOf(text, part string) string {
 // preferred, tunnel 2 takes over while the underlay drops tunnel 1, and tunnel 1
 // comes back; afterwards nothing of it is left.
 func TestUserSpaceSampleFailsOver(t *testing.T) {
-	s := newSite(t, nil)
+	s := newSite(t)
 	before := s.cgw.Run("ip", "-4", "route") + s.cgw.Run("ip", "rule") + s.cgw.Run("nft", "list", "ruleset")
 	s.up()
 	if !s.carries(1) {
@@ -244,7 +254,7 @@ func TestUserSpaceSampleFailsOver(t *testing.T) {
 // TestUserSpaceSampleNeverLeaks: without a tunnel nothing goes to the VPC in
 // clear, and up says which tunnel is down and why.
 func TestUserSpaceSampleNeverLeaks(t *testing.T) {
-	s := newSite(t, nil)
+	s := newSite(t)
 	s.up()
 	for n := range s.gateways {
 		s.internet.Run("ip", "route", "replace", "blackhole", s.gatewayAddress(n+1))
@@ -257,7 +267,7 @@ func TestUserSpaceSampleNeverLeaks(t *testing.T) {
 
 // TestUserSpaceSampleRestartsCharon: the watcher replaces a charon that died.
 func TestUserSpaceSampleRestartsCharon(t *testing.T) {
-	s := newSite(t, nil)
+	s := newSite(t)
 	s.up()
 	pid := strings.TrimSpace(s.cgw.Run("bash", "-c", "cat /var/lib/causeway-vpn/"+s.connection()+"/1/pid"))
 	s.cgw.Run("kill", "-KILL", pid)
@@ -269,7 +279,7 @@ func TestUserSpaceSampleRestartsCharon(t *testing.T) {
 
 // TestUserSpaceSampleWithWrongKey: up fails and shows what charon said.
 func TestUserSpaceSampleWithWrongKey(t *testing.T) {
-	s := newSite(t, nil)
+	s := newSite(t)
 	script, err := os.ReadFile(s.script)
 	if err != nil {
 		t.Fatal(err)
@@ -279,6 +289,21 @@ func TestUserSpaceSampleWithWrongKey(t *testing.T) {
 	if err == nil || !strings.Contains(out, "tunnel 1 to 203.0.113.10 is UP") || !strings.Contains(out, "AUTHENTICATION_FAILED") {
 		t.Errorf("up with a wrong key for tunnel 2: %v\n%s", err, out)
 	}
+}
+
+// TestKernelSampleLoads: strongSwan knows all options of the sample for IPsec in
+// the kernel. It can't be run here, where the kernel has none.
+func TestKernelSampleLoads(t *testing.T) {
+	lab := newLab(t)
+	device, ok := Find("5a0e4c11")
+	if !ok {
+		t.Fatal("strongSwan with IPsec in the kernel has another id")
+	}
+	sample, err := device.Sample(newConfig(t, nil), Recommended)
+	if err != nil {
+		t.Fatal(err)
+	}
+	startCharon(t, lab, lab.Host("cgw"), "cgw", sample, 2)
 }
 
 // connection is the id in the script.
