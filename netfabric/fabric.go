@@ -78,7 +78,8 @@ func New(o Options) *Fabric {
 // Apply makes the kernel equal c. Only differences are touched: a second Apply
 // changes nothing. Namespaces that carry the prefix and are not in c are
 // removed with all that is in them. What is wrong with one network keeps no
-// other from being applied; the errors are joined.
+// other from being applied; the errors are joined. The fabric keeps c; it must
+// not be changed afterwards.
 func (f *Fabric) Apply(ctx context.Context, c Config) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
