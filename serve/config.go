@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"causeway.dev/api/ec2"
 )
 
 // Config is what `causeway serve --config FILE` reads. Every value is optional;
@@ -33,11 +35,13 @@ type Config struct {
 	TLSCert string `yaml:"tls_cert"`
 	TLSKey  string `yaml:"tls_key"`
 
-	Store    StoreConfig    `yaml:"store"`
-	Regions  []Region       `yaml:"regions"`
-	Accounts []Account      `yaml:"accounts"`
-	Outside  OutsideConfig  `yaml:"outside"`
-	Limits   map[string]int `yaml:"limits"`
+	Store    StoreConfig   `yaml:"store"`
+	Regions  []Region      `yaml:"regions"`
+	Accounts []Account     `yaml:"accounts"`
+	Outside  OutsideConfig `yaml:"outside"`
+
+	// Limits are the quotas of each account. Default AWS's.
+	Limits ec2.Limits `yaml:"limits"`
 }
 
 // StoreConfig says where records are kept.

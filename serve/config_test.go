@@ -31,11 +31,12 @@ outside:
   tunnel_addresses: [203.0.113.0/24]
   elastic_addresses: [198.51.100.0/24]
   interface: lo
+limits: { vpcs: 20, vpn_connections: 500 }
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Accounts[0].AccessKeys[0].ID != "test" || c.Regions[0].Name != "eu-central-1" {
+	if c.Accounts[0].AccessKeys[0].ID != "test" || c.Regions[0].Name != "eu-central-1" || c.Limits.VPNConnections != 500 {
 		t.Errorf("got %+v", c)
 	}
 }

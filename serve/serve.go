@@ -172,6 +172,7 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, directory iam.D
 	operations := ec2.New(ec2.Config{
 		Store:            records,
 		Regions:          cfg.ec2Regions(),
+		Limits:           cfg.Limits,
 		OutsideAddresses: slices.Clone(cfg.Outside.TunnelAddresses),
 		Console:          console{driver},
 		Host:             ec2.Host{CPUs: runtime.NumCPU(), MemoryMiB: memoryMiB(), Architecture: architecture()},

@@ -3,22 +3,22 @@ package ec2
 // Limits are how many an account can have of something in a region, or in what
 // contains it. Zero values mean the default.
 type Limits struct {
-	VPCs                       int // per region; default 5
-	CIDRsPerVPC                int // default 5
-	SubnetsPerVPC              int // default 200
-	RouteTablesPerVPC          int // default 200
-	RoutesPerRouteTable        int // entered by hand; default 50
-	SecurityGroups             int // per region; default 2,500
-	RulesPerSecurityGroup      int // each of inbound and outbound, IPv4 and IPv6; default 60
-	SecurityGroupsPerInterface int // default 5
-	NetworkInterfaces          int // per region; default 5,000
-	Instances                  int // per region, running or starting; default 1,000. AWS counts CPUs, which are shared here
+	VPCs                       int `yaml:"vpcs"`                          // per region; default 5
+	CIDRsPerVPC                int `yaml:"cidrs_per_vpc"`                 // default 5
+	SubnetsPerVPC              int `yaml:"subnets_per_vpc"`               // default 200
+	RouteTablesPerVPC          int `yaml:"route_tables_per_vpc"`          // default 200
+	RoutesPerRouteTable        int `yaml:"routes_per_route_table"`        // entered by hand; default 50
+	SecurityGroups             int `yaml:"security_groups"`               // per region; default 2,500
+	RulesPerSecurityGroup      int `yaml:"rules_per_security_group"`      // each of inbound and outbound, IPv4 and IPv6; default 60
+	SecurityGroupsPerInterface int `yaml:"security_groups_per_interface"` // default 5
+	NetworkInterfaces          int `yaml:"network_interfaces"`            // per region; default 5,000
+	Instances                  int `yaml:"instances"`                     // per region, running or starting; default 1,000. AWS counts CPUs, which are shared here
 
-	CustomerGateways             int // per region; default 50
-	VPNGateways                  int // per region; default 5
-	VPNConnections               int // per region; default 50
-	VPNConnectionsPerVPNGateway  int // default 10
-	StaticRoutesPerVPNConnection int // default 100
+	CustomerGateways             int `yaml:"customer_gateways"`                // per region; default 50
+	VPNGateways                  int `yaml:"vpn_gateways"`                     // per region; default 5
+	VPNConnections               int `yaml:"vpn_connections"`                  // per region; default 50
+	VPNConnectionsPerVPNGateway  int `yaml:"vpn_connections_per_vpn_gateway"`  // default 10
+	StaticRoutesPerVPNConnection int `yaml:"static_routes_per_vpn_connection"` // default 100
 }
 
 // withDefaults replaces zero values by AWS's default quotas (VPC and
