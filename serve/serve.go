@@ -117,7 +117,7 @@ func (c Config) Underlay() netfabric.Underlay {
 func (c Config) InstancesDir() string { return filepath.Join(c.DataDir, "instances") }
 
 func newDriver(cfg Config, log *slog.Logger) (*instance.Namespaces, error) {
-	return instance.NewNamespaces(instance.Options{Dir: cfg.InstancesDir(), Logger: log})
+	return instance.NewNamespaces(instance.Options{Dir: cfg.InstancesDir(), Hide: []string{cfg.DataDir}, Logger: log})
 }
 
 // lock makes sure that one process at a time serves a data directory.

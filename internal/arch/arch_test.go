@@ -41,7 +41,7 @@ var rules = []rule{
 	{"control", nil, []string{module + "node/", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "api/"}, "the control plane knows no engine"},
 	{"store", nil, []string{module + "api/", module + "control", module + "plan", module + "node"}, "the store knows nouns, not their users"},
 	{"api/wire", nil, []string{module + "store", module + "api/ec2", module + "api/server", module + "control"}, "bytes and values know no VPC"},
-	{"api/sigv4", nil, []string{module + "store", module + "api/", "net/http", "net"}, "the signature check is pure"},
+	{"api/sigv4", []string{"api/sigv4/sigv4test"}, []string{module + "store", module + "api/", "net/http", "net"}, "the signature check is pure"},
 	{"api/model", nil, []string{module + "store", module + "api/ec2", module + "api/server"}, "generated shapes are a leaf"},
 	{"api", nil, []string{module + "node", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "instance"}, "AWS's callers never reach the data plane directly"},
 	{"deviceconfig", nil, append([]string{module + "store", module + "api/"}, worldly...), "device configurations are made from a model, purely"},
@@ -77,13 +77,13 @@ func TestImportsGoDownwards(t *testing.T) {
 
 // Every package says in one place what it is.
 func TestEveryPackageHasADocSentence(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{.Doc}}", module+"...").Output()
+	out, err := exec.Command("go", "list", "-f", "{{if .GoFiles}}{{.ImportPath}}\t{{.Doc}}{{end}}", module+"...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(out)) {
 		path, doc, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		if doc == "" && !strings.HasSuffix(path, "/arch") {
+		if path != "" && doc == "" {
 			t.Errorf("%s has no package comment", path)
 		}
 	}
