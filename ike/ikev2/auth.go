@@ -72,8 +72,11 @@ func (a *authenticate) process(s *session, sa *ikeSA, now time.Time, m parts) {
 		s.drop(other)
 	}
 	s.establish(now, sa)
-	reason := s.processFirstChild(now, sa, a, m)
+	child, reason := s.processFirstChild(now, sa, a, m)
 	s.gate.resolveDuplicates(now, s, false)
+	if child != nil && (s.endAt.IsZero() || !s.gate.carrying(s)) {
+		s.activate(child)
+	}
 	if reason != "" && s.phase == established {
 		s.emit(ike.NegotiationFailed{Reason: reason, Remote: s.path.Remote})
 		s.terminate(now, reason)
@@ -122,31 +125,29 @@ func (s *session) refusePeer(now time.Time, sa *ikeSA, reason string) {
 }
 
 // processFirstChild installs the child SA of IKE_AUTH, or says why there is none.
-func (s *session) processFirstChild(now time.Time, sa *ikeSA, a *authenticate, m parts) string {
+func (s *session) processFirstChild(now time.Time, sa *ikeSA, a *authenticate, m parts) (*childSA, string) {
 	p := s.peer
 	if m.sa == nil {
 		s.gate.releaseSPI(a.child)
 		if n := m.failure(); n != nil {
-			return childRefusal(wire.IKEAuth, n.Type, p)
+			return nil, childRefusal(wire.IKEAuth, n.Type, p)
 		}
-		return reasonIncomplete(wire.IKEAuth, "SA payload")
+		return nil, reasonIncomplete(wire.IKEAuth, "SA payload")
 	}
 	proposal, out, _, ok := chooseESP(m.sa.Proposals, p.ESPProposals, false)
 	if !ok || !single(m.sa) {
 		s.gate.releaseSPI(a.child)
-		return reasonESPMismatch(m.sa.Proposals, p.ESPProposals, false)
+		return nil, reasonESPMismatch(m.sa.Proposals, p.ESPProposals, false)
 	}
 	local, remote := narrow(m.tsi, p.LocalSelectors), narrow(m.tsr, p.RemoteSelectors)
 	if len(local) == 0 || len(remote) == 0 {
 		s.gate.releaseSPI(a.child)
-		return reasonSelectors(m.tsr, m.tsi, p)
+		return nil, reasonSelectors(m.tsr, m.tsi, p)
 	}
-	child := s.install(now, childParameters{
+	return s.install(now, childParameters{
 		in: a.child, out: out, initiator: true, proposal: proposal, local: local, remote: remote,
 		keys: keys.DeriveChild(proposal, sa.proposal.PRF, sa.keys.D, nil, a.ni, a.nr),
-	})
-	s.activate(child)
-	return ""
+	}), ""
 }
 
 // childRefusal says what an error notification of the peer means.
@@ -211,7 +212,7 @@ func (s *session) answerAuth(now time.Time, sa *ikeSA, m parts) response {
 	return response{payloads: payloads, after: func() {
 		// Where another session carries packets, ours takes over when the
 		// peer is known to have it.
-		if other := s.gate.standing(p.ID, s); child != nil && (other == nil || other.active == nil) {
+		if child != nil && !s.gate.carrying(s) {
 			s.activate(child)
 		}
 		s.gate.resolveDuplicates(now, s, m.notify(wire.InitialContact) != nil)

@@ -74,6 +74,12 @@ func (s *session) endDuplicate(now time.Time) {
 	}
 }
 
+// carrying reports whether packets leave by another session with the peer of s.
+func (g *Gate) carrying(s *session) bool {
+	other := g.standing(s.peer.ID, s)
+	return other != nil && other.active != nil
+}
+
 // abandonAttempts ends those attempts of ours that have not come to IKE_AUTH,
 // now that the peer's own has succeeded.
 func (g *Gate) abandonAttempts(s *session) {

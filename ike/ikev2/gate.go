@@ -47,6 +47,10 @@ type Gate struct {
 	schedule  schedule
 	admission admission
 
+	// terminating is set while all sessions with a peer are ended, so that
+	// none takes over from another.
+	terminating bool
+
 	out, spare []Output
 }
 
@@ -129,10 +133,12 @@ func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {
 }
 
 func (g *Gate) terminate(now time.Time, state *peerState, reason string) {
+	g.terminating = true
 	for _, s := range slices.Clone(state.sessions) {
 		s.terminate(now, reason)
 		g.touch(s)
 	}
+	g.terminating = false
 }
 
 // Receive handles a datagram of a peer. It copies what it keeps.
@@ -174,9 +180,7 @@ func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error {
 		if !p.Local.IsValid() || !p.Remote.IsValid() {
 			return fmt.Errorf("initiate to peer %s: its address or ours is not known", id)
 		}
-		if g.standing(id, nil) == nil && !slices.ContainsFunc(state.sessions, func(s *session) bool { return s.phase == connecting }) {
-			g.initiate(now, p)
-		}
+		g.connect(now, state)
 		return nil
 	case ike.Terminate:
 		g.terminate(now, state, c.Reason)
@@ -196,6 +200,14 @@ func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error {
 	err := s.command(now, c)
 	g.touch(s)
 	return err
+}
+
+// connect initiates, unless an SA stands or an attempt of ours is under way.
+func (g *Gate) connect(now time.Time, state *peerState) {
+	busy := slices.ContainsFunc(state.sessions, func(s *session) bool { return s.phase == connecting || s.phase == established })
+	if !busy {
+		g.initiate(now, state.config)
+	}
 }
 
 // Advance fires what is due.

@@ -308,7 +308,7 @@ func (s *session) dissolve(reason string) {
 	if s.peer != nil {
 		other = s.gate.standing(s.peer.ID, s)
 	}
-	if other != nil {
+	if other != nil && !s.gate.terminating {
 		other.takeOver()
 	}
 	s.active = nil
@@ -378,8 +378,8 @@ func (s *session) dead(now time.Time) {
 	s.dissolve(reasonDead(now.Sub(s.lastHeard)))
 	s.forget()
 	s.setPhase(ended)
-	if s.peer.DPDAction == ike.DPDRestart && s.gate.peers[s.peer.ID] != nil {
-		s.gate.initiate(now, s.peer)
+	if state := s.gate.peers[s.peer.ID]; state != nil && s.peer.DPDAction == ike.DPDRestart {
+		s.gate.connect(now, state)
 	}
 }
 

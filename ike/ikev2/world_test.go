@@ -245,9 +245,10 @@ func (s *side) apply(e ike.Event) {
 }
 
 // checkPeerHas: where packets could go on by another SA, they change over only to
-// one that the peer can open. A responder's first SA is ahead of its peer.
+// one that the peer can open. A responder's first SA is ahead of its peer, and
+// where the line is cut each side is alone with what it knows.
 func (s *side) checkPeerHas(out ike.SPI) {
-	if s.active == 0 || s.w.net.Now().Before(s.other.crashed.Add(time.Minute)) {
+	if s.active == 0 || s.w.net.Conditions.Loss == 1 || s.w.net.Now().Before(s.other.crashed.Add(time.Minute)) {
 		return
 	}
 	if s.byOutbound(s.active) == nil || s.other.children[s.active].Inbound == 0 {
