@@ -251,6 +251,29 @@ func TestUserSpaceSampleFailsOver(t *testing.T) {
 	}
 }
 
+// TestUserSpaceSampleHoldsOneTunnelDown: for maintenance one tunnel is taken
+// down by hand, stays so, and comes back by hand.
+func TestUserSpaceSampleHoldsOneTunnelDown(t *testing.T) {
+	s := newSite(t)
+	s.up()
+	s.cgw.Run("bash", s.script, "down", "1")
+	s.eventually("tunnel 2 carries the traffic", 2*time.Second, func() bool { return s.carries(2) })
+	for range 3 { // longer than the watcher's second
+		time.Sleep(time.Second)
+		if err := s.ping(); err != nil {
+			t.Error(err)
+		}
+	}
+	if status := s.status(); !strings.Contains(status, "held down") {
+		t.Errorf("tunnel 1 is not held down:\n%s", status)
+	}
+	s.cgw.Run("bash", s.script, "up", "1")
+	if !s.carries(1) {
+		t.Errorf("tunnel 1 does not carry the traffic again:\n%s", s.status())
+	}
+	s.cgw.Run("bash", s.script, "down")
+}
+
 // TestUserSpaceSampleNeverLeaks: without a tunnel nothing goes to the VPC in
 // clear, and up says which tunnel is down and why.
 func TestUserSpaceSampleNeverLeaks(t *testing.T) {

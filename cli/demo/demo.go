@@ -229,6 +229,9 @@ func (s *stage) failOver(ctx context.Context) error {
 	if err := s.waitForTunnel(ctx, 1, "DOWN", 60*time.Second); err != nil {
 		return err
 	}
+	if err := s.show(ctx, "ip", "netns", "exec", s.site, "ping", "-n", "-c", "3", "-i", "0.2", instanceAddress); err != nil {
+		return fmt.Errorf("traffic does not go on through tunnel 2: %w", err)
+	}
 	if err := s.bringTunnel1Back(ctx); err != nil {
 		return err
 	}
