@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +11,6 @@ import (
 	"causeway.dev/internal/netlab"
 	"causeway.dev/resource"
 )
-
-// charonPath is where Debian has it.
-const charonPath = "/usr/lib/ipsec/charon"
 
 // A site is a customer gateway with a host behind it and two gateways on the
 // other side, each with the same instance:
@@ -40,7 +36,7 @@ func newLab(t *testing.T) *netlab.Lab {
 	}
 	t.Parallel()
 	lab := netlab.New(t, "swanctl", "nft", "ping", "unshare", "flock", "bash")
-	if _, err := os.Stat(charonPath); err != nil {
+	if _, err := os.Stat(netlab.CharonProgram); err != nil {
 		t.Skipf("strongSwan's charon is not installed: %v", err)
 	}
 	return lab
@@ -91,7 +87,7 @@ func (s *site) startGateway(config Config, tunnel Tunnel) *netlab.Host {
 	g.Run("ip", "route", "add", "default", "via", "203.0.113.1")
 	g.Run("ip", "addr", "add", "10.0.1.10/32", "dev", "lo")
 
-	startCharon(s.t, s.lab, g, name, fmt.Sprintf(`connections { tunnel {
+	g.StartCharon(fmt.Sprintf(`connections { tunnel {
   version = 2
   local_addrs = %[1]s
   proposals = aes256-sha256-modp2048
@@ -108,58 +104,8 @@ func (s *site) startGateway(config Config, tunnel Tunnel) *netlab.Host {
 } }
 secrets { ike { id = %[2]s
   secret = "%[3]s" } }
-`, tunnel.CloudOutside, config.CustomerAddress, tunnel.PreSharedKey.Reveal()), 1)
+`, tunnel.CloudOutside, config.CustomerAddress, tunnel.PreSharedKey.Reveal()))
 	return g
-}
-
-// startCharon runs a charon with user-space ESP in a host, and loads a
-// configuration of so many connections.
-func startCharon(t *testing.T, lab *netlab.Lab, host *netlab.Host, name, configuration string, connections int) {
-	t.Helper()
-	dir := filepath.Join(lab.Dir(), name)
-	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	settings := lab.File(name+"/strongswan.conf", fmt.Sprintf(`charon {
-  load_modular = no
-  load = random nonce aes sha1 sha2 hmac gmp kdf kernel-libipsec kernel-netlink socket-default vici updown
-  plugins {
-    vici { socket = unix://%[1]s/vici }
-    kernel-libipsec { allow_peer_ts = yes }
-    kernel-netlink { fwmark = !0x42 }
-    socket-default { fwmark = 0x42 }
-  }
-  filelog { main { path = %[1]s/charon.log
-      default = 1
-      flush_line = yes } }
-}
-swanctl { load = random }
-`, dir))
-	file := lab.File(name+"/swanctl.conf", configuration)
-
-	charon := exec.Command("ip", "netns", "exec", host.Name, "unshare", "--mount", "--propagation", "private",
-		"sh", "-c", `mount --bind "$1/run" /run && exec "$2"`, "sh", dir, charonPath)
-	charon.Env = append(os.Environ(), "STRONGSWAN_CONF="+settings)
-	if err := charon.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = charon.Process.Signal(os.Interrupt)
-		_ = charon.Wait() // ended by the signal
-		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "charon.log")) // for whoever reads the failure
-			t.Logf("charon of %s:\n%s", name, log)
-		}
-	})
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		out, err := host.Try("env", "STRONGSWAN_CONF="+settings, "swanctl", "--load-all", "--file", file, "--uri", "unix://"+dir+"/vici", "--noprompt")
-		if err == nil && strings.Contains(out, fmt.Sprintf("successfully loaded %d connections", connections)) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("load the configuration of %s: %v\n%s", name, err, out)
-		}
-	}
 }
 
 func (s *site) up() string {
@@ -326,7 +272,7 @@ func TestKernelSampleLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	startCharon(t, lab, lab.Host("cgw"), "cgw", sample, 2)
+	lab.Host("cgw").StartCharon(sample)
 }
 
 // connection is the id in the script.

@@ -170,20 +170,20 @@ func TestStrongSwanProposals(t *testing.T) {
 		{"aes256gcm16-prfsha256", "aes256gcm16", "aes256gcm16-prfsha256"},
 	}
 	groups := []struct{ theirs, ours string }{{"modp1024", "group2"}, {"modp2048", "group14"}, {"ecp256", "group19"}, {"ecp384", "group20"}}
-	peer := startCharon(t, s.lab, s.peer, theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
+	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
 	for _, cipher := range ciphers {
 		for _, group := range groups {
 			for _, weStart := range []bool{false, true} {
 				name := fmt.Sprintf("%s-%s/we start %v", cipher.ourIKE, group.ours, weStart)
 				t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-					peer.configure(theirConnection(cipher.ike+"-"+group.theirs, cipher.esp+"-"+group.theirs).String())
+					peer.Configure(theirConnection(cipher.ike+"-"+group.theirs, cipher.esp+"-"+group.theirs).String())
 					our := ours()
 					our.ike, our.esp, our.start = cipher.ourIKE+"-"+group.ours, cipher.esp+"-"+group.ours, weStart
 					gw := startAppliance(s.lab, s.our, "ours", our)
 					defer gw.Stop()
 					if !weStart {
 						gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
-						if err := peer.initiate(); err != nil {
+						if err := peer.Initiate("net"); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -217,8 +217,8 @@ func TestStrongSwanBehindNAT(t *testing.T) {
 	our.remote = "203.0.113.254" // the NAT's public address
 	our.more = "    remote_id: " + peerAddress + "\n"
 	gw := startAppliance(s.lab, s.our, "ours", our)
-	peer := startCharon(t, s.lab, s.peer, theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
-	if err := peer.initiate(); err != nil {
+	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
+	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
 	gw.waitUp(true, 10*time.Second)
@@ -271,8 +271,8 @@ func TestRekeysLoseNothing(t *testing.T) {
 			gw := startAppliance(s.lab, s.our, "ours", our)
 			theirs := theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048")
 			theirs.rekeyIKE, theirs.rekeyESP = c.theirIKE, c.theirESP
-			peer := startCharon(t, s.lab, s.peer, theirs.String())
-			if err := peer.initiate(); err != nil {
+			peer := s.peer.StartCharon(theirs.String())
+			if err := peer.Initiate("net"); err != nil {
 				t.Fatal(err)
 			}
 			gw.waitUp(true, 10*time.Second)
@@ -282,10 +282,10 @@ func TestRekeysLoseNothing(t *testing.T) {
 			if sent != answered || sent < 300 {
 				t.Errorf("%d sent, %d answered", sent, answered)
 			}
-			if children := strings.Count(peer.log(), "CHILD_SA net{"); children < 4 {
+			if children := strings.Count(peer.Log(), "CHILD_SA net{"); children < 4 {
 				t.Errorf("only %d lines of child SAs in charon's log: it was not rekeyed", children)
 			}
-			t.Logf("%d pings, none lost; IKE SAs %d, child SAs %d", sent, strings.Count(peer.log(), "IKE_SA gw["), strings.Count(peer.log(), "CHILD_SA net{"))
+			t.Logf("%d pings, none lost; IKE SAs %d, child SAs %d", sent, strings.Count(peer.Log(), "IKE_SA gw["), strings.Count(peer.Log(), "CHILD_SA net{"))
 		})
 	}
 }
@@ -315,8 +315,8 @@ func TestStatusMessageSaysWhatIsWrong(t *testing.T) {
 			}
 			gw := startAppliance(s.lab, s.our, "ours", our)
 			gw.waitMessage("no packet from "+peerAddress+" has arrived", 5*time.Second)
-			peer := startCharon(t, s.lab, s.peer, their.String())
-			if err := peer.initiate(); err == nil {
+			peer := s.peer.StartCharon(their.String())
+			if err := peer.Initiate("net"); err == nil {
 				t.Error("charon connected")
 			}
 			for _, words := range c.want {
@@ -332,8 +332,8 @@ func TestStatusMessageSaysWhatIsWrong(t *testing.T) {
 func TestJunkFloodHarmsNothing(t *testing.T) {
 	s := newScene(t)
 	gw := startAppliance(s.lab, s.our, "ours", ours())
-	peer := startCharon(t, s.lab, s.peer, theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
-	if err := peer.initiate(); err != nil {
+	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
+	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
 	gw.waitUp(true, 10*time.Second)
