@@ -39,6 +39,8 @@ var instanceStateCodes = map[string]int32{
 
 // instanceState returns the state of an instance, and why it is not running:
 // what was asked of it decides which way it goes, what was seen how far it is.
+// It is terminated when it has given back what it had, so that who waits for
+// that can delete its subnet and its groups.
 func instanceState(r reader, v *resource.Instance) (state, reason string) {
 	status, _ := store.InstanceStatuses.Get(r.Reader, r.scope, v.ID)
 	switch {
@@ -46,7 +48,7 @@ func instanceState(r reader, v *resource.Instance) (state, reason string) {
 		return resource.InstanceRunning, ""
 	case v.Wanted == resource.InstanceRunning:
 		return resource.InstancePending, status.Reason
-	case v.Deleted != nil || status.State == resource.InstanceTerminated:
+	case v.Deleted != nil:
 		return resource.InstanceTerminated, ""
 	default:
 		return resource.InstanceShuttingDown, status.Reason

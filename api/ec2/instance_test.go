@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"causeway.dev/store"
 )
 
 func TestRunInstances(t *testing.T) {
@@ -119,6 +121,14 @@ func TestInstanceLife(t *testing.T) {
 		t.Errorf("while it ends it is %s", got)
 	}
 	c.observe(id, "terminated")
+	if got := state(); got != "shutting-down" {
+		t.Errorf("while it has its network interface it is %s", got)
+	}
+	c.update(func(tx *store.Tx, s store.Scope) { // as control/lifecycle does
+		v, _ := store.Instances.Get(tx, s, id)
+		v.Deleted, v.Interfaces = new(testTime), nil
+		store.Instances.Put(tx, v)
+	})
 	if got := state(); got != "terminated" {
 		t.Errorf("once it has ended it is %s", got)
 	}
