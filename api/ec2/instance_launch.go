@@ -98,7 +98,8 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 }
 
 // refuseUnbuiltLaunch refuses what an instance here does not have. What asks for
-// nothing, such as Monitoring.Enabled=false, passes.
+// nothing passes, such as Monitoring.Enabled=false, or CreditSpecification, which
+// is about money.
 func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 	placement, names := val(in.Placement), val(in.PrivateDnsNameOptions)
 	tenancy := val(placement.Tenancy)
@@ -107,7 +108,6 @@ func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 		member{"BlockDeviceMapping", in.BlockDeviceMappings != nil},
 		member{"CapacityReservationSpecification", in.CapacityReservationSpecification != nil},
 		member{"CpuOptions", in.CpuOptions != nil},
-		member{"CreditSpecification", in.CreditSpecification != nil},
 		member{"EbsOptimized", val(in.EbsOptimized)},
 		member{"ElasticGpuSpecification", in.ElasticGpuSpecification != nil},
 		member{"ElasticInferenceAccelerator", in.ElasticInferenceAccelerators != nil},

@@ -15,6 +15,7 @@ func (s *Service) networkInterfaceActions() actions {
 		"DescribeNetworkInterfaces":         server.Operation(s.DescribeNetworkInterfaces),
 		"DescribeNetworkInterfaceAttribute": server.Operation(s.DescribeNetworkInterfaceAttribute),
 		"ModifyNetworkInterfaceAttribute":   server.Operation(s.ModifyNetworkInterfaceAttribute),
+		"DeleteNetworkInterface":            server.Operation(s.DeleteNetworkInterface),
 	}
 }
 
@@ -179,3 +180,18 @@ func (s *Service) modifyInterface(w writer, id string, sourceDestCheck *model.At
 
 // interfaceDescriptionMax is AWS's bound, in bytes.
 const interfaceDescriptionMax = 255
+
+// DeleteNetworkInterface removes an interface that has outlived its instance.
+func (s *Service) DeleteNetworkInterface(ctx context.Context, c server.Caller, in *model.DeleteNetworkInterfaceInput) (*model.DeleteNetworkInterfaceOutput, error) {
+	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
+		v, err := networkInterfaces.get(w.reader, val(in.NetworkInterfaceId))
+		if err != nil {
+			return err
+		}
+		if v.Instance != "" {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "Network interface '%s' is currently in use: it is attached to %s", v.ID, v.Instance)
+		}
+		networkInterfaces.delete(w, v.ID)
+		return nil
+	})
+}
