@@ -79,6 +79,9 @@ func (l *Lab) Host(name string) *Host {
 	return h
 }
 
+// Find returns a host whose namespace something else makes and removes.
+func (l *Lab) Find(namespace string) *Host { return &Host{lab: l, Name: namespace} }
+
 // Connect joins two hosts by a veth. Each end has a name and an address with
 // its length, such as "192.0.2.1/24"; an empty address leaves the end without.
 func (l *Lab) Connect(a *Host, aLink, aAddress string, b *Host, bLink, bAddress string) {

@@ -1,0 +1,268 @@
+package acceptance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway.dev/internal/netlab"
+	"causeway.dev/serve"
+)
+
+const (
+	accountID    = "123456789012"
+	accessKey    = "AKIAACCEPTANCETESTS0"
+	accessSecret = "acceptance.secret.of.a.test.only.0000000"
+	region       = "us-east-1"
+
+	// startMax bounds how long the API may take to come up on a busy machine.
+	startMax = 30 * time.Second
+)
+
+// An installation is one `causeway serve` with its data. Its process may come
+// and go.
+type installation struct {
+	t        testing.TB
+	lab      *netlab.Lab
+	config   string // file
+	data     string // directory
+	prefix   string // of its names in the kernel
+	endpoint string // of the API while it is served
+	server   *netlab.Process
+	cleaned  bool
+}
+
+// install starts an installation whose underlay is the host given. At the end of
+// the test it is removed, and nothing of it may be left.
+func install(t testing.TB, lab *netlab.Lab, name string, underlay *netlab.Host) *installation {
+	t.Helper()
+	i := &installation{t: t, lab: lab, data: filepath.Join(lab.Dir(), name)}
+	text := fmt.Sprintf(`data_dir: %s
+listen: 127.0.0.1:0
+accounts:
+  - id: %q
+    access_keys: [{ id: %s, secret: %s }]
+outside:
+  namespace: %s
+`, i.data, accountID, accessKey, accessSecret, underlay.Name)
+	i.config = lab.File(name+".yaml", text)
+	cfg, err := serve.ParseConfig([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.prefix = cfg.Prefix()
+	t.Cleanup(func() {
+		if !i.cleaned {
+			i.stop()
+			i.clean(true)
+		}
+		i.assertNothingLeft(underlay)
+	})
+	i.start()
+	return i
+}
+
+// start starts the server and waits until its API answers.
+func (i *installation) start() {
+	i.t.Helper()
+	i.startWithoutWaiting()
+	i.waitForAPI()
+}
+
+// startWithoutWaiting starts the server. A file that a killed one has left does
+// not mislead those who wait.
+func (i *installation) startWithoutWaiting() {
+	i.t.Helper()
+	if err := os.Remove(i.endpointFile()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		i.t.Fatal(err)
+	}
+	i.server = i.lab.Start("serve", program, "serve", "--config", i.config)
+}
+
+func (i *installation) endpointFile() string { return filepath.Join(i.data, "endpoint") }
+
+func (i *installation) waitForAPI() {
+	i.t.Helper()
+	i.lab.Eventually(startMax, "the API is served", func() error {
+		text, err := os.ReadFile(i.endpointFile())
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, i.server.Log())
+		}
+		i.endpoint = strings.TrimSpace(string(text))
+		if i.endpoint == "" {
+			return errors.New("the address is not written yet")
+		}
+		return nil
+	})
+}
+
+// stop ends the server as an operator does.
+func (i *installation) stop() { i.server.Stop() }
+
+// kill ends the server as a crash does.
+func (i *installation) kill() { i.server.Kill() }
+
+// causeway runs a command of the program on this installation.
+func (i *installation) causeway(command string, more ...string) (string, error) {
+	cmd := exec.Command(program, append([]string{command, "--config", i.config}, more...)...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), err
+}
+
+// inside runs a command in an instance; the test ends if it fails.
+func (i *installation) inside(instance string, argv ...string) string {
+	i.t.Helper()
+	out, err := i.causeway("exec", append([]string{instance, "--"}, argv...)...)
+	if err != nil {
+		i.t.Fatalf("%s in %s: %v\n%s", strings.Join(argv, " "), instance, err, out)
+	}
+	return out
+}
+
+// clean removes what the installation made in the kernel, and its records with
+// data.
+func (i *installation) clean(data bool) {
+	i.t.Helper()
+	var more []string
+	if i.cleaned = data; data {
+		more = append(more, "--data")
+	}
+	if out, err := i.causeway("clean", more...); err != nil {
+		i.t.Errorf("clean: %v\n%s", err, out)
+	}
+}
+
+// host is the namespace of a VPC, a gateway or an instance.
+func (i *installation) host(id string) *netlab.Host { return i.lab.Find(i.prefix + "-" + id) }
+
+// namespaces lists those of the installation.
+func (i *installation) namespaces() []string {
+	entries, err := os.ReadDir("/run/netns")
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), i.prefix) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// initOf is the process id of an instance's first process, as the host counts.
+func (i *installation) initOf(instance string) string {
+	i.t.Helper()
+	text, err := os.ReadFile(filepath.Join(i.data, "instances", instance, "init"))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// assertNothingLeft looks for what carries the installation's prefix or lives in
+// its data directory.
+func (i *installation) assertNothingLeft(underlay *netlab.Host) {
+	i.t.Helper()
+	if left := i.namespaces(); len(left) > 0 {
+		i.t.Errorf("namespaces are left: %v", left)
+	}
+	for _, look := range [][]string{{"ip", "-o", "addr"}, {"ip", "-o", "link"}, {"ip", "rule"}, {"ip", "route", "show", "table", "all"}, {"nft", "list", "ruleset"}} {
+		in, err := underlay.Try(look...)
+		if err != nil {
+			i.t.Errorf("look for what is left: %v", err)
+		}
+		out, err := exec.Command(look[0], look[1:]...).Output()
+		if err != nil {
+			i.t.Errorf("look for what is left: %v", err)
+		}
+		for line := range strings.Lines(in + string(out)) {
+			if strings.Contains(line, i.prefix) {
+				i.t.Errorf("%s shows what is left: %s", strings.Join(look, " "), line)
+			}
+		}
+	}
+	if out, err := underlay.Try("ip", "-o", "-4", "addr", "show", "dev", "lo"); err != nil || strings.Contains(out, "203.0.113.") {
+		i.t.Errorf("outside addresses are left: %s (%v)", out, err)
+	}
+	for _, kind := range []string{"cmdline", "mountinfo"} {
+		for _, name := range glob(i.t, "/proc/[0-9]*/"+kind) {
+			text, err := os.ReadFile(name)
+			if err == nil && strings.Contains(string(text), i.data+"/") { // else it has ended meanwhile
+				i.t.Errorf("%s still names %s", name, i.data)
+			}
+		}
+	}
+	if _, err := os.Stat(i.data); !errors.Is(err, os.ErrNotExist) {
+		i.t.Errorf("the data directory is left: %v", err)
+	}
+}
+
+func glob(t testing.TB, pattern string) []string {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// A site is an internet with a customer gateway on it and a host behind that.
+type site struct {
+	lab                      *netlab.Lab
+	internet, customer, host *netlab.Host
+	appliance                *netlab.Process
+}
+
+const (
+	customerAddress = "192.0.2.10"
+	siteCIDR        = "192.168.0.0/16"
+	siteHost        = "192.168.0.10"
+)
+
+func newSite(t testing.TB, tools ...string) *site {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a whole installation")
+	}
+	lab := netlab.New(t, append([]string{"nft", "ping"}, tools...)...)
+	s := &site{lab: lab, internet: lab.Host("inet"), customer: lab.Host("cgw").Forward(), host: lab.Host("site")}
+	lab.Connect(s.customer, "wan", customerAddress+"/24", s.internet, "cgw", "192.0.2.1/24")
+	lab.Connect(s.customer, "lan", "192.168.0.1/24", s.host, "eth0", siteHost+"/24")
+	s.customer.Run("ip", "route", "add", "default", "via", "192.0.2.1")
+	s.host.Run("ip", "route", "add", "default", "via", "192.168.0.1")
+	return s
+}
+
+// connect runs the customer gateway with a configuration as it was downloaded.
+func (s *site) connect(configuration string) {
+	file := s.lab.File("customer.yaml", configuration)
+	s.appliance = s.customer.Start("appliance", program, "appliance", "--status", "--config", file)
+}
+
+// reaches waits until a ping from a host is answered.
+func reaches(t testing.TB, lab *netlab.Lab, from *netlab.Host, target string, most time.Duration) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	lab.Eventually(most, from.Name+" reaches "+target, func() error {
+		_, err := from.Try("ping", "-n", "-c", "1", "-W", "0.3", target)
+		return err
+	})
+	return time.Since(begin)
+}
+
+// silent checks that nothing answers a ping.
+func silent(t testing.TB, from *netlab.Host, why string, arguments ...string) {
+	t.Helper()
+	if out, err := from.Try(append([]string{"ping", "-n", "-c", "2", "-i", "0.1", "-W", "0.5"}, arguments...)...); err == nil {
+		t.Errorf("%s: a ping %v is answered:\n%s", why, arguments, out)
+	}
+}
