@@ -135,7 +135,9 @@ func (t VPNTunnel) CustomerInside() netip.Addr { return t.CloudInside().Next() }
 
 // String names the tunnel by its outside address, so that its key is not
 // printed by accident.
-func (t VPNTunnel) String() string { return fmt.Sprintf("tunnel %s %s", t.OutsideAddress, t.InsideCIDR) }
+func (t VPNTunnel) String() string {
+	return fmt.Sprintf("tunnel %s %s", t.OutsideAddress, t.InsideCIDR)
+}
 
 // Validate says what is wrong with the values that a caller chose. An inside
 // range or key that is not set yet is not judged.
