@@ -44,7 +44,7 @@ limits: { vpcs: 20, vpn_connections: 500 }
 func TestPrefixNamesTheInstallation(t *testing.T) {
 	a, _ := ParseConfig([]byte("data_dir: /tmp/a"))
 	b, _ := ParseConfig([]byte("data_dir: /tmp/b"))
-	if a.Prefix() == b.Prefix() || a.Prefix() != a.Prefix() || len(a.Prefix()) != 8 {
+	if a.Prefix() == b.Prefix() || len(a.Prefix()) != 8 {
 		t.Errorf("prefixes %q and %q", a.Prefix(), b.Prefix())
 	}
 }
