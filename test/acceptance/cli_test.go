@@ -87,7 +87,7 @@ func TestMainJobByTheAWSCLI(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	program := awsProgram(t)
-	i := install(t, s.lab, "data", s.internet)
+	i := install(t, s.lab, s.internet, testAddresses)
 	aws := cli{t, i, program}
 
 	vpc := aws.query("Vpc.VpcId", "create-vpc", "--cidr-block", "10.0.0.0/16", "--tag-specifications", "ResourceType=vpc,Tags=[{Key=Name,Value=the main job}]")
@@ -100,7 +100,7 @@ func TestMainJobByTheAWSCLI(t *testing.T) {
 	instance := aws.query("Instances[0].InstanceId", "run-instances", "--image-id", hostImage, "--instance-type", "t3.micro", "--subnet-id", subnet,
 		"--security-group-ids", group, "--private-ip-address", "10.0.1.10", "--user-data", "file://"+userData, "--tag-specifications", "ResourceType=instance,Tags=[{Key=role,Value=web}]")
 
-	customer := aws.query("CustomerGateway.CustomerGatewayId", "create-customer-gateway", "--type", "ipsec.1", "--ip-address", customerAddress, "--bgp-asn", "65000")
+	customer := aws.query("CustomerGateway.CustomerGatewayId", "create-customer-gateway", "--type", "ipsec.1", "--ip-address", s.address, "--bgp-asn", "65000")
 	gateway := aws.query("VpnGateway.VpnGatewayId", "create-vpn-gateway", "--type", "ipsec.1")
 	aws.wants("attached", "VpcAttachment.State", "attach-vpn-gateway", "--vpc-id", vpc, "--vpn-gateway-id", gateway)
 	connection := aws.query("VpnConnection.VpnConnectionId", "create-vpn-connection", "--type", "ipsec.1",

@@ -150,15 +150,15 @@ func (i *installation) waitForInstance(id, state string) {
 	})
 }
 
-// A join is what joins a VPC and the site.
+// A join is what joins a VPC and a site.
 type join struct{ customer, gateway, connection string }
 
 // joinSite attaches a VPN gateway to a VPC, propagates its routes into the main
 // route table and makes a connection with both tunnels' startup action.
-func (i *installation) joinSite(vpc, startup string) join {
+func (i *installation) joinSite(vpc string, s *site, startup string) join {
 	i.t.Helper()
 	j := join{
-		customer: i.call("CreateCustomerGateway", "Type=ipsec.1", "IpAddress="+customerAddress, "BgpAsn=65000").get("customerGateway/customerGatewayId"),
+		customer: i.call("CreateCustomerGateway", "Type=ipsec.1", "IpAddress="+s.address, "BgpAsn=65000").get("customerGateway/customerGatewayId"),
 		gateway:  i.call("CreateVpnGateway", "Type=ipsec.1").get("vpnGateway/vpnGatewayId"),
 	}
 	i.call("AttachVpnGateway", "VpcId="+vpc, "VpnGatewayId="+j.gateway)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,9 @@ const (
 	accessSecret = "acceptance.secret.of.a.test.only.0000000"
 	region       = "us-east-1"
 
+	// testAddresses are the gateways' where a test has one installation.
+	testAddresses = "203.0.113.0/24"
+
 	// startMax bounds how long the API may take to come up on a busy machine.
 	startMax = 30 * time.Second
 )
@@ -28,21 +32,24 @@ const (
 // An installation is one `causeway serve` with its data. Its process may come
 // and go.
 type installation struct {
-	t        testing.TB
-	lab      *netlab.Lab
-	config   string // file
-	data     string // directory
-	prefix   string // of its names in the kernel
-	endpoint string // of the API while it is served
-	server   *netlab.Process
-	cleaned  bool
+	t         testing.TB
+	lab       *netlab.Lab
+	config    string       // file
+	data      string       // directory
+	prefix    string       // of its names in the kernel
+	addresses netip.Prefix // of its gateways, outside
+	endpoint  string       // of the API while it is served
+	server    *netlab.Process
+	cleaned   bool
 }
 
-// install starts an installation whose underlay is the host given. At the end of
-// the test it is removed, and nothing of it may be left.
-func install(t testing.TB, lab *netlab.Lab, name string, underlay *netlab.Host) *installation {
+// install starts an installation whose underlay is the host given, and whose
+// gateways have addresses of a range. At the end of the test it is removed, and
+// nothing of it may be left.
+func install(t testing.TB, lab *netlab.Lab, underlay *netlab.Host, tunnelAddresses string) *installation {
 	t.Helper()
-	i := &installation{t: t, lab: lab, data: filepath.Join(lab.Dir(), name)}
+	name := "data-" + strings.Split(tunnelAddresses, "/")[0]
+	i := &installation{t: t, lab: lab, data: filepath.Join(lab.Dir(), name), addresses: netip.MustParsePrefix(tunnelAddresses)}
 	text := fmt.Sprintf(`data_dir: %s
 listen: 127.0.0.1:0
 accounts:
@@ -50,7 +57,8 @@ accounts:
     access_keys: [{ id: %s, secret: %s }]
 outside:
   namespace: %s
-`, i.data, accountID, accessKey, accessSecret, underlay.Name)
+  tunnel_addresses: [%s]
+`, i.data, accountID, accessKey, accessSecret, underlay.Name, tunnelAddresses)
 	i.config = lab.File(name+".yaml", text)
 	cfg, err := serve.ParseConfig([]byte(text))
 	if err != nil {
@@ -190,8 +198,8 @@ func (i *installation) assertNothingLeft(underlay *netlab.Host) {
 			}
 		}
 	}
-	if out, err := underlay.Try("ip", "-o", "-4", "addr", "show", "dev", "lo"); err != nil || strings.Contains(out, "203.0.113.") {
-		i.t.Errorf("outside addresses are left: %s (%v)", out, err)
+	if left := i.outsideAddresses(underlay); len(left) > 0 {
+		i.t.Errorf("outside addresses are left: %v", left)
 	}
 	for _, kind := range []string{"cmdline", "mountinfo"} {
 		for _, name := range glob(i.t, "/proc/[0-9]*/"+kind) {
@@ -206,6 +214,21 @@ func (i *installation) assertNothingLeft(underlay *netlab.Host) {
 	}
 }
 
+// outsideAddresses are those of the installation's range that the underlay has.
+func (i *installation) outsideAddresses(underlay *netlab.Host) (all []string) {
+	i.t.Helper()
+	out, err := underlay.Try("ip", "-o", "-4", "addr", "show", "dev", "lo")
+	if err != nil {
+		i.t.Error(err)
+	}
+	for _, word := range strings.Fields(out) {
+		if p, err := netip.ParsePrefix(word); err == nil && i.addresses.Contains(p.Addr()) {
+			all = append(all, word)
+		}
+	}
+	return all
+}
+
 func glob(t testing.TB, pattern string) []string {
 	t.Helper()
 	names, err := filepath.Glob(pattern)
@@ -215,36 +238,47 @@ func glob(t testing.TB, pattern string) []string {
 	return names
 }
 
-// A site is an internet with a customer gateway on it and a host behind that.
+// A site is a customer gateway on an internet, with a host behind it.
 type site struct {
 	lab                      *netlab.Lab
 	internet, customer, host *netlab.Host
+	address                  string // of the customer gateway, outside
 	appliance                *netlab.Process
 }
 
 const (
-	customerAddress = "192.0.2.10"
-	siteCIDR        = "192.168.0.0/16"
-	siteHost        = "192.168.0.10"
+	siteCIDR = "192.168.0.0/16"
+	siteHost = "192.168.0.10"
 )
 
+// newSite makes an internet and a site on it.
 func newSite(t testing.TB, tools ...string) *site {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a whole installation")
 	}
 	lab := netlab.New(t, append([]string{"nft", "ping"}, tools...)...)
-	s := &site{lab: lab, internet: lab.Host("inet"), customer: lab.Host("cgw").Forward(), host: lab.Host("site")}
-	lab.Connect(s.customer, "wan", customerAddress+"/24", s.internet, "cgw", "192.0.2.1/24")
+	return addSite(lab, lab.Host("inet"), 2)
+}
+
+// addSite makes a site on an internet, in 192.0.N.0/24. All sites have the same
+// addresses inside.
+func addSite(lab *netlab.Lab, internet *netlab.Host, n int) *site {
+	outside := fmt.Sprintf("192.0.%d.", n)
+	s := &site{
+		lab: lab, internet: internet, address: outside + "10",
+		customer: lab.Host(fmt.Sprintf("cgw%d", n)).Forward(), host: lab.Host(fmt.Sprintf("site%d", n)),
+	}
+	lab.Connect(s.customer, "wan", s.address+"/24", internet, fmt.Sprintf("cgw%d", n), outside+"1/24")
 	lab.Connect(s.customer, "lan", "192.168.0.1/24", s.host, "eth0", siteHost+"/24")
-	s.customer.Run("ip", "route", "add", "default", "via", "192.0.2.1")
+	s.customer.Run("ip", "route", "add", "default", "via", outside+"1")
 	s.host.Run("ip", "route", "add", "default", "via", "192.168.0.1")
 	return s
 }
 
 // connect runs the customer gateway with a configuration as it was downloaded.
 func (s *site) connect(configuration string) {
-	file := s.lab.File("customer.yaml", configuration)
+	file := s.lab.File(s.customer.Name+".yaml", configuration)
 	s.appliance = s.customer.Start("appliance", program, "appliance", "--status", "--config", file)
 }
 

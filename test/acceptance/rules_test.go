@@ -28,7 +28,7 @@ const addressA, addressB = "10.0.1.10", "10.0.1.20"
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	s := newSite(t)
-	i := install(t, s.lab, "data", s.internet)
+	i := install(t, s.lab, s.internet, testAddresses)
 	w := &world{site: s, installation: i, elsewhere: "192.168.5.5", alsoElsewhere: "172.16.0.9"}
 	w.vpc = i.createVPC("10.0.0.0/16")
 	w.subnet = i.createSubnet(w.vpc, "10.0.1.0/24")
@@ -40,7 +40,7 @@ func newWorld(t *testing.T) *world {
 	w.openGroup = i.createOpenGroup(w.vpc)
 	w.a = i.runInstance(w.subnet, w.group, addressA)
 	w.b = i.runInstance(w.subnet, w.openGroup, addressB)
-	w.join = i.joinSite(w.vpc, "add")
+	w.join = i.joinSite(w.vpc, s, "add")
 	s.connect(i.download(w.join.connection))
 	w.hostA, w.hostB = i.host(w.a), i.host(w.b)
 	for _, address := range []string{w.elsewhere, w.alsoElsewhere} {

@@ -1,0 +1,51 @@
+package acceptance
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway.dev/internal/netlab"
+)
+
+// A steadyPing is a hundred requests a second, each of which counts.
+type steadyPing struct{ p *netlab.Process }
+
+func startSteadyPing(from *netlab.Host, target string) steadyPing {
+	return steadyPing{from.Start("steady-ping", "ping", "-n", "-i", "0.01", "-W", "1", target)}
+}
+
+// answered returns the numbers that were answered so far, and the highest.
+func (s steadyPing) answered() (numbers map[int]bool, last int) {
+	numbers = map[int]bool{}
+	for line := range strings.Lines(s.p.Log()) {
+		_, after, found := strings.Cut(line, "icmp_seq=")
+		var n int
+		if _, err := fmt.Sscanf(after, "%d ttl=", &n); !found || err != nil {
+			continue
+		}
+		numbers[n] = true
+		last = max(last, n)
+	}
+	return numbers, last
+}
+
+// lostNone checks that the ping is still answered and that every request was up
+// to the last answer, and ends it.
+func (s steadyPing) lostNone(t *testing.T, lab *netlab.Lab, least int) {
+	t.Helper()
+	_, before := s.answered()
+	lab.Eventually(5*time.Second, "requests are still answered", func() error {
+		if _, last := s.answered(); last <= before || last < least {
+			return fmt.Errorf("the last answer was to request %d, at least %d were expected", last, least)
+		}
+		return nil
+	})
+	s.p.Stop()
+	numbers, last := s.answered()
+	if lost := last - len(numbers); lost > 0 {
+		t.Errorf("%d of %d requests were lost", lost, last)
+	}
+	t.Logf("%d requests were answered of %d", len(numbers), last)
+}
