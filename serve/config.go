@@ -113,7 +113,7 @@ func ParseConfig(text []byte) (Config, error) {
 	var c Config
 	err := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(&c)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, errors.New(yaml.FormatError(err, false, true))
+		return Config{}, errors.New(yaml.FormatError(err, false, false)) // without the lines around it, which may hold secrets
 	}
 	c.setDefaults()
 	return c, c.validate()

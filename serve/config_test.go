@@ -69,3 +69,10 @@ func TestBadValuesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestErrorsShowNoSecrets(t *testing.T) {
+	_, err := ParseConfig([]byte("accounts: [{id: '123456789012', access_keys: [{id: test, secret: hunter22, colour: red}]}]"))
+	if err == nil || strings.Contains(err.Error(), "hunter22") {
+		t.Errorf("got %v", err)
+	}
+}
