@@ -7,11 +7,12 @@ GO         ?= go
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS    := -s -w -X causeway.dev/internal/version.version=$(VERSION)
 BENCHTIME  ?= 200ms
+ROUNDS     ?= 1
 FUZZTIME   ?= 20s
 TESTFLAGS  ?=
 STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
 
-.PHONY: help setup build demo check test test-interop test-acceptance bench bench-tunnel fuzz lint generate golden clean
+.PHONY: help setup build demo check test test-interop test-acceptance bench bench-tunnel bench-all fuzz lint generate golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +40,26 @@ test-interop: setup ## real peers in network namespaces
 test-acceptance: setup build ## real AWS clients
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/acceptance/...
 
-bench: ## benchmarks of every stage, and of a tunnel against plain forwarding
+bench: ## what performance.md shows, each for BENCHTIME (default 200ms); the tunnel for ROUNDS (default 1)
+	@$(call measure,Handshakes: initiator and responder in one process,Handshake,./ike/daemon)
+	@$(call measure,ESP: one packet of so many bytes,^Benchmark(Seal|Open)$$,./esp)
+	@$(call measure,Hot path: a batch of 32 packets with all but the system calls,HotPath,./tunnel)
+	@$(call measure,Plan: one compilation,Compile,./plan)
+	@$(call measure,API: Describe of VPN connections,^BenchmarkDescribe$$,./api/ec2)
+	@$(MAKE) --no-print-directory bench-tunnel
+
+bench-tunnel: ## a tunnel against plain forwarding, ROUNDS times (a minute each; needs root); figures in bin/tunnel.json
+	@printf '\n== %s\n' 'Tunnel: two gateways in namespaces, and the same hops without'
+	@mkdir -p bin
+	@$(GO) test -run '^$$' -bench Tunnel -benchtime $(ROUNDS)x -timeout 60m -v ./test/bench -args -results '$(CURDIR)/bin/tunnel.json'
+
+bench-all: ## every benchmark there is
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+# $(call measure,title,benchmarks,package)
+define measure
+printf '\n== %s\n' '$(1)'; $(GO) test -run '^$$' -bench '$(2)' -benchtime $(BENCHTIME) -benchmem $(3)
+endef
 
 fuzz: ## each fuzz target for FUZZTIME (default 20s)
 	@scripts/fuzz $(FUZZTIME)
