@@ -287,7 +287,7 @@ func (n *Node) report(ctx context.Context) {
 	if n.applied == nil {
 		return // what is not seen yet is not missing
 	}
-	o := nodespec.Observed{Node: n.cfg.Name}
+	o := nodespec.Observed{Node: n.cfg.Name, Revision: n.applied.Revision}
 	for _, s := range n.host.Status() {
 		o.Tunnels = append(o.Tunnels, nodespec.TunnelStatus{ID: string(s.ID), Up: s.Up, Since: s.Since, Message: s.Message})
 	}

@@ -167,7 +167,12 @@ type Instance struct {
 // Observed is what a node has seen. It is complete: what is not in it is not
 // there.
 type Observed struct {
-	Node      string
+	Node string
+
+	// Revision is that of the Desired that the node had applied when it looked.
+	// What was asked for later, it does not know of.
+	Revision int64
+
 	Tunnels   []TunnelStatus
 	Instances []InstanceStatus
 }

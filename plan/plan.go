@@ -72,6 +72,21 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 	return desired
 }
 
+// Changed returns the store's revision at which something that Compile reads last
+// changed. While it is the same, so is what Compile returns, but for Revision.
+func Changed(snapshot *store.Snapshot) int64 {
+	changed := int64(0)
+	for _, table := range []interface {
+		Revision(snapshot *store.Snapshot) int64
+	}{
+		store.VPCs, store.Subnets, store.RouteTables, store.SecurityGroups, store.NetworkInterfaces, store.Instances,
+		store.CustomerGateways, store.VPNGateways, store.VPNConnections, store.TunnelStatuses,
+	} {
+		changed = max(changed, table.Revision(snapshot))
+	}
+	return changed
+}
+
 // compiler holds what several parts of a compilation look up, each read once.
 // Ids are unique among all accounts and regions.
 type compiler struct {

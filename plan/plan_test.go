@@ -445,3 +445,38 @@ func put[T any](tx *store.Tx, table *store.Table[T], records []T) {
 		table.Put(tx, record)
 	}
 }
+
+// A table that Compile reads and Changed leaves out would leave the node with an
+// old state.
+func TestChangedFollowsTheTablesThatAreRead(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t)
+	w := site()
+	w.put(t, s)
+	for name, test := range map[string]struct {
+		write func(tx *store.Tx)
+		moves bool
+	}{
+		"VPC":               {func(tx *store.Tx) { store.VPCs.Delete(tx, scope, w.vpcs[0].ID) }, true},
+		"subnet":            {func(tx *store.Tx) { store.Subnets.Delete(tx, scope, w.subnets[0].ID) }, true},
+		"route table":       {func(tx *store.Tx) { store.RouteTables.Delete(tx, scope, w.tables[0].ID) }, true},
+		"security group":    {func(tx *store.Tx) { store.SecurityGroups.Delete(tx, scope, w.groups[0].ID) }, true},
+		"network interface": {func(tx *store.Tx) { store.NetworkInterfaces.Delete(tx, scope, w.nics[0].ID) }, true},
+		"instance":          {func(tx *store.Tx) { store.Instances.Delete(tx, scope, w.instances[0].ID) }, true},
+		"customer gateway":  {func(tx *store.Tx) { store.CustomerGateways.Delete(tx, scope, w.customers[0].ID) }, true},
+		"VPN gateway":       {func(tx *store.Tx) { store.VPNGateways.Delete(tx, scope, w.gateways[0].ID) }, true},
+		"VPN connection":    {func(tx *store.Tx) { store.VPNConnections.Delete(tx, scope, w.connections[0].ID) }, true},
+		"tunnel status":     {func(tx *store.Tx) { store.TunnelStatuses.Delete(tx, scope, w.up[0]) }, true},
+		"instance status": {func(tx *store.Tx) {
+			store.InstanceStatuses.Put(tx, resource.InstanceStatus{Meta: w.meta("i-a"), State: resource.InstanceRunning})
+		}, false},
+	} {
+		before := plan.Changed(s.Snapshot())
+		if err := s.Update(t.Context(), func(tx *store.Tx) error { test.write(tx); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if moved := plan.Changed(s.Snapshot()) != before; moved != test.moves {
+			t.Errorf("%s: Changed moved: %v, want %v", name, moved, test.moves)
+		}
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"slices"
 	"time"
@@ -31,8 +30,6 @@ import (
 	"causeway.dev/internal/run"
 	"causeway.dev/netfabric"
 	"causeway.dev/node"
-	"causeway.dev/nodespec"
-	"causeway.dev/plan"
 	"causeway.dev/store"
 )
 
@@ -87,17 +84,15 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err
 	}
 	group := run.New(ctx)
-	seen := telemetry.New(records, log)
 	agent := node.New(node.Config{
-		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log, Report: seen.Report,
+		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log, Report: telemetry.New(records).Report,
 	})
 	listener, err := listen(cfg)
 	if err != nil {
 		return err
 	}
 	group.Go("node", agent.Run)
-	group.Go("telemetry", seen.Run)
-	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent) })
+	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent.Set) })
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
 	group.Go("api", func(ctx context.Context) error {
 		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, directory, driver))
@@ -142,28 +137,6 @@ func openStore(ctx context.Context, cfg Config, log *slog.Logger) (*store.Store,
 		}
 	}
 	return store.Open(ctx, c)
-}
-
-// compile hands the node what the records ask for, each time that they have
-// changed in a way that matters to it.
-func compile(ctx context.Context, records *store.Store, agent *node.Node) error {
-	var last nodespec.Desired
-	for {
-		snapshot := records.Snapshot()
-		desired := plan.Compile(snapshot, nodeName)
-		revision := desired.Revision
-		desired.Revision = last.Revision // a new revision alone is no change
-		if last.Revision == 0 || !reflect.DeepEqual(desired, last) {
-			desired.Revision = revision
-			agent.Set(desired)
-			last = desired
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-records.Changed(snapshot.Revision()):
-		}
-	}
 }
 
 func handler(cfg Config, log *slog.Logger, records *store.Store, directory iam.Directory, driver instance.Driver) http.Handler {

@@ -83,6 +83,15 @@ func (t *Table[T]) Get(r Reader, s Scope, id string) (T, bool) {
 	return none, false
 }
 
+// RecordRevision returns the store's revision at which a record was written, or
+// 0 if there is none or a Tx has written it itself.
+func (t *Table[T]) RecordRevision(r Reader, s Scope, id string) int64 {
+	if found := r.get(t.number, key{s.Account, s.Region, id}); found != nil {
+		return found.revision
+	}
+	return 0
+}
+
 // List returns the records of one scope, sorted by id. In a Tx it shows them as
 // they are when the loop begins, with the writes made until then.
 func (t *Table[T]) List(r Reader, s Scope) iter.Seq[T] { return values[T](r, t.number, s) }

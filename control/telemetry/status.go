@@ -1,10 +1,8 @@
 package telemetry
 
 import (
-	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,43 +25,6 @@ func keyOf(m resource.Meta) key {
 
 func (k key) meta() resource.Meta {
 	return resource.Meta{ID: k.id, Account: k.scope.Account, Region: k.scope.Region}
-}
-
-// write brings the statuses in line with the newest report.
-func (r *Reporter) write(ctx context.Context) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	r.mu.Lock()
-	seen := r.seen
-	r.mu.Unlock()
-	if seen == nil {
-		return nil // nothing is known yet: the statuses of the last run stand
-	}
-	v := newView(*seen, r.now())
-	var writes []func(tx *store.Tx)
-	snapshot := r.store.Snapshot()
-	for k := range tunnelKeys(snapshot) {
-		if _, verdict := v.tunnel(snapshot, k); verdict != keep {
-			writes = append(writes, func(tx *store.Tx) { settle(tx, store.TunnelStatuses, k, v.tunnel) })
-		}
-	}
-	for k := range instanceKeys(snapshot) {
-		if _, verdict := v.instance(snapshot, k); verdict != keep {
-			writes = append(writes, func(tx *store.Tx) { settle(tx, store.InstanceStatuses, k, v.instance) })
-		}
-	}
-	for batch := range slices.Chunk(writes, batchMax) {
-		err := r.store.Update(ctx, func(tx *store.Tx) error {
-			for _, write := range batch {
-				write(tx)
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("write %d statuses: %w", len(batch), err)
-		}
-	}
-	return nil
 }
 
 // tunnelKeys yields the tunnels that are wanted and those that have a status.
@@ -126,13 +87,14 @@ func settle[T any](tx *store.Tx, table *store.Table[T], k key, judge func(store.
 // A view is one report, ready to be looked up.
 type view struct {
 	node      string
+	revision  int64 // of what the node had applied
 	now       time.Time
 	tunnels   map[string]nodespec.TunnelStatus
 	instances map[string]nodespec.InstanceStatus
 }
 
 func newView(seen nodespec.Observed, now time.Time) view {
-	v := view{seen.Node, now, make(map[string]nodespec.TunnelStatus), make(map[string]nodespec.InstanceStatus)}
+	v := view{seen.Node, seen.Revision, now, make(map[string]nodespec.TunnelStatus), make(map[string]nodespec.InstanceStatus)}
 	for _, tunnel := range seen.Tunnels {
 		v.tunnels[tunnel.ID] = tunnel
 	}
@@ -180,6 +142,8 @@ func (v view) instance(r store.Reader, k key) (resource.InstanceStatus, verdict)
 		return status, keep
 	case instance.Wanted == resource.InstanceTerminated && present:
 		state, reason = resource.InstanceShuttingDown, ""
+	case instance.Wanted == resource.InstanceTerminated && v.revision < store.Instances.RecordRevision(r, k.scope, k.id):
+		return status, keep // the node does not know yet, and may be about to start it
 	case instance.Wanted == resource.InstanceTerminated:
 		state = resource.InstanceTerminated
 	case seen.Running:

@@ -5,8 +5,8 @@ package telemetry
 
 import (
 	"context"
-	"log/slog"
-	"sync"
+	"fmt"
+	"slices"
 	"time"
 
 	"causeway.dev/nodespec"
@@ -17,68 +17,44 @@ import (
 // thousands of tunnels up in moments, and within the limits of any etcd.
 const batchMax = 50
 
-// settleFor is how long Run waits after a change for more to come.
-const settleFor = 20 * time.Millisecond
-
-// retryAfter is how long Run waits when the store could not be written.
-const retryAfter = time.Second
-
 // A Reporter turns the node's observations into the statuses of tunnels and
 // instances.
 type Reporter struct {
-	store  *store.Store
-	logger *slog.Logger
-
-	now     func() time.Time
-	writing sync.Mutex // held while statuses are compared and written
-
-	mu   sync.Mutex
-	seen *nodespec.Observed // guarded by mu; the newest report, nil before the first
+	store *store.Store
+	now   func() time.Time
 }
 
 // New returns a Reporter that writes to a store.
-func New(s *store.Store, logger *slog.Logger) *Reporter {
-	return &Reporter{store: s, logger: logger, now: time.Now}
+func New(s *store.Store) *Reporter {
+	return &Reporter{store: s, now: time.Now}
 }
 
 // Report takes what the node sees, and returns when the statuses say so. What
-// is not in it is not there.
+// is not in it is not there. It is called for one report at a time, in order.
 func (r *Reporter) Report(ctx context.Context, seen nodespec.Observed) error {
-	r.mu.Lock()
-	r.seen = &seen
-	r.mu.Unlock()
-	return r.write(ctx)
-}
-
-// Run keeps the statuses true while records change and the node has nothing new
-// to say, until ctx ends: an instance that is terminated before it ran is
-// terminated at once.
-func (r *Reporter) Run(ctx context.Context) error {
-	var wrote int64
-	for {
-		snapshot := r.store.Snapshot()
-		var retry <-chan time.Time
-		if wanted := max(store.Instances.Revision(snapshot), store.VPNConnections.Revision(snapshot)); wanted > wrote {
-			if err := r.write(ctx); err != nil {
-				if ctx.Err() != nil {
-					return nil
-				}
-				r.logger.Error("statuses are not written; trying again", "after", retryAfter, "error", err)
-				retry = time.After(retryAfter)
-			} else {
-				wrote = wanted
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-retry:
-		case <-r.store.Changed(snapshot.Revision()):
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(settleFor):
+	v := newView(seen, r.now())
+	var writes []func(tx *store.Tx)
+	snapshot := r.store.Snapshot()
+	for k := range tunnelKeys(snapshot) {
+		if _, verdict := v.tunnel(snapshot, k); verdict != keep {
+			writes = append(writes, func(tx *store.Tx) { settle(tx, store.TunnelStatuses, k, v.tunnel) })
 		}
 	}
+	for k := range instanceKeys(snapshot) {
+		if _, verdict := v.instance(snapshot, k); verdict != keep {
+			writes = append(writes, func(tx *store.Tx) { settle(tx, store.InstanceStatuses, k, v.instance) })
+		}
+	}
+	for batch := range slices.Chunk(writes, batchMax) {
+		err := r.store.Update(ctx, func(tx *store.Tx) error {
+			for _, write := range batch {
+				write(tx)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("write %d statuses: %w", len(batch), err)
+		}
+	}
+	return nil
 }

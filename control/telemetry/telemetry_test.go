@@ -1,9 +1,7 @@
 package telemetry
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -32,7 +30,7 @@ func update(t *testing.T, s *store.Store, f func(tx *store.Tx)) {
 // reporter returns a Reporter whose clock stands at start plus an hour.
 func reporter(t *testing.T) (*Reporter, *store.Store) {
 	s := storetest.Open(t)
-	r := New(s, slog.New(slog.DiscardHandler))
+	r := New(s)
 	r.now = func() time.Time { return start.Add(time.Hour) }
 	return r, s
 }
@@ -123,7 +121,7 @@ func TestInstanceStatusFollowsWhatIsWantedAndSeen(t *testing.T) {
 		update(t, s, func(tx *store.Tx) {
 			store.Instances.Put(tx, resource.Instance{Meta: meta("i-1"), Wanted: step.wanted})
 		})
-		report(t, r, nodespec.Observed{Instances: step.seen})
+		report(t, r, nodespec.Observed{Revision: s.Snapshot().Revision(), Instances: step.seen})
 		got := ""
 		if status, ok := store.InstanceStatuses.Get(s.Snapshot(), scope, "i-1"); ok {
 			got = status.State + " " + status.Reason
@@ -134,33 +132,31 @@ func TestInstanceStatusFollowsWhatIsWantedAndSeen(t *testing.T) {
 	}
 }
 
-// The node has nothing new to say of an instance that it never ran.
-func TestRunJudgesWithoutANewReport(t *testing.T) {
+// A node that has not applied the termination may be about to start the instance
+// that it does not have yet.
+func TestTerminationWaitsForTheNodeToKnowOfIt(t *testing.T) {
 	r, s := reporter(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
+	want := func(wanted string) (revision int64) {
+		update(t, s, func(tx *store.Tx) {
+			store.Instances.Put(tx, resource.Instance{Meta: meta("i-1"), Wanted: wanted})
+		})
+		return s.Snapshot().Revision()
+	}
+	state := func() string {
+		status, _ := store.InstanceStatuses.Get(s.Snapshot(), scope, "i-1")
+		return status.State
+	}
+	launched := want(resource.InstanceRunning)
+	terminated := want(resource.InstanceTerminated)
+	for _, before := range []int64{0, launched - 1, launched, terminated - 1} {
+		report(t, r, nodespec.Observed{Revision: before})
+		if got := state(); got != "" {
+			t.Fatalf("by a report of revision %d the instance, terminated in %d, is %s", before, terminated, got)
 		}
-	}()
-	report(t, r, nodespec.Observed{})
-	update(t, s, func(tx *store.Tx) {
-		store.Instances.Put(tx, resource.Instance{Meta: meta("i-1"), Wanted: resource.InstanceTerminated})
-	})
-	deadline := time.After(5 * time.Second)
-	for {
-		snapshot := s.Snapshot()
-		if status, _ := store.InstanceStatuses.Get(snapshot, scope, "i-1"); status.State == resource.InstanceTerminated {
-			return
-		}
-		select {
-		case <-s.Changed(snapshot.Revision()):
-		case <-deadline:
-			t.Fatal("the instance is not terminated")
-		}
+	}
+	report(t, r, nodespec.Observed{Revision: terminated})
+	if got := state(); got != resource.InstanceTerminated {
+		t.Errorf("by a report of the revision of its termination the instance is %q", got)
 	}
 }
 

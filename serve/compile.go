@@ -1,0 +1,51 @@
+package serve
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"causeway.dev/nodespec"
+	"causeway.dev/plan"
+	"causeway.dev/store"
+)
+
+// compileSettle is how long compile waits after a change for more to come, so
+// that a burst of calls is compiled once.
+const compileSettle = 5 * time.Millisecond
+
+// compile hands the node what the records ask for, each time that they have
+// changed in a way that matters to it.
+//
+// An instance counts as terminated when the node has applied a state that is as
+// new as its termination (Observed.Revision). So the node gets a state of the same
+// content again if instances have changed: one that was launched and terminated
+// between two looks leaves no other trace.
+func compile(ctx context.Context, records *store.Store, set func(nodespec.Desired)) error {
+	var last nodespec.Desired
+	var compiled int64
+	for {
+		snapshot := records.Snapshot()
+		if changed := plan.Changed(snapshot); changed != compiled {
+			compiled = changed
+			desired := plan.Compile(snapshot, nodeName)
+			revision := desired.Revision
+			desired.Revision = last.Revision // a new revision alone is no change
+			if store.Instances.Revision(snapshot) > last.Revision || !reflect.DeepEqual(desired, last) {
+				desired.Revision = revision
+				set(desired)
+				last = desired
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-records.Changed(snapshot.Revision()):
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(compileSettle):
+		}
+	}
+}
