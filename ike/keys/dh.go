@@ -2,6 +2,7 @@ package keys
 
 import (
 	"crypto/ecdh"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -59,6 +60,24 @@ func (d *DH) Shared(peer []byte) (ike.Secret, error) {
 		return nil, fmt.Errorf("public value of the peer in Diffie-Hellman group %d: %w", d.group, err)
 	}
 	return s, nil
+}
+
+// ValidatePublic says why Shared would refuse the data of a peer's KE payload. It
+// costs a fraction of making a key pair.
+func ValidatePublic(group ike.Group, peer []byte) error {
+	var err error
+	switch {
+	case modpGroups[group] != nil:
+		_, err = modpGroups[group].element(peer)
+	case ecpGroups[group] != nil:
+		_, err = ecpPoint(ecpGroups[group], peer)
+	default:
+		err = errors.New("unknown group")
+	}
+	if err != nil {
+		return fmt.Errorf("public value of the peer in Diffie-Hellman group %d: %w", group, err)
+	}
+	return nil
 }
 
 // Wipe overwrites the private value where Go lets us.
@@ -120,16 +139,26 @@ func newMODP(g *modpGroup, rand io.Reader) (*modp, error) {
 func (d *modp) public() []byte { return d.value }
 
 func (d *modp) shared(peer []byte) ([]byte, error) {
+	y, err := d.group.element(peer)
+	if err != nil {
+		return nil, err
+	}
 	m := d.group.modulus()
+	return bigmod.NewNat().Exp(y, d.private, m).Bytes(m), nil
+}
+
+// element reads a public value of the group.
+func (g *modpGroup) element(peer []byte) (*bigmod.Nat, error) {
+	m := g.modulus()
 	// RFC 7296 section 3.4: as long as the prime, zeros in front if need be.
 	if len(peer) != m.Size() {
 		return nil, fmt.Errorf("%d octets instead of %d", len(peer), m.Size())
 	}
 	y, err := bigmod.NewNat().SetBytes(peer, m)
 	if err != nil || y.IsZero() == 1 || y.IsOne() == 1 || y.IsMinusOne(m) == 1 {
-		return nil, fmt.Errorf("not between 1 and the prime less 1")
+		return nil, errors.New("not between 1 and the prime less 1")
 	}
-	return bigmod.NewNat().Exp(y, d.private, m).Bytes(m), nil
+	return y, nil
 }
 
 func (d *modp) wipe() { clear(d.private) }
@@ -185,12 +214,21 @@ const uncompressedPoint = 4
 func (e *ecp) public() []byte { return e.private.PublicKey().Bytes()[1:] }
 
 func (e *ecp) shared(peer []byte) ([]byte, error) {
-	public, err := e.curve.NewPublicKey(append([]byte{uncompressedPoint}, peer...))
+	public, err := ecpPoint(e.curve, peer)
 	if err != nil {
-		return nil, fmt.Errorf("not a point of the curve")
+		return nil, err
 	}
 	// RFC 5903 section 7: the x coordinate alone.
 	return e.private.ECDH(public)
+}
+
+// ecpPoint reads a public value of the curve.
+func ecpPoint(curve ecdh.Curve, peer []byte) (*ecdh.PublicKey, error) {
+	public, err := curve.NewPublicKey(append([]byte{uncompressedPoint}, peer...))
+	if err != nil {
+		return nil, errors.New("not a point of the curve")
+	}
+	return public, nil
 }
 
 func (e *ecp) wipe() { e.private = nil }

@@ -197,11 +197,20 @@ func TestPublicValueValidation(t *testing.T) {
 			if _, err := dh.Shared(value); err == nil {
 				t.Errorf("group %d took %s", group, what)
 			}
+			if ValidatePublic(group, value) == nil {
+				t.Errorf("group %d finds %s valid", group, what)
+			}
+		}
+		if err := ValidatePublic(group, good); err != nil {
+			t.Error(err)
 		}
 	}
 }
 
 func TestNewDHFails(t *testing.T) {
+	if ValidatePublic(22, []byte{1}) == nil {
+		t.Error("a value of a group that ike does not name is valid")
+	}
 	if _, err := NewDH(22, rand.Reader); err == nil {
 		t.Error("NewDH made a key pair of a group that ike does not name")
 	}
