@@ -35,9 +35,10 @@ type Peer struct {
 	IKEProposals []IKEProposal
 	ESPProposals []ESPProposal
 
-	// IKEOffers and ESPOffers, where not empty, are what we propose when the
-	// exchange is ours, instead of all that we accept. AWS accepts nearly
-	// everything but proposes AES-128, SHA-1, group 2.
+	// IKEOffers and ESPOffers, where not empty, are what we propose when we
+	// begin, instead of all that we accept. AWS accepts nearly everything but
+	// proposes AES-128, SHA-1, group 2. They should be among what we accept: a
+	// rekey proposes that.
 	IKEOffers []IKEProposal
 	ESPOffers []ESPProposal
 
@@ -240,6 +241,7 @@ type ChildSA struct {
 type Path struct {
 	Local, Remote netip.AddrPort
 	UDP           bool // ESP in UDP; otherwise IP protocol 50
+	BehindNAT     bool // our side is: the owner sends keep-alives, RFC 3948 section 4
 }
 
 // An Event tells the owner what has become true of a peer. They are delivered

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 
 	"causeway.dev/ike"
@@ -123,12 +124,12 @@ func validate(p ike.Peer) error {
 	case len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0:
 		return problem("no proposals")
 	}
-	for _, proposal := range p.IKEProposals {
+	for _, proposal := range slices.Concat(p.IKEProposals, p.IKEOffers) {
 		if err := keys.ValidateIKE(proposal); err != nil {
 			return problem("%w", err)
 		}
 	}
-	for _, proposal := range p.ESPProposals {
+	for _, proposal := range slices.Concat(p.ESPProposals, p.ESPOffers) {
 		if err := keys.ValidateESP(proposal); err != nil {
 			return problem("%w", err)
 		}

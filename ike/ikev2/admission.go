@@ -14,7 +14,7 @@ import (
 // can send costs at first nothing, then a MAC, and only then memory and a
 // Diffie-Hellman computation.
 type admission struct {
-	halfOpen int                // sessions that wait for IKE_AUTH
+	halfOpen int                // sessions that have not proved who they are, and still take room
 	sources  map[netip.Addr]int // the same by source
 
 	// sessions are those of responders by their IKE_SA_INIT request, so that
@@ -33,17 +33,23 @@ type initKey struct {
 // initOrigin is what a responder remembers of its IKE_SA_INIT request.
 type initOrigin struct {
 	initKey
-	hash [sha256.Size]byte
+	hash    [sha256.Size]byte
+	counted bool // among the half-open ones
 }
 
 const (
-	// A half-open session takes about 4 KiB for at most 30 s. Legitimate
-	// peers are half-open for a round trip: 64 at once already means
-	// hundreds of handshakes a second.
+	// A half-open session takes about 4 KiB for at most 30 s, and 20 s more if
+	// its proof fails. Legitimate peers are half-open for a round trip: 64 at
+	// once already means hundreds of handshakes a second.
 	cookieThreshold       = 64
 	cookieThresholdSource = 8
 	halfOpenMax           = 4096
 	halfOpenMaxSource     = 256
+
+	// initLengthMax bounds the request, which is kept until it is proved. The
+	// largest group's value has 1,024 octets, every algorithm that IANA knows
+	// in one proposal about as many.
+	initLengthMax = 8 << 10
 
 	// cookieRotation is how long a cookie secret is used; a cookie is valid
 	// for one to two of it. RFC 7296 section 2.6.
@@ -56,12 +62,12 @@ func newAdmission() admission {
 
 // receiveInit handles an IKE_SA_INIT request.
 func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
-	if h.SPIi == 0 || h.SPIr != 0 || h.MessageID != 0 {
+	if h.SPIi == 0 || h.SPIr != 0 || h.MessageID != 0 || len(d.Payload) > initLengthMax {
 		return DropMalformed
 	}
 	if s := g.admission.sessions[initKey{d.Remote, h.SPIi}]; s != nil && s.origin.hash == sha256.Sum256(d.Payload) {
 		if s.phase == connecting {
-			s.transmit(now, d.Local, d.Remote, s.acceptance.response)
+			s.transmit(d.Local, d.Remote, s.acceptance.response)
 		}
 		return DropRetransmitted
 	}
@@ -78,7 +84,9 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 		return DropMalformed
 	}
 	a, source := &g.admission, d.Remote.Addr()
-	if a.halfOpen >= halfOpenMax || a.sources[source] >= halfOpenMaxSource {
+	// Strangers can't take the room of those whose address is configured.
+	reserved := candidates[0].Remote.IsValid() && a.sources[source] < cookieThresholdSource
+	if a.halfOpen >= halfOpenMax && !reserved || a.sources[source] >= halfOpenMaxSource {
 		return DropHalfOpen
 	}
 	if a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource {
@@ -128,11 +136,11 @@ func (g *Gate) returnedCookie(now time.Time, d Datagram, h wire.Header, m parts)
 	return false
 }
 
-// enter counts a session of ours as responder until IKE_AUTH. An initiator that
+// enter counts a session of ours as responder until it is proved or gone. An initiator that
 // begins anew, with a cookie or another group, does not end what its request
 // before made: anybody may have told it to, and only its proof decides.
 func (a *admission) enter(s *session, spi uint64) {
-	s.origin = initOrigin{initKey{s.path.Remote, spi}, sha256.Sum256(s.acceptance.request)}
+	s.origin = initOrigin{initKey{s.path.Remote, spi}, sha256.Sum256(s.acceptance.request), true}
 	a.sessions[s.origin.initKey] = s
 	a.halfOpen++
 	a.sources[s.origin.remote.Addr()]++
@@ -143,7 +151,8 @@ func (a *admission) leave(s *session, next phase) {
 	if s.origin.spi == 0 {
 		return
 	}
-	if s.phase == connecting {
+	if s.origin.counted && (next == established || next == ended) {
+		s.origin.counted = false
 		source := s.origin.remote.Addr()
 		a.halfOpen--
 		if a.sources[source]--; a.sources[source] == 0 {

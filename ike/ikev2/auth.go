@@ -33,7 +33,7 @@ func (a *authenticate) build(s *session, sa *ikeSA, _ time.Time) (wire.ExchangeT
 	proof := keys.AuthPSK(sa.proposal.PRF, p.PreSharedKey, sa.keys.Pi, a.request, a.nr, idi.Body())
 	payloads = append(payloads,
 		&wire.Auth{Method: wire.AuthSharedKey, Data: proof},
-		offerESP(p.ESPProposals, false, a.child),
+		offerESP(espOffers(p), false, a.child),
 		offerSelectors(wire.PayloadTSi, p.LocalSelectors),
 		offerSelectors(wire.PayloadTSr, p.RemoteSelectors))
 	return wire.IKEAuth, payloads, true
@@ -58,6 +58,10 @@ func (a *authenticate) process(s *session, sa *ikeSA, now time.Time, m parts) {
 	}
 	if reason := a.verify(s, sa, m); reason != "" {
 		s.gate.releaseSPI(a.child)
+		if len(s.sas) > 1 {
+			s.abandonHalf(now, sa, reason) // another answer may be the peer's
+			return
+		}
 		s.refusePeer(now, sa, reason)
 		return
 	}
@@ -134,10 +138,10 @@ func (s *session) processFirstChild(now time.Time, sa *ikeSA, a *authenticate, m
 		}
 		return nil, reasonIncomplete(wire.IKEAuth, "SA payload")
 	}
-	proposal, out, _, ok := chooseESP(m.sa.Proposals, p.ESPProposals, false)
+	proposal, out, _, ok := chooseESP(m.sa.Proposals, espOffers(p), false)
 	if !ok || !single(m.sa) {
 		s.gate.releaseSPI(a.child)
-		return nil, reasonESPMismatch(m.sa.Proposals, p.ESPProposals, false)
+		return nil, reasonESPMismatch(m.sa.Proposals, espOffers(p), false)
 	}
 	local, remote := narrow(m.tsi, p.LocalSelectors), narrow(m.tsr, p.RemoteSelectors)
 	if len(local) == 0 || len(remote) == 0 {
@@ -154,7 +158,10 @@ func (s *session) processFirstChild(now time.Time, sa *ikeSA, a *authenticate, m
 func childRefusal(exchange wire.ExchangeType, n wire.NotifyType, p *ike.Peer) string {
 	switch n {
 	case wire.NoProposalChosen:
-		return reasonESPRefused(p.ESPProposals, exchange == wire.CreateChildSA)
+		if exchange == wire.CreateChildSA {
+			return reasonESPRefused(p.ESPProposals, true)
+		}
+		return reasonESPRefused(espOffers(p), false)
 	case wire.TSUnacceptable:
 		return reasonSelectorsRefused(p)
 	}

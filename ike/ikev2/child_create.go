@@ -48,6 +48,14 @@ const (
 	retryRefused = time.Minute // after an error that will hardly go away
 )
 
+// sasMax and childrenMax bound what a peer that rekeys without end, or never
+// deletes what it has replaced, makes us keep. At one rekey a second, half as many
+// wait for the ends of their lives.
+const (
+	sasMax      = 40
+	childrenMax = 40
+)
+
 func (s *session) retryTime(now time.Time) time.Time {
 	return now.Add(retryMin + s.randomDuration(retryMax-retryMin))
 }
@@ -132,6 +140,9 @@ func (c *createChild) process(s *session, sa *ikeSA, now time.Time, m parts) {
 func (c *createChild) release(g *Gate) {
 	if c.nonce != nil { // built
 		g.releaseSPI(c.in)
+	}
+	if c.dh != nil {
+		c.dh.Wipe()
 	}
 }
 
@@ -231,6 +242,9 @@ func (s *session) answerCreateChild(now time.Time, sa *ikeSA, m parts) response 
 	}
 	if m.sa == nil || m.nonce == nil {
 		return refuse(wire.InvalidSyntax)
+	}
+	if len(s.sas) >= sasMax || len(s.children) >= childrenMax {
+		return refuse(wire.TemporaryFailure)
 	}
 	if m.sa.Proposals[0].Protocol == wire.ProtocolIKE {
 		return s.answerRekeyIKE(now, sa, m)

@@ -91,7 +91,7 @@ func (s *session) retransmit(now time.Time, e *exchange) {
 		longest = retransmitIdle
 	}
 	e.sent(now, longest)
-	s.transmit(now, s.path.Local, s.path.Remote, e.message)
+	s.transmit(s.path.Local, s.path.Remote, e.message)
 }
 
 // receiveResponse hands an authentic answer to the task that waits for it.
@@ -100,7 +100,12 @@ func (s *session) receiveResponse(now time.Time, sa *ikeSA, message wire.Message
 	if err != nil {
 		// RFC 7296 section 2.21.3: nobody answers an answer; a peer that
 		// can't build one is not to be talked to.
-		s.fail(now, "the peer answered with a malformed message: "+err.Error())
+		reason := "the peer answered with a malformed message: " + err.Error()
+		if sa.state == saHalfOpen && len(s.sas) > 1 {
+			s.abandonHalf(now, sa, reason) // another answer may be the peer's
+			return
+		}
+		s.fail(now, reason)
 		return
 	}
 	sa.pending = nil

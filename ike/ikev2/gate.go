@@ -86,12 +86,12 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 	if len(p.PreSharedKey) == 0 {
 		return fmt.Errorf("peer %s has no pre-shared key", p.ID)
 	}
-	for _, proposal := range p.IKEProposals {
+	for _, proposal := range slices.Concat(p.IKEProposals, p.IKEOffers) {
 		if err := keys.ValidateIKE(proposal); err != nil {
 			return fmt.Errorf("peer %s: %w", p.ID, err)
 		}
 	}
-	for _, proposal := range p.ESPProposals {
+	for _, proposal := range slices.Concat(p.ESPProposals, p.ESPOffers) {
 		if err := keys.ValidateESP(proposal); err != nil {
 			return fmt.Errorf("peer %s: %w", p.ID, err)
 		}
@@ -134,11 +134,10 @@ func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {
 
 func (g *Gate) terminate(now time.Time, state *peerState, reason string) {
 	g.terminating = true
+	defer func() { g.terminating = false }()
 	for _, s := range slices.Clone(state.sessions) {
-		s.terminate(now, reason)
-		g.touch(s)
+		g.attempt(s, func() { s.terminate(now, reason) })
 	}
-	g.terminating = false
 }
 
 // Receive handles a datagram of a peer. It copies what it keeps.
@@ -161,8 +160,8 @@ func (g *Gate) Receive(now time.Time, d Datagram) Drop {
 	if s == nil {
 		return DropUnknownSPI
 	}
-	drop := s.receive(now, d, h)
-	g.touch(s)
+	var drop Drop
+	g.attempt(s, func() { drop = s.receive(now, d, h) })
 	return drop
 }
 
@@ -197,8 +196,8 @@ func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error {
 	if s == nil {
 		return errors.New("no IKE SA stands with the peer")
 	}
-	err := s.command(now, c)
-	g.touch(s)
+	var err error
+	g.attempt(s, func() { err = s.command(now, c) })
 	return err
 }
 
@@ -214,8 +213,7 @@ func (g *Gate) connect(now time.Time, state *peerState) {
 func (g *Gate) Advance(now time.Time) {
 	for len(g.schedule) > 0 && !now.Before(g.schedule[0].deadline) {
 		s := g.schedule[0]
-		s.advance(now)
-		g.touch(s)
+		g.attempt(s, func() { s.advance(now) })
 	}
 }
 

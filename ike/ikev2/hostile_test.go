@@ -296,7 +296,15 @@ func TestHalfOpenLimit(t *testing.T) {
 	}
 	delete(g.admission.sources, leftAddr)
 	g.admission.halfOpen = halfOpenMax
+	if drop := g.Receive(epoch, d); drop != DropCookie {
+		t.Errorf("gate at its limit, a configured address: %q", drop)
+	}
+	anybody := w.right.peer
+	anybody.Remote = netip.Addr{}
+	if err := g.SetPeer(anybody); err != nil {
+		t.Fatal(err)
+	}
 	if drop := g.Receive(epoch, d); drop != DropHalfOpen {
-		t.Errorf("gate at its limit: %q", drop)
+		t.Errorf("gate at its limit, any address: %q", drop)
 	}
 }

@@ -87,6 +87,7 @@ func (r *rekeyIKE) process(s *session, sa *ikeSA, now time.Time, m parts) {
 func (r *rekeyIKE) release(g *Gate) {
 	if r.nonce != nil { // built
 		g.releaseIKESPI(r.spi)
+		r.dh.Wipe()
 	}
 }
 

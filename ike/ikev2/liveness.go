@@ -7,10 +7,6 @@ import "time"
 
 const dpdTimeoutDefault = 30 * time.Second
 
-// natKeepAlive is how often a host behind a NAT sends something, so that the
-// translation stays. RFC 3948 section 4: every 20 s.
-const natKeepAlive = 20 * time.Second
-
 func (s *session) dpdTimeout() time.Duration {
 	return orDefault(s.peer.DPDTimeout, dpdTimeoutDefault)
 }
@@ -24,11 +20,7 @@ func (s *session) livenessAt() time.Time {
 	if s.phase != established || s.current.pending != nil || len(s.queue) > 0 {
 		return time.Time{} // an exchange under way is a check as well
 	}
-	at := s.lastHeard.Add(s.livenessInterval())
-	if s.nat.Local {
-		at = soonest(at, s.lastSent.Add(natKeepAlive))
-	}
-	return at
+	return s.lastHeard.Add(s.livenessInterval())
 }
 
 // nextDeadline is when advance is next due, or zero.
@@ -97,6 +89,9 @@ func (s *session) timeOut(now time.Time) {
 	case s.phase == established:
 		s.endDuplicate(now)
 	default: // a half-open SA that nobody completed, or the end of an ending
+		if s.phase == connecting && s.id() != "" {
+			s.reportFailure(reasonUnfinished(s.path.Remote))
+		}
 		s.forget()
 		s.setPhase(ended)
 	}

@@ -83,6 +83,7 @@ func (s *session) follow(d Datagram) {
 // espPath is where ESP goes: in UDP always by port 4500 of ours.
 func (s *session) espPath() ike.Path {
 	p := s.path
+	p.BehindNAT = s.nat.Local
 	if p.UDP && p.Local.Port() != portNATT {
 		p.Local, p.Remote = at(p.Local.Addr(), portNATT), at(p.Remote.Addr(), portNATT)
 	}

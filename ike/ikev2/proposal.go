@@ -58,6 +58,22 @@ func espTransforms(p ike.ESPProposal, withGroup bool) []wire.Transform {
 	return append(transforms, wire.Transform{Type: wire.TransformESN, ID: wire.ESNNone})
 }
 
+// ikeOffers and espOffers are what we propose to begin with. A rekey of ours
+// proposes all that we accept: the peer has shown what it wants by then.
+func ikeOffers(p *ike.Peer) []ike.IKEProposal {
+	if len(p.IKEOffers) > 0 {
+		return p.IKEOffers
+	}
+	return p.IKEProposals
+}
+
+func espOffers(p *ike.Peer) []ike.ESPProposal {
+	if len(p.ESPOffers) > 0 {
+		return p.ESPOffers
+	}
+	return p.ESPProposals
+}
+
 // offerIKE is the SA payload that offers the proposals.
 func offerIKE(proposals []ike.IKEProposal, spi []byte) *wire.SA {
 	sets := make([][]wire.Transform, len(proposals))

@@ -3,6 +3,7 @@ package ikev2
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,12 @@ func describeProposal(p wire.Proposal) string {
 	byType := map[wire.TransformType][]string{}
 	for _, t := range p.Transforms {
 		word := transformWord(t)
-		if t.Type == wire.TransformESN {
+		if t.Type == wire.TransformESN || slices.Contains(byType[t.Type], word) {
+			continue
+		}
+		if len(byType[t.Type]) == proposalsShownMax {
+			word = "…"
+		} else if len(byType[t.Type]) > proposalsShownMax {
 			continue
 		}
 		byType[t.Type] = append(byType[t.Type], word)
@@ -151,15 +157,27 @@ const (
 	reasonLifetime    = "the lifetime of the IKE SA ended before it could be rekeyed"
 )
 
+// nameShownMax bounds what a sentence shows of a name that the peer has chosen,
+// in octets.
+const nameShownMax = 100
+
+func shown(i ike.Identity) string {
+	name := i.String()
+	if len(name) > nameShownMax {
+		return fmt.Sprintf("%q…", name[:nameShownMax])
+	}
+	return fmt.Sprintf("%q", name)
+}
+
 func reasonIdentity(got ike.Identity, want ike.Identity) string {
-	return fmt.Sprintf("the peer identifies itself as %q, this tunnel expects %q", got, want)
+	return fmt.Sprintf("the peer identifies itself as %s, this tunnel expects %s", shown(got), shown(want))
 }
 
 func reasonUnknownIdentity(initiator, responder ike.Identity) string {
 	if responder.Type == ike.IDNone {
-		return fmt.Sprintf("no tunnel is configured for a peer that identifies itself as %q", initiator)
+		return fmt.Sprintf("no tunnel is configured for a peer that identifies itself as %s", shown(initiator))
 	}
-	return fmt.Sprintf("no tunnel is configured for a peer that identifies itself as %q and calls us %q", initiator, responder)
+	return fmt.Sprintf("no tunnel is configured for a peer that identifies itself as %s and calls us %s", shown(initiator), shown(responder))
 }
 
 func reasonSilent(remote netip.AddrPort, tries int, span time.Duration) string {
@@ -170,6 +188,10 @@ func reasonSilent(remote netip.AddrPort, tries int, span time.Duration) string {
 func reasonAuthSilent(remote netip.AddrPort, tries int) string {
 	return fmt.Sprintf("the peer %v answered IKE_SA_INIT but none of %d IKE_AUTH requests to UDP port %d: is that port open, and does the peer know our address?",
 		remote.Addr(), tries, remote.Port())
+}
+
+func reasonUnfinished(remote netip.AddrPort) string {
+	return fmt.Sprintf("the peer %v began a negotiation but no IKE_AUTH request has come: do our answers reach it, and is UDP 4500 open between us?", remote.Addr())
 }
 
 func reasonDead(silence time.Duration) string {

@@ -55,7 +55,7 @@ func (g *Gate) initiate(now time.Time, p *ike.Peer) {
 	s.path = ike.Path{Local: at(p.Local, portIKE), Remote: at(p.Remote, portIKE)}
 	s.endAt = now.Add(connectTimeout)
 	s.init = &initiation{spi: g.newIKESPI(s), nonce: g.random(nonceLength)}
-	s.init.dh = g.newDH(p.IKEProposals[0].Group)
+	s.init.dh = g.newDH(ikeOffers(p)[0].Group)
 	g.peers[p.ID].sessions = append(g.peers[p.ID].sessions, s)
 	s.emit(ike.Connecting{Remote: s.path.Remote})
 	s.sendInit(now)
@@ -70,7 +70,7 @@ func (s *session) sendInit(now time.Time) {
 		payloads = append(payloads, &wire.Notify{Type: wire.CookieNotify, Data: i.cookie})
 	}
 	payloads = append(payloads,
-		offerIKE(s.peer.IKEProposals, nil),
+		offerIKE(ikeOffers(s.peer), nil),
 		&wire.KE{Group: i.dh.Group(), Data: i.dh.Public()},
 		&wire.Nonce{Data: i.nonce})
 	payloads = append(payloads, s.natDetection(i.spi, 0, s.peer)...)
@@ -84,7 +84,7 @@ func (s *session) sendInit(now time.Time) {
 
 func (s *session) retransmitInit(now time.Time) {
 	s.init.sent(now, retransmitMax)
-	s.transmit(now, s.path.Local, s.path.Remote, s.init.request)
+	s.transmit(s.path.Local, s.path.Remote, s.init.request)
 }
 
 // receiveInitResponse handles what claims to be the answer.
@@ -110,7 +110,7 @@ func (s *session) receiveInitResponse(now time.Time, d Datagram) Drop {
 	if n := m.failure(); n != nil {
 		reason := reasonNotify(wire.IKESAInit, n.Type)
 		if n.Type == wire.NoProposalChosen {
-			reason = reasonIKERefused(s.peer.IKEProposals)
+			reason = reasonIKERefused(ikeOffers(s.peer))
 		}
 		return s.suspect(now, reason)
 	}
@@ -145,14 +145,15 @@ func (s *session) restartWithGroup(now time.Time, data []byte) Drop {
 		return DropUnexpected
 	}
 	group := ike.Group(binary.BigEndian.Uint16(data))
-	offered := slices.ContainsFunc(s.peer.IKEProposals, func(p ike.IKEProposal) bool { return p.Group == group })
+	offered := slices.ContainsFunc(ikeOffers(s.peer), func(p ike.IKEProposal) bool { return p.Group == group })
 	if !offered {
-		return s.suspect(now, reasonIKERefused(s.peer.IKEProposals))
+		return s.suspect(now, reasonIKERefused(ikeOffers(s.peer)))
 	}
 	if group == i.dh.Group() || i.restarts == restartsMax {
 		return DropUnexpected
 	}
 	i.restarts++
+	i.dh.Wipe()
 	i.dh = s.gate.newDH(group)
 	s.sendInit(now)
 	return Accepted
@@ -170,9 +171,9 @@ func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Head
 	if !single(m.sa) || m.ke == nil || m.nonce == nil {
 		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "SA, KE and Nonce payload"))
 	}
-	proposal, _, ok := chooseIKE(m.sa.Proposals, s.peer.IKEProposals)
+	proposal, _, ok := chooseIKE(m.sa.Proposals, ikeOffers(s.peer))
 	if !ok {
-		return s.suspect(now, reasonIKEMismatch(m.sa.Proposals, s.peer.IKEProposals))
+		return s.suspect(now, reasonIKEMismatch(m.sa.Proposals, ikeOffers(s.peer)))
 	}
 	if m.ke.Group != i.dh.Group() || proposal.Group != m.ke.Group {
 		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "KE payload"))
@@ -225,6 +226,11 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidKEPayload, Data: binary.BigEndian.AppendUint16(nil, uint16(proposal.Group))})
 		return
 	}
+	// A key pair is dear, and nothing counts what does not become a session.
+	if keys.ValidatePublic(proposal.Group, m.ke.Data) != nil {
+		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidSyntax})
+		return
+	}
 	dh := g.newDH(proposal.Group)
 	defer dh.Wipe()
 	shared, err := dh.Shared(m.ke.Data)
@@ -254,7 +260,7 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	if id := s.id(); id != "" && g.standing(id, nil) == nil {
 		s.emit(ike.Connecting{Remote: d.Remote})
 	}
-	s.transmit(now, d.Local, d.Remote, a.response)
+	s.transmit(d.Local, d.Remote, a.response)
 	g.touch(s)
 }
 

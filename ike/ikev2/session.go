@@ -48,7 +48,6 @@ type session struct {
 	remoteID  ike.Identity
 	confirmed bool      // the peer is known to have the session, too
 	lastHeard time.Time // last authenticated message or ESP packet
-	lastSent  time.Time
 	endAt     time.Time // when connecting, ending or a doomed duplicate is over
 
 	deadline time.Time // owned by gate's schedule
@@ -78,7 +77,7 @@ var phaseNext = [...][]phase{
 // setPhase is the only place that moves a session on.
 func (s *session) setPhase(next phase) {
 	if !slices.Contains(phaseNext[s.phase], next) {
-		panic(fmt.Sprintf("ikev2: session goes from %v to %v", s.phase, next))
+		panic(fault{s, fmt.Sprintf("session goes from %v to %v", s.phase, next)})
 	}
 	s.gate.admission.leave(s, next)
 	s.phase = next
@@ -145,7 +144,7 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 	}
 	if retransmitted {
 		// RFC 7296 section 2.1: the same answer, and nothing happens twice.
-		s.transmit(now, d.Local, d.Remote, sa.reply)
+		s.transmit(d.Local, d.Remote, sa.reply)
 		return DropRetransmitted
 	}
 	s.lastHeard = now
@@ -191,7 +190,7 @@ func (s *session) receiveRequest(now time.Time, sa *ikeSA, d Datagram, message w
 	}
 	sa.reply = sa.seal.Seal(nil, sa.header(message.Header.Exchange, message.Header.MessageID, true), a.payloads)
 	sa.expectID++
-	s.transmit(now, d.Local, d.Remote, sa.reply)
+	s.transmit(d.Local, d.Remote, sa.reply)
 	if a.after != nil {
 		a.after()
 	}
@@ -244,8 +243,7 @@ func (s *session) command(now time.Time, c ike.Command) error {
 }
 
 // transmit puts a datagram out.
-func (s *session) transmit(now time.Time, local, remote netip.AddrPort, payload []byte) {
-	s.lastSent = now
+func (s *session) transmit(local, remote netip.AddrPort, payload []byte) {
 	s.gate.out = append(s.gate.out, Output{Peer: s.id(), Datagram: Datagram{Local: local, Remote: remote, Payload: payload}})
 }
 

@@ -240,7 +240,7 @@ func TestReasons(t *testing.T) {
 			`no tunnel is configured for a peer that identifies itself as "192.0.2.1" and calls us "vpn.example"`},
 		{"blocked port", func(left, _ *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways },
 			"the peer 198.51.100.1 answered IKE_SA_INIT but none of 7 IKE_AUTH requests to UDP port 4500: is that port open, and does the peer know our address?",
-			""},
+			"the peer 192.0.2.1 began a negotiation but no IKE_AUTH request has come: do our answers reach it, and is UDP 4500 open between us?"},
 		{"silence", func(left, _ *ike.Peer) { left.Remote = netip.MustParseAddr("203.0.113.77") },
 			"no packet from 203.0.113.77 has arrived: IKE_SA_INIT was sent to UDP port 500 7 times in 30s; is the peer up, and are UDP 500 and 4500 open?",
 			""},
