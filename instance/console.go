@@ -20,28 +20,25 @@ func openConsole(path string) (console, error) {
 	return console{file}, err
 }
 
-// Write appends to the console.
+// Write appends to the console. It never fails: what cannot be kept, as on a full
+// disk, is lost, and who writes goes on.
 func (c console) Write(p []byte) (int, error) {
-	n, err := c.file.Write(p)
-	if err != nil {
-		return n, err
+	c.file.Write(p)
+	if info, err := c.file.Stat(); err == nil && info.Size() > consoleBytesMax {
+		c.cutBack()
 	}
-	if info, err := c.file.Stat(); err != nil || info.Size() <= consoleBytesMax {
-		return n, err
-	}
-	if err := unix.Flock(int(c.file.Fd()), unix.LOCK_EX); err != nil {
-		return n, err
+	return len(p), nil
+}
+
+// cutBack throws away all but the end.
+func (c console) cutBack() {
+	if unix.Flock(int(c.file.Fd()), unix.LOCK_EX) != nil {
+		return
 	}
 	defer unix.Flock(int(c.file.Fd()), unix.LOCK_UN)
-	end, err := tail(c.file)
-	if err != nil {
-		return n, err
+	if end, err := tail(c.file); err == nil && c.file.Truncate(0) == nil {
+		c.file.Write(end)
 	}
-	if err := c.file.Truncate(0); err != nil {
-		return n, err
-	}
-	_, err = c.file.Write(end)
-	return n, err
 }
 
 func readConsole(path string) ([]byte, error) {

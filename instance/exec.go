@@ -65,6 +65,9 @@ func (d *Namespaces) Exec(ctx context.Context, id string, argv []string, stdin i
 		return exitNotFound, fmt.Errorf("execute in instance %s: %s: %w", id, argv[0], err)
 	}
 	if err != nil {
+		if terminal != nil {
+			terminal.ours.Close()
+		}
 		return 0, fmt.Errorf("execute in instance %s: %w", id, err)
 	}
 	if terminal != nil {
@@ -104,7 +107,7 @@ func joined(pidfd int, f func() error) error {
 			err = fmt.Errorf("enter namespaces: %w", err)
 			return nil
 		}
-		if err = dropCapabilities(); err == nil {
+		if err = confine(); err == nil {
 			err = f()
 		}
 		return nil

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -44,9 +43,6 @@ const userDataPath = "/run/user-data"
 // "instance-init" of the program; args are what follows that word. It returns
 // the exit code.
 func InitMain(args []string) int {
-	// Capabilities are a thread's; processes are to be started from the one
-	// that has given them up.
-	runtime.LockOSThread()
 	unix.CloseOnExec(reportFD)
 	report := os.NewFile(reportFD, "report")
 	if len(args) != 1 || os.Getpid() != 1 {
@@ -105,7 +101,7 @@ func boot(dir string) (*initProcess, error) {
 	if err := i.nameHost(); err != nil {
 		return nil, err
 	}
-	return i, dropCapabilities()
+	return i, confineProcess()
 }
 
 func (i *initProcess) nameHost() error {
@@ -124,17 +120,6 @@ func (i *initProcess) nameHost() error {
 		return err
 	}
 	return os.WriteFile("/etc/hostname", []byte(name+"\n"), 0o644)
-}
-
-// dropCapabilities takes from whatever is started next what would reach past
-// the namespaces by a single call: kernel modules, I/O ports, devices, the clock.
-func dropCapabilities() error {
-	for _, c := range []uintptr{unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_MKNOD, unix.CAP_SYS_TIME} {
-		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
-			return fmt.Errorf("drop capability %d: %w", c, err)
-		}
-	}
-	return nil
 }
 
 // live runs the user data and collects processes until it is told to end.

@@ -31,8 +31,10 @@ type Options struct {
 }
 
 // Namespaces runs an instance as a set of Linux namespaces over the host's own
-// root file system: net, mount, pid, uts, ipc. It separates, but it is no
-// boundary against a hostile root user inside. It is safe for concurrent use.
+// root file system: net, mount, pid, uts, ipc. Its root user has few of the
+// host's root's capabilities, but reads what the host's root file system holds,
+// and shares the kernel, memory and disk with all others. It is safe for
+// concurrent use.
 //
 // An instance's directory holds
 //
@@ -80,12 +82,17 @@ var ErrNotRunning = errors.New("instance is not running")
 
 // NewNamespaces returns the driver. It starts nothing.
 func NewNamespaces(o Options) (*Namespaces, error) {
-	dir, err := filepath.Abs(o.Dir)
-	if err != nil {
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, fmt.Errorf("find directory of instances: %w", err)
 	}
-	o.Dir = dir
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	o.Hide = append([]string{o.Dir}, o.Hide...)
+	for i := range o.Hide {
+		if o.Hide[i], err = filepath.Abs(o.Hide[i]); err != nil {
+			return nil, fmt.Errorf("find directory to hide: %w", err)
+		}
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of instances: %w", err)
 	}
 	if o.Logger == nil {
@@ -156,7 +163,7 @@ func (d *Namespaces) start(ctx context.Context, c Config) error {
 	if err := os.Remove(filepath.Join(dir, fileReason)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	config, err := json.Marshal(initConfig{Config: c, Hide: append([]string{d.o.Dir}, d.o.Hide...)})
+	config, err := json.Marshal(initConfig{Config: c, Hide: d.o.Hide})
 	if err != nil {
 		return err
 	}

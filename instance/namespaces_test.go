@@ -33,6 +33,7 @@ type lab struct {
 	t      testing.TB
 	prefix string
 	dir    string
+	hidden string // a directory of the host, to be reached by "link" beside it, too
 }
 
 func newLab(t testing.TB) *lab {
@@ -43,6 +44,16 @@ func newLab(t testing.TB) *lab {
 	random := make([]byte, 4)
 	rand.Read(random)
 	l := &lab{t: t, prefix: "cwt" + hex.EncodeToString(random), dir: filepath.Join(t.TempDir(), "instances")}
+	// Not below /tmp, of which an instance sees nothing anyway.
+	kept, err := os.MkdirTemp("/var/lib", l.prefix+"-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(kept) })
+	l.hidden = filepath.Join(kept, "hidden")
+	if err := errors.Join(os.Mkdir(l.hidden, 0o700), os.Symlink(l.hidden, filepath.Join(kept, "link"))); err != nil {
+		t.Fatal(err)
+	}
 	l.newLife()
 	if err := netns.Create(l.prefix + "-i-1"); err != nil {
 		t.Skipf("network namespaces cannot be made here: %v", err)
@@ -70,7 +81,7 @@ func newLab(t testing.TB) *lab {
 // newLife replaces the driver by one that knows nothing.
 func (l *lab) newLife() {
 	l.t.Helper()
-	d, err := NewNamespaces(Options{Dir: l.dir, Hide: []string{"/boot"}})
+	d, err := NewNamespaces(Options{Dir: l.dir, Hide: []string{"/boot", filepath.Join(filepath.Dir(l.hidden), "link")}})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -129,6 +140,7 @@ func TestInstanceIsAWorldOfItsOwn(t *testing.T) {
 		{"cat /proc/sys/net/ipv4/ip_forward", "0"},
 		{"echo 1 > /proc/sys/net/ipv4/ip_forward && cat /proc/sys/net/ipv4/ip_forward", "1"},
 		{"mknod /tmp/disk b 8 0 2>/dev/null || echo refused", "refused"},
+		{"ip link set lo up && ping -n -c 1 127.0.0.1 >/dev/null && nft list ruleset && ip link set lo mtu 9000 && echo able", "able"},
 		{"ls " + l.dir + " 2>/dev/null | wc -l", "0"},
 		{"ls /sys/class/net", "lo"},
 		{"echo y > /dev/null && head -c 4 /dev/zero | wc -c", "4"},
@@ -152,7 +164,7 @@ func TestUserDataRunsOnce(t *testing.T) {
 		l.ensure(c)
 		l.eventually("user data ends", func() bool {
 			text, _ := l.Console("i-1")
-			return strings.Contains(string(text), "exit code 3")
+			return strings.Contains(string(text), "exit code 3") && strings.Contains(string(text), "booted as")
 		})
 		if got := l.sh("i-1", "cat /var/boots"); got != "once" {
 			t.Errorf("/var/boots holds %q, want one line", got)

@@ -37,18 +37,21 @@ func enterRoot(dir string, hide []string) error {
 			return err
 		}
 	}
-	for _, path := range hide {
-		if err := hideDirectory(root, path); err != nil {
-			return err
-		}
-	}
 	if err := fillDev(root); err != nil {
 		return err
 	}
 	if err := protectProc(root); err != nil {
 		return err
 	}
-	return pivot(root)
+	if err := pivot(root); err != nil {
+		return err
+	}
+	for _, path := range hide {
+		if err := hideDirectory(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mountOverlay puts the host's root file system under an overlay at root. That
@@ -106,13 +109,14 @@ func (m mount) do(root string) error {
 	return nil
 }
 
-// hideDirectory mounts nothing over a directory of the host, if it is there.
-func hideDirectory(root, path string) error {
-	target := filepath.Join(root, path)
-	if info, err := os.Stat(target); err != nil || !info.IsDir() {
+// hideDirectory mounts nothing over a directory of the host, if it is there. The
+// root is the instance's already, so that a link leads to where it leads for the
+// instance.
+func hideDirectory(path string) error {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return nil // not there, or not any more, as below /tmp
 	}
-	if err := unix.Mount("tmpfs", target, "tmpfs", unix.MS_RDONLY, "mode=000"); err != nil {
+	if err := unix.Mount("tmpfs", path, "tmpfs", unix.MS_RDONLY, "mode=000"); err != nil {
 		return fmt.Errorf("hide %s: %w", path, err)
 	}
 	return nil
