@@ -105,15 +105,15 @@ func (s *Service) DetachVpnGateway(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
-		vpc, err := vpcs.get(w.reader, val(in.VpcId))
-		if err != nil {
+		vpc := val(in.VpcId)
+		if err := vpcs.checkID(vpc); err != nil {
 			return err
 		}
-		if v.VPC != vpc.ID {
-			return resource.Errorf(codeVPNGatewayAttachmentNotFound, "The virtual private gateway %s is not attached to %s", v.ID, vpc.ID)
+		if v.VPC != vpc { // nor to one that has been deleted since: Terraform goes on at this code only
+			return resource.Errorf(codeVPNGatewayAttachmentNotFound, "The virtual private gateway %s is not attached to %s", v.ID, vpc)
 		}
 		for table := range routeTables.list(w.reader) {
-			if table.VPC == vpc.ID && slices.Contains(table.PropagatingVGWs, v.ID) {
+			if table.VPC == vpc && slices.Contains(table.PropagatingVGWs, v.ID) {
 				table.PropagatingVGWs = without(table.PropagatingVGWs, v.ID)
 				routeTables.put(w, table)
 			}

@@ -82,6 +82,8 @@ func TestVpnRefusals(t *testing.T) {
 		{"VpnGatewayAttachmentLimitExceeded", "AttachVpnGateway", []string{"VpnGatewayId", "{free}", "VpcId", "{vpc}"}},
 		{"InvalidVpnGatewayAttachment.NotFound", "DetachVpnGateway", []string{"VpnGatewayId", "{free}", "VpcId", "{other}"}},
 		{"InvalidVpnGatewayAttachment.NotFound", "DetachVpnGateway", []string{"VpnGatewayId", "{vgw}", "VpcId", "{other}"}},
+		{"InvalidVpnGatewayAttachment.NotFound", "DetachVpnGateway", []string{"VpnGatewayId", "{vgw}", "VpcId", "vpc-0123456789abcdef0"}},
+		{"InvalidVpcID.Malformed", "DetachVpnGateway", []string{"VpnGatewayId", "{vgw}", "VpcId", "vpc-xyz"}},
 		{state, "DeleteVpnGateway", []string{"VpnGatewayId", "{vgw}"}},
 		{state, "DeleteVpnGateway", []string{"VpnGatewayId", "{busy}"}}, // detached, with a connection
 		{"InvalidVpnGatewayID.NotFound", "DeleteVpnGateway", []string{"VpnGatewayId", "{deletedvgw}"}},
