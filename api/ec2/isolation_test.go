@@ -1,0 +1,122 @@
+package ec2
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestIDsOfOthersDoNotExist names what an account has in every call that takes an
+// id, by another account and in another region. Each says that there is no such
+// thing, and none shows or changes anything.
+func TestIDsOfOthersDoNotExist(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, wideOutside)
+	vpc := c.vpc("10.0.0.0/16")
+	subnet, group, table := c.subnet(vpc, "10.0.1.0/24"), c.group(vpc, "web"), c.mainRouteTable(vpc)
+	side := c.call("CreateRouteTable", "VpcId", vpc).text("routeTable/routeTableId")
+	association := c.call("AssociateRouteTable", "RouteTableId", side, "SubnetId", subnet).text("associationId")
+	rule := c.call("AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8").text("securityGroupRuleSet/item/securityGroupRuleId")
+	run := c.run(subnet, "SecurityGroupId.1", group)
+	instance, nic := run.text("instancesSet/item/instanceId"), run.text("instancesSet/item/networkInterfaceSet/item/networkInterfaceId")
+	cidr := c.call("AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", "10.1.0.0/16").text("cidrBlockAssociation/associationId")
+	acl := c.call("DescribeNetworkAcls").text("networkAclSet/item/networkAclId")
+	customer, gateway := c.customerGateway("198.51.100.7"), c.vpnGateway()
+	c.call("AttachVpnGateway", "VpnGatewayId", gateway, "VpcId", vpc)
+	connection := c.connection(customer, gateway)
+	outside := c.describeConnection(connection).text("options/tunnelOptionSet/item/outsideIpAddress")
+
+	calls := func(other *cloud) [][]string {
+		ownVPC := other.vpc("10.0.0.0/16")
+		ownSubnet, ownGroup, ownTable := other.subnet(ownVPC, "10.0.1.0/24"), other.group(ownVPC, "web"), other.mainRouteTable(ownVPC)
+		ownAssociation := other.call("DescribeRouteTables").text("routeTableSet/item/associationSet/item/routeTableAssociationId")
+		ownInstance := other.instance(ownSubnet)
+		ownCustomer, ownGateway := other.customerGateway("198.51.100.8"), other.vpnGateway()
+		tcp := []string{"IpPermissions.1.IpProtocol", "tcp", "IpPermissions.1.FromPort", "1", "IpPermissions.1.ToPort", "2"}
+		launch := []string{"RunInstances", "ImageId", HostImage, "MinCount", "1", "MaxCount", "1"}
+		with := func(list []string, more ...string) []string { return append(slices.Clone(list), more...) }
+		list := [][]string{
+			{"DescribeVpcs", "VpcId.1", vpc}, {"DescribeVpcAttribute", "VpcId", vpc, "Attribute", "enableDnsSupport"}, {"DeleteVpc", "VpcId", vpc},
+			{"ModifyVpcAttribute", "VpcId", vpc, "EnableDnsSupport.Value", "false"}, {"AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", "10.2.0.0/16"},
+			{"DisassociateVpcCidrBlock", "AssociationId", cidr}, {"DescribeNetworkAcls", "NetworkAclId.1", acl},
+			{"CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.9.0/24"}, {"DescribeSubnets", "SubnetId.1", subnet}, {"DeleteSubnet", "SubnetId", subnet},
+			{"ModifySubnetAttribute", "SubnetId", subnet, "MapPublicIpOnLaunch.Value", "true"},
+			{"CreateRouteTable", "VpcId", vpc}, {"DescribeRouteTables", "RouteTableId.1", table}, {"DeleteRouteTable", "RouteTableId", side},
+			{"AssociateRouteTable", "RouteTableId", table, "SubnetId", ownSubnet}, {"AssociateRouteTable", "RouteTableId", ownTable, "SubnetId", subnet},
+			{"DisassociateRouteTable", "AssociationId", association}, {"ReplaceRouteTableAssociation", "AssociationId", association, "RouteTableId", ownTable},
+			{"ReplaceRouteTableAssociation", "AssociationId", ownAssociation, "RouteTableId", table},
+			{"CreateRoute", "RouteTableId", table, "DestinationCidrBlock", "172.16.0.0/12", "GatewayId", gateway},
+			{"CreateRoute", "RouteTableId", ownTable, "DestinationCidrBlock", "172.16.0.0/12", "GatewayId", gateway},
+			{"CreateRoute", "RouteTableId", ownTable, "DestinationCidrBlock", "172.16.0.0/12", "InstanceId", instance},
+			{"CreateRoute", "RouteTableId", ownTable, "DestinationCidrBlock", "172.16.0.0/12", "NetworkInterfaceId", nic},
+			{"ReplaceRoute", "RouteTableId", table, "DestinationCidrBlock", "172.16.0.0/12", "GatewayId", gateway},
+			{"DeleteRoute", "RouteTableId", table, "DestinationCidrBlock", "172.16.0.0/12"},
+			{"EnableVgwRoutePropagation", "RouteTableId", table, "GatewayId", ownGateway}, {"EnableVgwRoutePropagation", "RouteTableId", ownTable, "GatewayId", gateway},
+			{"DisableVgwRoutePropagation", "RouteTableId", table, "GatewayId", ownGateway}, {"DisableVgwRoutePropagation", "RouteTableId", ownTable, "GatewayId", gateway},
+			{"CreateSecurityGroup", "VpcId", vpc, "GroupName", "n", "GroupDescription", "d"}, {"DescribeSecurityGroups", "GroupId.1", group}, {"DeleteSecurityGroup", "GroupId", group},
+			{"DescribeSecurityGroupRules", "SecurityGroupRuleId.1", rule},
+			{"ModifySecurityGroupRules", "GroupId", group, "SecurityGroupRule.1.SecurityGroupRuleId", rule, "SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "-1", "SecurityGroupRule.1.SecurityGroupRule.CidrIpv4", "0.0.0.0/0"},
+			{"ModifySecurityGroupRules", "GroupId", ownGroup, "SecurityGroupRule.1.SecurityGroupRuleId", rule, "SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "-1", "SecurityGroupRule.1.SecurityGroupRule.CidrIpv4", "0.0.0.0/0"},
+			{"RevokeSecurityGroupIngress", "GroupId", group, "SecurityGroupRuleId.1", rule}, {"RevokeSecurityGroupIngress", "GroupId", ownGroup, "SecurityGroupRuleId.1", rule},
+			{"RevokeSecurityGroupEgress", "GroupId", group, "IpProtocol", "-1", "CidrIp", "0.0.0.0/0"},
+			{"UpdateSecurityGroupRuleDescriptionsIngress", "GroupId", group, "SecurityGroupRuleDescription.1.SecurityGroupRuleId", rule, "SecurityGroupRuleDescription.1.Description", "d"},
+			{"UpdateSecurityGroupRuleDescriptionsEgress", "GroupId", ownGroup, "SecurityGroupRuleDescription.1.SecurityGroupRuleId", rule, "SecurityGroupRuleDescription.1.Description", "d"},
+			with(launch, "SubnetId", subnet), with(launch, "SubnetId", ownSubnet, "SecurityGroupId.1", group),
+			{"DescribeInstances", "InstanceId.1", instance}, {"DescribeInstanceStatus", "InstanceId.1", instance}, {"TerminateInstances", "InstanceId.1", ownInstance, "InstanceId.2", instance},
+			{"DescribeInstanceAttribute", "InstanceId", instance, "Attribute", "userData"}, {"ModifyInstanceAttribute", "InstanceId", instance, "DisableApiTermination.Value", "true"},
+			{"ModifyInstanceAttribute", "InstanceId", ownInstance, "GroupId.1", group}, {"GetConsoleOutput", "InstanceId", instance},
+			{"DescribeNetworkInterfaces", "NetworkInterfaceId.1", nic}, {"DescribeNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Attribute", "description"},
+			{"ModifyNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Description.Value", "d"}, {"DeleteNetworkInterface", "NetworkInterfaceId", nic},
+			{"DescribeCustomerGateways", "CustomerGatewayId.1", customer}, {"DeleteCustomerGateway", "CustomerGatewayId", customer},
+			{"DescribeVpnGateways", "VpnGatewayId.1", gateway}, {"DeleteVpnGateway", "VpnGatewayId", gateway},
+			{"AttachVpnGateway", "VpnGatewayId", gateway, "VpcId", ownVPC}, {"AttachVpnGateway", "VpnGatewayId", ownGateway, "VpcId", vpc},
+			{"DetachVpnGateway", "VpnGatewayId", gateway, "VpcId", ownVPC}, {"DetachVpnGateway", "VpnGatewayId", ownGateway, "VpcId", vpc},
+			with([]string{"CreateVpnConnection"}, connectionParameters(customer, ownGateway)...), with([]string{"CreateVpnConnection"}, connectionParameters(ownCustomer, gateway)...),
+			{"DescribeVpnConnections", "VpnConnectionId.1", connection}, {"DeleteVpnConnection", "VpnConnectionId", connection},
+			{"ModifyVpnConnectionOptions", "VpnConnectionId", connection, "LocalIpv4NetworkCidr", "10.0.0.0/8"},
+			{"ModifyVpnTunnelOptions", "VpnConnectionId", connection, "VpnTunnelOutsideIpAddress", outside, "TunnelOptions.DPDTimeoutSeconds", "60"},
+			{"CreateVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"}, {"DeleteVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"},
+			{"GetVpnConnectionDeviceSampleConfiguration", "VpnConnectionId", connection, "VpnConnectionDeviceTypeId", "9005b6c1"},
+		}
+		for _, action := range []string{"AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"} {
+			list = append(list,
+				with(append([]string{action, "GroupId", group}, tcp...), "IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
+				with(append([]string{action, "GroupId", ownGroup}, tcp...), "IpPermissions.1.Groups.1.GroupId", group, "IpPermissions.1.Groups.1.UserId", c.account))
+		}
+		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection} {
+			list = append(list, []string{"CreateTags", "ResourceId.1", id, "Tag.1.Key", "k", "Tag.1.Value", "v"}, []string{"DeleteTags", "ResourceId.1", id})
+		}
+		return list
+	}
+	// What the actions are called with is covered above; the others take no ids
+	// of what an account has.
+	without := []string{
+		"CreateVpc", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
+		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
+	}
+	before := c.all()
+	for name, other := range map[string]*cloud{"account": newCloud(t, wideOutside), "region": c.in("eu-west-1")} {
+		seen := map[string]bool{}
+		list := calls(other)
+		had := other.all()
+		for _, call := range list {
+			seen[call[0]] = true
+			status, answer := other.send(call[0], call[1:]...)
+			if code := answer.text("Errors/Error/Code"); status != http.StatusBadRequest || !strings.HasSuffix(code, "NotFound") {
+				t.Errorf("another %s, %q: %d %s (%s)", name, call, status, code, answer.text("Errors/Error/Message"))
+			}
+		}
+		for action := range c.service.Server().Actions {
+			if !seen[action] && !slices.Contains(without, action) {
+				t.Errorf("%s is not tried", action)
+			}
+		}
+		if other.all() != had {
+			t.Errorf("refused calls changed what another %s has", name)
+		}
+	}
+	if c.all() != before {
+		t.Error("calls of others changed something")
+	}
+}
