@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -113,8 +114,9 @@ func usable(inside netip.Prefix, a netip.Addr) bool {
 }
 
 // InstallChild takes a new pair of SAs: inbound is live when it returns,
-// outbound waits for ActivateChild. Installing a pair whose SPIs another one
-// of the endpoint (inbound) or tunnel (outbound) has is an error.
+// outbound waits for ActivateChild. An inbound SPI that another pair of the
+// endpoint has is an error. Outbound SPIs are the peer's choice: one that has
+// restarted may begin with those that it had before.
 func (t *Tunnel) InstallChild(child ike.ChildSA) error {
 	sealer, err := esp.NewSealer(esp.Params{
 		SPI: child.Outbound, Encryption: child.Proposal.Encryption, Integrity: child.Proposal.Integrity,
@@ -139,9 +141,6 @@ func (t *Tunnel) InstallChild(child ike.ChildSA) error {
 	if t.isClosed {
 		return errors.New("install child SA: tunnel is closed")
 	}
-	if t.find(child.Outbound) != nil {
-		return fmt.Errorf("install outbound SA: SPI %08x is in use", uint32(child.Outbound))
-	}
 	if err := t.cfg.Endpoint.install(p.inbound); err != nil {
 		return err
 	}
@@ -155,8 +154,8 @@ func (t *Tunnel) InstallChild(child ike.ChildSA) error {
 	return nil
 }
 
-// ActivateChild makes outbound the SA by which packets leave from now on. It
-// is an error if no such SA is installed.
+// ActivateChild makes outbound the SA by which packets leave from now on: the
+// newest of that SPI. It is an error if no such SA is installed.
 func (t *Tunnel) ActivateChild(outbound ike.SPI) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -214,7 +213,7 @@ func (t *Tunnel) ChangePath(path ike.Path) {
 
 // find is called with mu held.
 func (t *Tunnel) find(outbound ike.SPI) *pair {
-	for _, p := range t.pairs {
+	for _, p := range slices.Backward(t.pairs) {
 		if p.outbound.spi == outbound {
 			return p
 		}

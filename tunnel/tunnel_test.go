@@ -289,6 +289,27 @@ func TestInstallChildRefuses(t *testing.T) {
 	}
 }
 
+// A peer that has restarted may choose the SPI that its old SA had, before IKE has
+// found out that the old one is gone.
+func TestOutboundSPITwice(t *testing.T) {
+	l := newLab(t, gcm128, true)
+	old, _ := children(gcm128, true, 0)
+	fresh, peers := children(gcm128, true, 1)
+	l.b.tunnel.RemoveChild(old.Outbound, old.Inbound)
+	fresh.Outbound, peers.Inbound = old.Outbound, old.Outbound
+	for _, err := range []error{
+		l.b.tunnel.InstallChild(peers), l.b.tunnel.ActivateChild(peers.Outbound),
+		l.a.tunnel.InstallChild(fresh), l.a.tunnel.ActivateChild(fresh.Outbound),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.a.tunnel.RemoveChild(old.Inbound, old.Outbound)
+	l.a.device.Put(udp(hostA, hostB, 0, 100))
+	l.b.next(t)
+}
+
 func TestOutboundDrops(t *testing.T) {
 	l := newLab(t, gcm128, false)
 	l.a.device.Put(udp(hostB, hostA, 0, 100))
