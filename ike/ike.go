@@ -261,7 +261,8 @@ type Established struct {
 }
 
 // ChildInstalled: a new pair is to be installed. Inbound takes packets from
-// now on; outbound is to be used only after ChildActivated.
+// now on; outbound is to be used only after ChildActivated. The keys are the
+// owner's, to be wiped when they are no longer needed.
 type ChildInstalled struct{ Child ChildSA }
 
 // ChildActivated: from now on packets leave by this outbound SA. RFC 7296

@@ -19,11 +19,6 @@ import (
 	"causeway.dev/tunnel"
 )
 
-// trafficInterval is how often IKE is told of arriving traffic, so that it asks
-// only silent peers whether they live. It bounds how early dead peer detection
-// can be, whose timeout is 30 s at least.
-const trafficInterval = time.Second
-
 // A Tunnel is the configuration of one tunnel.
 type Tunnel struct {
 	Peer ike.Peer
@@ -69,8 +64,11 @@ type life struct {
 	tunnel  *tunnel.Tunnel
 	device  packetio.Device
 	group   *run.Group
-	tracker *tracker  // guarded by Host.mu
-	told    time.Time // traffic that IKE knows of; owned by the traffic loop
+	tracker *tracker // guarded by Host.mu
+
+	// Owned by the traffic loop: the traffic that IKE knows of, and the last
+	// keep-alive.
+	told, keptAlive time.Time
 }
 
 // listening is an endpoint with the number of tunnels that use it.
@@ -79,16 +77,6 @@ type listening struct {
 	users    int
 	group    *run.Group
 }
-
-type inboundUsed struct {
-	id  ike.PeerID
-	spi ike.SPI
-}
-
-// usedQueue bounds the reports of first packets that wait for IKE: one for each
-// rekey of a few hundred tunnels in the same instant. A report that does not fit
-// is not missed for ever: the peer's DELETE of the old SA says the same.
-const usedQueue = 1024
 
 // New returns a host without tunnels that ends when ctx does. Close it to end
 // the tunnels with notice to the peers.
@@ -300,8 +288,13 @@ func (h *Host) observe(id ike.PeerID, event ike.Event) {
 	}
 	switch e := event.(type) {
 	case ike.ChildInstalled:
-		if err := l.tunnel.InstallChild(e.Child); err != nil {
+		err := l.tunnel.InstallChild(e.Child)
+		for _, key := range []ike.Secret{e.Child.InboundKey, e.Child.InboundIntegrityKey, e.Child.OutboundKey, e.Child.OutboundIntegrityKey} {
+			clear(key) // the tunnel has its own copies
+		}
+		if err != nil {
 			h.log.Error("install SAs", "tunnel", string(id), "err", err)
+			event = ike.NegotiationFailed{Reason: err.Error(), Remote: e.Child.Path.Remote}
 		}
 	case ike.ChildActivated:
 		if err := l.tunnel.ActivateChild(e.Outbound); err != nil {
@@ -327,35 +320,6 @@ func (h *Host) wake() {
 	select {
 	case h.changed <- struct{}{}:
 	default:
-	}
-}
-
-func (h *Host) reportFirstPackets(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case u := <-h.used:
-			h.command(u.id, ike.InboundUsed{Inbound: u.spi})
-		}
-	}
-}
-
-func (h *Host) reportTraffic(ctx context.Context) error {
-	tick := time.NewTicker(trafficInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		for id, l := range h.current() {
-			if last := l.tunnel.Counters().LastInbound; last.After(l.told) {
-				l.told = last
-				h.command(id, ike.TrafficSeen{At: last})
-			}
-		}
 	}
 }
 

@@ -1,9 +1,9 @@
 package ipsec
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"causeway.dev/ike"
@@ -37,9 +37,9 @@ type tracker struct {
 	up    bool
 	since time.Time
 
-	active      ike.SPI // outbound SA in use; 0 for none
-	children    map[ike.SPI]ike.ChildSA
-	established bool
+	pairs       []pair  // installed, the oldest first
+	active      ike.SPI // inbound SPI of the pair that packets leave by; 0 for none
+	established bool    // an IKE SA stands
 	proposal    ike.IKEProposal
 	path        ike.Path
 
@@ -48,8 +48,14 @@ type tracker struct {
 	connecting bool
 }
 
+// pair is what the status shows of a child SA.
+type pair struct {
+	inbound, outbound ike.SPI // the peer's choice of outbound need not be unique
+	proposal          ike.ESPProposal
+}
+
 func newTracker(now time.Time, p ike.Peer) *tracker {
-	return &tracker{remote: p.Remote, start: p.Start, since: now, children: map[ike.SPI]ike.ChildSA{}}
+	return &tracker{remote: p.Remote, start: p.Start, since: now}
 }
 
 // observe takes an event and reports whether up has changed.
@@ -61,14 +67,18 @@ func (t *tracker) observe(now time.Time, event ike.Event) bool {
 		t.established, t.connecting = true, false
 		t.proposal, t.path = e.Proposal, e.Path
 	case ike.ChildInstalled:
-		t.children[e.Child.Outbound] = e.Child
+		t.pairs = append(t.pairs, pair{e.Child.Inbound, e.Child.Outbound, e.Child.Proposal})
 		t.path = e.Child.Path
 	case ike.ChildActivated:
-		t.active = e.Outbound
-		t.failure = ""
+		for _, p := range slices.Backward(t.pairs) {
+			if p.outbound == e.Outbound {
+				t.active, t.failure = p.inbound, ""
+				break
+			}
+		}
 	case ike.ChildRemoved:
-		delete(t.children, e.Outbound)
-		if t.active == e.Outbound {
+		t.pairs = slices.DeleteFunc(t.pairs, func(p pair) bool { return p.inbound == e.Inbound })
+		if t.active == e.Inbound {
 			t.active = 0
 			t.failure = e.Reason
 		}
@@ -118,12 +128,11 @@ func (t *tracker) peerName() string {
 
 // describe says what an established tunnel runs with.
 func (t *tracker) describe() string {
-	child := t.children[t.active]
 	how := "IP protocol 50"
-	if child.Path.UDP {
-		how = fmt.Sprintf("UDP %d", cmp.Or(child.Path.Remote.Port(), 4500))
+	if t.path.UDP {
+		how = fmt.Sprintf("UDP %d", t.path.Remote.Port())
 	}
-	esp := child.Proposal
+	esp := t.pairs[slices.IndexFunc(t.pairs, func(p pair) bool { return p.inbound == t.active })].proposal
 	esp.Group = ike.GroupNone // the PFS group matters at a rekey only
 	return fmt.Sprintf("IKEv2 %v, ESP %v over %s", t.proposal, esp, how)
 }

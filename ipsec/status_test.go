@@ -35,8 +35,8 @@ func TestUpMeansThatAnOutboundSAIsInUse(t *testing.T) {
 		{ike.ChildActivated{Outbound: 1}, true, true},
 		{ike.ChildInstalled{Child: child(2)}, false, true}, // a rekey: the old pair goes only after the new one is in use
 		{ike.ChildActivated{Outbound: 2}, false, true},
-		{ike.ChildRemoved{Outbound: 1, Reason: "rekeyed"}, false, true},
-		{ike.ChildRemoved{Outbound: 2, Reason: "no answer for 30 s"}, true, false},
+		{ike.ChildRemoved{Inbound: 1001, Outbound: 1, Reason: "rekeyed"}, false, true},
+		{ike.ChildRemoved{Inbound: 1002, Outbound: 2, Reason: "no answer for 30 s"}, true, false},
 		{ike.Closed{Reason: "no answer for 30 s"}, false, false},
 	}
 	for i, s := range steps {
@@ -50,6 +50,27 @@ func TestUpMeansThatAnOutboundSAIsInUse(t *testing.T) {
 	}
 	if got := tr.message(arrival{}); got != "no answer for 30 s" {
 		t.Errorf("message = %q", got)
+	}
+}
+
+// A peer that has restarted may choose the SPI that its old SA had.
+func TestOldPairOfTheSameSPI(t *testing.T) {
+	tr := newTracker(epoch, ike.Peer{Remote: remote})
+	old, fresh := child(1), child(1)
+	fresh.Inbound = 7
+	for _, e := range []ike.Event{
+		ike.ChildInstalled{Child: old}, ike.ChildActivated{Outbound: 1},
+		ike.ChildInstalled{Child: fresh}, ike.ChildActivated{Outbound: 1},
+		ike.ChildRemoved{Inbound: old.Inbound, Outbound: 1, Reason: "replaced"},
+	} {
+		tr.observe(epoch, e)
+	}
+	if !tr.up || !strings.Contains(tr.message(arrival{}), "IKEv2") {
+		t.Errorf("up %v: %s", tr.up, tr.message(arrival{}))
+	}
+	tr.observe(epoch, ike.ChildRemoved{Inbound: 7, Outbound: 1, Reason: "gone"})
+	if tr.up {
+		t.Error("still up")
 	}
 }
 
