@@ -93,7 +93,7 @@ func simulate(t *testing.T, seed uint64) {
 			loss := w.net.Conditions.Loss
 			w.net.Conditions.Loss = 1
 			w.net.RunFor(time.Duration(random.Int64N(int64(2 * time.Minute))))
-			w.net.Conditions.Loss = loss
+			w.net.Conditions.Loss, w.whole = loss, w.net.Now()
 		}
 	}
 	w.net.Run(epoch.Add(story))

@@ -22,6 +22,7 @@ type world struct {
 	net   *simnet.Network
 	left  *side
 	right *side
+	whole time.Time // when the line was last mended
 }
 
 // A side is one gate as its owner sees it.
@@ -246,9 +247,11 @@ func (s *side) apply(e ike.Event) {
 
 // checkPeerHas: where packets could go on by another SA, they change over only to
 // one that the peer can open. A responder's first SA is ahead of its peer, and
-// where the line is cut each side is alone with what it knows.
+// where the line is cut, and until they have heard of each other again, each side
+// is alone with what it knows.
 func (s *side) checkPeerHas(out ike.SPI) {
-	if s.active == 0 || s.w.net.Conditions.Loss == 1 || s.w.net.Now().Before(s.other.crashed.Add(time.Minute)) {
+	alone := s.w.net.Conditions.Loss == 1 || s.w.net.Now().Before(s.w.whole.Add(time.Minute))
+	if s.active == 0 || alone || s.w.net.Now().Before(s.other.crashed.Add(time.Minute)) {
 		return
 	}
 	if s.byOutbound(s.active) == nil || s.other.children[s.active].Inbound == 0 {
