@@ -4,6 +4,8 @@
 package ike
 
 import (
+	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"time"
@@ -88,8 +90,8 @@ type Secret []byte
 // String hides the secret.
 func (Secret) String() string { return "[secret]" }
 
-// GoString hides the secret.
-func (Secret) GoString() string { return "[secret]" }
+// Format hides the secret from every verb, also those for numbers.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalText hides the secret.
 func (Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }

@@ -50,7 +50,7 @@ func TestBadProposalsSayWhatIsWrong(t *testing.T) {
 
 func TestSecretsDoNotPrint(t *testing.T) {
 	s := Secret("hunter22")
-	for _, got := range []string{fmt.Sprint(s), fmt.Sprintf("%v %s %#v", s, s, s), fmt.Sprintf("%v", Peer{PreSharedKey: s})} {
+	for _, got := range []string{fmt.Sprint(s), fmt.Sprintf("%v %s %#v %d %x %q", s, s, s, s, s, s), fmt.Sprintf("%v", Peer{PreSharedKey: s})} {
 		if strings.Contains(got, "hunter") || strings.Contains(got, "104 117") {
 			t.Errorf("secret printed: %s", got)
 		}
