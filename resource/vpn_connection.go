@@ -57,7 +57,7 @@ func (c VPNConnection) Validate() error {
 func ParseStaticRoute(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
 	if err != nil || !p.Addr().Is4() {
-		return netip.Prefix{}, Errorf(CodeInvalidParameterValue, "Value (%s) for parameter destinationCidrBlock is invalid. This is not a valid IPv4 CIDR block", s)
+		return netip.Prefix{}, InvalidValue("destinationCidrBlock", s, "This is not a valid IPv4 CIDR block.")
 	}
 	if p != p.Masked() {
 		return netip.Prefix{}, Errorf(CodeInvalidParameterValue, "Value (%s) for parameter destinationCidrBlock is invalid. It has host bits; did you mean %s?", s, p.Masked())

@@ -215,7 +215,7 @@ func (o TunnelOptions) validateLists() error {
 	} {
 		for i, v := range r.values {
 			if !slices.Contains(r.allowed, v) {
-				return Errorf(CodeInvalidParameterValue, "Value (%s) for parameter %s is invalid. Use one of %s", v, r.name, strings.Join(r.allowed, ", "))
+				return InvalidValue(r.name, v, "Use one of "+strings.Join(r.allowed, ", ")+".")
 			}
 			if slices.Contains(r.values[:i], v) {
 				return Errorf(CodeInvalidParameterValue, "Value (%s) for parameter %s is given twice", v, r.name)

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/resource"
@@ -13,6 +14,10 @@ import (
 const (
 	filtersMax      = 50
 	filterValuesMax = 200 // over all filters
+
+	// filterValueLengthMax is the number of characters of a value ("List and
+	// filter your resources" in the EC2 user guide).
+	filterValueLengthMax = 255
 )
 
 // fields tell which values a record has for the filters of a Describe, by the
@@ -54,6 +59,9 @@ func (f fields[T]) compile(action string, filters []model.Filter) (selection[T],
 		}
 		c := criterion[T]{values: values}
 		for _, v := range filter.Values {
+			if utf8.RuneCountInString(v) > filterValueLengthMax {
+				return nil, resource.Errorf(resource.CodeFilterLimitExceeded, "A value of the filter '%s' has more than %d characters", clip(name), filterValueLengthMax)
+			}
 			c.patterns = append(c.patterns, parsePattern(v))
 		}
 		chosen = append(chosen, c)

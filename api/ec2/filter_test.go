@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/resource"
@@ -123,4 +124,31 @@ func TestUnbuiltFilters(t *testing.T) {
 	if n := len(c.call("DescribeVpcs", append(filter("1", "state", "pending", "available"), filter("2", "is-default", "false")...)...).all("vpcSet/item")); n != 1 {
 		t.Errorf("%d VPCs match one value of each filter", n)
 	}
+}
+
+// TestHostilePatternsAreQuick matches the patterns that cost most against the
+// texts that cost most, as many as a request can have and a region has records.
+func TestHostilePatternsAreQuick(t *testing.T) {
+	t.Parallel()
+	var c criterion[image]
+	for range filterValuesMax {
+		c.patterns = append(c.patterns, parsePattern("*"+strings.Repeat("a", filterValueLengthMax/2)+"?"+strings.Repeat("a", filterValueLengthMax/2-3)+"b"))
+	}
+	text := strings.Repeat("a", 256)
+	begin := time.Now()
+	for range 100 {
+		if c.accepts(text) {
+			t.Fatal("a pattern with b matches a text without")
+		}
+	}
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("100 records took %v", took)
+	}
+}
+
+func TestLongFilterValues(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.call("DescribeVpcs", filter("1", "tag:Name", strings.Repeat("é", filterValueLengthMax))...)
+	c.refuse("FilterLimitExceeded", "DescribeVpcs", filter("1", "tag:Name", strings.Repeat("é", filterValueLengthMax+1))...)
 }

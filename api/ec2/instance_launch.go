@@ -247,7 +247,7 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 
 		v, nic := l.instance, l.nic
 		v.Meta = w.newMeta(created.newID(instances.prefix, i), l.tags[instances.kind])
-		nic.Meta = w.newMeta(created.newID(networkInterfaces.prefix, i), l.tags[networkInterfaces.kind])
+		nic.Meta = w.newMeta(s.newID(networkInterfaces.prefix), l.tags[networkInterfaces.kind])
 		created.mark(&v.Meta)
 		v.Reservation, v.LaunchIndex = reservation, int32(i)
 		v.VPC, v.Subnet, v.Zone, v.Interfaces = subnet.VPC, subnet.ID, subnet.Zone, []string{nic.ID}

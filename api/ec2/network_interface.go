@@ -152,6 +152,9 @@ func (s *Service) ModifyNetworkInterfaceAttribute(ctx context.Context, c server.
 	); err != nil {
 		return nil, err
 	}
+	if in.SourceDestCheck == nil && in.Groups == nil && in.Description == nil && in.AssociatePublicIpAddress == nil && in.EnablePrimaryIpv6 == nil {
+		return nil, noAttribute()
+	}
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
 		return s.modifyInterface(w, val(in.NetworkInterfaceId), in.SourceDestCheck, in.Groups, in.Description)
 	})

@@ -36,6 +36,7 @@ func TestRefusals(t *testing.T) {
 		"{default}", c.call("DescribeSecurityGroups", append(filter("1", "vpc-id", vpc), filter("2", "group-name", "default")...)...).text("securityGroupInfo/item/groupId"),
 		"{table}", table, "{main}", c.mainRouteTable(vpc), "{farTable}", c.mainRouteTable(far), "{gateway}", gateway, "{farGateway}", farGateway,
 		"{instance}", instance, "{farInstance}", farInstance, "{ended}", ended, "{association}", association, "{ami}", HostImage,
+		"{nic}", c.call("DescribeNetworkInterfaces", filter("1", "attachment.instance-id", instance)...).text("networkInterfaceSet/item/networkInterfaceId"),
 		"{rule}", c.call("DescribeSecurityGroupRules", filter("1", "group-id", group)...).text("securityGroupRuleSet/item/securityGroupRuleId"),
 		"{long}", strings.Repeat("x", 256), "{big}", base64.StdEncoding.EncodeToString(make([]byte, 16*1024+1)),
 	)
@@ -111,6 +112,9 @@ var refusals = []struct{ code, call string }{
 	{"InvalidParameterCombination", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/24&AvailabilityZone=us-east-1a&AvailabilityZoneId=use1-az1"},
 	{"SubnetLimitExceeded", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/24"},
 	{"UnsupportedOperation", "ModifySubnetAttribute&SubnetId={subnet}&AssignIpv6AddressOnCreation.Value=true"},
+	{"InvalidParameterCombination", "ModifySubnetAttribute&SubnetId={subnet}"},
+	{"InvalidParameterCombination", "ModifyInstanceAttribute&InstanceId={instance}"},
+	{"InvalidParameterCombination", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}"},
 	{"InvalidSubnetID.Malformed", "DeleteSubnet&SubnetId=10.0.1.0/24"},
 	{"InvalidSubnetID.NotFound", "DeleteSubnet&SubnetId=subnet-00000000000000000"},
 	{"DependencyViolation", "DeleteSubnet&SubnetId={subnet}"},

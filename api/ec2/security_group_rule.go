@@ -30,6 +30,10 @@ const (
 	ruleKind   = "security-group-rule"
 )
 
+// requestRulesMax is how many rules one request can name: as many as a network
+// interface can have by AWS's largest quotas.
+const requestRulesMax = 1000
+
 // Codes of rules.
 const (
 	codeRuleDuplicate  resource.Code = "InvalidPermission.Duplicate"
@@ -124,7 +128,9 @@ func (q *ruleChange) rules() ([]resource.SecurityGroupRule, error) {
 		if err != nil {
 			return nil, err
 		}
-		rules = append(rules, more...)
+		if rules = append(rules, more...); len(rules) > requestRulesMax {
+			return nil, resource.Errorf("RulesPerSecurityGroupLimitExceeded", "The request has more than %d rules", requestRulesMax)
+		}
 	}
 	for i := range rules {
 		if slices.ContainsFunc(rules[:i], func(o resource.SecurityGroupRule) bool { return o.Same(&rules[i]) }) {

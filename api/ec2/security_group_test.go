@@ -1,7 +1,9 @@
 package ec2
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -84,4 +86,21 @@ func TestRuleLimitIsPerDirectionAndFamily(t *testing.T) {
 	c.call("AuthorizeSecurityGroupIngress", allow("Ipv6Ranges.1.CidrIpv6", "fd00::/8")...)
 	c.call("AuthorizeSecurityGroupEgress", allow("IpRanges.1.CidrIp", "10.3.0.0/16")...)
 	c.refuse("RulesPerSecurityGroupLimitExceeded", "AuthorizeSecurityGroupIngress", allow("Groups.1.GroupId", id)...) // counts in both families
+}
+
+// TestManyRulesInOneRequest names more rules than a request can have: it is
+// refused before each is compared with each.
+func TestManyRulesInOneRequest(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	group := c.group(c.vpc("10.0.0.0/16"), "web")
+	parameters := []string{"GroupId", group, "IpPermissions.1.IpProtocol", "-1"}
+	for i := range requestRulesMax + 1 {
+		parameters = append(parameters, fmt.Sprintf("IpPermissions.1.IpRanges.%d.CidrIp", i+1), fmt.Sprintf("10.%d.%d.0/24", i/256, i%256))
+	}
+	for _, action := range []string{"AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"} {
+		if message := c.refuse("RulesPerSecurityGroupLimitExceeded", action, parameters...); !strings.Contains(message, "request") {
+			t.Errorf("%s: %s", action, message)
+		}
+	}
 }

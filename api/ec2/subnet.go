@@ -212,6 +212,9 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 	); err != nil {
 		return nil, err
 	}
+	if *in == (model.ModifySubnetAttributeInput{SubnetId: in.SubnetId}) {
+		return nil, noAttribute()
+	}
 	return nil, s.update(ctx, c, nil, func(w writer) error {
 		v, err := subnets.get(w.reader, val(in.SubnetId))
 		if err != nil {

@@ -60,6 +60,11 @@ func refuseUnbuilt(members ...member) error {
 	return nil
 }
 
+// noAttribute refuses a request that would set an attribute and names none.
+func noAttribute() error {
+	return resource.Errorf(resource.CodeInvalidParameterCombination, "No attributes specified: the request must set one")
+}
+
 // tagSet is how answers show tags.
 func tagSet(tags []resource.Tag) []model.Tag {
 	set := make([]model.Tag, len(tags))

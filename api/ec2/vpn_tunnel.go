@@ -50,12 +50,13 @@ func (s *Service) completeTunnels(w writer, v *resource.VPNConnection) error {
 // chooseOutsideAddresses takes the two lowest addresses that no tunnel and no
 // customer gateway of any account has. Clients sort tunnels by the text of their
 // addresses ("198.51.100.11" before "198.51.100.9"), and so does this. Addresses
-// of connections that are deleted but still shown are taken last, so that a
-// device that goes on trying does not disturb a new tunnel.
+// of what is deleted but still shown are taken last, so that a device that goes
+// on trying does not disturb a new tunnel.
 func (s *Service) chooseOutsideAddresses(w writer) ([2]netip.Addr, error) {
 	used, recent := make(map[netip.Addr]bool), make(map[netip.Addr]bool)
 	for v := range store.CustomerGateways.All(w.Reader) {
-		used[v.Address] = true
+		used[v.Address] = used[v.Address] || isLive(&v)
+		recent[v.Address] = true
 	}
 	for v := range store.VPNConnections.All(w.Reader) {
 		for _, t := range v.Tunnels {
