@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 
 	"causeway.dev/netfabric/netns"
@@ -19,10 +21,10 @@ import (
 // namespace where it did not.
 func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 	var errs []error
-	broken := map[string]bool{}
+	look, broken := f.differing(s), map[string]bool{}
 	each := func(step func(context.Context, plan.Namespace) error) {
 		for _, ns := range s.Namespaces {
-			if broken[ns.Name] || ctx.Err() != nil {
+			if !look[ns.Name] || broken[ns.Name] || ctx.Err() != nil {
 				continue
 			}
 			if err := step(ctx, ns); err != nil {
@@ -36,9 +38,12 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 	each(f.clear)
 	made := map[string]bool{}
 	each(func(ctx context.Context, ns plan.Namespace) error {
-		before := f.Changes()
-		err := f.create(ctx, ns)
-		made[ns.Name] = f.Changes() != before
+		peers, err := f.create(ctx, ns)
+		made[ns.Name] = len(peers) > 0
+		for _, peer := range peers {
+			look[peer] = true // what stood there went with the device
+			delete(f.stands, peer)
+		}
 		return err
 	})
 	each(f.settle)
@@ -48,7 +53,25 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 		}
 		return inside(ns.Name, (*rtnl.Handle).Await)
 	})
+	each(func(_ context.Context, ns plan.Namespace) error {
+		f.stands[ns.Name] = ns
+		return nil
+	})
 	return errors.Join(append(errs, context.Cause(ctx))...)
+}
+
+// differing returns the namespaces that a look is needed at, by name, and forgets
+// how they and those that shall go stood.
+func (f *Fabric) differing(s plan.State) map[string]bool {
+	look, wanted := map[string]bool{}, map[string]bool{}
+	for _, ns := range s.Namespaces {
+		wanted[ns.Name] = true
+		if stood, ok := f.stands[ns.Name]; !ok || !reflect.DeepEqual(stood, ns) {
+			look[ns.Name] = true
+		}
+	}
+	maps.DeleteFunc(f.stands, func(name string, _ plan.Namespace) bool { return look[name] || !wanted[name] })
+	return look
 }
 
 // change does one change.
@@ -134,19 +157,24 @@ func (f *Fabric) clear(ctx context.Context, ns plan.Namespace) error {
 	})
 }
 
-// create makes devices that are missing. What new devices shall have from the
-// start is set before.
-func (f *Fabric) create(ctx context.Context, ns plan.Namespace) error {
+// create makes devices that are missing, and returns the namespaces of their other
+// ends. What new devices shall have from the start is set before.
+func (f *Fabric) create(ctx context.Context, ns plan.Namespace) (peers []string, err error) {
 	if !ns.Router {
-		return nil
+		return nil, nil
 	}
-	return inside(ns.Name, func(h *rtnl.Handle) error {
+	err = inside(ns.Name, func(h *rtnl.Handle) error {
 		sysctls, err := rtnl.Sysctls(ns)
 		if err != nil {
 			return err
 		}
-		return f.changeAll(ctx, ns.Name, append(sysctls, h.CreateDevices(ns)...))
+		missing := h.Missing(ns)
+		for _, d := range missing {
+			peers = append(peers, d.Peer.Namespace)
+		}
+		return f.changeAll(ctx, ns.Name, append(sysctls, h.CreateDevices(missing)...))
 	})
+	return peers, err
 }
 
 // settle does the rest, which counts on the devices.
@@ -172,8 +200,13 @@ func (f *Fabric) settleNetwork(ctx context.Context, network string) error {
 	if i < 0 {
 		return fmt.Errorf("plan network %s: %w", network, err)
 	}
+	_, stood := f.stands[name]
+	delete(f.stands, name)
 	if err := f.settle(ctx, state.Namespaces[i]); err != nil {
 		return fmt.Errorf("namespace %s: %w", name, err)
+	}
+	if stood {
+		f.stands[name] = state.Namespaces[i]
 	}
 	return nil
 }

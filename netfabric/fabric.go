@@ -15,6 +15,7 @@ import (
 	"causeway.dev/netfabric/netns"
 	"causeway.dev/netfabric/nft"
 	"causeway.dev/netfabric/plan"
+	"causeway.dev/netfabric/rtnl"
 )
 
 // The words of the configuration; see package plan.
@@ -47,14 +48,18 @@ func NamespaceName(prefix, id string) string { return plan.NamespaceName(prefix,
 // TUNName is the name that a tunnel's device must be opened with.
 func TUNName(tunnelID string) string { return plan.TUNName(tunnelID) }
 
+// ErrNoTunnel is the error about a tunnel that the Config applied last does not
+// have.
+var ErrNoTunnel = errors.New("it is in no network")
+
 // Options are what a Fabric needs besides its Config.
 type Options struct {
 	Logger *slog.Logger // nil discards
 }
 
-// A Fabric makes the kernel equal a Config. What it knows it reads from the
-// kernel each time, so a new one goes on where another was killed. It is safe
-// for concurrent use.
+// A Fabric makes the kernel equal a Config. What it counts on it has read from the
+// kernel, so a new one goes on where another was killed. It is safe for concurrent
+// use.
 type Fabric struct {
 	log     *slog.Logger
 	changes atomic.Uint64
@@ -65,6 +70,10 @@ type Fabric struct {
 	mu     sync.Mutex
 	config Config          // the last one applied; guarded by mu
 	up     map[string]bool // tunnels that carry packets; guarded by mu
+
+	// stands is what namespaces held, by name, when they were looked at last;
+	// those where something went wrong are missing. Guarded by mu.
+	stands map[string]plan.Namespace
 }
 
 // New returns a Fabric that has not touched the kernel yet.
@@ -72,7 +81,7 @@ func New(o Options) *Fabric {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Fabric{log: o.Logger, up: map[string]bool{}}
+	return &Fabric{log: o.Logger, up: map[string]bool{}, stands: map[string]plan.Namespace{}}
 }
 
 // Apply makes the kernel equal c. Only differences are touched: a second Apply
@@ -83,6 +92,20 @@ func New(o Options) *Fabric {
 func (f *Fabric) Apply(ctx context.Context, c Config) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	clear(f.stands)
+	return f.apply(ctx, c)
+}
+
+// Update is Apply without a look at namespaces of which c says what the Config
+// before said, so that it does not take longer the more of them there are. What
+// others have broken there only Apply repairs.
+func (f *Fabric) Update(ctx context.Context, c Config) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.apply(ctx, c)
+}
+
+func (f *Fabric) apply(ctx context.Context, c Config) error {
 	state, err := plan.Compile(c, f.up)
 	if state.Prefix == "" {
 		return fmt.Errorf("plan networks: %w", err)
@@ -93,14 +116,18 @@ func (f *Fabric) Apply(ctx context.Context, c Config) error {
 }
 
 // SetTunnelUp makes the routes of a network follow a tunnel of it that has come
-// up or gone down. It takes milliseconds. Tunnels are down until it says
-// otherwise. The tunnel must be part of the Config applied last.
+// up or gone down. It takes milliseconds, and nothing if they do already. Tunnels
+// are down until it says otherwise. The tunnel must be part of the Config applied
+// last.
 func (f *Fabric) SetTunnelUp(ctx context.Context, tunnelID string, up bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := f.tun(tunnelID)
 	if t == nil {
-		return fmt.Errorf("set tunnel %s up or down: it is in no network", tunnelID)
+		return fmt.Errorf("set tunnel %s up or down: %w", tunnelID, ErrNoTunnel)
+	}
+	if _, stands := f.stands[NamespaceName(f.config.Prefix, t.Network)]; stands && f.up[tunnelID] == up {
+		return nil
 	}
 	f.up[tunnelID] = up
 	return f.settleNetwork(ctx, t.Network)
@@ -114,9 +141,37 @@ func (f *Fabric) TUNOpened(ctx context.Context, tunnelID string) error {
 	defer f.mu.Unlock()
 	t := f.tun(tunnelID)
 	if t == nil {
-		return fmt.Errorf("set up device of tunnel %s: it is in no network", tunnelID)
+		return fmt.Errorf("set up device of tunnel %s: %w", tunnelID, ErrNoTunnel)
 	}
 	return f.settleNetwork(ctx, t.Network)
+}
+
+// AbsentTUNs returns the ids of the tunnels in the Config applied last whose
+// devices are not in their networks: not opened yet, or taken away by others.
+func (f *Fabric) AbsentTUNs() ([]string, error) {
+	f.mu.Lock()
+	c := f.config
+	f.mu.Unlock()
+	byNetwork := map[string][]string{}
+	for _, t := range c.TUNs {
+		byNetwork[t.Network] = append(byNetwork[t.Network], t.ID)
+	}
+	var absent []string
+	for network, ids := range byNetwork {
+		err := inside(NamespaceName(c.Prefix, network), func(h *rtnl.Handle) error {
+			for _, id := range ids {
+				if !h.Present(TUNName(id)) {
+					absent = append(absent, id)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("look for tunnels of network %s: %w", network, err)
+		}
+	}
+	slices.Sort(absent)
+	return absent, nil
 }
 
 // tun finds a tunnel in the Config applied last.

@@ -220,7 +220,7 @@ func TestNewLifeAdoptsWhatStands(t *testing.T) {
 func TestTunnelRoutesFollowTunnels(t *testing.T) {
 	l := newLab(t)
 	l.apply(site())
-	first, second := reflect(l.openTUN("vgw-1", "vpn-1/1")), reflect(l.openTUN("vgw-1", "vpn-1/2"))
+	first, second := reflectPings(l.openTUN("vgw-1", "vpn-1/1")), reflectPings(l.openTUN("vgw-1", "vpn-1/2"))
 	p := l.pinger("i-1")
 	if err := p.ping("192.168.1.1", wait); err == nil || errors.Is(err, errLost) {
 		t.Errorf("with no tunnel up: %v, want unreachable", err)
@@ -270,7 +270,7 @@ func TestRoutesThatLeadNowhere(t *testing.T) {
 func TestPathMTU(t *testing.T) {
 	l := newLab(t)
 	l.apply(site())
-	reflect(l.openTUN("vgw-1", "vpn-1/1"))
+	reflectPings(l.openTUN("vgw-1", "vpn-1/1"))
 	if err := l.SetTunnelUp(t.Context(), "vpn-1/1", true); err != nil {
 		t.Fatal(err)
 	}

@@ -250,9 +250,9 @@ func (l *lab) openTUN(network, tunnelID string) *os.File {
 	return file
 }
 
-// reflect answers every echo request that comes out of a TUN device as if the
+// reflectPings answers every echo request that comes out of a TUN device as if the
 // far side had the destination, and counts them.
-func reflect(file *os.File) *atomic.Int64 {
+func reflectPings(file *os.File) *atomic.Int64 {
 	var count atomic.Int64
 	go func() {
 		buffer := make([]byte, 2000)

@@ -180,6 +180,14 @@ var routerSysctls = []Sysctl{
 	{"ipv4.conf.default.send_redirects", "0"},
 	{"ipv4.conf.all.accept_redirects", "0"},
 	{"ipv4.conf.default.accept_redirects", "0"},
+	// New namespaces inherit the host's, and a hardened host's would keep us from
+	// answering for the gateways, which no port has as its own.
+	{"ipv4.conf.all.arp_ignore", "0"},
+	{"ipv4.conf.default.arp_ignore", "0"},
+	{"ipv4.conf.all.arp_filter", "0"},
+	{"ipv4.conf.default.arp_filter", "0"},
+	{"ipv4.conf.all.accept_source_route", "0"},
+	{"ipv4.conf.default.accept_source_route", "0"},
 	// What we answer to a packet is routed by the table that the packet was
 	// routed by.
 	{"ipv4.fwmark_reflect", "1"},

@@ -151,14 +151,21 @@ func (h *Handle) leadsTo(link netlink.Link, peer plan.Peer) bool {
 	return err == nil && number >= 0 && number == link.Attrs().NetNsID
 }
 
-// CreateDevices makes the veths that are missing, both ends with the attributes
-// that they shall have.
-func (h *Handle) CreateDevices(want plan.Namespace) []Change {
-	var changes []Change
+// Missing are the veths that are to be made from here and are not there.
+func (h *Handle) Missing(want plan.Namespace) []plan.Device {
+	var missing []plan.Device
 	for _, d := range want.Devices {
-		if h.devices[d.Name] != nil || !d.Creator {
-			continue
+		if h.devices[d.Name] == nil && d.Creator {
+			missing = append(missing, d)
 		}
+	}
+	return missing
+}
+
+// CreateDevices makes veths, both ends with the attributes that they shall have.
+func (h *Handle) CreateDevices(missing []plan.Device) []Change {
+	var changes []Change
+	for _, d := range missing {
 		changes = append(changes, Change{"create " + d.String(), func() error { return h.createVeth(d) }})
 	}
 	return changes
@@ -250,7 +257,7 @@ func (h *Handle) Await() error {
 	return nil
 }
 
-// present tells a device that is there from one that is still to come.
-func (h *Handle) present(device string) bool { return h.devices[device] != nil }
+// Present tells a device that is there from one that is still to come.
+func (h *Handle) Present(device string) bool { return h.devices[device] != nil }
 
 func (h *Handle) index(device string) int { return h.devices[device].Attrs().Index }

@@ -31,7 +31,7 @@ func (h *Handle) settleAddresses(want plan.Namespace) ([]Change, error) {
 	}
 	var changes []Change
 	for _, a := range want.Addresses {
-		if !h.present(a.Device) {
+		if !h.Present(a.Device) {
 			continue
 		}
 		key := addressKey{h.index(a.Device), a.Prefix}
@@ -86,7 +86,7 @@ func (h *Handle) settleNeighbours(want plan.Namespace) ([]Change, error) {
 	}
 	var changes []Change
 	for _, n := range want.Neighbours {
-		if !h.present(n.Device) {
+		if !h.Present(n.Device) {
 			continue
 		}
 		key := neighbourKey{h.index(n.Device), n.Address}
@@ -140,7 +140,7 @@ func (h *Handle) settleRoutes(want plan.Namespace) ([]Change, error) {
 	for _, r := range want.Routes {
 		value := routeValue{kind: kernelKind[r.Kind], gateway: r.Gateway}
 		if r.Kind == plan.Unicast {
-			if !h.present(r.Device) {
+			if !h.Present(r.Device) {
 				continue
 			}
 			value.index = h.index(r.Device)
