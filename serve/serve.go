@@ -45,6 +45,10 @@ const (
 	// bodyMax over all of it.
 	headerMax = 10 * time.Second
 	bodyMax   = 30 * time.Second
+
+	// answerMax bounds how long a call may take until its answer is read: one
+	// that is not read takes up the place of another call.
+	answerMax = 2 * time.Minute
 )
 
 // endpointFile, in the data directory, holds the URL of the API while it is
@@ -206,7 +210,7 @@ func listen(cfg Config) (net.Listener, error) {
 // serveAPI serves until ctx ends, then lets calls under way finish.
 func serveAPI(ctx context.Context, cfg Config, log *slog.Logger, listener net.Listener, h http.Handler) error {
 	scheme := "http"
-	s := &http.Server{Handler: h, ReadHeaderTimeout: headerMax, ReadTimeout: bodyMax, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	s := newHTTPServer(h, log)
 	if cfg.TLSCert != "" {
 		scheme = "https"
 		certificate, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
@@ -239,6 +243,14 @@ func serveAPI(ctx context.Context, cfg Config, log *slog.Logger, listener net.Li
 		_ = s.Close() // the listener is closed already
 	}
 	return group.Wait()
+}
+
+// newHTTPServer is a server that no client can hold up.
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ReadHeaderTimeout: headerMax, ReadTimeout: bodyMax, WriteTimeout: answerMax, IdleTimeout: 2 * time.Minute,
+	}
 }
 
 // warnAboutExposure speaks up where an open API meets short secrets or no TLS.
