@@ -27,8 +27,9 @@ func (i *installation) fingerprint() map[string]string {
 	return all
 }
 
-// look lists what makes a network, separated by lines of "$".
-const look = `ip -o link; echo "$"
+// look lists what makes a network, separated by lines of "$". ip complains where
+// it cannot name the other end's namespace, which others may be removing.
+const look = `ip -o link 2>/dev/null; echo "$"
 ip -o -4 addr; echo "$"
 ip rule; echo "$"
 ip -4 route show table all; echo "$"

@@ -1,0 +1,148 @@
+# A VPC with an instance, joined to a site by a static VPN connection.
+
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+variable "endpoint" { type = string }
+variable "region" { type = string }
+variable "access_key" { type = string }
+variable "secret_key" { type = string }
+variable "customer_address" { type = string }
+variable "image" { type = string }
+
+variable "stage" {
+  type    = string
+  default = "first"
+}
+
+provider "aws" {
+  region                  = var.region
+  access_key              = var.access_key
+  secret_key              = var.secret_key
+  skip_metadata_api_check = true
+
+  endpoints {
+    ec2 = var.endpoint
+    sts = var.endpoint
+  }
+
+  default_tags {
+    tags = { stage = var.stage }
+  }
+}
+
+resource "aws_vpc" "main" {
+  cidr_block = "10.0.0.0/16"
+  tags       = { Name = "main" }
+}
+
+resource "aws_subnet" "a" {
+  vpc_id     = aws_vpc.main.id
+  cidr_block = "10.0.1.0/24"
+}
+
+resource "aws_route_table" "private" {
+  vpc_id = aws_vpc.main.id
+}
+
+resource "aws_route_table_association" "a" {
+  subnet_id      = aws_subnet.a.id
+  route_table_id = aws_route_table.private.id
+}
+
+resource "aws_security_group" "from_site" {
+  name        = "from-site"
+  description = "ICMP and SSH from the site"
+  vpc_id      = aws_vpc.main.id
+
+  ingress {
+    description = "ping"
+    protocol    = "icmp"
+    from_port   = -1
+    to_port     = -1
+    cidr_blocks = ["192.168.0.0/16"]
+  }
+
+  egress {
+    protocol    = "-1"
+    from_port   = 0
+    to_port     = 0
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+}
+
+resource "aws_security_group" "by_rules" {
+  name        = "by-rules"
+  description = "rules as resources of their own"
+  vpc_id      = aws_vpc.main.id
+}
+
+resource "aws_security_group_rule" "ssh" {
+  type              = "ingress"
+  security_group_id = aws_security_group.by_rules.id
+  protocol          = "tcp"
+  from_port         = 22
+  to_port           = 22
+  cidr_blocks       = ["192.168.0.0/16"]
+}
+
+resource "aws_vpc_security_group_ingress_rule" "rdp" {
+  security_group_id = aws_security_group.by_rules.id
+  ip_protocol       = "tcp"
+  from_port         = 3389
+  to_port           = 3389
+  cidr_ipv4         = "192.168.0.0/16"
+}
+
+resource "aws_vpc_security_group_egress_rule" "to_the_other" {
+  security_group_id            = aws_security_group.by_rules.id
+  ip_protocol                  = "-1"
+  referenced_security_group_id = aws_security_group.from_site.id
+}
+
+resource "aws_instance" "host" {
+  ami                    = var.image
+  instance_type          = "t3.micro"
+  subnet_id              = aws_subnet.a.id
+  private_ip             = "10.0.1.10"
+  vpc_security_group_ids = [aws_security_group.from_site.id]
+  user_data              = "#!/bin/sh\necho made by terraform\n"
+}
+
+resource "aws_customer_gateway" "site" {
+  type       = "ipsec.1"
+  ip_address = var.customer_address
+  bgp_asn    = 65000
+}
+
+resource "aws_vpn_gateway" "main" {}
+
+resource "aws_vpn_gateway_attachment" "main" {
+  vpc_id         = aws_vpc.main.id
+  vpn_gateway_id = aws_vpn_gateway.main.id
+}
+
+resource "aws_vpn_gateway_route_propagation" "private" {
+  vpn_gateway_id = aws_vpn_gateway_attachment.main.vpn_gateway_id
+  route_table_id = aws_route_table.private.id
+}
+
+resource "aws_vpn_connection" "site" {
+  type                  = "ipsec.1"
+  customer_gateway_id   = aws_customer_gateway.site.id
+  vpn_gateway_id        = aws_vpn_gateway.main.id
+  static_routes_only    = true
+  tunnel1_preshared_key = "chosen.by.terraform.1"
+}
+
+resource "aws_vpn_connection_route" "site" {
+  vpn_connection_id      = aws_vpn_connection.site.id
+  destination_cidr_block = "192.168.0.0/16"
+}
+
+output "connection" {
+  value = aws_vpn_connection.site.id
+}
