@@ -76,16 +76,3 @@ func TestErrorsShowNoSecrets(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-// The error goes to a log or a terminal, and the file holds secrets.
-func TestErrorsDoNotQuoteTheFile(t *testing.T) {
-	_, err := ParseConfig([]byte(`
-accounts:
-  - id: "123456789012"
-    access_keys: [{ id: test, secret: not-for-logs }]
-    acess_keys: [{ id: other, secret: not-for-logs }]
-`))
-	if err == nil || strings.Contains(err.Error(), "not-for-logs") || !strings.Contains(err.Error(), "5") {
-		t.Errorf("got %v; want the line's number and not its text", err)
-	}
-}
