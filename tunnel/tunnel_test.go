@@ -400,6 +400,16 @@ func TestInboundDrops(t *testing.T) {
 	})
 }
 
+// RFC 4303 section 2.7: what follows the inner packet hides its length, no more.
+func TestPaddingThatHidesTheLength(t *testing.T) {
+	l := newLab(t, gcm128, true)
+	p := udp(hostA, hostB, 0, 100)
+	l.forge(0, 4, append(bytes.Clone(p), make([]byte, 500)...), func([]byte) {})
+	if got := l.b.next(t); !bytes.Equal(got, p) {
+		t.Fatalf("%d bytes came out of %d", len(got), len(p))
+	}
+}
+
 // A captured socket keeps what is sent.
 type capturedSocket struct {
 	packetio.Socket

@@ -284,6 +284,21 @@ func TestCookieIsBound(t *testing.T) {
 	}
 }
 
+// TestCookieThenGroup: RFC 7296 section 2.6.1: one round trip for the cookie, one
+// for the group, with the cookie in both.
+func TestCookieThenGroup(t *testing.T) {
+	w := newWorld(t, 1, lan, func(left, right *ike.Peer) {
+		left.IKEProposals = ikeProposals(t, "aes128-sha256-group20", "aes128-sha256-group19")
+		right.IKEProposals = left.IKEProposals[1:]
+	})
+	w.right.gate.admission.sources[leftAddr] = cookieThresholdSource
+	w.connect()
+	w.checkSettled()
+	if n := w.right.drops[DropCookie]; n != 1 {
+		t.Errorf("asked for a cookie %d times", n)
+	}
+}
+
 // TestHalfOpenLimit: not even sources that return cookies get more than their
 // share.
 func TestHalfOpenLimit(t *testing.T) {
