@@ -22,6 +22,7 @@ import (
 func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 	var errs []error
 	look, broken := f.differing(s), map[string]bool{}
+	before := f.Changes()
 	each := func(step func(context.Context, plan.Namespace) error) {
 		for _, ns := range s.Namespaces {
 			if !look[ns.Name] || broken[ns.Name] || ctx.Err() != nil {
@@ -36,10 +37,8 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 	errs = append(errs, f.removeNamespaces(ctx, s))
 	each(f.createNamespace)
 	each(f.clear)
-	made := map[string]bool{}
 	each(func(ctx context.Context, ns plan.Namespace) error {
 		peers, err := f.create(ctx, ns)
-		made[ns.Name] = len(peers) > 0
 		for _, peer := range peers {
 			look[peer] = true // what stood there went with the device
 			delete(f.stands, peer)
@@ -48,7 +47,7 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 	})
 	each(f.settle)
 	each(func(_ context.Context, ns plan.Namespace) error {
-		if !made[ns.Name] {
+		if !ns.Router || f.Changes() == before {
 			return nil
 		}
 		return inside(ns.Name, (*rtnl.Handle).Await)
