@@ -15,10 +15,12 @@ import (
 // has to fit into one packet on any path.
 const offersMax = 8
 
-// AWS's own first choices when it initiates.
-const (
-	ikeOfferDefault = "aes128-sha1-group2"
-	espOfferDefault = "aes128-sha1-group2"
+// What our side proposes first where it is allowed: what the configurations that
+// customers download ask for, the strongest first, and what AWS's own samples
+// do. A device that was set up by one of them accepts nothing else.
+var (
+	ikePreferred = []string{"aes256gcm16-prfsha256-group19", "aes256-sha256-group14", "aes128-sha1-group2"}
+	espPreferred = []string{"aes256gcm16-group19", "aes256-sha256-group14", "aes128-sha1-group2"}
 )
 
 // appendTunnels compiles the two tunnels of a connection.
@@ -73,7 +75,7 @@ func (c *compiler) proposalsOf(set resource.TunnelOptions) proposals {
 		o := set.Built()
 		ike := withGroups(ikeCiphers(o.Phase1EncryptionAlgorithms, o.Phase1IntegrityAlgorithms), o.Phase1DHGroupNumbers)
 		esp := withGroups(espCiphers(o.Phase2EncryptionAlgorithms, o.Phase2IntegrityAlgorithms), o.Phase2DHGroupNumbers)
-		known = proposals{ike, offers(ike, ikeOfferDefault), esp, offers(esp, espOfferDefault)}
+		known = proposals{ike, offers(ike, ikePreferred), esp, offers(esp, espPreferred)}
 		c.proposals[key] = known
 	}
 	return known
@@ -160,11 +162,22 @@ func withGroups(ciphers []string, groups []int32) []string {
 	return combined
 }
 
-// offers returns what our side proposes of what it accepts: AWS's choice if it
-// is allowed, or else the weakest few.
-func offers(accepts []string, preferred string) []string {
-	if slices.Contains(accepts, preferred) {
-		return []string{preferred}
+// offers returns what our side proposes of what it accepts: what is preferred;
+// where not all of that is allowed, also the weakest few.
+func offers(accepts, preferred []string) []string {
+	var chosen []string
+	for _, proposal := range preferred {
+		if slices.Contains(accepts, proposal) {
+			chosen = append(chosen, proposal)
+		}
 	}
-	return accepts[:min(len(accepts), offersMax)]
+	if len(chosen) == len(preferred) {
+		return chosen
+	}
+	for _, proposal := range accepts {
+		if len(chosen) < offersMax && !slices.Contains(chosen, proposal) {
+			chosen = append(chosen, proposal)
+		}
+	}
+	return chosen
 }

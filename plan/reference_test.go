@@ -1,0 +1,499 @@
+package plan_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"causeway.dev/nodespec"
+	"causeway.dev/plan"
+	"causeway.dev/resource"
+)
+
+// TestPlanAgainstReference sends packets through random networks, twice: by the
+// compiled state, as nodespec says what it means, and by the records, as AWS's
+// documentation of route tables, security groups and VPN gateways reads. The two
+// readings share no code.
+func TestPlanAgainstReference(t *testing.T) {
+	fates := map[string]int{}
+	for seed := range uint64(300) {
+		w := randomWorld(rand.New(rand.NewPCG(seed, 1)))
+		desired := plan.Compile(w.put(t, shared), "node-1")
+		checkReferences(t, desired)
+		packets := rand.New(rand.NewPCG(seed, 2))
+		for range 60 {
+			p := w.randomPacket(packets)
+			want := reference{w}.send(p)
+			got := interpreter{desired, w.up}.send(p)
+			if !slices.Contains(want, got) {
+				t.Fatalf("seed %d: %v: the plan says %q, AWS %q\n%s", seed, p, got, want, plan.Text(desired))
+			}
+			kind, _, _ := strings.Cut(got, " to ")
+			fates[kind]++
+		}
+	}
+	for _, kind := range []string{"goes", "tunnelled", "dropped: egress", "dropped: route", "dropped: ingress"} {
+		if fates[kind] < 50 {
+			t.Errorf("only %d packets were %s: the test proves little (%v)", fates[kind], kind, fates)
+		}
+	}
+}
+
+// A packet begins at an instance's interface or comes out of a tunnel.
+type packet struct {
+	nic, tunnel string
+	src, dst    netip.Addr
+	protocol    string
+	port        int32 // or ICMP type; the code is 0
+}
+
+// sitePrefixes are what static routes and routes entered by hand lead to. The
+// last two are inside VPCs, where only VPN connections may have routes.
+var sitePrefixes = []string{"0.0.0.0/0", "10.0.0.0/8", "172.16.0.0/12", "172.16.1.0/24", "192.168.0.0/16", "192.168.1.0/24", "10.0.1.0/24", "10.0.0.0/16"}
+
+func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
+
+func randomWorld(r *rand.Rand) *world {
+	w := &world{scope: scope}
+	for _, name := range []string{"a", "b"} {
+		w.randomVPC(r, name)
+		vgw := resource.VPNGateway{Meta: w.meta("vgw-" + name), State: resource.StateAvailable}
+		if r.IntN(5) > 0 {
+			vgw.VPC, vgw.AttachmentState = "vpc-"+name, resource.StateAttached
+		}
+		w.gateways = append(w.gateways, vgw)
+		w.customers = append(w.customers, resource.CustomerGateway{Meta: w.meta("cgw-" + name), Address: netip.MustParseAddr("198.51.100.7")})
+	}
+	for n := range r.IntN(5) {
+		id := fmt.Sprintf("vpn-%d", n)
+		var prefixes []string
+		for _, p := range sitePrefixes {
+			if r.IntN(4) == 0 {
+				prefixes = append(prefixes, p)
+			}
+		}
+		w.addConnection(id, pick(r, "vgw-a", "vgw-a", "vgw-b"), "cgw-a", byte(n), prefixes...)
+		if r.IntN(6) == 0 {
+			w.connections[n].State, w.connections[n].Deleted = resource.StateDeleted, &w.connections[n].Created
+		}
+		for number := 1; number <= 2; number++ {
+			if r.IntN(3) > 0 {
+				w.up = append(w.up, resource.TunnelID(id, number))
+			}
+		}
+	}
+	return w
+}
+
+// randomVPC adds a VPC of three subnets, two route tables, three groups and some
+// instances, of which some are ending.
+func (w *world) randomVPC(r *rand.Rand, name string) {
+	vpc := "vpc-" + name
+	v := resource.VPC{Meta: w.meta(vpc), CIDRs: []resource.CIDRAssociation{{ID: "1", Prefix: netip.MustParsePrefix("10.0.0.0/16"), State: "associated"}}}
+	if r.IntN(2) == 0 {
+		v.CIDRs = append(v.CIDRs, resource.CIDRAssociation{ID: "2", Prefix: netip.MustParsePrefix("10.7.0.0/16"), State: "associated"})
+	}
+	w.vpcs = append(w.vpcs, v)
+	for n := range 3 {
+		w.subnets = append(w.subnets, resource.Subnet{
+			Meta: w.meta(fmt.Sprintf("subnet-%s%d", name, n)), VPC: vpc, CIDR: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(n), 0}), 24),
+		})
+		w.groups = append(w.groups, w.randomGroup(r, name, n))
+	}
+	for n := range 5 {
+		id := fmt.Sprintf("%s%d", name, n)
+		subnet := r.IntN(3)
+		nic := resource.NetworkInterface{
+			Meta: w.meta("eni-" + id), VPC: vpc, Subnet: fmt.Sprintf("subnet-%s%d", name, subnet), Address: netip.AddrFrom4([4]byte{10, 0, byte(subnet), byte(4 + n)}),
+			Instance: "i-" + id, SourceDestCheck: r.IntN(2) == 0,
+		}
+		for g := range 3 {
+			if r.IntN(2) == 0 {
+				nic.Groups = append(nic.Groups, fmt.Sprintf("sg-%s%d", name, g))
+			}
+		}
+		w.nics = append(w.nics, nic)
+		w.instances = append(w.instances, resource.Instance{Meta: w.meta("i-" + id), VPC: vpc, Interfaces: []string{nic.ID}, Wanted: pick(r, "running", "running", "running", "terminated")})
+	}
+	for n := range 2 {
+		table := resource.RouteTable{Meta: w.meta(fmt.Sprintf("rtb-%s%d", name, n)), VPC: vpc, Main: n == 0}
+		if n == 1 {
+			table.Associations = []resource.RouteTableAssociation{{ID: "rtbassoc-" + name, Subnet: fmt.Sprintf("subnet-%s%d", name, r.IntN(3))}}
+		}
+		if r.IntN(2) == 0 {
+			table.PropagatingVGWs = []string{"vgw-" + name}
+		}
+		for _, prefix := range sitePrefixes[:6] {
+			route := resource.Route{Destination: netip.MustParsePrefix(prefix)}
+			switch r.IntN(8) {
+			case 0, 1:
+				route.Gateway = "vgw-" + name
+			case 2:
+				route.NetworkInterface = fmt.Sprintf("eni-%s%d", name, r.IntN(6)) // the last is not there
+			case 3:
+				route.Instance = fmt.Sprintf("i-%s%d", name, r.IntN(6))
+			default:
+				continue
+			}
+			table.Routes = append(table.Routes, route)
+		}
+		w.tables = append(w.tables, table)
+	}
+}
+
+func (w *world) randomGroup(r *rand.Rand, name string, n int) resource.SecurityGroup {
+	g := resource.SecurityGroup{Meta: w.meta(fmt.Sprintf("sg-%s%d", name, n)), VPC: "vpc-" + name}
+	for range r.IntN(5) {
+		rule := resource.SecurityGroupRule{Egress: r.IntN(2) == 0, Protocol: pick(r, "-1", "-1", "tcp", "tcp", "udp", "icmp", "50"), FromPort: -1, ToPort: -1}
+		switch rule.Protocol {
+		case "tcp", "udp":
+			rule.FromPort = pick[int32](r, 0, 22, 80)
+			rule.ToPort = rule.FromPort + pick[int32](r, 0, 100)
+		case "icmp":
+			if r.IntN(2) == 0 {
+				rule.FromPort, rule.ToPort = 8, pick[int32](r, -1, 0, 1)
+			}
+		}
+		if r.IntN(2) == 0 {
+			rule.Group = fmt.Sprintf("sg-%s%d", name, r.IntN(3))
+		} else {
+			rule.CIDR = netip.MustParsePrefix(pick(r, "0.0.0.0/0", "10.0.0.0/16", "10.0.1.0/24", "172.16.0.0/12", "192.168.1.0/24", "2001:db8::/32"))
+		}
+		g.Rules = append(g.Rules, rule)
+	}
+	return g
+}
+
+func (w *world) randomPacket(r *rand.Rand) packet {
+	remote := netip.MustParseAddr(pick(r, "172.16.1.9", "172.20.0.1", "192.168.1.9", "192.168.2.9", "8.8.8.8", "10.0.1.200", "10.7.0.9", "10.99.0.1"))
+	protocol := pick(r, "tcp", "udp", "icmp", "50")
+	p := packet{dst: remote, protocol: protocol, port: pick[int32](r, 22, 80, 100, 4000)}
+	if protocol == "icmp" {
+		p.port = pick[int32](r, 0, 8)
+	}
+	if r.IntN(2) == 0 {
+		p.dst = pick(r, w.nics...).Address
+	}
+	if len(w.up) > 0 && r.IntN(3) == 0 {
+		p.tunnel, p.src = pick(r, w.up...), netip.MustParseAddr("192.168.1.77")
+		return p
+	}
+	nic := pick(r, w.nics...)
+	p.nic, p.src = nic.ID, nic.Address
+	return p
+}
+
+// reference reads the records as AWS's user guides do. Where those leave a choice
+// between connections, it returns all of them.
+type reference struct{ *world }
+
+func (w reference) send(p packet) []string {
+	if p.tunnel != "" {
+		connection, _, _ := strings.Cut(p.tunnel, "/")
+		for _, c := range w.connections {
+			if c.ID == connection && c.Deleted == nil {
+				return w.atGateway(p, c.VPNGateway)
+			}
+		}
+		return []string{"nowhere"}
+	}
+	nic, running := w.runningNIC(p.nic)
+	if !running {
+		return []string{"nowhere"}
+	}
+	if !w.admits(nic, p, true, p.dst) {
+		return []string{"dropped: egress"}
+	}
+	if w.isLocal(nic.VPC, p.dst) { // "the local route is preferred, even if a propagated one is more specific"
+		return w.deliver(nic.VPC, p)
+	}
+	table := w.tableOf(nic)
+	best, found := netip.Prefix{}, false
+	var manual *resource.Route
+	consider := func(prefix netip.Prefix, route *resource.Route) {
+		longer := !found || prefix.Bits() > best.Bits()
+		if prefix.Contains(p.dst) && (longer || prefix == best && route != nil) { // "static routes take priority over propagated ones"
+			best, found, manual = prefix, true, route
+		}
+	}
+	for _, vgw := range table.PropagatingVGWs {
+		if w.attached(vgw) != nic.VPC {
+			continue
+		}
+		for _, c := range w.connections {
+			if c.VPNGateway == vgw && c.Deleted == nil && len(w.tunnelsUp(c.ID)) > 0 {
+				for _, route := range c.Routes {
+					consider(route.Destination, nil)
+				}
+			}
+		}
+	}
+	for i := range table.Routes {
+		consider(table.Routes[i].Destination, &table.Routes[i])
+	}
+	switch {
+	case !found:
+		return []string{"dropped: route"}
+	case manual == nil:
+		return w.atGateway(p, table.PropagatingVGWs[0])
+	case manual.Gateway != "":
+		if w.attached(manual.Gateway) != nic.VPC {
+			return []string{"dropped: route"} // a black hole
+		}
+		return w.atGateway(p, manual.Gateway)
+	}
+	through := manual.NetworkInterface
+	for _, i := range w.instances {
+		if i.ID == manual.Instance {
+			through = i.Interfaces[0]
+		}
+	}
+	middle, running := w.runningNIC(through)
+	switch {
+	case !running:
+		return []string{"dropped: route"}
+	case !w.admits(middle, p, false, p.src):
+		return []string{"dropped: ingress"}
+	case middle.SourceDestCheck:
+		return []string{"dropped: source/destination check"}
+	}
+	return []string{"goes to " + middle.ID}
+}
+
+// atGateway says where a VPN gateway sends a packet: to its VPC, or into a tunnel
+// of the most specific static route.
+func (w reference) atGateway(p packet, gateway string) (fates []string) {
+	vpc := w.attached(gateway)
+	if vpc != "" && w.isLocal(vpc, p.dst) {
+		return w.deliver(vpc, p)
+	}
+	longest := -1
+	for _, c := range w.connections {
+		up := w.tunnelsUp(c.ID)
+		if c.VPNGateway != gateway || c.Deleted != nil || len(up) == 0 {
+			continue
+		}
+		for _, route := range c.Routes {
+			if !route.Destination.Contains(p.dst) || route.Destination.Bits() < longest {
+				continue
+			}
+			if route.Destination.Bits() > longest {
+				longest, fates = route.Destination.Bits(), nil
+			}
+			fates = append(fates, "tunnelled to "+up[0])
+		}
+	}
+	if fates == nil {
+		return []string{"dropped: route"}
+	}
+	return fates
+}
+
+// deliver gives a packet to whoever has its destination in a VPC.
+func (w reference) deliver(vpc string, p packet) []string {
+	for _, candidate := range w.nics {
+		nic, running := w.runningNIC(candidate.ID)
+		if !running || nic.VPC != vpc || nic.Address != p.dst {
+			continue
+		}
+		if !w.admits(nic, p, false, p.src) {
+			return []string{"dropped: ingress"}
+		}
+		return []string{"goes to " + nic.ID}
+	}
+	return []string{"dropped: route"}
+}
+
+// admits tells whether one of the interface's groups has a rule for the packet.
+func (w reference) admits(nic resource.NetworkInterface, p packet, egress bool, peer netip.Addr) bool {
+	for _, g := range w.groups {
+		if !slices.Contains(nic.Groups, g.ID) {
+			continue
+		}
+		for _, rule := range g.Rules {
+			if rule.Egress == egress && matchesTraffic(rule, p) && w.isPeer(nic.VPC, rule, peer) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func matchesTraffic(rule resource.SecurityGroupRule, p packet) bool {
+	switch {
+	case rule.Protocol == "-1":
+		return true
+	case rule.Protocol != p.protocol:
+		return false
+	case p.protocol == "icmp":
+		return rule.FromPort == -1 || rule.FromPort == p.port && (rule.ToPort == -1 || rule.ToPort == 0)
+	case p.protocol == "50":
+		return true
+	}
+	return rule.FromPort <= p.port && p.port <= rule.ToPort
+}
+
+func (w reference) isPeer(vpc string, rule resource.SecurityGroupRule, peer netip.Addr) bool {
+	if rule.Group == "" {
+		return rule.CIDR.Contains(peer)
+	}
+	return slices.ContainsFunc(w.nics, func(nic resource.NetworkInterface) bool {
+		_, running := w.runningNIC(nic.ID)
+		return running && nic.VPC == vpc && nic.Address == peer && slices.Contains(nic.Groups, rule.Group)
+	})
+}
+
+func (w reference) runningNIC(id string) (resource.NetworkInterface, bool) {
+	for n, nic := range w.nics {
+		if nic.ID == id {
+			return nic, w.instances[n].Wanted == "running"
+		}
+	}
+	return resource.NetworkInterface{}, false
+}
+
+func (w reference) isLocal(vpc string, a netip.Addr) bool {
+	for _, v := range w.vpcs {
+		if v.ID == vpc {
+			return slices.ContainsFunc(v.CIDRs, func(c resource.CIDRAssociation) bool { return c.Prefix.Contains(a) })
+		}
+	}
+	return false
+}
+
+func (w reference) tableOf(nic resource.NetworkInterface) (main resource.RouteTable) {
+	for _, table := range w.tables {
+		switch {
+		case table.VPC != nic.VPC:
+		case slices.ContainsFunc(table.Associations, func(a resource.RouteTableAssociation) bool { return a.Subnet == nic.Subnet }):
+			return table
+		case table.Main:
+			main = table
+		}
+	}
+	return main
+}
+
+func (w reference) attached(gateway string) string {
+	for _, g := range w.gateways {
+		if g.ID == gateway {
+			return g.VPC
+		}
+	}
+	return ""
+}
+
+func (w reference) tunnelsUp(connection string) (up []string) {
+	for number := 1; number <= 2; number++ {
+		if id := resource.TunnelID(connection, number); slices.Contains(w.up, id) {
+			up = append(up, id)
+		}
+	}
+	return up
+}
+
+// interpreter carries packets as nodespec says what a Desired means.
+type interpreter struct {
+	nodespec.Desired
+	up []string
+}
+
+func (d interpreter) send(p packet) string {
+	if p.tunnel != "" {
+		for _, tunnel := range d.Tunnels {
+			if tunnel.ID == p.tunnel {
+				return d.route(p, tunnel.Network, tunnel.Table)
+			}
+		}
+		return "nowhere"
+	}
+	for _, network := range d.Networks {
+		for _, i := range network.Interfaces {
+			if i.ID == p.nic {
+				if !d.passes(network, i, p, true, p.dst) {
+					return "dropped: egress"
+				}
+				return d.route(p, network.ID, i.Table)
+			}
+		}
+	}
+	return "nowhere"
+}
+
+// route looks a packet up in a table of a network; without a table only the
+// network's own interfaces are known.
+func (d interpreter) route(p packet, id, table string) string {
+	network := d.Networks[slices.IndexFunc(d.Networks, func(n nodespec.Network) bool { return n.ID == id })]
+	for _, i := range network.Interfaces {
+		if i.Address == p.dst {
+			return d.arrive(network, i, p)
+		}
+	}
+	local := slices.ContainsFunc(network.Local, func(prefix netip.Prefix) bool { return prefix.Contains(p.dst) })
+	if local || table == "" {
+		return "dropped: route"
+	}
+	at := slices.IndexFunc(network.Tables, func(t nodespec.RouteTable) bool { return t.ID == table })
+	routes := slices.DeleteFunc(slices.Clone(network.Tables[at].Routes), func(r nodespec.Route) bool { return !r.Destination.Contains(p.dst) })
+	slices.SortFunc(routes, func(a, b nodespec.Route) int { return b.Destination.Bits() - a.Destination.Bits() })
+	for _, route := range routes {
+		if len(route.Targets) == 0 {
+			return "dropped: route"
+		}
+		for _, target := range route.Targets {
+			switch target.Kind {
+			case nodespec.ToTunnel:
+				if slices.Contains(d.up, target.ID) {
+					return "tunnelled to " + target.ID
+				}
+			case nodespec.ToInterface:
+				return d.arrive(network, network.Interfaces[slices.IndexFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.ID == target.ID })], p)
+			case nodespec.ToLink:
+				link := d.Links[slices.IndexFunc(d.Links, func(l nodespec.Link) bool { return l.ID == target.ID })]
+				end := link.Ends[0]
+				if end.Network == network.ID {
+					end = link.Ends[1]
+				}
+				return d.route(p, end.Network, end.Table)
+			}
+		}
+	}
+	return "dropped: route"
+}
+
+func (d interpreter) arrive(network nodespec.Network, i nodespec.Interface, p packet) string {
+	switch {
+	case !d.passes(network, i, p, false, p.src):
+		return "dropped: ingress"
+	case i.Address != p.dst && !i.AnySource:
+		return "dropped: source/destination check"
+	}
+	return "goes to " + i.ID
+}
+
+func (interpreter) passes(network nodespec.Network, i nodespec.Interface, p packet, egress bool, peer netip.Addr) bool {
+	numbers := map[string]int{"icmp": 1, "tcp": 6, "udp": 17, "50": 50}
+	members := map[string][]netip.Addr{}
+	for _, g := range network.Groups {
+		members[g.ID] = g.Members
+	}
+	for _, g := range network.Groups {
+		for _, rule := range g.Rules {
+			port := rule.FromPort <= int(p.port) && int(p.port) <= rule.ToPort
+			if p.protocol == "icmp" {
+				port = rule.FromPort == int(p.port) && (rule.ToPort == -1 || rule.ToPort == 0)
+			}
+			switch {
+			case !slices.Contains(i.Groups, g.ID) || rule.Egress != egress:
+			case rule.Protocol != -1 && rule.Protocol != numbers[p.protocol]:
+			case rule.FromPort != -1 && !port:
+			case rule.PeerGroup != "" && slices.Contains(members[rule.PeerGroup], peer), rule.PeerGroup == "" && rule.Peer.Contains(peer):
+				return true
+			}
+		}
+	}
+	return false
+}
