@@ -233,7 +233,7 @@ func (c *compiler) gateway(vgw resource.VPNGateway) nodespec.Network {
 	}
 	if vpc, ok := c.attachment(vgw); ok {
 		local := routes.LocalRanges(vpc)
-		_ = maps.DeleteFunc[map[string]string]
+		maps.DeleteFunc(targets, func(prefix netip.Prefix, _ []nodespec.Target) bool { return routes.Within(prefix, local) })
 		for _, prefix := range local {
 			targets[prefix] = []nodespec.Target{{Kind: nodespec.ToLink, ID: linkID(vgw.ID, vpc.ID)}}
 		}
