@@ -50,6 +50,10 @@ type packet struct {
 	port        int32 // or ICMP type; the code is 0
 }
 
+func (p packet) String() string {
+	return fmt.Sprintf("%s from %s%s, %s to %s, port %d", p.protocol, p.nic, p.tunnel, p.src, p.dst, p.port)
+}
+
 // sitePrefixes are what static routes and routes entered by hand lead to. The
 // last two are inside VPCs, where only VPN connections may have routes.
 var sitePrefixes = []string{"0.0.0.0/0", "10.0.0.0/8", "172.16.0.0/12", "172.16.1.0/24", "192.168.0.0/16", "192.168.1.0/24", "10.0.1.0/24", "10.0.0.0/16"}
