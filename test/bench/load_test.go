@@ -252,9 +252,9 @@ func (l *blaster) delay() (p50, p99 time.Duration) {
 	return delays[len(delays)/2], delays[len(delays)*99/100]
 }
 
-// quietness measures how much of the processors is ours: what all of them
-// together count in a moment, as a share of the best so far.
-type quietness struct{ best, least float64 }
+// quietness is how much of the processors was ours: what all of them together
+// counted in a moment, time and again.
+type quietness []float64
 
 func (q *quietness) measure() {
 	counts := make([]int, runtime.GOMAXPROCS(0))
@@ -269,14 +269,21 @@ func (q *quietness) measure() {
 		})
 	}
 	wait.Wait()
-	total := 0
+	total := 0.0
 	for _, n := range counts {
-		total += n
+		total += float64(n)
 	}
-	q.best = max(q.best, float64(total))
-	if share := float64(total) / q.best; q.least == 0 || share < q.least {
-		q.least = share
+	*q = append(*q, total)
+}
+
+// share is that of the best moment, the only one known to be quiet.
+func (q quietness) share() spread {
+	best := slices.Max(q)
+	shares := make([]float64, len(q))
+	for i, total := range q {
+		shares[i] = total / best
 	}
+	return spreadOf(shares)
 }
 
 // loadAverage is the system's, of the last minute.

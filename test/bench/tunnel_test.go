@@ -86,7 +86,7 @@ type report struct {
 	Machine     string    `json:"machine"`
 	Rounds      int       `json:"rounds"`
 	LoadAverage [2]string `json:"load_average"` // before and after
-	Quietness   float64   `json:"quietness"`    // least share of the processors that was ours, of the best
+	Quietness   spread    `json:"quietness"`    // share of the processors that was ours
 	Results     []result  `json:"results"`
 }
 
@@ -125,7 +125,7 @@ func BenchmarkTunnel(b *testing.B) {
 		}
 		run.Rounds++
 	}
-	run.LoadAverage[1], run.Quietness = loadAverage(), quiet.least
+	run.LoadAverage[1], run.Quietness = loadAverage(), quiet.share()
 	for i, k := range kinds {
 		r := result{k.name, map[string]spread{}}
 		for name, values := range all[i] {
@@ -167,8 +167,8 @@ func (s *bed) measure(tb testing.TB) map[string]float64 {
 // print writes a table: the median of each figure, and the range if there was
 // more than one round.
 func (r report) print(w io.Writer) {
-	fmt.Fprintf(w, "\n%s, commit %s, %s\n%d rounds, load average %s before and %s after, at least %.0f %% of the processors ours\n\n",
-		r.Started.Format("2006-01-02 15:04 MST"), r.Commit, r.Machine, r.Rounds, r.LoadAverage[0], r.LoadAverage[1], 100*r.Quietness)
+	fmt.Fprintf(w, "\n%s, commit %s, %s\n%d rounds, load average %s before and %s after, %.0f %% of the processors ours [%.0f-%.0f]\n\n",
+		r.Started.Format("2006-01-02 15:04 MST"), r.Commit, r.Machine, r.Rounds, r.LoadAverage[0], r.LoadAverage[1], 100*r.Quietness.Median, 100*r.Quietness.Min, 100*r.Quietness.Max)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(table, "kind")
 	for _, f := range figures {
