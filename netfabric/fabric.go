@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"slices"
@@ -166,7 +167,9 @@ func (f *Fabric) AbsentTUNs() ([]string, error) {
 			}
 			return nil
 		})
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			absent = append(absent, ids...)
+		} else if err != nil {
 			return nil, fmt.Errorf("look for tunnels of network %s: %w", network, err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -16,7 +15,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"causeway.dev/ike"
 	"causeway.dev/instance"
+	"causeway.dev/internal/run"
 	"causeway.dev/ipsec"
 	"causeway.dev/netfabric"
 	"causeway.dev/netfabric/netns"
@@ -42,6 +43,10 @@ const (
 	// side: each takes a handful of processes and mounts.
 	instancesAtOnce = 8
 
+	// endingMax is how long instances that end keep their network and are waited
+	// for. Those that take longer end while everything else goes on.
+	endingMax = 300 * time.Millisecond
+
 	// tunnelMTUMax is the MTU that a TUN is opened with: above what any cipher
 	// leaves of an Ethernet frame, so that the tunnel's own arithmetic decides.
 	tunnelMTUMax = 1500
@@ -65,17 +70,18 @@ type Node struct {
 	cfg    Config
 	log    *slog.Logger
 	fabric *netfabric.Fabric
-	host   *ipsec.Host // owned by Run
+	host   *ipsec.Host // set by Run
+	group  *run.Group  // set by Run
+
+	wake chan struct{} // something was Set
+	look chan struct{} // there may be something to report
 
 	mu      sync.Mutex
 	desired *nodespec.Desired // guarded by mu; nil before the first Set
-	wake    chan struct{}
+	applied *nodespec.Desired // guarded by mu; nil before the first application
+	ending  map[string]bool   // instances that are ended right now; guarded by mu
 
-	// owned by Run
-	applied  *nodespec.Desired
-	tunnelUp map[string]bool // what the fabric's routes follow
-	reported nodespec.Observed
-	said     bool // reported holds something
+	endings chan struct{} // a token for each instance that is ended right now
 }
 
 // New returns a node that has not touched anything yet.
@@ -85,9 +91,11 @@ func New(cfg Config) *Node {
 	}
 	return &Node{
 		cfg: cfg, log: cfg.Logger,
-		fabric:   netfabric.New(netfabric.Options{Logger: cfg.Logger}),
-		wake:     make(chan struct{}, 1), // one waiting wake-up says all
-		tunnelUp: map[string]bool{},
+		fabric:  netfabric.New(netfabric.Options{Logger: cfg.Logger}),
+		wake:    make(chan struct{}, 1), // one waiting wake-up says all
+		look:    make(chan struct{}, 1),
+		ending:  map[string]bool{},
+		endings: make(chan struct{}, instancesAtOnce),
 	}
 }
 
@@ -96,8 +104,13 @@ func (n *Node) Set(d nodespec.Desired) {
 	n.mu.Lock()
 	n.desired = &d
 	n.mu.Unlock()
+	poke(n.wake)
+}
+
+// poke leaves a wake-up in c unless one is waiting there.
+func poke(c chan struct{}) {
 	select {
-	case n.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -124,7 +137,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start tunnels: %w", err)
 	}
-	n.host = host
+	n.host, n.group = host, run.New(ctx)
 	defer func() {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
@@ -132,43 +145,69 @@ func (n *Node) Run(ctx context.Context) error {
 			n.log.Warn("end tunnels", "err", err)
 		}
 	}()
+	// Routes follow tunnels while an application takes its time.
+	n.group.Go("apply", n.applyNewest)
+	n.group.Go("observe", n.observe)
+	return n.group.Wait()
+}
 
-	observe := time.NewTicker(observeInterval)
-	defer observe.Stop()
+// applyNewest applies what was Set last, when it is Set, again after a failure,
+// and from time to time. A change is applied where it changes something; after a
+// failure and from time to time everything is looked at.
+func (n *Node) applyNewest(ctx context.Context) error {
 	resync := time.NewTimer(resyncInterval)
 	defer resync.Stop()
-	retry := retryFirst
+	retry, everything := retryFirst, true
 	for {
-		apply := false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-n.wake:
-			apply = true
 		case <-resync.C:
-			apply = true
-		case <-host.Changed():
-		case <-observe.C:
+			everything = true
 		}
-		if d := n.newest(); apply && d != nil {
-			next := resyncInterval
-			if err := n.apply(ctx, *d); err != nil && ctx.Err() == nil {
-				n.log.Error("apply what is desired", "revision", d.Revision, "retry", retry, "err", err)
-				next, retry = retry, min(2*retry, resyncInterval)
-			} else {
-				retry = retryFirst
-			}
-			resync.Reset(next)
+		d := n.newest()
+		if d == nil {
+			continue
+		}
+		next := resyncInterval
+		err := n.apply(ctx, *d, everything)
+		if everything = err != nil; everything && ctx.Err() == nil {
+			n.log.Error("apply what is desired", "revision", d.Revision, "retry", retry, "err", err)
+			next, retry = retry, min(2*retry, resyncInterval)
+		} else {
+			retry = retryFirst
+		}
+		resync.Reset(next)
+		n.mu.Lock()
+		n.applied = d
+		n.mu.Unlock()
+		poke(n.look)
+	}
+}
+
+// observe lets routes follow the tunnels, and reports.
+func (n *Node) observe(ctx context.Context) error {
+	tick := time.NewTicker(observeInterval)
+	defer tick.Stop()
+	var told *nodespec.Observed
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.host.Changed():
+		case <-n.look:
+		case <-tick.C:
 		}
 		n.followTunnels(ctx)
-		n.report(ctx)
+		told = n.report(ctx, told)
 	}
 }
 
 // apply makes everything equal d. What ends, ends first: peers are told while
 // their sockets and routes still stand. What begins, begins from the network
 // upwards.
-func (n *Node) apply(ctx context.Context, d nodespec.Desired) error {
+func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) error {
 	var errs []error
 	tunnels := make([]ipsec.Tunnel, 0, len(d.Tunnels))
 	for _, t := range d.Tunnels {
@@ -179,15 +218,20 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired) error {
 		}
 		tunnels = append(tunnels, translated)
 	}
+	networks := n.fabric.Update
+	if everything {
+		networks = n.fabric.Apply
+	}
 	errs = append(errs,
 		n.endTunnels(tunnels),
 		n.endInstances(ctx, d.Instances),
-		n.fabric.Apply(ctx, fabricConfig(n.cfg.Prefix, d)),
+		networks(ctx, fabricConfig(n.cfg.Prefix, d)),
 		n.cfg.Underlay.SetAddresses(outsideAddresses(d)),
-		n.host.Set(tunnels),
-		n.beginInstances(ctx, d),
 	)
-	n.applied = &d
+	if everything {
+		errs = append(errs, n.endLostTunnels(tunnels))
+	}
+	errs = append(errs, n.host.Set(tunnels), n.beginInstances(ctx, d))
 	return errors.Join(errs...)
 }
 
@@ -195,6 +239,24 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired) error {
 func (n *Node) endTunnels(keep []ipsec.Tunnel) error {
 	running := n.host.Running()
 	return n.host.Set(slices.DeleteFunc(slices.Clone(keep), func(t ipsec.Tunnel) bool { return !running[t.Peer.ID] }))
+}
+
+// endLostTunnels stops those whose devices others have taken away, alone or with
+// the namespace, so that they begin anew.
+func (n *Node) endLostTunnels(tunnels []ipsec.Tunnel) error {
+	absent, err := n.fabric.AbsentTUNs()
+	if err != nil {
+		return err
+	}
+	running := n.host.Running()
+	absent = slices.DeleteFunc(absent, func(id string) bool { return !running[ike.PeerID(id)] })
+	if len(absent) == 0 {
+		return nil
+	}
+	n.log.Warn("tunnels have lost their devices and begin anew", "tunnels", absent)
+	return n.endTunnels(slices.DeleteFunc(slices.Clone(tunnels), func(t ipsec.Tunnel) bool {
+		return slices.Contains(absent, string(t.Peer.ID))
+	}))
 }
 
 // openDevice creates a tunnel's TUN in its network's namespace.
@@ -216,22 +278,16 @@ func (n *Node) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
 
 // followTunnels lets routes follow the tunnels that came up or went down.
 func (n *Node) followTunnels(ctx context.Context) {
-	present := map[string]bool{}
 	for _, s := range n.host.Status() {
-		id := string(s.ID)
-		present[id] = true
-		if n.tunnelUp[id] == s.Up {
-			continue
+		err := n.fabric.SetTunnelUp(ctx, string(s.ID), s.Up)
+		if err != nil && !errors.Is(err, netfabric.ErrNoTunnel) && ctx.Err() == nil { // it may have ended meanwhile
+			n.log.Error("move routes with a tunnel", "tunnel", string(s.ID), "up", s.Up, "err", err) // the next look tries again
 		}
-		if err := n.fabric.SetTunnelUp(ctx, id, s.Up); err != nil {
-			n.log.Error("move routes with a tunnel", "tunnel", id, "up", s.Up, "err", err)
-			continue // the next look tries again
-		}
-		n.tunnelUp[id] = s.Up
 	}
-	maps.DeleteFunc(n.tunnelUp, func(id string, _ bool) bool { return !present[id] })
 }
 
+// endInstances ends the instances that are not in keep. It waits for them a
+// moment: an instance that will not end must not keep the rest waiting.
 func (n *Node) endInstances(ctx context.Context, keep []nodespec.Instance) error {
 	present, err := n.cfg.Driver.List()
 	if err != nil {
@@ -241,21 +297,60 @@ func (n *Node) endInstances(ctx context.Context, keep []nodespec.Instance) error
 	for _, i := range keep {
 		wanted[i.ID] = true
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(instancesAtOnce)
+	ended := make(chan error, len(present))
+	begun := 0
 	for _, s := range present {
-		if !wanted[s.ID] {
-			group.Go(func() error {
-				if err := n.cfg.Driver.Terminate(ctx, s.ID); err != nil {
-					return fmt.Errorf("terminate instance %s: %w", s.ID, err)
-				}
+		n.mu.Lock()
+		begin := !wanted[s.ID] && !n.ending[s.ID]
+		if begin {
+			n.ending[s.ID] = true
+		}
+		n.mu.Unlock()
+		if begin {
+			begun++
+			n.group.Go("end instance", func(ctx context.Context) error {
+				ended <- n.endInstance(ctx, s.ID)
 				return nil
 			})
 		}
 	}
-	return group.Wait()
+	var errs []error
+	timeout := time.After(endingMax)
+	for range begun {
+		select {
+		case err := <-ended:
+			errs = append(errs, err)
+		case <-timeout:
+			return errors.Join(errs...)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return errors.Join(errs...)
 }
 
+// endInstance ends one instance. If that does not work the next look at
+// everything tries again.
+func (n *Node) endInstance(ctx context.Context, id string) error {
+	n.endings <- struct{}{}
+	err := n.cfg.Driver.Terminate(ctx, id)
+	<-n.endings
+	n.mu.Lock()
+	delete(n.ending, id)
+	n.mu.Unlock()
+	poke(n.look)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("terminate instance %s: %w", id, err)
+	if ctx.Err() == nil {
+		n.log.Error("end what is not desired", "err", err)
+	}
+	return err
+}
+
+// beginInstances starts the instances that do not run. One that cannot be started
+// keeps no other from it.
 func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired) error {
 	addresses := map[string][]string{}
 	for _, network := range d.Networks {
@@ -265,50 +360,59 @@ func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired) error {
 			}
 		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	errs := make([]error, len(d.Instances))
+	var group errgroup.Group
 	group.SetLimit(instancesAtOnce)
-	for _, i := range d.Instances {
+	for at, i := range d.Instances {
 		group.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
 			err := n.cfg.Driver.Ensure(ctx, instance.Config{
 				ID: i.ID, Hostname: i.Hostname, UserData: i.UserData, Addresses: addresses[i.ID],
 				NetworkNamespace: netfabric.NamespaceName(n.cfg.Prefix, i.ID),
 			})
 			if err != nil {
-				return fmt.Errorf("run instance %s: %w", i.ID, err)
+				errs[at] = fmt.Errorf("run instance %s: %w", i.ID, err)
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	group.Wait()
+	return errors.Join(errs...)
 }
 
-// report tells what is seen if it differs from what was told.
-func (n *Node) report(ctx context.Context) {
-	if n.applied == nil {
-		return // what is not seen yet is not missing
+// report tells what is seen if it differs from what was told, and returns what has
+// been told.
+func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Observed {
+	n.mu.Lock()
+	applied := n.applied
+	n.mu.Unlock()
+	if applied == nil {
+		return told // what is not seen yet is not missing
 	}
-	o := nodespec.Observed{Node: n.cfg.Name, Revision: n.applied.Revision}
+	o := nodespec.Observed{Node: n.cfg.Name, Revision: applied.Revision}
 	for _, s := range n.host.Status() {
 		o.Tunnels = append(o.Tunnels, nodespec.TunnelStatus{ID: string(s.ID), Up: s.Up, Since: s.Since, Message: s.Message})
 	}
 	instances, err := n.cfg.Driver.List()
 	if err != nil {
 		n.log.Error("look at the instances", "err", err)
-		return
+		return told
 	}
 	for _, s := range instances {
 		o.Instances = append(o.Instances, nodespec.InstanceStatus{ID: s.ID, Running: s.Running, Reason: s.Reason})
 	}
-	if n.said && reflect.DeepEqual(o, n.reported) {
-		return
+	if told != nil && reflect.DeepEqual(o, *told) {
+		return told
 	}
 	if err := n.cfg.Report(ctx, o); err != nil {
 		if ctx.Err() == nil {
 			n.log.Error("report what is seen", "err", err)
 		}
-		return
+		return told
 	}
-	n.reported, n.said = o, true
+	return &o
 }
 
 // Console returns the end of an instance's console output.

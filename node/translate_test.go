@@ -1,0 +1,84 @@
+package node
+
+import (
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"causeway.dev/ike"
+	"causeway.dev/netfabric"
+	"causeway.dev/nodespec"
+)
+
+func TestNetworksAreTranslated(t *testing.T) {
+	d := site(1, "i-1")
+	nic := &d.Networks[1].Interfaces[0]
+	nic.AnySource, nic.Index = true, 2
+	d.Networks[1].Groups[0].Members = []netip.Addr{nic.Address}
+	d.Networks[1].Groups[0].Rules = append(d.Networks[1].Groups[0].Rules, nodespec.Rule{Protocol: 6, FromPort: 22, ToPort: 23, PeerGroup: "sg-1"})
+	prefix := netip.MustParsePrefix
+	want := netfabric.Config{
+		Prefix: "cw1",
+		Networks: []netfabric.Network{
+			{ID: "vgw-1", Tables: []netfabric.Table{{ID: "gateway", Routes: []netfabric.TableRoute{
+				{Destination: prefix("10.0.0.0/16"), Targets: []netfabric.Target{{Kind: netfabric.ToLink, ID: "vgw-1:vpc-1"}}},
+				{Destination: prefix("192.168.0.0/16"), Targets: []netfabric.Target{{Kind: netfabric.ToTunnel, ID: "vpn-1/1"}}},
+			}}}},
+			{
+				ID: "vpc-1", Local: []netip.Prefix{prefix("10.0.0.0/16")},
+				Interfaces: []netfabric.Interface{{
+					ID: "eni-i-1", MAC: "02:00:00:00:00:04", Address: netip.MustParseAddr("10.0.1.4"), Subnet: prefix("10.0.1.0/24"),
+					Table: "rtb-1", Groups: []string{"sg-1"}, AnySource: true, Instance: "i-1", Index: 2,
+				}},
+				Tables: []netfabric.Table{{ID: "rtb-1", Routes: []netfabric.TableRoute{
+					{Destination: prefix("192.168.0.0/16"), Targets: []netfabric.Target{{Kind: netfabric.ToLink, ID: "vgw-1:vpc-1"}}},
+				}}},
+				Groups: []netfabric.Group{{ID: "sg-1", Members: []netip.Addr{netip.MustParseAddr("10.0.1.4")}, Rules: []netfabric.FilterRule{
+					{Egress: true, Protocol: -1, FromPort: -1, ToPort: -1, Peer: prefix("0.0.0.0/0")},
+					{Protocol: 6, FromPort: 22, ToPort: 23, PeerGroup: "sg-1"},
+				}}},
+			},
+		},
+		Links:     []netfabric.Link{{ID: "vgw-1:vpc-1", Ends: [2]netfabric.LinkEnd{{Network: "vgw-1", Table: "gateway"}, {Network: "vpc-1"}}}},
+		TUNs:      []netfabric.TUN{{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30")}},
+		Instances: []string{"i-1"},
+	}
+	if got := fabricConfig("cw1", d); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if got := outsideAddresses(d); len(got) != 1 || got[0] != aTunnel().Local {
+		t.Errorf("outside addresses %v", got)
+	}
+}
+
+func TestTunnelsAreTranslated(t *testing.T) {
+	spec := aTunnel()
+	spec.RekeyFuzz, spec.Start, spec.DPDAction = 0, true, "restart"
+	got, err := ipsecTunnel(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := got.Peer
+	if got.Place != "vgw-1" || got.Inside != spec.Inside || p.ID != "vpn-1/1" || p.Local != spec.Local || p.Remote != spec.Remote ||
+		p.LocalID.String() != "203.0.113.1" || string(p.PreSharedKey) != string(spec.PreSharedKey) || !p.Start ||
+		p.DPDAction != ike.DPDRestart || p.DPDTimeout != spec.DPDTimeout || p.ReplayWindow != spec.ReplayWindow ||
+		p.IKELifetime != spec.IKELifetime || p.ChildLifetime != spec.ChildLifetime || p.RekeyMargin != spec.RekeyMargin {
+		t.Errorf("got %+v", got)
+	}
+	if p.RekeyFuzz != -1 {
+		t.Errorf("no fuzz became %d: ike takes 0 for its default", p.RekeyFuzz)
+	}
+	for field, spoil := range map[string]func(*nodespec.Tunnel){
+		"IKEAccepts": func(t *nodespec.Tunnel) { t.IKEAccepts = []string{"rot13"} },
+		"IKEOffers":  func(t *nodespec.Tunnel) { t.IKEOffers = []string{"rot13"} },
+		"ESPAccepts": func(t *nodespec.Tunnel) { t.ESPAccepts = []string{"rot13"} },
+		"ESPOffers":  func(t *nodespec.Tunnel) { t.ESPOffers = []string{"rot13"} },
+	} {
+		spec := aTunnel()
+		spoil(&spec)
+		if _, err := ipsecTunnel(spec); err == nil || !strings.Contains(err.Error(), "vpn-1/1") || !strings.Contains(err.Error(), "rot13") {
+			t.Errorf("%s: %v, want an error that names the tunnel and the proposal", field, err)
+		}
+	}
+}
