@@ -23,6 +23,13 @@ type admission struct {
 
 	secret, previous ike.Secret // of cookies
 	rotateAt         time.Time
+
+	// Requests that come to nothing cost a comparison of all that is offered
+	// with all that is accepted: those of this second, and of sources that
+	// have returned a cookie.
+	refusedFrom   time.Time
+	refused       int
+	refusedProven map[netip.Addr]int
 }
 
 type initKey struct {
@@ -46,6 +53,12 @@ const (
 	halfOpenMax           = 4096
 	halfOpenMaxSource     = 256
 
+	// From refusedThreshold refusals a second on cookies are demanded, and a
+	// source that returned one may be refused refusedMaxSource times a second.
+	// A peer that is configured wrongly tries every few seconds.
+	refusedThreshold = 50
+	refusedMaxSource = 20
+
 	// initLengthMax bounds the request, which is kept until it is proved. The
 	// largest group's value has 1,024 octets, every algorithm that IANA knows
 	// in one proposal about as many.
@@ -57,7 +70,7 @@ const (
 )
 
 func newAdmission() admission {
-	return admission{sources: map[netip.Addr]int{}, sessions: map[initKey]*session{}}
+	return admission{sources: map[netip.Addr]int{}, sessions: map[initKey]*session{}, refusedProven: map[netip.Addr]int{}}
 }
 
 // receiveInit handles an IKE_SA_INIT request.
@@ -84,18 +97,31 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 		return DropMalformed
 	}
 	a, source := &g.admission, d.Remote.Addr()
+	if now.Sub(a.refusedFrom) >= time.Second {
+		a.refusedFrom, a.refused = now, 0
+		clear(a.refusedProven)
+	}
+	if a.refusedProven[source] >= refusedMaxSource {
+		return DropRefusals
+	}
 	// Strangers can't take the room of those whose address is configured.
 	reserved := candidates[0].Remote.IsValid() && a.sources[source] < cookieThresholdSource
 	if a.halfOpen >= halfOpenMax && !reserved || a.sources[source] >= halfOpenMaxSource {
 		return DropHalfOpen
 	}
-	if a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource {
-		if !g.returnedCookie(now, d, h, m) {
+	proven := false
+	if a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource || a.refused >= refusedThreshold {
+		if proven = g.returnedCookie(now, d, h, m); !proven {
 			g.refuseInit(d, h, &wire.Notify{Type: wire.CookieNotify, Data: keys.Cookie(a.secret, m.nonce.Data, d.Remote, h.SPIi)})
 			return DropCookie
 		}
 	}
-	g.answerInit(now, d, message, m, candidates)
+	if !g.answerInit(now, d, message, m, candidates) {
+		a.refused++
+		if proven {
+			a.refusedProven[source]++
+		}
+	}
 	return Accepted
 }
 

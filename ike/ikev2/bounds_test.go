@@ -156,6 +156,56 @@ func TestInvalidKeyExchangeIsCheap(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreBounded: requests that come to nothing are not counted as
+// half-open, and yet can't take all our time.
+func TestRefusalsAreBounded(t *testing.T) {
+	w := newWorld(t, 1, lan, nil)
+	g, now, spi := w.right.gate, epoch, uint64(0)
+	ask := func(source netip.AddrPort, payloads ...wire.Payload) (Drop, *wire.Notify) {
+		request := wire.Message{
+			Header: wire.Header{SPIi: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagInitiator},
+			Payloads: append(payloads, offerIKE(ikeProposals(t, "aes256-sha512-group20"), nil),
+				&wire.KE{Group: ike.Group20, Data: make([]byte, 96)}, &wire.Nonce{Data: make([]byte, 32)}),
+		}.Append(nil)
+		drop := g.Receive(now, Datagram{Local: at(rightAddr, 500), Remote: source, Payload: request})
+		for _, o := range g.TakeOutput() {
+			if o.Event == nil {
+				m, err := wire.Parse(o.Datagram.Payload)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return drop, sortPayloads(m.Payloads).notifies[0]
+			}
+		}
+		return drop, nil
+	}
+	source := at(leftAddr, 500)
+	drops := map[Drop]int{}
+	for range 500 {
+		spi++
+		drop, n := ask(source)
+		if drop == DropCookie { // the sender is where it says it is
+			drop, _ = ask(source, n)
+		}
+		drops[drop]++
+	}
+	if drops[Accepted] != refusedThreshold+refusedMaxSource || drops[DropRefusals] != 500-drops[Accepted] {
+		t.Errorf("one source, true: %v", drops)
+	}
+	now = now.Add(time.Second)
+	clear(drops)
+	for range 500 { // the sender may be anybody
+		spi++
+		drop, _ := ask(source)
+		drops[drop]++
+	}
+	if drops[Accepted] != refusedThreshold || drops[DropCookie] != 500-refusedThreshold {
+		t.Errorf("one source, forged: %v", drops)
+	}
+	w.connect()
+	w.checkSettled()
+}
+
 // TestRequestsThatAreKeptAreShort: a half-open session keeps its request.
 func TestRequestsThatAreKeptAreShort(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)

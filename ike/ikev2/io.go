@@ -34,6 +34,7 @@ const (
 	DropUnknownSPI    Drop = "unknown-spi"         // no such IKE SA
 	DropUnknownPeer   Drop = "unknown-peer"        // nobody is configured at this pair of addresses
 	DropHalfOpen      Drop = "half-open-limit"     // too many IKE SAs are being set up
+	DropRefusals      Drop = "refusal-limit"       // a source has been refused too often in the last second
 	DropCookie        Drop = "cookie-demanded"     // answered with a COOKIE
 	DropUnprotected   Drop = "unprotected"         // not encrypted where it must be
 	DropIntegrity     Drop = "integrity"           // did not decrypt

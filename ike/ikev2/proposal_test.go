@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/wire"
@@ -139,5 +140,22 @@ func TestNarrow(t *testing.T) {
 	many := narrow(&wire.TS{Selectors: []wire.TrafficSelector{between("::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe")}}, nil)
 	if len(many) != selectorsMax || many[0].Bits() > 3 {
 		t.Errorf("%d prefixes, the widest %v", len(many), many[0])
+	}
+}
+
+// TestNarrowIsBounded: ranges that are made of as many prefixes as can be do not
+// keep the engine from everybody else.
+func TestNarrowIsBounded(t *testing.T) {
+	worst := wire.TrafficSelector{EndPort: 0xffff, Start: netip.MustParseAddr("::1"), End: netip.MustParseAddr("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe")}
+	offered := &wire.TS{Role: wire.PayloadTSi}
+	for range 255 {
+		offered.Selectors = append(offered.Selectors, worst)
+	}
+	start := time.Now()
+	if got := narrow(offered, nil); len(got) != selectorsMax {
+		t.Errorf("%d prefixes", len(got))
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("%v for one payload", took)
 	}
 }

@@ -203,8 +203,8 @@ func (s *session) abandonHalf(now time.Time, sa *ikeSA, reason string) {
 }
 
 // answerInit answers an IKE_SA_INIT request of one of the candidates, and makes a
-// session if they can agree.
-func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m parts, candidates []*ike.Peer) {
+// session if they can agree; it reports whether it did.
+func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m parts, candidates []*ike.Peer) bool {
 	h := message.Header
 	var proposal ike.IKEProposal
 	var chosen wire.Proposal
@@ -220,23 +220,23 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	if !agreed {
 		g.refuseInit(d, h, &wire.Notify{Type: wire.NoProposalChosen})
 		s.reportFailure(reasonIKEMismatch(m.sa.Proposals, candidates[0].IKEProposals))
-		return
+		return false
 	}
 	if m.ke.Group != proposal.Group {
 		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidKEPayload, Data: binary.BigEndian.AppendUint16(nil, uint16(proposal.Group))})
-		return
+		return false
 	}
 	// A key pair is dear, and nothing counts what does not become a session.
 	if keys.ValidatePublic(proposal.Group, m.ke.Data) != nil {
 		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidSyntax})
-		return
+		return false
 	}
 	dh := g.newDH(proposal.Group)
 	defer dh.Wipe()
 	shared, err := dh.Shared(m.ke.Data)
 	if err != nil {
 		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidSyntax})
-		return
+		return false
 	}
 	defer keys.Wipe(shared)
 	s.detectNAT(d, h, m)
@@ -262,6 +262,7 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	}
 	s.transmit(d.Local, d.Remote, a.response)
 	g.touch(s)
+	return true
 }
 
 // refuseInit answers without keeping anything. RFC 7296 section 2.21.1.

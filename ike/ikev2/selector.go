@@ -7,8 +7,9 @@ import (
 	"causeway.dev/ike/wire"
 )
 
-// selectorsMax bounds the prefixes of one side of a child SA: the data path
-// compares each packet with them.
+// selectorsMax bounds the prefixes of one side of a child SA, since the data path
+// compares each packet with them, and the selectors of a peer that are looked at:
+// one range of IPv6 may stand for 254 prefixes.
 const selectorsMax = 32
 
 var anyTraffic = []netip.Prefix{
@@ -41,7 +42,7 @@ func narrow(offered *wire.TS, allowed []netip.Prefix) []netip.Prefix {
 		allowed = anyTraffic
 	}
 	var common []netip.Prefix
-	for _, o := range offered.Selectors {
+	for _, o := range offered.Selectors[:min(len(offered.Selectors), selectorsMax)] {
 		if !o.AllTraffic() {
 			continue
 		}

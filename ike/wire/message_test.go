@@ -208,6 +208,11 @@ func TestTruncation(t *testing.T) {
 	}
 }
 
+// transforms are n of them in hexadecimal.
+func transforms(n int) string {
+	return strings.Repeat("03 00 0008 01 00 0003", n-1) + "00 00 0008 01 00 0003"
+}
+
 func TestParsePayloadsRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -233,6 +238,8 @@ func TestParsePayloadsRefuses(t *testing.T) {
 		{"transform behind the last", PayloadSA, "00 00 001c 00 00 0018 01 01 00 01 00 00 0008 01 00 0003 00 00 0008 01 00 0003", InvalidSyntax, nil},
 		{"attribute longer than its transform", PayloadSA, "00 00 0018 00 00 0014 01 01 00 01 00 00 000c 01 00 0003 0007 0001", InvalidSyntax, nil},
 		{"nine attributes", PayloadSA, "00 00 0038 00 00 0034 01 01 00 01 00 00 002c 01 00 0003" + strings.Repeat("8007 0001", 9), InvalidSyntax, nil},
+		{"three proposals with 513 transforms in all", PayloadSA,
+			"00 00 1024" + "02 00 0800 01 01 00 ff" + transforms(255) + "02 00 0800 02 01 00 ff" + transforms(255) + "00 00 0020 03 01 00 03" + transforms(3), InvalidSyntax, nil},
 		{"KE without a value", PayloadKE, "00 00 0008 000e 0000", InvalidSyntax, nil},
 		{"nonce of 15 octets", PayloadNonce, "00 00 0013" + strings.Repeat("00", 15), InvalidSyntax, nil},
 		{"nonce of 257 octets", PayloadNonce, "00 00 0105" + strings.Repeat("00", 257), InvalidSyntax, nil},

@@ -55,16 +55,19 @@ const (
 	attributeKeyLength = 14
 	attributeShortBit  = 0x8000
 
-	// proposalsMax and attributesMax bound what one payload may hold. The
-	// transforms of a proposal are bounded by their one-octet count.
+	// proposalsMax, transformsMax (of all proposals together) and attributesMax
+	// (of a transform) bound what one payload may hold: each transform is
+	// compared with all that a tunnel accepts. A peer that offers all it knows
+	// has some 50.
 	proposalsMax  = 64
+	transformsMax = 512
 	attributesMax = 8
 
 	spiLength = 4 // of ESP and AH
 )
 
 func parseSA(b []byte) (*SA, error) {
-	sa := new(SA)
+	sa, transforms := new(SA), 0
 	for more := true; more; {
 		if len(sa.Proposals) == proposalsMax {
 			return nil, syntaxError("more than %d proposals", proposalsMax)
@@ -81,6 +84,9 @@ func parseSA(b []byte) (*SA, error) {
 			return nil, err
 		}
 		sa.Proposals = append(sa.Proposals, p)
+		if transforms += len(p.Transforms); transforms > transformsMax {
+			return nil, syntaxError("more than %d transforms", transformsMax)
+		}
 		if more, err = parseMore(b[0], moreProposals); err != nil {
 			return nil, err
 		}

@@ -3,7 +3,9 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -35,8 +37,8 @@ const (
 func PrefixSelector(p netip.Prefix) TrafficSelector {
 	p = p.Masked()
 	end := p.Addr().AsSlice()
-	for bit := p.Bits(); bit < len(end)*8; bit++ {
-		end[bit/8] |= 0x80 >> (bit % 8)
+	for i := p.Bits() / 8; i < len(end); i++ {
+		end[i] |= 0xff >> max(0, p.Bits()-8*i)
 	}
 	last, _ := netip.AddrFromSlice(end)
 	return TrafficSelector{EndPort: 0xffff, Start: p.Addr(), End: last}
@@ -53,19 +55,25 @@ func (t TrafficSelector) AllTraffic() bool {
 func (t TrafficSelector) Prefixes() []netip.Prefix {
 	var prefixes []netip.Prefix
 	for start := t.Start; start.IsValid() && start.Compare(t.End) <= 0; {
-		bits := start.BitLen()
-		for bits > 0 {
-			wider := netip.PrefixFrom(start, bits-1)
-			if wider.Masked().Addr() != start || PrefixSelector(wider).End.Compare(t.End) > 0 {
-				break
-			}
-			bits--
+		p := netip.PrefixFrom(start, start.BitLen()-trailingZeros(start))
+		for PrefixSelector(p).End.Compare(t.End) > 0 {
+			p = netip.PrefixFrom(start, p.Bits()+1)
 		}
-		p := netip.PrefixFrom(start, bits)
 		prefixes = append(prefixes, p)
 		start = PrefixSelector(p).End.Next()
 	}
 	return prefixes
+}
+
+// trailingZeros counts the zero bits at an address's end.
+func trailingZeros(a netip.Addr) int {
+	octets := a.AsSlice()
+	for i, octet := range slices.Backward(octets) {
+		if octet != 0 {
+			return 8*(len(octets)-1-i) + bits.TrailingZeros8(octet)
+		}
+	}
+	return a.BitLen()
 }
 
 // String shows the range as a prefix where it is one: "10.0.0.0/16", with
