@@ -21,7 +21,7 @@ const launchedMax = 200
 type launch struct {
 	min, max  int
 	subnet    string
-	zone      string // that the subnet must be in; "" any
+	zone      string // that the subnet must be in, by name or id; "" any
 	groups    []string
 	address   netip.Addr // zero: any
 	tags      map[string][]resource.Tag
@@ -88,7 +88,9 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 		return nil, err
 	}
 	if in.Placement != nil {
-		l.zone = val(in.Placement.AvailabilityZone)
+		if l.zone = val(in.Placement.AvailabilityZone); l.zone == "" {
+			l.zone = val(in.Placement.AvailabilityZoneId)
+		}
 	}
 	if err := l.readInterface(in); err != nil {
 		return nil, err
@@ -168,7 +170,9 @@ func (l *launch) readInterface(in *model.RunInstancesInput) error {
 		if len(spec.PrivateIpAddresses) == 1 {
 			address = spec.PrivateIpAddresses[0].PrivateIpAddress
 		}
-		l.nic.Description = val(spec.Description)
+		if err := setDescription(&l.nic, val(spec.Description)); err != nil {
+			return err
+		}
 		if spec.DeleteOnTermination != nil {
 			l.nic.DeleteOnTermination = *spec.DeleteOnTermination
 		}
@@ -220,7 +224,7 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 	if err != nil {
 		return nil, err
 	}
-	if l.zone != "" && l.zone != subnet.Zone {
+	if l.zone != "" && l.zone != subnet.Zone && l.zone != s.zoneIDOf(subnet.Region, subnet.Zone) {
 		return nil, resource.InvalidValue("availabilityZone", l.zone, "The subnet "+subnet.ID+" is in "+subnet.Zone+".")
 	}
 	groups, err := s.interfaceGroups(w.reader, subnet.VPC, l.groups)

@@ -173,8 +173,8 @@ func (s *Service) modifyInterface(w writer, id string, sourceDestCheck *model.At
 		}
 	}
 	if description != nil {
-		if v.Description = val(description.Value); len(v.Description) > interfaceDescriptionMax {
-			return resource.InvalidValue("description", v.Description, "A description has at most "+strconv.Itoa(interfaceDescriptionMax)+" bytes.")
+		if err := setDescription(&v, val(description.Value)); err != nil {
+			return err
 		}
 	}
 	networkInterfaces.put(w, v)
@@ -183,6 +183,14 @@ func (s *Service) modifyInterface(w writer, id string, sourceDestCheck *model.At
 
 // interfaceDescriptionMax is AWS's bound, in bytes.
 const interfaceDescriptionMax = 255
+
+func setDescription(nic *resource.NetworkInterface, description string) error {
+	if len(description) > interfaceDescriptionMax {
+		return resource.InvalidValue("description", description, "A description has at most "+strconv.Itoa(interfaceDescriptionMax)+" bytes.")
+	}
+	nic.Description = description
+	return nil
+}
 
 // DeleteNetworkInterface removes an interface that has outlived its instance.
 func (s *Service) DeleteNetworkInterface(ctx context.Context, c server.Caller, in *model.DeleteNetworkInterfaceInput) (*model.DeleteNetworkInterfaceOutput, error) {

@@ -202,6 +202,8 @@ var refusals = []struct{ code, call string }{
 	{"InvalidIPAddress.InUse", run + "&PrivateIpAddress=10.0.1.4"},
 	{"InvalidParameterCombination", run + "&MaxCount=2&PrivateIpAddress=10.0.1.9"},
 	{"InvalidParameterCombination", run + "&SecurityGroup.1=web"},
+	{"InvalidParameterValue", "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&NetworkInterface.1.Description={long}"},
+	{"InvalidParameterValue", run + "&Placement.AvailabilityZoneId=use1-az2"},
 	{"InvalidParameterCombination", run + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}"},
 	{"InvalidParameter", run + "&SecurityGroupId.1={farGroup}"},
 	{"InvalidGroup.NotFound", run + "&SecurityGroupId.1=sg-00000000000000000"},
