@@ -64,9 +64,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		if err := a.follow(); err != nil {
-			log.Error("move routes", "err", err)
-		}
+		a.complain(a.follow())
 		select {
 		case <-ctx.Done():
 			return nil
@@ -83,6 +81,8 @@ type running struct {
 	host   *ipsec.Host
 	status io.Writer
 	said   map[string]State
+
+	complained string // about routes; "" if all is well
 }
 
 // openDevice creates a tunnel's TUN with its inside address.
@@ -110,6 +110,18 @@ func (a *running) follow() error {
 		a.say(s)
 	}
 	return setRoutes(wantedRoutes(a.config.Tunnels, up), a.names())
+}
+
+// complain logs why routes could not be set, once as long as it stays the same.
+func (a *running) complain(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != a.complained {
+		a.log.Error("move routes", "err", err)
+	}
+	a.complained = text
 }
 
 func (a *running) say(s ipsec.Status) {

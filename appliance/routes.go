@@ -33,12 +33,17 @@ func setUp(name string, inside netip.Prefix) error {
 }
 
 // setRoutes makes the routes over these devices be the wanted ones. A prefix
-// that moves from one device to another is replaced in one step.
+// that moves from one device to another is replaced in one step. Routes that
+// somebody else has set are left alone, and in the way: that is an error. Devices
+// that are not there carry no routes.
 func setRoutes(wanted map[netip.Prefix]string, devices []string) error {
 	indexes := map[string]int{}
 	ours := map[int]bool{}
 	for _, name := range devices {
 		link, err := netlink.LinkByName(name)
+		if errors.As(err, &netlink.LinkNotFoundError{}) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("find %s: %w", name, err)
 		}
@@ -49,28 +54,35 @@ func setRoutes(wanted map[netip.Prefix]string, devices []string) error {
 	if err != nil {
 		return fmt.Errorf("list routes: %w", err)
 	}
-	standing := map[netip.Prefix]int{}
+	standing := map[netip.Prefix]netlink.Route{}
 	for _, r := range present {
 		if p, ok := destination(r); ok && ours[r.LinkIndex] {
-			standing[p] = r.LinkIndex
+			standing[p] = r
 		}
 	}
 	var errs []error
 	for p, name := range wanted {
-		if standing[p] == indexes[name] {
+		index, there := indexes[name]
+		is, stands := standing[p]
+		if !there || is.LinkIndex == index {
 			continue
 		}
-		route := &netlink.Route{Dst: ipNet(p), LinkIndex: indexes[name], Protocol: routeProtocol, Scope: netlink.SCOPE_LINK}
-		if err := netlink.RouteReplace(route); err != nil {
+		route := &netlink.Route{Dst: ipNet(p), LinkIndex: index, Protocol: routeProtocol, Scope: netlink.SCOPE_LINK}
+		set := netlink.RouteAdd
+		if stands {
+			set = netlink.RouteReplace
+		}
+		if err := set(route); errors.Is(err, unix.EEXIST) {
+			errs = append(errs, fmt.Errorf("route %v over %s: there is another route to it, which is not ours", p, name))
+		} else if err != nil {
 			errs = append(errs, fmt.Errorf("route %v over %s: %w", p, name, err))
 		}
 	}
-	for p, index := range standing {
-		if _, keep := wanted[p]; keep {
+	for p, route := range standing {
+		if name, keep := wanted[p]; keep && indexes[name] != 0 {
 			continue
 		}
-		route := &netlink.Route{Dst: ipNet(p), LinkIndex: index, Protocol: routeProtocol}
-		if err := netlink.RouteDel(route); err != nil && !errors.Is(err, unix.ESRCH) {
+		if err := netlink.RouteDel(&route); err != nil && !errors.Is(err, unix.ESRCH) {
 			errs = append(errs, fmt.Errorf("remove route %v: %w", p, err))
 		}
 	}

@@ -35,11 +35,16 @@ type fakeDriver struct {
 	terminate func(ctx context.Context, id string) error
 }
 
-func (d *fakeDriver) Ensure(_ context.Context, c instance.Config) error {
+func (d *fakeDriver) Ensure(ctx context.Context, c instance.Config) error {
 	if d.ensure != nil {
 		if err := d.ensure(c.ID); err != nil {
 			return err
 		}
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(10 * time.Millisecond): // a start takes some time
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
