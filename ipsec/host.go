@@ -48,7 +48,7 @@ type Host struct {
 	log     *slog.Logger
 	group   *run.Group
 	daemon  *daemon.Daemon
-	used    chan inboundUsed // from the hot path to IKE
+	reports chan report // from the hot path to IKE
 	changed chan struct{}
 
 	setting sync.Mutex // one Set at a time
@@ -88,7 +88,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		cfg:       cfg,
 		log:       cfg.Logger,
 		group:     run.New(ctx),
-		used:      make(chan inboundUsed, usedQueue),
+		reports:   make(chan report, reportQueue),
 		changed:   make(chan struct{}, 1), // one waiting wake-up says all
 		tunnels:   map[ike.PeerID]*life{},
 		endpoints: map[netip.Addr]*listening{},
@@ -99,7 +99,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	}
 	h.daemon = d
 	h.group.Go("ike", d.Run)
-	h.group.Go("first packets", h.reportFirstPackets)
+	h.group.Go("reports", h.carryReports)
 	h.group.Go("traffic", h.reportTraffic)
 	return h, nil
 }
@@ -174,14 +174,7 @@ func (h *Host) begin(t Tunnel) error {
 	id := t.Peer.ID
 	carrier, err := tunnel.New(tunnel.Config{
 		Name: string(id), Device: device, Endpoint: endpoint, MTU: t.MTU, Inside: t.Inside, Logger: h.log,
-		Events: func(e tunnel.Event) {
-			if first, ok := e.(tunnel.FirstInbound); ok {
-				select {
-				case h.used <- inboundUsed{id, first.SPI}:
-				default:
-				}
-			}
-		},
+		Events: func(e tunnel.Event) { h.report(id, e) },
 	})
 	if err != nil {
 		err = errors.Join(err, device.Close())

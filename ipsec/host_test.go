@@ -199,6 +199,14 @@ func TestTwoHosts(t *testing.T) {
 			t.Errorf("west counts %+v", c)
 		}
 
+		old := w.tunnels["w"].tracker.active
+		w.report("w", tunnel.SequenceLow{})
+		synctest.Wait()
+		if w.tunnels["w"].tracker.active == old {
+			t.Error("no rekey where sequence numbers run out")
+		}
+		both(t, w, e)
+
 		w.set()
 		synctest.Wait()
 		e.wantUp("e", false, "the peer deleted the IKE SA")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/tunnel"
 )
 
 // What the hot path sees and IKE has to know.
@@ -19,25 +20,41 @@ const (
 	// 3948 section 4.
 	keepAliveInterval = 20 * time.Second
 
-	// usedQueue bounds the reports of first packets that wait for IKE: one for
-	// each rekey of a few hundred tunnels in the same instant. A report that
-	// does not fit is not missed for ever: the peer's DELETE of the old SA says
-	// the same.
-	usedQueue = 1024
+	// reportQueue bounds what waits for IKE: one report for each rekey of a few
+	// hundred tunnels in the same instant. One that does not fit is not missed
+	// for ever: the peer's DELETE of the old SA says the same as a first packet,
+	// and an SA ends with its lifetime, too.
+	reportQueue = 1024
 )
 
-type inboundUsed struct {
-	id  ike.PeerID
-	spi ike.SPI
+// report is what IKE is to do because of what the hot path has seen.
+type report struct {
+	id      ike.PeerID
+	command ike.Command
 }
 
-func (h *Host) reportFirstPackets(ctx context.Context) error {
+// report is called from the hot path: it never waits.
+func (h *Host) report(id ike.PeerID, event tunnel.Event) {
+	r := report{id: id}
+	switch e := event.(type) {
+	case tunnel.FirstInbound:
+		r.command = ike.InboundUsed{Inbound: e.SPI}
+	case tunnel.SequenceLow:
+		r.command = ike.RekeyChild{}
+	}
+	select {
+	case h.reports <- r:
+	default:
+	}
+}
+
+func (h *Host) carryReports(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case u := <-h.used:
-			h.command(u.id, ike.InboundUsed{Inbound: u.spi})
+		case r := <-h.reports:
+			h.command(r.id, r.command)
 		}
 	}
 }

@@ -160,6 +160,9 @@ func (r *outboundRun) seal(slot packetio.Packet) {
 	case err != nil: // wiped meanwhile
 		r.tunnel.drops.add(DropNoSA, 1)
 	default:
+		if r.route.sa.sealer.Sequence() == r.tunnel.sequenceLow && r.tunnel.cfg.Events != nil {
+			r.tunnel.cfg.Events(SequenceLow{SPI: r.route.sa.spi})
+		}
 		r.packets++
 		r.bytes += uint64(slot.Length)
 		r.datagrams = append(r.datagrams, packetio.Datagram{Remote: r.route.remote, TOS: tos, Payload: sealed})

@@ -47,7 +47,15 @@ type Event interface{ event() }
 // FirstInbound: the first authenticated packet has arrived on an inbound SA.
 type FirstInbound struct{ SPI ike.SPI }
 
+// SequenceLow: most sequence numbers of an outbound SA are used; it needs a
+// successor. RFC 4303 section 3.3.3.
+type SequenceLow struct{ SPI ike.SPI }
+
 func (FirstInbound) event() {}
+func (SequenceLow) event()  {}
+
+// sequenceLow leaves a quarter of the numbers for the rekey.
+const sequenceLow = 3 << 30
 
 // A Tunnel carries the packets of one TUN in ESP. Its methods are safe for
 // concurrent use.
@@ -55,7 +63,8 @@ type Tunnel struct {
 	cfg          Config
 	icmp4, icmp6 netip.Addr // sources of ICMP errors
 
-	route atomic.Pointer[route] // of the sending loop; nil: nothing leaves
+	route       atomic.Pointer[route] // of the sending loop; nil: nothing leaves
+	sequenceLow uint32                // when SequenceLow is told
 
 	inboundPackets, inboundBytes   atomic.Uint64
 	outboundPackets, outboundBytes atomic.Uint64
@@ -87,7 +96,7 @@ func New(cfg Config) (*Tunnel, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Logger = cfg.Logger.With("tunnel", cfg.Name)
-	return &Tunnel{cfg: cfg, icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6)}, nil
+	return &Tunnel{cfg: cfg, icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6), sequenceLow: sequenceLow}, nil
 }
 
 // peerInside returns the other end's address of an inside range: the usable

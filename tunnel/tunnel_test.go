@@ -289,6 +289,24 @@ func TestInstallChildRefuses(t *testing.T) {
 	}
 }
 
+// Long before an SA's sequence numbers are used up, its owner is told, once.
+func TestSequenceLow(t *testing.T) {
+	l := newLab(t, gcm128, true)
+	l.a.tunnel.sequenceLow = 3
+	for range 5 {
+		l.a.device.Put(udp(hostA, hostB, 0, 100))
+		l.b.next(t)
+	}
+	select {
+	case e := <-l.a.events:
+		if e != (SequenceLow{SPI: 0xb0000000}) || len(l.a.events) != 0 {
+			t.Errorf("told %v, and %d more", e, len(l.a.events))
+		}
+	default:
+		t.Error("nobody was told")
+	}
+}
+
 // A peer that has restarted may choose the SPI that its old SA had, before IKE has
 // found out that the old one is gone.
 func TestOutboundSPITwice(t *testing.T) {
