@@ -8,6 +8,7 @@ package interop
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,7 +36,8 @@ const (
 var program = os.Getenv("CAUSEWAY_PROGRAM")
 
 func TestMain(m *testing.M) {
-	if program != "" {
+	flag.Parse()
+	if program != "" || testing.Short() {
 		os.Exit(m.Run())
 	}
 	os.Exit(func() int {
@@ -64,6 +66,9 @@ type scene struct {
 
 func newScene(t *testing.T, tools ...string) scene {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("real peers take seconds")
+	}
 	lab := netlab.New(t, tools...)
 	s := scene{lab: lab, peer: lab.Host("peer"), wire: lab.Host("wire").Forward(), our: lab.Host("ours")}
 	lab.Connect(s.peer, "wan", peerAddress+"/24", s.wire, "peer", "192.0.2.1/24")
