@@ -9,6 +9,7 @@
 package acceptance
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,7 +21,15 @@ import (
 // is.
 var program = os.Getenv("CAUSEWAY_PROGRAM")
 
+// testsAtOnce is more than there may be processors: most of the time tests wait,
+// for timers of Terraform's and of dead peer detection above all.
+const testsAtOnce = "4"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", testsAtOnce); err != nil {
+		panic(err)
+	}
 	if program != "" || os.Geteuid() != 0 {
 		os.Exit(m.Run())
 	}

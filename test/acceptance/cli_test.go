@@ -106,12 +106,12 @@ func TestMainJobByTheAWSCLI(t *testing.T) {
 	connection := aws.query("VpnConnection.VpnConnectionId", "create-vpn-connection", "--type", "ipsec.1",
 		"--customer-gateway-id", customer, "--vpn-gateway-id", gateway, "--options", "StaticRoutesOnly=true")
 	aws.ok("create-vpn-connection-route", "--vpn-connection-id", connection, "--destination-cidr-block", siteCIDR)
-	table := aws.query("RouteTables[0].RouteTableId", "describe-route-tables", "--filters", "Name=vpc-id,Values="+vpc, "Name=association.main,Values=true")
+	table := i.mainTable(vpc)
 	aws.ok("enable-vgw-route-propagation", "--route-table-id", table, "--gateway-id", gateway)
 	aws.ok("wait", "vpn-connection-available", "--vpn-connection-ids", connection)
 	aws.ok("wait", "instance-running", "--instance-ids", instance)
 
-	device := aws.query("VpnConnectionDeviceTypes[?Vendor=='Causeway'].VpnConnectionDeviceTypeId", "get-vpn-connection-device-types")
+	device := i.deviceType()
 	s.connect(aws.query("VpnConnectionDeviceSampleConfiguration", "get-vpn-connection-device-sample-configuration",
 		"--vpn-connection-id", connection, "--vpn-connection-device-type-id", device, "--internet-key-exchange-version", "ikev2"))
 	reaches(t, s.lab, s.host, "10.0.1.10", 15*time.Second)
@@ -134,11 +134,11 @@ func TestMainJobByTheAWSCLI(t *testing.T) {
 	aws.ok("terminate-instances", "--instance-ids", instance)
 	i.waitForInstance(instance, "terminated") // the CLI looks every 15 s only
 	aws.ok("wait", "instance-terminated", "--instance-ids", instance)
-	aws.ok("detach-vpn-gateway", "--vpc-id", vpc, "--vpn-gateway-id", gateway)
-	aws.ok("delete-vpn-gateway", "--vpn-gateway-id", gateway)
-	aws.ok("delete-customer-gateway", "--customer-gateway-id", customer)
-	aws.ok("delete-security-group", "--group-id", group)
-	aws.ok("delete-subnet", "--subnet-id", subnet)
+	i.call("DetachVpnGateway", "VpcId="+vpc, "VpnGatewayId="+gateway) // each start of the CLI takes a second
+	i.call("DeleteVpnGateway", "VpnGatewayId="+gateway)
+	i.call("DeleteCustomerGateway", "CustomerGatewayId="+customer)
+	i.call("DeleteSecurityGroup", "GroupId="+group)
+	i.call("DeleteSubnet", "SubnetId="+subnet)
 	aws.ok("delete-vpc", "--vpc-id", vpc)
 	aws.refused("InvalidVpcID.NotFound", "describe-vpcs", "--vpc-ids", vpc)
 	s.lab.Eventually(5*time.Second, "the kernel follows", func() error {

@@ -175,16 +175,22 @@ func (i *installation) mainTable(vpc string) string {
 		get("routeTableSet/item/routeTableId")
 }
 
-// download returns the configuration of the device type 'Causeway'.
-func (i *installation) download(connection string) string {
+// deviceType returns the id of the device type 'Causeway'.
+func (i *installation) deviceType() string {
 	i.t.Helper()
-	var device string
 	for _, d := range i.call("GetVpnConnectionDeviceTypes").all("vpnConnectionDeviceTypeSet/item") {
 		if d.get("vendor") == "Causeway" {
-			device = d.get("vpnConnectionDeviceTypeId")
+			return d.get("vpnConnectionDeviceTypeId")
 		}
 	}
-	return i.call("GetVpnConnectionDeviceSampleConfiguration", "VpnConnectionId="+connection, "VpnConnectionDeviceTypeId="+device).
+	i.t.Fatal("there is no device type 'Causeway'")
+	return ""
+}
+
+// download returns a connection's configuration for that device type.
+func (i *installation) download(connection string) string {
+	i.t.Helper()
+	return i.call("GetVpnConnectionDeviceSampleConfiguration", "VpnConnectionId="+connection, "VpnConnectionDeviceTypeId="+i.deviceType()).
 		get("vpnConnectionDeviceSampleConfiguration")
 }
 

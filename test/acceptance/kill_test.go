@@ -67,6 +67,11 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			early++
 		}
 		i.kill()
+		for line := range strings.Lines(i.server.Log()) {
+			if strings.Contains(line, "level=ERROR") || strings.Contains(line, "level=WARN") {
+				t.Log(line)
+			}
+		}
 		i.startWithoutWaiting()
 	}
 	t.Logf("%d kills, %d of them before the API was served; %d calls were answered between them", kills, early, calls)
@@ -103,6 +108,23 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		i.waitForTunnels(j.connection, 2, backWithin)
 		sameNetwork(t, "the network made from nothing", adopted, i.settled(20*time.Second))
 	})
+}
+
+// Where our side waits for the peer to begin, a crash is found out by the peer's
+// dead peer detection, which the downloaded configuration leaves at 30 s.
+func TestThePeerFindsOutAboutACrash(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	i := install(t, s.lab, s.internet, testAddresses)
+	vpc := i.createVPC("10.0.0.0/16")
+	i.runInstance(i.createSubnet(vpc, "10.0.1.0/24"), i.createOpenGroup(vpc), addressA)
+	j := i.joinSite(vpc, s, "add")
+	s.connect(i.download(j.connection))
+	reaches(t, s.lab, s.host, addressA, 15*time.Second)
+	i.kill()
+	i.start()
+	t.Logf("the tunnel was back %v after the API", reaches(t, s.lab, s.host, addressA, time.Minute).Round(time.Millisecond))
+	i.waitForTunnels(j.connection, 2, time.Minute)
 }
 
 // waitUntilNothingIsPending waits until every instance is what it is to become.

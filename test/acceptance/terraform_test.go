@@ -85,7 +85,7 @@ func TestTerraform(t *testing.T) {
 
 	tf.run("init", "-input=false", "-no-color")
 	tf.run("apply", "-input=false", "-no-color", "-auto-approve")
-	s.connect(i.download(strings.TrimSpace(tf.run("output", "-raw", "connection"))))
+	s.connect(i.download(i.call("DescribeVpnConnections").get("vpnConnectionSet/item/vpnConnectionId")))
 	reaches(t, s.lab, s.host, "10.0.1.10", 15*time.Second)
 	tf.run("plan", "-input=false", "-no-color", "-detailed-exitcode") // exit code 2 says that there is something to do
 

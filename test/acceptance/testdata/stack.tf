@@ -142,7 +142,3 @@ resource "aws_vpn_connection_route" "site" {
   vpn_connection_id      = aws_vpn_connection.site.id
   destination_cidr_block = "192.168.0.0/16"
 }
-
-output "connection" {
-  value = aws_vpn_connection.site.id
-}
