@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -212,7 +213,17 @@ func TestRevisionGoingBackEndsTheStore(t *testing.T) {
 	ahead := newSnapshot(s.Snapshot().revision + 1000)
 	second := &Store{client: s.client, logger: s.logger, group: run.New(context.Background()), writers: semaphore.NewWeighted(writersMax)}
 	second.current.Store(ahead)
-	if err := second.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "went back") {
+	second.group.Go("store feed", second.reload)
+	if err := second.Watch(t.Context()); err == nil || !strings.Contains(err.Error(), "went back") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWatchEndsWithItsContext(t *testing.T) {
+	s := openForTest(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Watch(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -139,6 +139,17 @@ func (s *Store) Close() error {
 	return err
 }
 
+// Watch returns when ctx ends, or earlier if the store can no longer follow etcd,
+// and then why: snapshots stay as they are from then on, and nothing is stored.
+func (s *Store) Watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.group.Context().Done():
+		return context.Cause(s.group.Context())
+	}
+}
+
 // Snapshot returns the newest state of all tables that this process knows. It
 // includes every Update that has returned in this process; other processes'
 // appear within the time of a message.
