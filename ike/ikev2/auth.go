@@ -14,6 +14,7 @@ import (
 type authenticate struct {
 	request, response []byte // of IKE_SA_INIT
 	ni, nr            []byte
+	nat               NAT // as IKE_SA_INIT showed it
 	child             ike.SPI
 }
 
@@ -68,6 +69,7 @@ func (a *authenticate) process(s *session, sa *ikeSA, now time.Time, m parts) {
 	s.remoteID = m.idr.Identity
 	s.nonceLow = lower(a.ni, a.nr)
 	s.confirmed = true
+	s.translated(a.nat)
 	for len(s.sas) > 1 { // the other answers were not the peer's
 		other := s.sas[0]
 		if other == sa {
@@ -204,7 +206,7 @@ func (s *session) answerAuth(now time.Time, sa *ikeSA, m parts) response {
 	}
 	s.peer, s.remoteID = p, m.idi.Identity
 	s.nonceLow = lower(a.ni, a.nr)
-	s.path.UDP = s.path.UDP || p.Encapsulation == ike.EncapsulationAlways
+	s.translated(s.nat) // now that the peer is known
 	s.gate.peers[p.ID].sessions = append(s.gate.peers[p.ID].sessions, s)
 	s.establish(now, sa)
 

@@ -96,7 +96,8 @@ func TestForgedHalvesEndThemselvesOnly(t *testing.T) {
 			answer := wire.Message{
 				Header: wire.Header{SPIi: s.init.spi, SPIr: 0xf00d, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
 				Payloads: []wire.Payload{&wire.SA{Proposals: []wire.Proposal{chosen}},
-					&wire.KE{Group: ike.Group19, Data: dh.Public()}, &wire.Nonce{Data: nonce}},
+					&wire.KE{Group: ike.Group19, Data: dh.Public()}, &wire.Nonce{Data: nonce},
+					&wire.Notify{Type: wire.NATDetectionSourceIP, Data: make([]byte, 20)}},
 			}.Append(nil)
 			w.left.Receive(w.net.Now(), at(leftAddr, 500), at(rightAddr, 500), answer)
 			shared, err := dh.Shared(s.init.dh.Public())
@@ -113,6 +114,9 @@ func TestForgedHalvesEndThemselvesOnly(t *testing.T) {
 			w.checkSettled()
 			if failed, n := lastEvent[ike.NegotiationFailed](w.left); n != 0 {
 				t.Errorf("reported as failed: %q", failed.Reason)
+			}
+			if e, _ := lastEvent[ike.Established](w.left); e.Path.UDP || w.left.gate.Status("left").NAT != (NAT{}) {
+				t.Errorf("a NAT was taken from a forgery: %+v", e.Path)
 			}
 		})
 	}

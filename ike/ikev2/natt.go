@@ -36,14 +36,13 @@ func (s *session) natDetection(spii, spir uint64, p *ike.Peer) []wire.Payload {
 // detectNAT compares the peer's hashes with the addresses of its datagram. There
 // may be several source hashes, of which one has to fit. A peer without them
 // knows no NAT traversal.
-func (s *session) detectNAT(d Datagram, h wire.Header, m parts) {
+func detectNAT(d Datagram, h wire.Header, m parts) NAT {
 	source := keys.NATDetectionHash(h.SPIi, h.SPIr, d.Remote)
 	destination := keys.NATDetectionHash(h.SPIi, h.SPIr, d.Local)
-	s.nat = NAT{
+	return NAT{
 		Remote: m.notify(wire.NATDetectionSourceIP) != nil && !hasHash(m, wire.NATDetectionSourceIP, source[:]),
 		Local:  m.notify(wire.NATDetectionDestinationIP) != nil && !hasHash(m, wire.NATDetectionDestinationIP, destination[:]),
 	}
-	s.path.UDP = s.nat.Local || s.nat.Remote
 }
 
 func hasHash(m parts, t wire.NotifyType, hash []byte) bool {
@@ -55,9 +54,15 @@ func hasHash(m parts, t wire.NotifyType, hash []byte) bool {
 	return false
 }
 
-// float moves an initiator to port 4500, where a NAT was found or wanted.
+// translated takes over what was found.
+func (s *session) translated(n NAT) {
+	s.nat = n
+	s.path.UDP = n.Local || n.Remote || s.peer != nil && s.peer.Encapsulation == ike.EncapsulationAlways
+}
+
+// float moves an initiator to port 4500, where a NAT was found or wanted. It stays
+// there even if what was found proves forged: every responder listens there.
 func (s *session) float() {
-	s.path.UDP = s.path.UDP || s.peer.Encapsulation == ike.EncapsulationAlways
 	if s.path.UDP {
 		s.path.Local, s.path.Remote = at(s.path.Local.Addr(), portNATT), at(s.path.Remote.Addr(), portNATT)
 	}

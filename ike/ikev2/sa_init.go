@@ -182,15 +182,14 @@ func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Head
 	if err != nil {
 		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "KE payload"))
 	}
-	if len(s.sas) == 0 {
-		s.detectNAT(d, h, m)
-		s.float()
-	}
+	nat := detectNAT(d, h, m)
+	s.translated(nat)
+	s.float()
 	sa := newSA(true, i.spi, h.SPIr, proposal, keys.DeriveIKE(proposal, i.nonce, m.nonce.Data, shared, i.spi, h.SPIr))
 	keys.Wipe(shared)
 	sa.nextID = 1
 	s.sas = append(s.sas, sa)
-	s.start(now, sa, &authenticate{request: i.request, response: response, ni: i.nonce, nr: m.nonce.Data})
+	s.start(now, sa, &authenticate{request: i.request, response: response, ni: i.nonce, nr: m.nonce.Data, nat: nat})
 	return Accepted
 }
 
@@ -239,7 +238,7 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 		return false
 	}
 	defer keys.Wipe(shared)
-	s.detectNAT(d, h, m)
+	s.translated(detectNAT(d, h, m))
 	a := &acceptance{request: bytes.Clone(d.Payload), ni: bytes.Clone(m.nonce.Data), nr: g.random(nonceLength)}
 	spi := g.newIKESPI(s)
 	payloads := append([]wire.Payload{
