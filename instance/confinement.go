@@ -3,8 +3,6 @@ package instance
 import (
 	"errors"
 	"fmt"
-	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,22 +21,18 @@ var allowed = []int{
 // capabilitiesMax is above every capability's number.
 const capabilitiesMax = 64
 
-// confine takes all capabilities but the allowed ones from the calling thread
-// and from what it starts.
-func confine() error { return confineBy(unix.RawSyscall6) }
-
-// confineProcess does so to every thread of the process, and keeps others out of
-// its memory and descriptors, which lead to the host.
-func confineProcess() error {
+// closeProcess keeps others out of the calling process's memory and descriptors,
+// which lead to the host.
+func closeProcess() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("close process: %w", err)
 	}
-	return confineBy(syscall.AllThreadsSyscall6)
+	return nil
 }
 
-type systemCall func(number, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err syscall.Errno)
-
-func confineBy(call systemCall) error {
+// confine takes all capabilities but the allowed ones from the calling thread
+// and from what it starts.
+func confine() error {
 	var keep uint64
 	for _, c := range allowed {
 		keep |= 1 << c
@@ -47,11 +41,11 @@ func confineBy(call systemCall) error {
 		if keep&(1<<c) != 0 {
 			continue
 		}
-		_, _, err := call(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0, 0)
+		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0)
 		if errors.Is(err, unix.EINVAL) {
 			break // this kernel has no more
 		}
-		if err != 0 {
+		if err != nil {
 			return fmt.Errorf("drop capability %d: %w", c, err)
 		}
 	}
@@ -61,7 +55,7 @@ func confineBy(call systemCall) error {
 		data[i].Permitted = uint32(keep >> (32 * i))
 		data[i].Effective = data[i].Permitted
 	}
-	if _, _, err := call(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0, 0, 0, 0); err != 0 {
+	if err := unix.Capset(&header, &data[0]); err != nil {
 		return fmt.Errorf("give up capabilities: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -43,6 +44,9 @@ const userDataPath = "/run/user-data"
 // "instance-init" of the program; args are what follows that word. It returns
 // the exit code.
 func InitMain(args []string) int {
+	// Capabilities are a thread's; processes are to be started from the one
+	// that has given them up.
+	runtime.LockOSThread()
 	unix.CloseOnExec(reportFD)
 	report := os.NewFile(reportFD, "report")
 	if len(args) != 1 || os.Getpid() != 1 {
@@ -101,7 +105,7 @@ func boot(dir string) (*initProcess, error) {
 	if err := i.nameHost(); err != nil {
 		return nil, err
 	}
-	return i, confineProcess()
+	return i, errors.Join(closeProcess(), confine())
 }
 
 func (i *initProcess) nameHost() error {
