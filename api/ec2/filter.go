@@ -143,67 +143,77 @@ func tagKeys[T any](_ reader, v *T) []string {
 
 // A pattern is a filter's value: "*" stands for any text, "?" for one
 // character, and a backslash takes the meaning from the next character.
+//
+// One with wildcards is matched by following all ways through it at once, so that
+// the time is that of the text's length, whatever the pattern.
 type pattern struct {
-	text  string // without backslashes; all there is to a pattern without wildcards
-	parts []patternPart
+	text string // without backslashes; all there is to a pattern without wildcards
+
+	wild  bool
+	end   int                // the number of characters and "?"
+	takes map[rune]positions // where the pattern has that character
+	any   positions          // where it has a "?", which takes any one
+	stays positions          // where it has a "*", which takes any and stays
 }
 
-type patternPart struct {
-	wildcard bool // char is '*' or '?'
-	char     rune
-}
+// positions are a set of places in a pattern: n is before its character n, not
+// counting "*".
+type positions [filterValueLengthMax/64 + 1]uint64
 
+func (p *positions) add(n int)      { p[n/64] |= 1 << (n % 64) }
+func (p *positions) has(n int) bool { return p[n/64]>>(n%64)&1 != 0 }
+
+// parsePattern reads a value of at most filterValueLengthMax characters.
 func parsePattern(s string) pattern {
-	var p pattern
+	p := pattern{takes: make(map[rune]positions)}
 	var text strings.Builder
-	wild, escaped := false, false
+	escaped := false
 	for _, c := range s {
-		if c == '\\' && !escaped {
+		switch {
+		case c == '\\' && !escaped:
 			escaped = true
 			continue
+		case c == '*' && !escaped:
+			p.wild = true
+			p.stays.add(p.end)
+			continue
+		case c == '?' && !escaped:
+			p.wild = true
+			p.any.add(p.end)
+		default:
+			at := p.takes[c]
+			at.add(p.end)
+			p.takes[c] = at
+			text.WriteRune(c)
 		}
-		part := patternPart{wildcard: !escaped && (c == '*' || c == '?'), char: c}
-		wild, escaped = wild || part.wildcard, false
-		p.parts = append(p.parts, part)
-		text.WriteRune(c)
+		escaped = false
+		p.end++
 	}
-	if !wild {
+	if !p.wild {
 		return pattern{text: text.String()}
 	}
 	return p
 }
 
-// matches compares with backtracking to the last "*" only, which is enough:
-// an earlier one need not take more than it did. So the time is at most the
-// product of both lengths.
 func (p pattern) matches(s string) bool {
-	if p.parts == nil {
+	if !p.wild {
 		return p.text == s
 	}
-	parts, text := p.parts, []rune(s)
-	at, star, resume := 0, -1, 0
-	for i := 0; i < len(text); {
-		switch {
-		case at < len(parts) && parts[at] == anyText:
-			star, resume = at, i
-			at++
-		case at < len(parts) && (parts[at].wildcard || parts[at].char == text[i]):
-			at++
-			i++
-		case star >= 0:
-			resume++
-			at, i = star+1, resume
-		default:
+	var at positions
+	at.add(0)
+	for _, c := range s {
+		takes, carry := p.takes[c], uint64(0)
+		for i := range at {
+			moved := at[i] & (takes[i] | p.any[i])
+			at[i] = moved<<1 | carry | at[i]&p.stays[i]
+			carry = moved >> 63
+		}
+		if at == (positions{}) {
 			return false
 		}
 	}
-	for at < len(parts) && parts[at] == anyText {
-		at++
-	}
-	return at == len(parts)
+	return at.has(p.end)
 }
-
-var anyText = patternPart{wildcard: true, char: '*'}
 
 // truth is how filters spell a boolean.
 func truth(b bool) []string {
