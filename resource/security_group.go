@@ -3,6 +3,7 @@ package resource
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -132,6 +133,12 @@ func ParseProtocol(s string) (string, error) {
 		return ProtocolICMPv6, nil
 	}
 	return strconv.FormatUint(number, 10), nil
+}
+
+// HasPorts reports whether rules for a protocol that ParseProtocol returned have
+// ports, or a type and a code.
+func HasPorts(protocol string) bool {
+	return slices.Contains([]string{ProtocolTCP, ProtocolUDP, ProtocolICMP, ProtocolICMPv6}, protocol)
 }
 
 // ParsePorts reads the ports of a rule for a protocol that ParseProtocol

@@ -175,7 +175,7 @@ func permissionAnswers(g *resource.SecurityGroup, egress bool) []model.IpPermiss
 		})
 		if at < 0 {
 			permission := model.IpPermission{IpProtocol: &rule.Protocol}
-			if rule.Protocol != resource.ProtocolAny {
+			if resource.HasPorts(rule.Protocol) {
 				permission.FromPort, permission.ToPort = &rule.FromPort, &rule.ToPort
 			}
 			at, list, of = len(list), append(list, permission), append(of, rule)

@@ -104,3 +104,24 @@ func TestManyRulesInOneRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestProtocolsWithoutPorts shows rules of ESP and of all protocols without ports:
+// Terraform writes 0 for both, and compares.
+func TestProtocolsWithoutPorts(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	id := c.group(c.vpc("10.0.0.0/16"), "gateway")
+	for _, protocol := range []string{"50", "-1", "icmp"} {
+		c.call("AuthorizeSecurityGroupIngress", "GroupId", id, "IpPermissions.1.IpProtocol", protocol, "IpPermissions.1.FromPort", "0",
+			"IpPermissions.1.ToPort", "0", "IpPermissions.1.IpRanges.1.CidrIp", "192.0.2.0/24")
+	}
+	for _, permission := range c.call("DescribeSecurityGroups", "GroupId.1", id).all("securityGroupInfo/item/ipPermissions/item") {
+		protocol, want := permission.text("ipProtocol"), ""
+		if protocol == "icmp" {
+			want = "0" // a type
+		}
+		if from, to := permission.text("fromPort"), permission.text("toPort"); from != want || to != want {
+			t.Errorf("protocol %s has ports %q to %q, want %q", protocol, from, to, want)
+		}
+	}
+}
