@@ -102,7 +102,7 @@ func (s *session) childrenDeletedByPeer(now time.Time, spis []ike.SPI) []ike.SPI
 		if !s.deleting(child) {
 			ours = append(ours, child.in)
 		}
-		s.retireChild(now, child, "deleted by the peer")
+		s.retireChild(now, child, "the peer deleted the child SA")
 	}
 	return ours
 }

@@ -75,3 +75,32 @@ func TestStrongSwanReturns(t *testing.T) {
 		t.Errorf("the tunnel is down: %+v", gw.state())
 	}
 }
+
+// Given a tunnel, when either side takes it down, then the other knows at once.
+func TestStrongSwanDeletes(t *testing.T) {
+	s := newScene(t)
+	gw := startAppliance(s.lab, s.our, "ours", ours())
+	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
+	connect := func() {
+		t.Helper()
+		if err := peer.Initiate("net"); err != nil {
+			t.Fatal(err)
+		}
+		gw.waitUp(true, 10*time.Second)
+	}
+	connect()
+	if out, err := peer.Control("--terminate", "--child", "net"); err != nil { // waits for our answer
+		t.Fatal(out)
+	}
+	gw.waitMessage("the peer deleted the child SA", 2*time.Second)
+	connect() // on the IKE SA that stands
+	if out, err := peer.Control("--terminate", "--ike", "gw"); err != nil {
+		t.Fatal(out)
+	}
+	gw.waitMessage("the peer deleted the IKE SA", 2*time.Second)
+	connect()
+	gw.Stop()
+	if !strings.Contains(peer.Log(), "received DELETE for IKE_SA gw") {
+		t.Error("charon was not told of our end")
+	}
+}
