@@ -241,6 +241,26 @@ func vpnFixture(c *cloud) named {
 	return n
 }
 
+// TestErrorsRepeatLittle gives values that are too long for an answer and a log.
+func TestErrorsRepeatLittle(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	long := strings.Repeat("x", 100_000)
+	for _, call := range [][]string{
+		{"CreateVpnConnectionRoute", "VpnConnectionId", "vpn-00000000000000000", "DestinationCidrBlock", long},
+		append([]string{"CreateVpnConnection"}, connectionParameters("cgw-1", "vgw-1", "Options.OutsideIpAddressType", long)...),
+		append([]string{"CreateVpnConnection"}, connectionParameters("cgw-1", "vgw-1", "Options.TunnelOptions.1.StartupAction", long)...),
+		append([]string{"CreateVpnConnection"}, connectionParameters("cgw-1", "vgw-1", "Options.TunnelOptions.1.Phase1EncryptionAlgorithm.1.Value", long)...),
+		{"CreateCustomerGateway", "Type", "ipsec.1", "IpAddress", long},
+		{"DescribeVpcs", "VpcId.1", long}, {"DescribeVpcs", "Filter.1.Name", long, "Filter.1.Value.1", "v"}, {"CreateTags", "ResourceId.1", long, "Tag.1.Key", "k"},
+	} {
+		status, answer := c.send(call[0], call[1:]...)
+		if message := answer.text("Errors/Error/Message"); status != 400 || len(message) > 1000 {
+			t.Errorf("%s: %d with a message of %d bytes", call[0], status, len(message))
+		}
+	}
+}
+
 func TestVpnLimits(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, wideOutside, func(cfg *Config) {
