@@ -107,7 +107,8 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 // Changed receives a value after some tunnel has come up or gone down.
 func (h *Host) Changed() <-chan struct{} { return h.changed }
 
-// Set makes the tunnels be these: it adds, removes, and changes what differs.
+// Set makes the tunnels be these: it adds, removes, changes what differs, and
+// makes anew those whose device or endpoint has failed.
 // A tunnel that cannot be run keeps no other from it; the errors are joined.
 func (h *Host) Set(tunnels []Tunnel) error {
 	h.setting.Lock()
@@ -118,7 +119,7 @@ func (h *Host) Set(tunnels []Tunnel) error {
 	}
 	var errs []error
 	for id, l := range h.current() {
-		if t, ok := wanted[id]; !ok || !sameDevice(l.config, t) {
+		if t, ok := wanted[id]; !ok || !sameDevice(l.config, t) || h.broken(l) {
 			// IKE says goodbye before the endpoint goes.
 			errs = append(errs, h.daemon.RemovePeer(id))
 			h.end(id)
@@ -143,6 +144,12 @@ func (h *Host) Set(tunnels []Tunnel) error {
 func sameDevice(a, b Tunnel) bool {
 	return a.Place == b.Place && a.Inside == b.Inside && a.MTU == b.MTU &&
 		a.Peer.Local == b.Peer.Local && a.Peer.Remote == b.Peer.Remote
+}
+
+func (h *Host) broken(l *life) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return l.tracker.broken != nil
 }
 
 func (h *Host) current() map[ike.PeerID]*life {
@@ -182,17 +189,31 @@ func (h *Host) begin(t Tunnel) error {
 		return err
 	}
 	l := &life{config: t, tunnel: carrier, device: device, group: run.New(h.group.Context()), tracker: newTracker(time.Now(), t.Peer)}
+	h.mu.Lock()
+	h.tunnels[id] = l
+	h.mu.Unlock()
 	l.group.Go("tunnel "+string(id), func(ctx context.Context) error {
 		err := carrier.Run(ctx)
 		if err != nil && ctx.Err() == nil {
 			h.log.Error("tunnel carries no more packets", "tunnel", string(id), "err", err)
+			h.breakDown(err, func(broken *life) bool { return broken == l })
 		}
 		return err
 	})
-	h.mu.Lock()
-	h.tunnels[id] = l
-	h.mu.Unlock()
 	return nil
+}
+
+// breakDown says of tunnels whose device or endpoint has failed that they carry
+// nothing. The next Set makes them anew.
+func (h *Host) breakDown(err error, which func(*life) bool) {
+	h.mu.Lock()
+	for _, l := range h.tunnels {
+		if which(l) {
+			l.tracker.breakDown(time.Now(), err)
+		}
+	}
+	h.mu.Unlock()
+	h.wake()
 }
 
 // end stops a tunnel and frees what it held.
@@ -232,6 +253,7 @@ func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, error) {
 		err := endpoint.Run(ctx)
 		if err != nil && ctx.Err() == nil {
 			h.log.Error("endpoint receives no more packets", "local", local, "err", err)
+			h.breakDown(err, func(broken *life) bool { return broken.config.Peer.Local == local })
 		}
 		return err
 	})

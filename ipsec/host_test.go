@@ -1,6 +1,7 @@
 package ipsec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type site struct {
 	opened  []string                          // tunnels, in the order of their devices
 	listens int
 	sent    func() // called for each batch that leaves
+	failing error  // of all receiving
 }
 
 // newSite returns a site whose sockets claim local and are reached at public.
@@ -79,6 +81,11 @@ type translated struct {
 }
 
 func (s translated) Local() netip.AddrPort { return s.local }
+
+func (s translated) ReadBatch() ([]packetio.Datagram, error) {
+	d, err := s.Socket.ReadBatch()
+	return d, cmp.Or(s.site.failing, err)
+}
 
 func (s translated) WriteBatch(d []packetio.Datagram) (int, error) {
 	s.site.sent()
@@ -330,6 +337,37 @@ func TestSilence(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		w.wantUp("w", false, "no packet from 198.51.100.1 has arrived")
 	})
+}
+
+// A device or an endpoint that fails takes its tunnels down, whatever SAs stand,
+// and the next Set makes them anew.
+func TestBreakDown(t *testing.T) {
+	pairOfSites(t, func(w, e *site) {
+		e.set(tunnelTo("e", east, west, false))
+		w.set(tunnelTo("w", west, east, true))
+		synctest.Wait()
+		for what, fail := range map[string]func(){
+			"device":   func() { w.devices["w"].Close() },
+			"endpoint": func() { w.failing = errors.New("failed") },
+		} {
+			both(t, w, e)
+			fail()
+			if what == "endpoint" {
+				carriesNot(w, e)
+			}
+			synctest.Wait()
+			w.wantUp("w", false, "this side can't carry packets")
+			w.failing = nil
+			w.set(tunnelTo("w", west, east, true))
+			time.Sleep(time.Second)
+		}
+		both(t, w, e)
+	})
+}
+
+// carriesNot sends a packet that will not arrive.
+func carriesNot(to, from *site) {
+	from.devices["e"].Put(packet.AppendUDP(nil, netip.AddrPortFrom(eastHost, 1), netip.AddrPortFrom(westHost, 2), 0, nil))
 }
 
 // The keys of an SA are in the hot path alone.

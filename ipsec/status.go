@@ -43,6 +43,8 @@ type tracker struct {
 	proposal    ike.IKEProposal
 	path        ike.Path
 
+	broken error // why packets can't be carried, whatever SAs stand
+
 	// failure is the last reason why there is no SA; an SA clears it.
 	failure    string
 	connecting bool
@@ -93,11 +95,21 @@ func (t *tracker) observe(now time.Time, event ike.Event) bool {
 			t.failure = e.Reason
 		}
 	}
-	if up := t.active != 0; up != t.up {
+	return t.settle(now)
+}
+
+// settle brings up up to date and reports whether it has changed.
+func (t *tracker) settle(now time.Time) bool {
+	if up := t.active != 0 && t.broken == nil; up != t.up {
 		t.up, t.since = up, now
 		return true
 	}
 	return false
+}
+
+func (t *tracker) breakDown(now time.Time, err error) {
+	t.broken = err
+	t.settle(now)
 }
 
 // message is the status in one sentence.
@@ -106,6 +118,8 @@ func (t *tracker) message(seen arrival) string {
 		return t.describe()
 	}
 	switch {
+	case t.broken != nil:
+		return fmt.Sprintf("this side can't carry packets: %v", t.broken)
 	case t.failure != "":
 		return t.failure
 	case t.connecting:
