@@ -38,9 +38,9 @@ type Peer struct {
 	ESPProposals []ESPProposal
 
 	// IKEOffers and ESPOffers, where not empty, are what we propose when we
-	// begin, instead of all that we accept. AWS accepts nearly everything but
-	// proposes AES-128, SHA-1, group 2. They should be among what we accept: a
-	// rekey proposes that.
+	// begin, instead of all that we accept, since a first message with all of
+	// it would be long. They should be among what we accept: a rekey proposes
+	// that.
 	IKEOffers []IKEProposal
 	ESPOffers []ESPProposal
 
