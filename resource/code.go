@@ -20,7 +20,7 @@ const (
 
 // InvalidValue says that a parameter's value is not acceptable, and why.
 func InvalidValue(parameter, value, reason string) *Error {
-	return Errorf(CodeInvalidParameterValue, "Value (%s) for parameter %s is invalid. %s", clip(value), parameter, reason)
+	return Errorf(CodeInvalidParameterValue, "Value (%s) for parameter %s is invalid. %s", Clip(value), parameter, reason)
 }
 
 // Missing says that a required parameter was not given.
@@ -33,9 +33,9 @@ func Unsupported(what string) *Error {
 	return Errorf(CodeUnsupportedOperation, "%s is not supported here", what)
 }
 
-// clip bounds what a message repeats of a caller's input.
-func clip(s string) string {
-	const most = 256
+// Clip bounds what a message repeats of a caller's input.
+func Clip(s string) string {
+	const most = 128
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"
 	}

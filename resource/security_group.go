@@ -120,7 +120,7 @@ func ParseProtocol(s string) (string, error) {
 	}
 	number, err := strconv.ParseUint(s, 10, 8)
 	if err != nil {
-		return "", Errorf(CodeInvalidParameterValue, "Invalid value '%s' for IP protocol. Unknown protocol. Give tcp, udp, icmp, icmpv6, a number from 0 to 255, or -1 for all", clip(s))
+		return "", Errorf(CodeInvalidParameterValue, "Invalid value '%s' for IP protocol. Unknown protocol. Give tcp, udp, icmp, icmpv6, a number from 0 to 255, or -1 for all", Clip(s))
 	}
 	switch number {
 	case 1:
@@ -184,7 +184,7 @@ func parseICMP(kind, code *int32) (int32, int32, error) {
 func ParseRuleRange(value string, ipv6 bool) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(value)
 	if err != nil || p.Addr().Is6() != ipv6 || p.Addr().Is4In6() {
-		return netip.Prefix{}, Errorf(CodeInvalidParameterValue, "CIDR block %s is malformed", clip(value))
+		return netip.Prefix{}, Errorf(CodeInvalidParameterValue, "CIDR block %s is malformed", Clip(value))
 	}
 	return p.Masked(), nil
 }

@@ -48,19 +48,19 @@ func (f fields[T]) compile(action string, filters []model.Filter) (selection[T],
 			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "A filter needs a name")
 		}
 		if len(filter.Values) == 0 {
-			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "The filter '%s' needs at least one value", clip(name))
+			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "The filter '%s' needs at least one value", resource.Clip(name))
 		}
 		if total += len(filter.Values); total > filterValuesMax {
 			return nil, resource.Errorf(resource.CodeFilterLimitExceeded, "The request has more than %d filter values", filterValuesMax)
 		}
 		values, known := f.lookup(model.Actions[action].Filters, name)
 		if !known {
-			return nil, resource.Errorf(resource.CodeInvalidFilter, "The filter '%s' is invalid", clip(name))
+			return nil, resource.Errorf(resource.CodeInvalidFilter, "The filter '%s' is invalid", resource.Clip(name))
 		}
 		c := criterion[T]{values: values}
 		for _, v := range filter.Values {
 			if utf8.RuneCountInString(v) > filterValueLengthMax {
-				return nil, resource.Errorf(resource.CodeFilterLimitExceeded, "A value of the filter '%s' has more than %d characters", clip(name), filterValueLengthMax)
+				return nil, resource.Errorf(resource.CodeFilterLimitExceeded, "A value of the filter '%s' has more than %d characters", resource.Clip(name), filterValueLengthMax)
 			}
 			c.patterns = append(c.patterns, parsePattern(v))
 		}

@@ -49,17 +49,17 @@ func (s *Service) readHost(v *resource.Instance, key string) error {
 	case v.Image == "":
 		return resource.Missing("ImageId")
 	case !wellFormed("ami", v.Image):
-		return resource.Errorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", clip(v.Image))
+		return resource.Errorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", resource.Clip(v.Image))
 	case v.Image != HostImage:
 		return noImage(v.Image)
 	case key != "":
-		return resource.Errorf("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", clip(key))
+		return resource.Errorf("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", resource.Clip(key))
 	}
 	if v.InstanceType == "" {
 		v.InstanceType = instanceTypeDefault
 	}
 	if !slices.Contains(instanceTypes, v.InstanceType) {
-		return resource.Errorf(resource.CodeInvalidParameterValue, "Invalid value '%s' for InstanceType. DescribeInstanceTypes lists those that there are", clip(v.InstanceType))
+		return resource.Errorf(resource.CodeInvalidParameterValue, "Invalid value '%s' for InstanceType. DescribeInstanceTypes lists those that there are", resource.Clip(v.InstanceType))
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ func (s *Service) DescribeImages(_ context.Context, c server.Caller, in *model.D
 	}
 	for _, id := range in.ImageIds {
 		if !wellFormed("ami", id) {
-			return nil, resource.Errorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", clip(id))
+			return nil, resource.Errorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", resource.Clip(id))
 		}
 		if id != HostImage {
 			return nil, noImage(id)
@@ -159,7 +159,7 @@ func (s *Service) DescribeInstanceTypes(_ context.Context, c server.Caller, in *
 	if len(in.InstanceTypes) > 0 {
 		for _, name := range in.InstanceTypes {
 			if !slices.Contains(instanceTypes, name) {
-				return nil, resource.Errorf("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", clip(name))
+				return nil, resource.Errorf("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", resource.Clip(name))
 			}
 		}
 		names = slices.Compact(slices.Sorted(slices.Values(in.InstanceTypes)))
@@ -270,7 +270,7 @@ func (s *Service) DescribeVolumes(_ context.Context, _ server.Caller, in *model.
 		return nil, err
 	}
 	if len(in.VolumeIds) > 0 {
-		return nil, resource.Errorf("InvalidVolume.NotFound", "The volume '%s' does not exist.", clip(in.VolumeIds[0]))
+		return nil, resource.Errorf("InvalidVolume.NotFound", "The volume '%s' does not exist.", resource.Clip(in.VolumeIds[0]))
 	}
 	return &model.DescribeVolumesOutput{}, checkDryRun(in.DryRun)
 }

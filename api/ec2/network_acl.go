@@ -114,7 +114,7 @@ func (s *Service) DescribeNetworkAcls(_ context.Context, c server.Caller, in *mo
 	all := networkACLs(r)
 	for _, id := range in.NetworkAclIds {
 		if !wellFormed("acl", id) {
-			return nil, resource.Errorf("InvalidNetworkAclId.Malformed", "Invalid id: %q (expecting \"acl-...\")", clip(id))
+			return nil, resource.Errorf("InvalidNetworkAclId.Malformed", "Invalid id: %q (expecting \"acl-...\")", resource.Clip(id))
 		}
 		if !slices.ContainsFunc(all, func(v networkACL) bool { return v.id == id }) {
 			return nil, resource.Errorf("InvalidNetworkAclID.NotFound", "The networkAcl ID '%s' does not exist", id)

@@ -53,7 +53,7 @@ var (
 // checkID refuses what cannot be an id of the noun.
 func (n *noun[T]) checkID(id string) error {
 	if !wellFormed(n.prefix, id) {
-		return resource.Errorf(n.malformed, "Invalid id: %q (expecting \"%s-...\")", clip(id), n.prefix)
+		return resource.Errorf(n.malformed, "Invalid id: %q (expecting \"%s-...\")", resource.Clip(id), n.prefix)
 	}
 	return nil
 }
@@ -142,13 +142,4 @@ func (n *noun[T]) selected(r reader, ids []string) (iter.Seq[T], error) {
 		found = append(found, v)
 	}
 	return slices.Values(found), nil
-}
-
-// clip bounds what a message repeats of a caller's input.
-func clip(s string) string {
-	const most = 128
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
 }

@@ -36,7 +36,7 @@ func (s *Service) DescribeRegions(_ context.Context, c server.Caller, in *model.
 	}
 	for _, name := range in.RegionNames {
 		if s.zones(name) == nil {
-			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "Invalid region name: '%s'", clip(name))
+			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "Invalid region name: '%s'", resource.Clip(name))
 		}
 	}
 	if err := checkDryRun(in.DryRun); err != nil {
@@ -77,12 +77,12 @@ func (s *Service) DescribeAvailabilityZones(_ context.Context, c server.Caller, 
 	}
 	for _, name := range in.ZoneNames {
 		if !slices.ContainsFunc(zones, func(v zone) bool { return v.name == name }) {
-			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "Invalid availability zone: [%s]", clip(name))
+			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "Invalid availability zone: [%s]", resource.Clip(name))
 		}
 	}
 	for _, id := range in.ZoneIds {
 		if !slices.ContainsFunc(zones, func(v zone) bool { return v.id == id }) {
-			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "Invalid availability zone-id: [%s]", clip(id))
+			return nil, resource.Errorf(resource.CodeInvalidParameterValue, "Invalid availability zone-id: [%s]", resource.Clip(id))
 		}
 	}
 	if err := checkDryRun(in.DryRun); err != nil {

@@ -80,7 +80,7 @@ func resolveRoute(r reader, table *resource.RouteTable, destination netip.Prefix
 		return route, err
 	default:
 		foreign := foreignTargets[member]
-		return route, resource.Errorf(foreign.notFound, "The %s '%s' does not exist", foreign.noun, clip(id))
+		return route, resource.Errorf(foreign.notFound, "The %s '%s' does not exist", foreign.noun, resource.Clip(id))
 	}
 }
 
@@ -96,7 +96,7 @@ func checkGateway(r reader, table *resource.RouteTable, id string) error {
 	}
 	vgw, ok := vpnGateways.table.Get(r.Reader, r.scope, id)
 	if !ok || vgw.Deleted != nil {
-		return resource.Errorf("InvalidGatewayID.NotFound", "The gateway ID '%s' does not exist", clip(id))
+		return resource.Errorf("InvalidGatewayID.NotFound", "The gateway ID '%s' does not exist", resource.Clip(id))
 	}
 	if routes.AttachedVPC(vgw) != table.VPC {
 		return differentNetworks(table, "network gateway "+id)
@@ -125,7 +125,7 @@ func routeDestination(ipv4, ipv6, prefixList *string) (netip.Prefix, error) {
 	case val(ipv6) != "":
 		return netip.Prefix{}, resource.Unsupported("The parameter DestinationIpv6CidrBlock")
 	case val(prefixList) != "":
-		return netip.Prefix{}, resource.Errorf("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", clip(*prefixList))
+		return netip.Prefix{}, resource.Errorf("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", resource.Clip(*prefixList))
 	case val(ipv4) == "":
 		return netip.Prefix{}, resource.Missing("DestinationCidrBlock")
 	}

@@ -241,7 +241,7 @@ func associationByID(r reader, id string) (table resource.RouteTable, at int, er
 			return v, at, nil
 		}
 	}
-	return table, 0, resource.Errorf("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", clip(id))
+	return table, 0, resource.Errorf("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", resource.Clip(id))
 }
 
 // DisassociateRouteTable lets a subnet use the main route table again.

@@ -84,7 +84,7 @@ func ruleByID(g *resource.SecurityGroup, id string) int {
 
 func noRuleID(id string) error {
 	if !wellFormed(rulePrefix, id) {
-		return resource.Errorf("InvalidSecurityGroupRuleId.Malformed", "Invalid id: %q (expecting \"sgr-...\")", clip(id))
+		return resource.Errorf("InvalidSecurityGroupRuleId.Malformed", "Invalid id: %q (expecting \"sgr-...\")", resource.Clip(id))
 	}
 	return resource.Errorf(codeRuleIDNotFound, "The security group rule ID '%s' does not exist", id)
 }
@@ -195,7 +195,7 @@ func readPermission(p *model.IpPermission, egress bool) ([]resource.SecurityGrou
 }
 
 func noPrefixList(id string) error {
-	return resource.Errorf("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", clip(id))
+	return resource.Errorf("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", resource.Clip(id))
 }
 
 // checkPeer refuses a rule whose peer is a group that the rule's group can't

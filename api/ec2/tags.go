@@ -107,7 +107,7 @@ func (s *Service) retag(ctx context.Context, c server.Caller, dryRun *bool, ids 
 		for _, id := range ids {
 			at := slices.IndexFunc(taggables, func(t taggable) bool { return t.owns(id) })
 			if at < 0 {
-				return resource.Errorf("InvalidID", "The ID '%s' is not valid", clip(id))
+				return resource.Errorf("InvalidID", "The ID '%s' is not valid", resource.Clip(id))
 			}
 			if err := taggables[at].retag(w, id, change); err != nil {
 				return err

@@ -54,7 +54,7 @@ type member struct {
 func refuseUnbuilt(members ...member) error {
 	for _, m := range members {
 		if m.asked {
-			return resource.Unsupported("The parameter " + clip(m.name)) // some names end in what was given
+			return resource.Unsupported("The parameter " + resource.Clip(m.name)) // some names end in what was given
 		}
 	}
 	return nil

@@ -318,7 +318,7 @@ func (s *Service) DisassociateVpcCidrBlock(ctx context.Context, c server.Caller,
 			out = model.DisassociateVpcCidrBlockOutput{VpcId: &v.ID, CidrBlockAssociation: cidrAssociationAnswer(&association)}
 			return nil
 		}
-		return resource.Errorf("InvalidVpcCidrBlockAssociationID.NotFound", "The vpc CIDR block association ID '%s' does not exist", clip(id))
+		return resource.Errorf("InvalidVpcCidrBlockAssociationID.NotFound", "The vpc CIDR block association ID '%s' does not exist", resource.Clip(id))
 	})
 	return &out, err
 }
