@@ -17,8 +17,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Addresses of the demonstration: documentation ranges outside, private inside.
@@ -87,49 +85,55 @@ func Run(ctx context.Context, o Options) (err error) {
 }
 
 // join makes the VPC, the gateways and the connection, and starts the device.
-// Calls that do not need each other's answers run side by side: most of their
-// time is the AWS CLI's own start.
+// Each call begins as soon as it has what it needs: most of its time is the AWS
+// CLI's own start, so processors are what is short. The longest way, by the
+// connection to the device, goes before the others.
 func (s *stage) join(ctx context.Context) error {
 	s.clock = time.Now()
-	var vpc, subnet, group, table, customer, gateway, connection string
-	if err := together(ctx,
-		s.call(&vpc, "Vpc.VpcId", "create-vpc", "--cidr-block", vpcCIDR),
-		s.call(&customer, "CustomerGateway.CustomerGatewayId", "create-customer-gateway", "--type", "ipsec.1", "--ip-address", customerAddress, "--bgp-asn", "65000"),
-		s.call(&gateway, "VpnGateway.VpnGatewayId", "create-vpn-gateway", "--type", "ipsec.1"),
-	); err != nil {
-		return err
-	}
-	if err := together(ctx,
-		func(ctx context.Context) error {
-			if err := s.call(&connection, "VpnConnection.VpnConnectionId", "create-vpn-connection", "--type", "ipsec.1",
-				"--customer-gateway-id", customer, "--vpn-gateway-id", gateway, "--options", "StaticRoutesOnly=true")(ctx); err != nil {
-				return err
-			}
-			s.connection = connection
-			return together(ctx,
-				s.call(nil, "", "create-vpn-connection-route", "--vpn-connection-id", connection, "--destination-cidr-block", siteCIDR),
-				s.call(nil, "", "attach-vpn-gateway", "--vpc-id", vpc, "--vpn-gateway-id", gateway),
-			)
-		},
-		s.call(&subnet, "Subnet.SubnetId", "create-subnet", "--vpc-id", vpc, "--cidr-block", subnetCIDR),
-		s.call(&group, "GroupId", "create-security-group", "--vpc-id", vpc, "--group-name", "from-site", "--description", "SSH, RDP, HTTP and ICMP from the site"),
-		s.call(&table, "RouteTables[0].RouteTableId", "describe-route-tables", "--filters", "Name=vpc-id,Values="+vpc, "Name=association.main,Values=true"),
-	); err != nil {
-		return err
-	}
-	if err := together(ctx,
-		s.call(&s.instance, "Instances[0].InstanceId", "run-instances", "--image-id", hostImage, "--instance-type", "t3.micro",
-			"--subnet-id", subnet, "--security-group-ids", group, "--private-ip-address", instanceAddress, "--user-data", "file://"+s.userData),
-		s.call(nil, "", "authorize-security-group-ingress", "--group-id", group, "--ip-permissions", siteRules()),
-		s.call(nil, "", "enable-vgw-route-propagation", "--route-table-id", table, "--gateway-id", gateway),
-		func(ctx context.Context) error {
-			if err := s.call(&s.sample, "VpnConnectionDeviceSampleConfiguration", "get-vpn-connection-device-sample-configuration",
-				"--vpn-connection-id", connection, "--vpn-connection-device-type-id", deviceTypes[s.device], "--internet-key-exchange-version", "ikev2")(ctx); err != nil {
-				return err
-			}
-			return s.startDevice(ctx)
-		},
-	); err != nil {
+	var vpc, subnet, group, table, customer, gateway string
+	f := newFlow(ctx)
+	customerMade := f.begin(s.call(&customer, "CustomerGateway.CustomerGatewayId", "create-customer-gateway", "--type", "ipsec.1",
+		"--ip-address", customerAddress, "--bgp-asn", "65000"))
+	gatewayMade := f.begin(s.call(&gateway, "VpnGateway.VpnGatewayId", "create-vpn-gateway", "--type", "ipsec.1"))
+	vpcMade := f.begin(s.call(&vpc, "Vpc.VpcId", "create-vpc", "--cidr-block", vpcCIDR))
+	connected := f.begin(func(ctx context.Context) error {
+		return s.call(&s.connection, "VpnConnection.VpnConnectionId", "create-vpn-connection", "--type", "ipsec.1",
+			"--customer-gateway-id", customer, "--vpn-gateway-id", gateway, "--options", "StaticRoutesOnly=true")(ctx)
+	}, customerMade, gatewayMade)
+	attached := f.begin(func(ctx context.Context) error {
+		return s.call(nil, "", "attach-vpn-gateway", "--vpc-id", vpc, "--vpn-gateway-id", gateway)(ctx)
+	}, vpcMade, gatewayMade)
+	f.begin(func(ctx context.Context) error { // the download names the ranges of the attached VPC
+		if err := s.call(&s.sample, "VpnConnectionDeviceSampleConfiguration", "get-vpn-connection-device-sample-configuration",
+			"--vpn-connection-id", s.connection, "--vpn-connection-device-type-id", deviceTypes[s.device], "--internet-key-exchange-version", "ikev2")(ctx); err != nil {
+			return err
+		}
+		return s.startDevice(ctx)
+	}, connected, attached)
+
+	subnetMade := f.aside(func(ctx context.Context) error {
+		return s.call(&subnet, "Subnet.SubnetId", "create-subnet", "--vpc-id", vpc, "--cidr-block", subnetCIDR)(ctx)
+	}, vpcMade)
+	groupMade := f.aside(func(ctx context.Context) error {
+		return s.call(&group, "GroupId", "create-security-group", "--vpc-id", vpc, "--group-name", "from-site", "--description", "SSH, RDP, HTTP and ICMP from the site")(ctx)
+	}, vpcMade)
+	tableFound := f.aside(func(ctx context.Context) error {
+		return s.call(&table, "RouteTables[0].RouteTableId", "describe-route-tables", "--filters", "Name=vpc-id,Values="+vpc, "Name=association.main,Values=true")(ctx)
+	}, vpcMade)
+	f.aside(func(ctx context.Context) error {
+		return s.call(&s.instance, "Instances[0].InstanceId", "run-instances", "--image-id", hostImage, "--instance-type", "t3.micro",
+			"--subnet-id", subnet, "--security-group-ids", group, "--private-ip-address", instanceAddress, "--user-data", "file://"+s.userData)(ctx)
+	}, subnetMade, groupMade)
+	f.aside(func(ctx context.Context) error {
+		return s.call(nil, "", "authorize-security-group-ingress", "--group-id", group, "--ip-permissions", siteRules())(ctx)
+	}, groupMade)
+	f.aside(func(ctx context.Context) error {
+		return s.call(nil, "", "enable-vgw-route-propagation", "--route-table-id", table, "--gateway-id", gateway)(ctx)
+	}, tableFound, attached)
+	f.aside(func(ctx context.Context) error {
+		return s.call(nil, "", "create-vpn-connection-route", "--vpn-connection-id", s.connection, "--destination-cidr-block", siteCIDR)(ctx)
+	}, connected)
+	if err := f.wait(); err != nil {
 		return err
 	}
 	return s.firstPing(ctx)
@@ -145,23 +149,22 @@ func siteRules() string {
 	return "[" + strings.Join(rules, ",") + "]"
 }
 
-// together runs functions side by side; the first error ends all.
-func together(ctx context.Context, functions ...func(context.Context) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, f := range functions {
-		group.Go(func() error { return f(ctx) })
-	}
-	return group.Wait()
-}
-
 // firstPing waits for the first answer of the instance to the host at the site.
 func (s *stage) firstPing(ctx context.Context) error {
 	s.command("ip", "netns", "exec", s.site, "ping", "-c", "1", instanceAddress)
-	waiting, cancel := context.WithTimeout(ctx, 45*time.Second)
+	if err := s.awaitPing(ctx, 45*time.Second); err != nil {
+		return err
+	}
+	s.say("  The instance answers %.1f s after the first call to the API.", time.Since(s.clock).Seconds())
+	return nil
+}
+
+// awaitPing waits until the instance answers the host at the site.
+func (s *stage) awaitPing(ctx context.Context, most time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	for waiting.Err() == nil {
 		if s.quiet(waiting, "ip", "netns", "exec", s.site, "ping", "-n", "-c", "1", "-W", "0.2", instanceAddress) == nil {
-			s.say("  The instance answers %.1f s after the first call to the API.", time.Since(s.clock).Seconds())
 			return nil
 		}
 		select {
@@ -172,7 +175,7 @@ func (s *stage) firstPing(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return errors.New("the instance did not answer within 45 s")
+	return fmt.Errorf("the instance did not answer within %v", most)
 }
 
 // showTunnels shows the telemetry once both tunnels are up.
@@ -227,6 +230,9 @@ func (s *stage) failOver(ctx context.Context) error {
 		return err
 	}
 	if err := s.waitForTunnel(ctx, 1, "DOWN", 60*time.Second); err != nil {
+		return err
+	}
+	if err := s.awaitPing(ctx, 20*time.Second); err != nil { // the device notices in its own time
 		return err
 	}
 	if err := s.show(ctx, "ip", "netns", "exec", s.site, "ping", "-n", "-c", "3", "-i", "0.2", instanceAddress); err != nil {

@@ -201,7 +201,8 @@ func (s *stage) takeTunnel1Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rules := "table inet cut { chain pass { type filter hook output priority 0; ip daddr " + strings.TrimSpace(address) + " drop; }; }"
+	rules := fmt.Sprintf("table inet cut { chain out { type filter hook output priority 0; ip daddr %[1]s drop; }; "+
+		"chain in { type filter hook input priority 0; ip saddr %[1]s drop; }; }", strings.TrimSpace(address))
 	return s.show(ctx, "ip", "netns", "exec", s.customer, "nft", rules)
 }
 
@@ -272,7 +273,14 @@ func (s *stage) output(ctx context.Context, argv ...string) (string, error) {
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	err := cmd.Start()
+	if err == nil {
+		if isAside(ctx) {
+			_ = unix.Setpriority(unix.PRIO_PROCESS, cmd.Process.Pid, niceAside) // or else it is a little in the way
+		}
+		err = cmd.Wait()
+	}
+	if err != nil {
 		said := strings.TrimSpace(cmp.Or(stderr.String(), stdout.String()))
 		return stdout.String(), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, said)
 	}
