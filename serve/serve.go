@@ -66,6 +66,10 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err
 	}
 	defer unlock()
+	// What a killed process left would lead clients to an address of nobody.
+	if err := os.Remove(filepath.Join(cfg.DataDir, endpointFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the last address of the API: %w", err)
+	}
 
 	opening, cancel := context.WithTimeout(ctx, storeOpenMax)
 	records, err := openStore(opening, cfg, log)
