@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,7 +49,8 @@ type stage struct {
 	endpoint         string // of the API
 
 	instance, connection, sample string
-	clock                        time.Time // of the first call
+
+	cliCalls, cliTime atomic.Int64 // the AWS CLI's runs, and what they took of the processors in ns
 
 	server    *exec.Cmd
 	appliance *exec.Cmd
@@ -279,12 +281,31 @@ func (s *stage) output(ctx context.Context, argv ...string) (string, error) {
 			_ = unix.Setpriority(unix.PRIO_PROCESS, cmd.Process.Pid, niceAside) // or else it is a little in the way
 		}
 		err = cmd.Wait()
+		if argv[0] == s.awsProgram {
+			s.cliCalls.Add(1)
+			s.cliTime.Add(int64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()))
+		}
 	}
 	if err != nil {
 		said := strings.TrimSpace(cmp.Or(stderr.String(), stdout.String()))
 		return stdout.String(), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, said)
 	}
 	return stdout.String(), nil
+}
+
+var requestLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg="api request"`)
+
+// firstCall is when the API got its first call, by the server's log.
+func (s *stage) firstCall() (time.Time, error) {
+	log, err := os.ReadFile(filepath.Join(s.dir, "serve.log"))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the server's log: %w", err)
+	}
+	m := requestLine.FindSubmatch(log)
+	if m == nil {
+		return time.Time{}, errors.New("the server's log has no call")
+	}
+	return time.Parse(time.RFC3339Nano, string(m[1]))
 }
 
 // start runs a program until the stage is closed; what it says goes to a log.
@@ -364,7 +385,7 @@ type pinger struct {
 }
 
 func (s *stage) startPing(_ context.Context, interval time.Duration) (*pinger, error) {
-	argv := []string{"ip", "netns", "exec", s.site, "ping", "-n", "-q", "-i", fmt.Sprintf("%.3f", interval.Seconds()), instanceAddress}
+	argv := []string{"ip", "netns", "exec", s.site, "ping", "-n", "-i", fmt.Sprintf("%.3f", interval.Seconds()), instanceAddress}
 	s.command(append(argv, "&")...)
 	p := &pinger{cmd: exec.Command(argv[0], argv[1:]...)}
 	p.cmd.Stdout = &p.out
@@ -389,6 +410,10 @@ func (p *pinger) stop() (sent, received int, err error) {
 		}
 		p.sent, _ = strconv.Atoi(m[1])
 		p.arrived, _ = strconv.Atoi(m[2])
+		// The last one may have been on its way when the ping was ended.
+		if !strings.Contains(p.out.String(), fmt.Sprintf("icmp_seq=%d ", p.sent)) {
+			p.sent--
+		}
 	})
 	return p.sent, p.arrived, p.err
 }
