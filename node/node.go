@@ -43,6 +43,11 @@ const (
 	// side: each takes a handful of processes and mounts.
 	instancesAtOnce = 8
 
+	// settleTime is how long a tunnel stands before routes come back to it from
+	// another that carries their packets: its peer may not have the SA yet
+	// that it has just agreed to, and would drop them.
+	settleTime = 200 * time.Millisecond
+
 	// endingMax is how long instances that end keep their network and are waited
 	// for. Those that take longer end while everything else goes on.
 	endingMax = 300 * time.Millisecond
@@ -191,6 +196,7 @@ func (n *Node) observe(ctx context.Context) error {
 	tick := time.NewTicker(observeInterval)
 	defer tick.Stop()
 	var told *nodespec.Observed
+	var settled <-chan time.Time // nil: no tunnel is waited for
 	for {
 		select {
 		case <-ctx.Done():
@@ -198,8 +204,12 @@ func (n *Node) observe(ctx context.Context) error {
 		case <-n.host.Changed():
 		case <-n.look:
 		case <-tick.C:
+		case <-settled:
 		}
-		n.followTunnels(ctx)
+		settled = nil
+		if wait := n.followTunnels(ctx); wait > 0 {
+			settled = time.After(wait)
+		}
 		told = n.report(ctx, told)
 	}
 }
@@ -276,14 +286,47 @@ func (n *Node) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
 	return device, nil
 }
 
-// followTunnels lets routes follow the tunnels that came up or went down.
-func (n *Node) followTunnels(ctx context.Context) {
-	for _, s := range n.host.Status() {
+// followTunnels lets routes follow the tunnels that came up or went down, and
+// returns how long to wait until one has settled; 0 if none has to.
+func (n *Node) followTunnels(ctx context.Context) (wait time.Duration) {
+	n.mu.Lock()
+	applied := n.applied
+	n.mu.Unlock()
+	statuses := n.host.Status()
+	for _, s := range statuses {
+		if rest := settleTime - time.Since(s.Since); s.Up && rest > 0 && carriedByAnother(applied, statuses, string(s.ID)) {
+			wait = max(wait, rest)
+			continue
+		}
 		err := n.fabric.SetTunnelUp(ctx, string(s.ID), s.Up)
 		if err != nil && !errors.Is(err, netfabric.ErrNoTunnel) && ctx.Err() == nil { // it may have ended meanwhile
 			n.log.Error("move routes with a tunnel", "tunnel", string(s.ID), "up", s.Up, "err", err) // the next look tries again
 		}
 	}
+	return wait
+}
+
+// carriedByAnother reports whether some route over the tunnel id leads over
+// another tunnel now, one that stands longer.
+func carriedByAnother(d *nodespec.Desired, statuses []ipsec.Status, id string) bool {
+	if d == nil {
+		return false
+	}
+	standing := map[string]bool{}
+	for _, s := range statuses {
+		standing[string(s.ID)] = s.Up && time.Since(s.Since) >= settleTime
+	}
+	for _, network := range d.Networks {
+		for _, table := range network.Tables {
+			for _, route := range table.Routes {
+				ours := slices.Contains(route.Targets, nodespec.Target{Kind: nodespec.ToTunnel, ID: id})
+				if ours && slices.ContainsFunc(route.Targets, func(t nodespec.Target) bool { return t.ID != id && standing[t.ID] }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // endInstances ends the instances that are not in keep. It waits for them a

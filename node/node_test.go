@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"causeway.dev/instance"
+	"causeway.dev/ipsec"
 	"causeway.dev/netfabric"
 	"causeway.dev/netfabric/netns"
 	"causeway.dev/nodespec"
@@ -349,4 +350,33 @@ func TestLostTUNComesBack(t *testing.T) {
 	l.eventually("the TUN is back, with its address", func() bool {
 		return strings.Contains(l.output(l.namespace("vgw-1"), "ip", "-o", "address", "show", "dev", tun), "169.254.10.1/30")
 	})
+}
+
+// A tunnel that comes back takes its routes from the other one only when it has
+// settled; the first one up takes them at once.
+func TestCarriedByAnother(t *testing.T) {
+	target := func(id string) nodespec.Target { return nodespec.Target{Kind: nodespec.ToTunnel, ID: id} }
+	desired := &nodespec.Desired{Networks: []nodespec.Network{{Tables: []nodespec.RouteTable{{Routes: []nodespec.Route{
+		{Targets: []nodespec.Target{target("a/1"), target("a/2")}},
+		{Targets: []nodespec.Target{target("b/1"), target("b/2")}},
+	}}}}}}
+	now := time.Now()
+	old, fresh := now.Add(-time.Hour), now
+	for name, c := range map[string]struct {
+		second ipsec.Status // tunnel a/2; a/1 has just come up
+		want   bool
+	}{
+		"carries":                   {ipsec.Status{ID: "a/2", Up: true, Since: old}, true},
+		"is down":                   {ipsec.Status{ID: "a/2", Up: false, Since: old}, false},
+		"is as new":                 {ipsec.Status{ID: "a/2", Up: true, Since: fresh}, false},
+		"is not of the same routes": {ipsec.Status{ID: "b/1", Up: true, Since: old}, false},
+	} {
+		statuses := []ipsec.Status{{ID: "a/1", Up: true, Since: fresh}, c.second}
+		if got := carriedByAnother(desired, statuses, "a/1"); got != c.want {
+			t.Errorf("the other %s: %v, want %v", name, got, c.want)
+		}
+	}
+	if carriedByAnother(nil, nil, "a/1") {
+		t.Error("carried by another before anything was applied")
+	}
 }
