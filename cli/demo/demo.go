@@ -86,54 +86,44 @@ func Run(ctx context.Context, o Options) (err error) {
 }
 
 // join makes the VPC, the gateways and the connection, and starts the device.
-// Each call begins as soon as it has what it needs: most of its time is the AWS
-// CLI's own start, so processors are what is short. The longest way, by the
-// connection to the device, goes before the others.
 func (s *stage) join(ctx context.Context) error {
-	var vpc, subnet, group, table, customer, gateway string
-	f := newFlow(ctx)
-	customerMade := f.begin(s.call(&customer, "CustomerGateway.CustomerGatewayId", "create-customer-gateway", "--type", "ipsec.1",
-		"--ip-address", customerAddress, "--bgp-asn", "65000"))
-	gatewayMade := f.begin(s.call(&gateway, "VpnGateway.VpnGatewayId", "create-vpn-gateway", "--type", "ipsec.1"))
-	vpcMade := f.begin(s.call(&vpc, "Vpc.VpcId", "create-vpc", "--cidr-block", vpcCIDR))
-	connected := f.begin(func(ctx context.Context) error {
-		return s.call(&s.connection, "VpnConnection.VpnConnectionId", "create-vpn-connection", "--type", "ipsec.1",
-			"--customer-gateway-id", customer, "--vpn-gateway-id", gateway, "--options", "StaticRoutesOnly=true")(ctx)
-	}, customerMade, gatewayMade)
-	attached := f.begin(func(ctx context.Context) error {
-		return s.call(nil, "", "attach-vpn-gateway", "--vpc-id", vpc, "--vpn-gateway-id", gateway)(ctx)
-	}, vpcMade, gatewayMade)
-	f.begin(func(ctx context.Context) error { // the download names the ranges of the attached VPC
-		if err := s.call(&s.sample, "VpnConnectionDeviceSampleConfiguration", "get-vpn-connection-device-sample-configuration",
-			"--vpn-connection-id", s.connection, "--vpn-connection-device-type-id", deviceTypes[s.device], "--internet-key-exchange-version", "ikev2")(ctx); err != nil {
-			return err
-		}
-		return s.startDevice(ctx)
-	}, connected, attached)
+	s.say("  The commands start together; one that needs another's answer reads it from a file: file://NAME.")
+	list := `["%s"]`
+	customer := &call{action: "create-customer-gateway", query: "CustomerGateway.CustomerGatewayId",
+		arguments: []any{"--type", "ipsec.1", "--ip-address", customerAddress, "--bgp-asn", "65000"}}
+	gateway := &call{action: "create-vpn-gateway", query: "VpnGateway.VpnGatewayId", arguments: []any{"--type", "ipsec.1"}}
+	vpc := &call{action: "create-vpc", query: "Vpc.VpcId", arguments: []any{"--cidr-block", vpcCIDR}}
+	connection := &call{action: "create-vpn-connection", query: "VpnConnection.VpnConnectionId",
+		arguments: []any{"--customer-gateway-id", ref{of: customer}, "--vpn-gateway-id", ref{of: gateway}, "--type", "ipsec.1", "--options", "StaticRoutesOnly=true"},
+		then: func(_ context.Context, id string) error {
+			s.connection = id
+			return nil
+		}}
+	attached := &call{action: "attach-vpn-gateway", arguments: []any{"--vpc-id", ref{of: vpc}, "--vpn-gateway-id", ref{of: gateway}}}
+	download := &call{action: "get-vpn-connection-device-sample-configuration", query: "VpnConnectionDeviceSampleConfiguration",
+		arguments: []any{"--vpn-connection-id", ref{of: connection}, "--vpn-connection-device-type-id", deviceTypes[s.device], "--internet-key-exchange-version", "ikev2"},
+		needs:     []*call{attached}, // the download names the ranges of the attached VPC
+		then:      s.startDevice}
 
-	subnetMade := f.aside(func(ctx context.Context) error {
-		return s.call(&subnet, "Subnet.SubnetId", "create-subnet", "--vpc-id", vpc, "--cidr-block", subnetCIDR)(ctx)
-	}, vpcMade)
-	groupMade := f.aside(func(ctx context.Context) error {
-		return s.call(&group, "GroupId", "create-security-group", "--vpc-id", vpc, "--group-name", "from-site", "--description", "SSH, RDP, HTTP and ICMP from the site")(ctx)
-	}, vpcMade)
-	tableFound := f.aside(func(ctx context.Context) error {
-		return s.call(&table, "RouteTables[0].RouteTableId", "describe-route-tables", "--filters", "Name=vpc-id,Values="+vpc, "Name=association.main,Values=true")(ctx)
-	}, vpcMade)
-	f.aside(func(ctx context.Context) error {
-		return s.call(&s.instance, "Instances[0].InstanceId", "run-instances", "--image-id", hostImage, "--instance-type", "t3.micro",
-			"--subnet-id", subnet, "--security-group-ids", group, "--private-ip-address", instanceAddress, "--user-data", "file://"+s.userData)(ctx)
-	}, subnetMade, groupMade)
-	f.aside(func(ctx context.Context) error {
-		return s.call(nil, "", "authorize-security-group-ingress", "--group-id", group, "--ip-permissions", siteRules())(ctx)
-	}, groupMade)
-	f.aside(func(ctx context.Context) error {
-		return s.call(nil, "", "enable-vgw-route-propagation", "--route-table-id", table, "--gateway-id", gateway)(ctx)
-	}, tableFound, attached)
-	f.aside(func(ctx context.Context) error {
-		return s.call(nil, "", "create-vpn-connection-route", "--vpn-connection-id", s.connection, "--destination-cidr-block", siteCIDR)(ctx)
-	}, connected)
-	if err := f.wait(); err != nil {
+	// The way by the connection to the device is the longest: all else steps aside.
+	subnet := &call{action: "create-subnet", query: "Subnet.SubnetId", aside: true, arguments: []any{"--vpc-id", ref{of: vpc}, "--cidr-block", subnetCIDR}}
+	group := &call{action: "create-security-group", query: "GroupId", aside: true,
+		arguments: []any{"--vpc-id", ref{of: vpc}, "--group-name", "from-site", "--description", "SSH, RDP, HTTP and ICMP from the site"}}
+	table := &call{action: "describe-route-tables", query: "RouteTables[0].RouteTableId", aside: true,
+		arguments: []any{"--filters", ref{of: vpc, format: `[{"Name":"vpc-id","Values":["%s"]},{"Name":"association.main","Values":["true"]}]`}}}
+	instance := &call{action: "run-instances", query: "Instances[0].InstanceId", aside: true,
+		arguments: []any{"--subnet-id", ref{of: subnet}, "--security-group-ids", ref{of: group, format: list}, "--image-id", hostImage, "--instance-type", "t3.micro",
+			"--private-ip-address", instanceAddress, "--user-data", "file://" + s.userData},
+		then: func(_ context.Context, id string) error {
+			s.instance = id
+			return nil
+		}}
+	err := s.callAll(ctx, connection, attached, download, subnet, group, table, instance,
+		&call{action: "authorize-security-group-ingress", aside: true, arguments: []any{"--group-id", ref{of: group}, "--ip-permissions", siteRules()}},
+		&call{action: "enable-vgw-route-propagation", aside: true, arguments: []any{"--route-table-id", ref{of: table}, "--gateway-id", ref{of: gateway}}, needs: []*call{attached}},
+		&call{action: "create-vpn-connection-route", aside: true, arguments: []any{"--vpn-connection-id", ref{of: connection}, "--destination-cidr-block", siteCIDR}},
+		customer, gateway, vpc)
+	if err != nil {
 		return err
 	}
 	return s.firstPing(ctx)

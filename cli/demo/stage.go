@@ -48,7 +48,7 @@ type stage struct {
 	config, userData string // files
 	endpoint         string // of the API
 
-	instance, connection, sample string
+	instance, connection string
 
 	cliCalls, cliTime atomic.Int64 // the AWS CLI's runs, and what they took of the processors in ns
 
@@ -177,8 +177,8 @@ outside:
 // downloaded is the file that the sample configuration is saved in, untouched.
 func (s *stage) downloaded() string { return filepath.Join(s.dir, s.device+".download") }
 
-func (s *stage) startDevice(ctx context.Context) error {
-	if err := os.WriteFile(s.downloaded(), []byte(s.sample), 0o600); err != nil {
+func (s *stage) startDevice(ctx context.Context, sample string) error {
+	if err := os.WriteFile(s.downloaded(), []byte(sample), 0o600); err != nil {
 		return fmt.Errorf("save the downloaded configuration: %w", err)
 	}
 	if s.device == "causeway" {
@@ -213,22 +213,6 @@ func (s *stage) bringTunnel1Back(ctx context.Context) error {
 		return s.show(ctx, "ip", "netns", "exec", s.customer, "bash", s.downloaded(), "up", "1")
 	}
 	return s.show(ctx, "ip", "netns", "exec", s.customer, "nft", "delete table inet cut")
-}
-
-// call returns a function that calls the API through the AWS CLI and stores what
-// query finds in the answer.
-func (s *stage) call(into *string, query, action string, arguments ...string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		argv := append([]string{action}, arguments...)
-		if query != "" {
-			argv = append(argv, "--query", query, "--output", "text")
-		}
-		out, err := s.aws(ctx, argv...)
-		if into != nil {
-			*into = strings.TrimSuffix(out, "\n")
-		}
-		return err
-	}
 }
 
 // aws prints and runs `aws ec2 …`.
@@ -271,6 +255,7 @@ func (s *stage) output(ctx context.Context, argv ...string) (string, error) {
 	cmd.Env = append(os.Environ(),
 		"AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+accessSecret, "AWS_DEFAULT_REGION="+region,
 		"AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+	cmd.Dir = s.dir // where file://NAME is
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer
