@@ -26,18 +26,19 @@ build: ## bin/causeway
 demo: setup build ## the main job on this machine; ONCE=1 ends by itself
 	bin/causeway demo $(if $(ONCE),--once)
 
-check: lint ## fast: lint, generated code, unit tests, simulations, golden texts
-	@$(MAKE) --no-print-directory generate-check
+check: lint generate-check ## fast: lint, generated code, unit tests, simulations, golden texts
 	$(GO) test -short $(TESTFLAGS) ./...
 
-test: setup check build ## everything that CI runs
+test test-acceptance: export CAUSEWAY_TF_MIRROR ?= $(shell scripts/terraform-mirror)
+
+test: setup lint generate-check build ## everything that CI runs
 	$(GO) test -count=1 -timeout 10m $(TESTFLAGS) ./...
 	bin/causeway demo --once
 
 test-interop: setup ## real peers in network namespaces
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/interop/...
 
-test-acceptance: setup build ## real AWS clients
+test-acceptance: setup build ## real AWS clients; CAUSEWAY_TF_MIRROR=DIR lets Terraform find its provider
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/acceptance/...
 
 bench: ## what performance.md shows, each for BENCHTIME (default 200ms); the tunnel for ROUNDS (default 1)
