@@ -150,7 +150,7 @@ func (s *stage) firstPing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.say("  The instance answers %.1f s after the API got its first call; the %d runs of the AWS CLI took %.1f s of the %d processors.",
+	s.say("  The instance answers %.1f s after the API got its first call; the %d runs of the AWS CLI took %.1f s of the %d processors, most of it before that.",
 		answered.Sub(first).Seconds(), s.cliCalls.Load(), time.Duration(s.cliTime.Load()).Seconds(), runtime.NumCPU())
 	return nil
 }

@@ -44,7 +44,7 @@ func main() {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 	)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	k.BindTo(ctx, (*context.Context)(nil))
 	k.BindTo(os.Stdout, (*io.Writer)(nil))
@@ -192,6 +192,8 @@ Examples:
 }
 
 func (c demoCommand) Run(ctx context.Context, out io.Writer) error {
+	// Whoever reads along may leave, as `head` does: what was made is removed all the same.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	return demo.Run(ctx, demo.Options{Once: c.Once, Device: c.Device, Keep: c.Keep, Out: out})
 }
 
