@@ -10,16 +10,14 @@ package acceptance
 
 import (
 	"flag"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"causeway.dev/internal/netlab"
 )
 
-// program is causeway, built once; CAUSEWAY_PROGRAM names one to be tested as it
-// is.
-var program = os.Getenv("CAUSEWAY_PROGRAM")
+// program is causeway's executable.
+var program string
 
 // testsAtOnce is more than there may be processors: most of the time tests wait,
 // for timers of Terraform's and of dead peer detection above all.
@@ -30,23 +28,8 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", testsAtOnce); err != nil {
 		panic(err)
 	}
-	if program != "" || testing.Short() || os.Geteuid() != 0 { // or nothing runs it
-		os.Exit(m.Run())
-	}
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "causeway-acceptance-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "causeway")
-		build := exec.Command("go", "build", "-o", program, "causeway.dev/cmd/causeway")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build causeway: %v\n%s", err, out)
-			return 1
-		}
+	os.Exit(netlab.WithProgram(func(p string) int {
+		program = p
 		return m.Run()
-	}())
+	}))
 }

@@ -15,8 +15,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,18 +32,6 @@ var (
 	addressA = netip.MustParseAddr("10.1.0.2")
 	addressB = netip.MustParseAddr("10.2.0.2")
 )
-
-// buildProgram builds causeway as it is now and returns its file.
-func buildProgram(tb testing.TB, lab *netlab.Lab) string {
-	tb.Helper()
-	program := filepath.Join(lab.Dir(), "causeway")
-	build := exec.Command("go", "build", "-o", program, "causeway.dev/cmd/causeway")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		tb.Fatalf("build causeway: %v\n%s", err, out)
-	}
-	return program
-}
 
 // A kind is what is between the two gateways.
 type kind struct {

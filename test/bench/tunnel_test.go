@@ -96,7 +96,10 @@ type report struct {
 //	go test -run '^$' -bench Tunnel -benchtime 5x ./test/bench -args -results FILE
 func BenchmarkTunnel(b *testing.B) {
 	lab := netlab.New(b, "iperf3", "ethtool", "ping")
-	program := buildProgram(b, lab)
+	program, err := netlab.BuildProgram(lab.Dir())
+	if err != nil {
+		b.Fatal(err)
+	}
 	run := report{Started: time.Now().UTC().Truncate(time.Second), Commit: commit(), Machine: machine(), LoadAverage: [2]string{loadAverage()}}
 	var beds []*bed
 	for i, k := range kinds {

@@ -11,8 +11,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,31 +29,15 @@ const (
 	key         = "interop.key.0123456789"
 )
 
-// program is causeway, built once; CAUSEWAY_PROGRAM names one to be tested as it
-// is.
-var program = os.Getenv("CAUSEWAY_PROGRAM")
+// program is causeway's executable.
+var program string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if program != "" || testing.Short() {
-		os.Exit(m.Run())
-	}
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "causeway-interop-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "causeway")
-		build := exec.Command("go", "build", "-o", program, "causeway.dev/cmd/causeway")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build causeway: %v\n%s", err, out)
-			return 1
-		}
+	os.Exit(netlab.WithProgram(func(p string) int {
+		program = p
 		return m.Run()
-	}())
+	}))
 }
 
 // A scene is the topology above.
