@@ -347,6 +347,25 @@ func (h *Host) command(id ike.PeerID, c ike.Command) {
 // Command asks IKE for something that concerns one tunnel, such as a rekey.
 func (h *Host) Command(id ike.PeerID, c ike.Command) error { return h.daemon.Command(id, c) }
 
+// Drops counts packets that were ignored and that no tunnel can claim, by layer
+// ("ike", "endpoint") and reason.
+func (h *Host) Drops() map[[2]string]uint64 {
+	all := map[[2]string]uint64{}
+	for reason, n := range h.daemon.Drops() {
+		all[[2]string{"ike", string(reason)}] += n
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range h.endpoints {
+		for reason, n := range l.endpoint.Counters().Drops {
+			if n > 0 {
+				all[[2]string{"endpoint", tunnel.Drop(reason).String()}] += n
+			}
+		}
+	}
+	return all
+}
+
 // Status returns the state of all tunnels, by id.
 func (h *Host) Status() []Status {
 	all := make([]Status, 0, 8)

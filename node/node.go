@@ -6,11 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -78,6 +78,8 @@ type Node struct {
 	host   *ipsec.Host // set by Run
 	group  *run.Group  // set by Run
 
+	running atomic.Pointer[ipsec.Host] // host, for those who ask from outside
+
 	wake chan struct{} // something was Set
 	look chan struct{} // there may be something to report
 
@@ -143,6 +145,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return fmt.Errorf("start tunnels: %w", err)
 	}
 	n.host, n.group = host, run.New(ctx)
+	n.running.Store(host)
 	defer func() {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
@@ -458,10 +461,20 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 	return &o
 }
 
-// Console returns the end of an instance's console output.
-func (n *Node) Console(id string) ([]byte, error) { return n.cfg.Driver.Console(id) }
+// Tunnels is the state of all tunnels with what they have carried, by id; none
+// before Run has begun.
+func (n *Node) Tunnels() []ipsec.Status {
+	if host := n.running.Load(); host != nil {
+		return host.Status()
+	}
+	return nil
+}
 
-// Exec runs a command inside an instance and returns its exit code.
-func (n *Node) Exec(ctx context.Context, id string, argv []string, stdin io.Reader, stdout, stderr io.Writer, tty bool) (int, error) {
-	return n.cfg.Driver.Exec(ctx, id, argv, stdin, stdout, stderr, tty)
+// Drops counts packets from outside that were ignored, by layer ("ike", "endpoint")
+// and reason.
+func (n *Node) Drops() map[[2]string]uint64 {
+	if host := n.running.Load(); host != nil {
+		return host.Drops()
+	}
+	return nil
 }

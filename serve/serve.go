@@ -104,7 +104,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent.Set) })
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
 	group.Go("api", func(ctx context.Context) error {
-		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, directory, driver))
+		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, directory, driver, agent))
 	})
 	return group.Wait()
 }
@@ -148,9 +148,9 @@ func openStore(ctx context.Context, cfg Config, log *slog.Logger) (*store.Store,
 	return store.Open(ctx, c)
 }
 
-func handler(cfg Config, log *slog.Logger, records *store.Store, directory iam.Directory, driver instance.Driver) http.Handler {
+func handler(cfg Config, log *slog.Logger, records *store.Store, directory iam.Directory, driver instance.Driver, agent *node.Node) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent})
 	operations := ec2.New(ec2.Config{
 		Store:            records,
 		Regions:          cfg.ec2Regions(),

@@ -2,7 +2,9 @@ package acceptance
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +65,7 @@ func TestOnlyWhatIsAskedForPasses(t *testing.T) {
 	t.Run("sources", w.sources)
 	t.Run("source and destination check", w.sourceDestination)
 	t.Run("prefixes", w.prefixes)
+	t.Run("metrics", w.metrics)
 	t.Run("propagation", w.propagation)
 	t.Run("order of deletion", w.orderOfDeletion)
 }
@@ -262,4 +265,39 @@ func (w *world) orderOfDeletion(t *testing.T) {
 	i.refused("DependencyViolation", "DeleteVpc", "VpcId="+w.vpc)
 	i.call("DeleteSecurityGroup", "GroupId="+w.openGroup)
 	i.call("DeleteVpc", "VpcId="+w.vpc)
+}
+
+// metrics: what was carried, and what somebody threw at a gateway, can be seen.
+func (w *world) metrics(t *testing.T) {
+	w.internet.Run("bash", "-c", "echo junk >/dev/udp/$0/500", w.outside(1))
+	wanted := []string{
+		fmt.Sprintf("causeway_tunnel_up{tunnel=%q} 1", w.join.connection+"/1"),
+		fmt.Sprintf("causeway_tunnel_up{tunnel=%q} 1", w.join.connection+"/2"),
+		fmt.Sprintf("causeway_tunnel_packets_total{direction=\"in\",tunnel=%q}", w.join.connection+"/1"),
+		`causeway_outside_drops_total{layer="endpoint",reason="malformed-ike"} 1`,
+	}
+	w.lab().Eventually(5*time.Second, "the metrics show it", func() error {
+		answer, err := http.Get(w.endpoint + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			return err
+		}
+		for _, line := range wanted {
+			if !strings.Contains(string(text), line) {
+				return fmt.Errorf("%s is not among them", line)
+			}
+		}
+		return nil
+	})
+}
+
+// outside is our outside address of tunnel 1 or 2.
+func (w *world) outside(number int) string {
+	w.t.Helper()
+	telemetry := w.call("DescribeVpnConnections", "VpnConnectionId.1="+w.join.connection).all("vpnConnectionSet/item/vgwTelemetry/item")
+	return telemetry[number-1].get("outsideIpAddress")
 }

@@ -1,0 +1,52 @@
+package serve
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"causeway.dev/node"
+	"causeway.dev/tunnel"
+)
+
+// nodeMetrics shows Prometheus what a node counts. It asks when it is asked.
+type nodeMetrics struct{ node *node.Node }
+
+var (
+	tunnelUp      = prometheus.NewDesc("causeway_tunnel_up", "1 while a child SA of the tunnel is in use, else 0.", []string{"tunnel"}, nil)
+	tunnelPackets = prometheus.NewDesc("causeway_tunnel_packets_total", "Inner packets carried.", []string{"tunnel", "direction"}, nil)
+	tunnelBytes   = prometheus.NewDesc("causeway_tunnel_bytes_total", "Bytes of inner packets carried.", []string{"tunnel", "direction"}, nil)
+	tunnelDrops   = prometheus.NewDesc("causeway_tunnel_drops_total", "Packets of the tunnel dropped.", []string{"tunnel", "reason"}, nil)
+	outsideDrops  = prometheus.NewDesc("causeway_outside_drops_total", "Packets from outside that no tunnel can claim.", []string{"layer", "reason"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (nodeMetrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{tunnelUp, tunnelPackets, tunnelBytes, tunnelDrops, outsideDrops} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m nodeMetrics) Collect(to chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	for _, s := range m.node.Tunnels() {
+		id, up := string(s.ID), 0.0
+		if s.Up {
+			up = 1
+		}
+		to <- prometheus.MustNewConstMetric(tunnelUp, prometheus.GaugeValue, up, id)
+		counter(tunnelPackets, s.Counters.InboundPackets, id, "in")
+		counter(tunnelPackets, s.Counters.OutboundPackets, id, "out")
+		counter(tunnelBytes, s.Counters.InboundBytes, id, "in")
+		counter(tunnelBytes, s.Counters.OutboundBytes, id, "out")
+		for reason, n := range s.Counters.Drops {
+			if n > 0 {
+				counter(tunnelDrops, n, id, tunnel.Drop(reason).String())
+			}
+		}
+	}
+	for what, n := range m.node.Drops() {
+		counter(outsideDrops, n, what[0], what[1])
+	}
+}
