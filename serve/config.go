@@ -81,7 +81,8 @@ type OutsideConfig struct {
 	// connection. Default 203.0.113.0/24.
 	TunnelAddresses []netip.Prefix `yaml:"tunnel_addresses"`
 
-	// ElasticAddresses are for internet gateways. Default 198.51.100.0/24.
+	// ElasticAddresses are for internet gateways, which are not built yet:
+	// they are checked and not used. Default 198.51.100.0/24.
 	ElasticAddresses []netip.Prefix `yaml:"elastic_addresses"`
 
 	// Interface carries the addresses. Default lo.
