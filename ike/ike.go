@@ -29,8 +29,14 @@ type Peer struct {
 	// the key.
 	LocalID, RemoteID Identity
 
-	// PreSharedKey authenticates both sides.
+	// PreSharedKey authenticates both sides, unless Certificate is set.
 	PreSharedKey Secret
+
+	// Certificate and Verifier, which go together, make both sides
+	// authenticate by certificates instead: ours is Certificate, the peer's is
+	// what Verifier accepts.
+	Certificate *Certificate
+	Verifier    Verifier
 
 	// IKEProposals and ESPProposals are all that we accept, and what
 	// we offer, in this order.
