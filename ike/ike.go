@@ -105,7 +105,7 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 // An Identity is the content of an ID payload. RFC 7296 section 3.5.
 type Identity struct {
 	Type IDType
-	Data string // 4 or 16 raw bytes for addresses, text otherwise
+	Data string // 4 or 16 raw bytes for addresses, DER for a distinguished name, text otherwise
 }
 
 // IDType is the IANA number of an identification type.
@@ -139,6 +139,8 @@ func (i Identity) String() string {
 		if a, ok := netip.AddrFromSlice([]byte(i.Data)); ok {
 			return a.String()
 		}
+	case IDDERASN1DN:
+		return i.describeDN()
 	}
 	return i.Data
 }
@@ -336,10 +338,14 @@ func (InboundUsed) command() {}
 func (TrafficSeen) command() {}
 
 // ParseIdentity reads an identity as an operator writes it: an address, a
-// user@domain, or a domain name.
+// distinguished name "C=DE, O=Example, CN=gateway", a user@domain, or a domain
+// name.
 func ParseIdentity(s string) Identity {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return AddressIdentity(a)
+	}
+	if dn, ok := parseDN(s); ok {
+		return dn
 	}
 	if strings.Contains(s, "@") && !strings.HasPrefix(s, "@") {
 		return Identity{Type: IDRFC822, Data: s}
