@@ -153,6 +153,10 @@ type IKEProposal struct {
 	Integrity  Integrity // IntegrityNone with an AEAD
 	PRF        PRF
 	Group      Group
+
+	// Additional are key exchanges that follow that of Group and are mixed
+	// into the keys.
+	Additional AdditionalGroups
 }
 
 // An ESPProposal is one combination of algorithms for the child SA. Group is
@@ -162,7 +166,19 @@ type ESPProposal struct {
 	Encryption Encryption
 	Integrity  Integrity // IntegrityNone with an AEAD
 	Group      Group
+
+	// Additional are key exchanges that follow that of Group.
+	Additional AdditionalGroups
 }
+
+// AdditionalGroupsMax is how many additional key exchanges a proposal may name.
+// RFC 9370 section 2.2.1.
+const AdditionalGroupsMax = 7
+
+// AdditionalGroups are the methods of additional key exchanges in their order,
+// GroupNone behind the last. They are key encapsulation mechanisms: MLKEM768 or
+// MLKEM1024, each at most once. IKEv1 has none.
+type AdditionalGroups [AdditionalGroupsMax]Group
 
 // Encryption is a cipher with its key length; the names are AWS's.
 type Encryption uint8
@@ -174,10 +190,11 @@ const (
 	AES256CBC
 	AES128GCM16
 	AES256GCM16
+	ChaCha20Poly1305 // RFC 7634; not among AWS's, and not in IKEv1
 )
 
 // AEAD reports whether e authenticates by itself.
-func (e Encryption) AEAD() bool { return e == AES128GCM16 || e == AES256GCM16 }
+func (e Encryption) AEAD() bool { return e >= AES128GCM16 && e <= ChaCha20Poly1305 }
 
 // Integrity is an integrity algorithm: HMAC, truncated as its RFC says.
 type Integrity uint8
@@ -203,10 +220,12 @@ const (
 	PRFHMACSHA512
 )
 
-// Group is the IANA number of a Diffie-Hellman group.
+// Group is the IANA number of a key exchange method: a Diffie-Hellman group or a
+// key encapsulation mechanism.
 type Group uint16
 
-// Diffie-Hellman groups. RFC 2409, RFC 3526, RFC 5903.
+// Diffie-Hellman groups. RFC 2409, RFC 3526, RFC 5903, RFC 5114, RFC 8031. AWS
+// has all up to 24, group 5 in phase 2 alone.
 const (
 	GroupNone Group = 0
 	Group2    Group = 2  // MODP 1024
@@ -219,6 +238,18 @@ const (
 	Group19   Group = 19 // NIST P-256
 	Group20   Group = 20 // NIST P-384
 	Group21   Group = 21 // NIST P-521
+	Group22   Group = 22 // MODP 1024 with a subgroup of 160 bits
+	Group23   Group = 23 // MODP 2048 with a subgroup of 224 bits
+	Group24   Group = 24 // MODP 2048 with a subgroup of 256 bits
+	Group31   Group = 31 // Curve25519
+	Group32   Group = 32 // Curve448
+)
+
+// Key encapsulation mechanisms, for additional key exchanges.
+// draft-ietf-ipsecme-ikev2-mlkem section 4.
+const (
+	MLKEM768  Group = 36
+	MLKEM1024 Group = 37
 )
 
 // An SPI is an ESP security parameter index, in host order.
@@ -268,6 +299,10 @@ type Established struct {
 	Proposal IKEProposal
 	RemoteID Identity
 	Rekeyed  bool // replaces an earlier IKE SA of the same peer
+
+	// FormerKey: both sides have proved themselves by Peer.FormerKey; the peer
+	// is yet to be given Peer.PreSharedKey.
+	FormerKey bool
 }
 
 // ChildInstalled: a new pair is to be installed. Inbound takes packets from

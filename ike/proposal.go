@@ -1,16 +1,23 @@
 package ike
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // The notation of proposals is the one that Linux administrators know:
 // algorithms joined by '-', "aes128-sha256-group14" and, for an AEAD cipher of
-// the IKE SA, with its PRF: "aes256gcm16-prfsha256-group14".
+// the IKE SA, with its PRF: "aes256gcm16-prfsha256-group14". Additional key
+// exchanges follow the group: "aes256gcm16-prfsha384-group19+mlkem768".
+//
+// AWS's words are taken too ("AES256-GCM-16-SHA2-384-group20"), and other
+// names that strongSwan has for an algorithm.
 
 var encryptionNames = map[Encryption]string{
 	AES128CBC: "aes128", AES256CBC: "aes256", AES128GCM16: "aes128gcm16", AES256GCM16: "aes256gcm16",
+	ChaCha20Poly1305: "chacha20poly1305",
 }
 
 var integrityNames = map[Integrity]string{
@@ -21,11 +28,21 @@ var prfNames = map[PRF]string{
 	PRFHMACSHA1: "prfsha1", PRFHMACSHA256: "prfsha256", PRFHMACSHA384: "prfsha384", PRFHMACSHA512: "prfsha512",
 }
 
-// groupAliases are other tools' names of the groups that have one.
-var groupAliases = map[string]Group{
+// kemNames are the key exchange methods that are no Diffie-Hellman groups.
+var kemNames = map[Group]string{MLKEM768: "mlkem768", MLKEM1024: "mlkem1024"}
+
+// groupNames are other tools' names of the groups.
+var groupNames = map[string]Group{
 	"modp1024": Group2, "modp1536": Group5, "modp2048": Group14, "modp3072": Group15, "modp4096": Group16,
 	"modp6144": Group17, "modp8192": Group18, "ecp256": Group19, "ecp384": Group20, "ecp521": Group21,
+	"modp1024s160": Group22, "modp2048s224": Group23, "modp2048s256": Group24,
+	"curve25519": Group31, "x25519": Group31, "curve448": Group32, "x448": Group32,
 }
+
+// synonyms turn AWS's words and strongSwan's other ones into those above.
+var synonyms = strings.NewReplacer(
+	"-gcm-16", "gcm16", "gcm128", "gcm16", "sha2_", "sha", "sha2-", "sha", "chacha20-poly1305", "chacha20poly1305", "+", "-",
+)
 
 // String is the algorithm's name in the notation of proposals.
 func (e Encryption) String() string { return nameOf(encryptionNames, e) }
@@ -36,20 +53,48 @@ func (i Integrity) String() string { return nameOf(integrityNames, i) }
 // String is the function's name in the notation of proposals.
 func (p PRF) String() string { return nameOf(prfNames, p) }
 
-// String is "group14".
+// String is "group14", or "mlkem768".
 func (g Group) String() string {
 	if g == GroupNone {
 		return "none"
 	}
+	if name, ok := kemNames[g]; ok {
+		return name
+	}
 	return fmt.Sprintf("group%d", uint16(g))
 }
+
+// KEM reports whether g is a key encapsulation mechanism, which only additional
+// key exchanges use.
+func (g Group) KEM() bool { return kemNames[g] != "" }
+
+// All are the methods up to the last that is set.
+func (a AdditionalGroups) All() []Group {
+	n := slices.Index(a[:], GroupNone)
+	if n < 0 {
+		n = len(a)
+	}
+	return slices.Clone(a[:n])
+}
+
+// String is "+mlkem768", or empty.
+func (a AdditionalGroups) String() string {
+	var b strings.Builder
+	for _, g := range a.All() {
+		b.WriteString("+" + g.String())
+	}
+	return b.String()
+}
+
+// KeyExchange is the key exchange as it was negotiated: "19", "19+mlkem768".
+func (p IKEProposal) KeyExchange() string { return fmt.Sprintf("%d%v", uint16(p.Group), p.Additional) }
 
 // String is the proposal in the notation that ParseIKEProposal takes.
 func (p IKEProposal) String() string {
 	if p.Encryption.AEAD() {
-		return fmt.Sprintf("%v-%v-%v", p.Encryption, p.PRF, p.Group)
+		return fmt.Sprintf("%v-%v-%v%v", p.Encryption, p.PRF, p.Group, p.Additional)
 	}
-	return fmt.Sprintf("%v-%v-%v", p.Encryption, p.Integrity, p.Group)
+	return fmt.Sprintf("%v-%v-%v%v", p.Encryption, p.Integrity, p.Group, p.Additional)
 }
 
 // String is the proposal in the notation that ParseESPProposal takes.
@@ -59,13 +104,13 @@ func (p ESPProposal) String() string {
 		parts = append(parts, p.Integrity.String())
 	}
 	if p.Group != GroupNone {
-		parts = append(parts, p.Group.String())
+		parts = append(parts, p.Group.String()+p.Additional.String())
 	}
 	return strings.Join(parts, "-")
 }
 
 // ParseIKEProposal reads "aes128-sha256-group14" or
-// "aes256gcm16-prfsha384-group20". The PRF of a cipher with an integrity
+// "aes256gcm16-prfsha384-group20+mlkem768". The PRF of a cipher with an integrity
 // algorithm uses the same hash.
 func ParseIKEProposal(s string) (IKEProposal, error) {
 	parts, err := parseAlgorithms(s)
@@ -86,7 +131,9 @@ func ParseIKEProposal(s string) (IKEProposal, error) {
 	if parts.prf == PRFNone {
 		parts.prf = PRF(parts.integrity)
 	}
-	return IKEProposal{parts.encryption, parts.integrity, parts.prf, parts.group}, nil
+	return IKEProposal{
+		Encryption: parts.encryption, Integrity: parts.integrity, PRF: parts.prf, Group: parts.group, Additional: parts.additional,
+	}, nil
 }
 
 // ParseESPProposal reads "aes128-sha256-group14", "aes128gcm16-group14", or
@@ -104,8 +151,10 @@ func ParseESPProposal(s string) (ESPProposal, error) {
 		return ESPProposal{}, fmt.Errorf("proposal %q: %v authenticates by itself; leave %v out", s, parts.encryption, parts.integrity)
 	case !parts.encryption.AEAD() && parts.integrity == IntegrityNone:
 		return ESPProposal{}, fmt.Errorf("proposal %q names no integrity algorithm, such as sha256", s)
+	case parts.group == GroupNone && parts.additional != AdditionalGroups{}:
+		return ESPProposal{}, fmt.Errorf("proposal %q names an additional key exchange, but no Diffie-Hellman group that it adds to", s)
 	}
-	return ESPProposal{parts.encryption, parts.integrity, parts.group}, nil
+	return ESPProposal{Encryption: parts.encryption, Integrity: parts.integrity, Group: parts.group, Additional: parts.additional}, nil
 }
 
 type algorithms struct {
@@ -113,33 +162,61 @@ type algorithms struct {
 	integrity  Integrity
 	prf        PRF
 	group      Group
+	additional AdditionalGroups
 }
 
 func parseAlgorithms(s string) (algorithms, error) {
 	var a algorithms
-	for part := range strings.SplitSeq(s, "-") {
+	for part := range strings.SplitSeq(synonyms.Replace(strings.ToLower(s)), "-") {
 		switch {
 		case pick(encryptionNames, part, &a.encryption), pick(integrityNames, part, &a.integrity), pick(prfNames, part, &a.prf):
-		case groupAliases[part] != GroupNone:
-			a.group = groupAliases[part]
-		default:
-			group, ok := parseGroup(part)
-			if !ok {
-				return a, fmt.Errorf("proposal %q: %q is not an algorithm that is known here", s, part)
-			}
+			continue
+		}
+		group, ok := parseGroup(part)
+		if !ok {
+			return a, fmt.Errorf("proposal %q: %q is not an algorithm that is known here", s, part)
+		}
+		if !group.KEM() {
 			a.group = group
+			continue
+		}
+		if err := a.add(group); err != nil {
+			return a, fmt.Errorf("proposal %q: %w", s, err)
 		}
 	}
 	return a, nil
 }
 
+// add puts another key exchange behind those there are.
+func (a *algorithms) add(g Group) error {
+	have := a.additional.All()
+	switch {
+	case slices.Contains(have, g):
+		return fmt.Errorf("%v comes twice", g)
+	case len(have) == AdditionalGroupsMax:
+		return errors.New("too many additional key exchanges")
+	}
+	a.additional[len(have)] = g
+	return nil
+}
+
+// parseGroup reads "group14", "modp2048", "mlkem768", and "ke1_mlkem768", as
+// strongSwan says it of additional key exchanges.
 func parseGroup(s string) (Group, bool) {
-	for _, g := range groupAliases {
+	if g, ok := groupNames[s]; ok {
+		return g, true
+	}
+	for _, g := range groupNames {
 		if g.String() == s {
 			return g, true
 		}
 	}
-	return GroupNone, false
+	if number, kem, found := strings.Cut(s, "_"); found && len(number) == 3 && number >= "ke1" && number <= "ke7" {
+		s = kem
+	}
+	var g Group
+	known := pick(kemNames, s, &g)
+	return g, known
 }
 
 func pick[T comparable](names map[T]string, s string, into *T) bool {
