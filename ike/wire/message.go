@@ -22,7 +22,7 @@ const (
 )
 
 // A Message is one IKEv2 message. In a message whose payloads are protected the
-// last payload is an [Encrypted].
+// last payload is an [Encrypted] or a [Fragment].
 type Message struct {
 	Header   Header
 	Payloads []Payload
@@ -86,6 +86,17 @@ func parseChain(next PayloadType, b []byte, outermost bool) ([]Payload, error) {
 			}
 			return append(payloads, &Encrypted{Next: following, Body: body}), nil
 		}
+		if next == PayloadSKF {
+			// RFC 7383 section 2.5: as the Encrypted payload.
+			if !outermost || length != len(b) {
+				return nil, syntaxError("%v is not the last of the message", next)
+			}
+			f, err := parseFragment(following, body)
+			if err != nil {
+				return nil, err
+			}
+			return append(payloads, f), nil
+		}
 		p, err := parsePayload(next, critical, body)
 		if err != nil {
 			return nil, err
@@ -119,7 +130,11 @@ func parsePayload(t PayloadType, critical bool, body []byte) (Payload, error) {
 		return &VendorID{Data: octets(body)}, nil
 	case PayloadTSi, PayloadTSr:
 		return parseTS(t, body)
-	case PayloadCert, PayloadCertReq, PayloadCP, PayloadEAP:
+	case PayloadCert:
+		return parseCert(body)
+	case PayloadCertReq:
+		return parseCertReq(body)
+	case PayloadCP, PayloadEAP:
 	default:
 		// RFC 7296 section 2.5: the critical bit counts only where the type
 		// is not understood.
@@ -157,6 +172,8 @@ func AppendPayloads(dst []byte, payloads []Payload) []byte {
 		dst = append(dst, byte(FirstPayload(payloads[i+1:])), 0, 0, 0)
 		switch p := p.(type) {
 		case *Encrypted:
+			dst[start] = byte(p.Next)
+		case *Fragment:
 			dst[start] = byte(p.Next)
 		case *Raw:
 			if p.Critical {

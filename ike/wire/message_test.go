@@ -90,7 +90,9 @@ const inside = `
 	   20010db8000000000000000000000001 20010db8000000000000000000000003
 	2a 00 000c 03 04 4009 f1f2f3f4                # N(REKEY_SA) of ESP
 	2a 00 0010 03 04 0002 01020304 05060708       # D, two SPIs
-	2f 00 0008 01 00 0000                         # D, the IKE SA
+	25 00 0008 01 00 0000                         # D, the IKE SA
+	26 00 0007 04 3000                            # CERT, X.509
+	2f 00 0019 04 000102030405060708090a0b0c0d0e0f10111213             # CERTREQ, one authority
 	fa 80 0008 01000000                           # CP: understood, so critical is no error
 	00 00 0006 beef                               # a type nobody knows, not critical
 `
@@ -111,6 +113,8 @@ var insidePayloads = []Payload{
 	&Notify{Type: RekeySA, Protocol: ProtocolESP, SPI: []byte{0xf1, 0xf2, 0xf3, 0xf4}},
 	&Delete{Protocol: ProtocolESP, SPIs: []ike.SPI{0x01020304, 0x05060708}},
 	&Delete{Protocol: ProtocolIKE},
+	&Cert{Encoding: CertificateX509Signature, Data: []byte{0x30, 0x00}},
+	&CertReq{Encoding: CertificateX509Signature, Data: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}},
 	&Raw{Type: PayloadCP, Critical: true, Body: []byte{1, 0, 0, 0}},
 	&Raw{Type: 250, Body: []byte{0xbe, 0xef}},
 }
@@ -147,7 +151,7 @@ func TestPayloadsInside(t *testing.T) {
 		t.Errorf("AppendPayloads =\n%x, want the octets that were parsed\n%x", again, octets)
 	}
 	const drawn = `IDi("192.0.2.1"), AUTH(shared key), IDr("gip.net"), SA(ESP: ENCR 12/128, ESN 0), TSi(10.0.0.0/16), ` +
-		`TSr(2001:db8::1-2001:db8::3[6/80-80]), N(REKEY_SA), D(ESP[01020304 05060708]), D(IKE), CP, payload 250`
+		`TSr(2001:db8::1-2001:db8::3[6/80-80]), N(REKEY_SA), D(ESP[01020304 05060708]), D(IKE), CERT(4), CERTREQ(4), CP, payload 250`
 	if s := (Message{Payloads: got}).String(); !strings.HasSuffix(s, ": "+drawn) {
 		t.Errorf("String = %s, want at its end %s", s, drawn)
 	}
@@ -208,6 +212,37 @@ func TestTruncation(t *testing.T) {
 	}
 }
 
+// RFC 7383 section 2.5.
+func TestFragment(t *testing.T) {
+	message := func(body string) []byte {
+		octets := unhex(t, "1122334455667788 99aabbccddeeff00 35 20 23 08 00000001 00000000"+body)
+		octets[offsetLength+3] = byte(len(octets))
+		return octets
+	}
+	octets := message("23 00 000c 0001 0003 d1d2d3d4")
+	got, err := Parse(octets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Payload{&Fragment{Next: PayloadIDi, Number: 1, Total: 3, Body: []byte{0xd1, 0xd2, 0xd3, 0xd4}}}
+	if d := cmp.Diff(want, got.Payloads, diffOptions); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if again := got.Append(nil); !bytes.Equal(again, octets) {
+		t.Errorf("Append = %x, want %x", again, octets)
+	}
+	for name, body := range map[string]string{
+		"too short":         "00 00 0007 000102",
+		"number 0":          "00 00 0008 0000 0003",
+		"number behind all": "00 00 0008 0004 0003",
+		"not the last":      "2b 00 0008 0001 0003 00 00 0004",
+	} {
+		if m, err := Parse(message(body)); err == nil {
+			t.Errorf("%s: taken as %v", name, m)
+		}
+	}
+}
+
 // transforms are n of them in hexadecimal.
 func transforms(n int) string {
 	return strings.Repeat("03 00 0008 01 00 0003", n-1) + "00 00 0008 01 00 0003"
@@ -245,6 +280,9 @@ func TestParsePayloadsRefuses(t *testing.T) {
 		{"nonce of 257 octets", PayloadNonce, "00 00 0105" + strings.Repeat("00", 257), InvalidSyntax, nil},
 		{"ID with an IPv4 address of 5 octets", PayloadIDi, "00 00 000d 01 000000 0102030405", InvalidSyntax, nil},
 		{"ID with an IPv6 address of 4 octets", PayloadIDr, "00 00 000c 05 000000 01020304", InvalidSyntax, nil},
+		{"CERT without an encoding", PayloadCert, "00 00 0004", InvalidSyntax, nil},
+		{"CERTREQ without an encoding", PayloadCertReq, "00 00 0004", InvalidSyntax, nil},
+		{"fragment inside of an Encrypted payload", PayloadSKF, "00 00 0008 0001 0001", InvalidSyntax, nil},
 		{"AUTH of 3 octets", PayloadAuth, "00 00 0007 02 0000", InvalidSyntax, nil},
 		{"notification whose SPI does not fit", PayloadNotify, "00 00 000b 03 04 4009 010203", InvalidSyntax, nil},
 		{"delete of the IKE SA with an SPI", PayloadDelete, "00 00 000c 01 04 0001 01020304", InvalidSyntax, nil},

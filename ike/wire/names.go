@@ -24,6 +24,7 @@ const (
 	PayloadSK       PayloadType = 46
 	PayloadCP       PayloadType = 47
 	PayloadEAP      PayloadType = 48
+	PayloadSKF      PayloadType = 53 // RFC 7383
 )
 
 // String is RFC 7296's notation.
@@ -63,6 +64,8 @@ func (t PayloadType) String() string {
 		return "CP"
 	case PayloadEAP:
 		return "EAP"
+	case PayloadSKF:
+		return "SKF"
 	}
 	return number("payload", uint64(t))
 }
@@ -175,8 +178,11 @@ type AuthMethod uint8
 // Authentication methods.
 const (
 	AuthRSASignature     AuthMethod = 1
-	AuthSharedKey        AuthMethod = 2 // Shared Key Message Integrity Code
-	AuthDigitalSignature AuthMethod = 14
+	AuthSharedKey        AuthMethod = 2  // Shared Key Message Integrity Code
+	AuthECDSA256         AuthMethod = 9  // ECDSA with SHA-256 on P-256, RFC 4754
+	AuthECDSA384         AuthMethod = 10 // ECDSA with SHA-384 on P-384, RFC 4754
+	AuthECDSA521         AuthMethod = 11 // ECDSA with SHA-512 on P-521, RFC 4754
+	AuthDigitalSignature AuthMethod = 14 // RFC 7427
 )
 
 // String is the method's name.
@@ -186,6 +192,12 @@ func (m AuthMethod) String() string {
 		return "RSA signature"
 	case AuthSharedKey:
 		return "shared key"
+	case AuthECDSA256:
+		return "ECDSA signature on P-256"
+	case AuthECDSA384:
+		return "ECDSA signature on P-384"
+	case AuthECDSA521:
+		return "ECDSA signature on P-521"
 	case AuthDigitalSignature:
 		return "digital signature"
 	}
@@ -213,6 +225,8 @@ const (
 	FailedCPRequired           NotifyType = 37
 	TSUnacceptable             NotifyType = 38
 	InvalidSelectors           NotifyType = 39
+	UnacceptableAddresses      NotifyType = 40 // RFC 4555
+	UnexpectedNATDetected      NotifyType = 41 // RFC 4555
 	TemporaryFailure           NotifyType = 43
 	ChildSANotFound            NotifyType = 44
 )
@@ -231,13 +245,20 @@ const (
 	RekeySA                   NotifyType = 16393
 	ESPTFCPaddingNotSupported NotifyType = 16394
 	NonFirstFragmentsAlso     NotifyType = 16395
-	MOBIKESupported           NotifyType = 16396
-	FragmentationSupported    NotifyType = 16430
-	SignatureHashAlgorithms   NotifyType = 16431
-	ChildlessSupported        NotifyType = 16418
+	MOBIKESupported           NotifyType = 16396 // RFC 4555, as the next six
+	AdditionalIPv4Address     NotifyType = 16397
+	AdditionalIPv6Address     NotifyType = 16398
+	NoAdditionalAddresses     NotifyType = 16399
+	UpdateSAAddresses         NotifyType = 16400
+	Cookie2                   NotifyType = 16401
+	NoNATsAllowed             NotifyType = 16402
 	MultipleAuthSupported     NotifyType = 16404
-	RedirectSupported         NotifyType = 16406
+	RedirectSupported         NotifyType = 16406 // RFC 5685
+	Redirect                  NotifyType = 16407 // RFC 5685
+	ChildlessSupported        NotifyType = 16418 // RFC 6023
 	MessageIDSyncSupported    NotifyType = 16420
+	FragmentationSupported    NotifyType = 16430 // RFC 7383
+	SignatureHashAlgorithms   NotifyType = 16431 // RFC 7427
 )
 
 // IsError reports whether the notification is an error.
@@ -281,7 +302,16 @@ var notifyNames = map[NotifyType]string{
 	RekeySA:                    "REKEY_SA",
 	ESPTFCPaddingNotSupported:  "ESP_TFC_PADDING_NOT_SUPPORTED",
 	NonFirstFragmentsAlso:      "NON_FIRST_FRAGMENTS_ALSO",
+	UnacceptableAddresses:      "UNACCEPTABLE_ADDRESSES",
+	UnexpectedNATDetected:      "UNEXPECTED_NAT_DETECTED",
 	MOBIKESupported:            "MOBIKE_SUPPORTED",
+	AdditionalIPv4Address:      "ADDITIONAL_IP4_ADDRESS",
+	AdditionalIPv6Address:      "ADDITIONAL_IP6_ADDRESS",
+	NoAdditionalAddresses:      "NO_ADDITIONAL_ADDRESSES",
+	UpdateSAAddresses:          "UPDATE_SA_ADDRESSES",
+	Cookie2:                    "COOKIE2",
+	NoNATsAllowed:              "NO_NATS_ALLOWED",
+	Redirect:                   "REDIRECT",
 	MultipleAuthSupported:      "MULTIPLE_AUTH_SUPPORTED",
 	RedirectSupported:          "REDIRECT_SUPPORTED",
 	ChildlessSupported:         "CHILDLESS_IKEV2_SUPPORTED",

@@ -157,8 +157,8 @@ func (*Encrypted) String() string { return "SK{…}" }
 
 func (e *Encrypted) appendBody(dst []byte) []byte { return append(dst, e.Body...) }
 
-// A Raw is a payload that this package does not take apart: CERT, CERTREQ, CP,
-// EAP, and types that it does not know.
+// A Raw is a payload that this package does not take apart: CP, EAP, and types
+// that it does not know.
 type Raw struct {
 	Type     PayloadType
 	Critical bool // in a parsed payload true only where the type is known
