@@ -11,9 +11,13 @@ package model
 // A Service is one of AWS's services, as its model describes it.
 type Service struct {
 	Name      string // the signing name: "ec2"
-	Protocol  string // "ec2" or "query"
+	Protocol  string // "ec2", "query" or "json"
 	Version   string // the API version: "2016-11-15"
-	Namespace string // of the XML in answers
+	Namespace string // of the XML in answers; "" in the JSON protocol
+
+	// Of the JSON protocol only.
+	JSONVersion string // "1.1"
+	Target      string // what stands before ".Action" in X-Amz-Target: "Logs_20140328"
 
 	// Actions are all actions that the model has, by name, also those whose
 	// shapes are not generated.

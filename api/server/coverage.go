@@ -15,7 +15,8 @@ func Coverage(services ...Service) string {
 	var b strings.Builder
 	b.WriteString("# API coverage\n\n")
 	b.WriteString("Generated from the tables of the services. **Bold** actions are built; the others answer\n")
-	b.WriteString("`UnsupportedOperation`, and what AWS does not have answers `InvalidAction`.\n")
+	b.WriteString("`UnsupportedOperation`, and what AWS does not have answers `InvalidAction`; in services whose protocol\n")
+	b.WriteString("is JSON these are called `UnsupportedOperationException` and `UnknownOperationException`.\n")
 	for _, s := range services {
 		fmt.Fprintf(&b, "\n## %s (version %s)\n", s.Model.Name, s.Model.Version)
 		fmt.Fprintf(&b, "\n%d of %d actions.\n", len(s.Actions), len(s.Model.Actions))

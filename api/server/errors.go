@@ -11,20 +11,22 @@ import (
 
 // statuses are the HTTP statuses of error codes; 400 for all others.
 var statuses = map[resource.Code]int{
-	"AuthFailure":                http.StatusUnauthorized,
-	"InternalError":              http.StatusInternalServerError,
-	"InternalFailure":            http.StatusInternalServerError,
-	"InvalidClientTokenId":       http.StatusForbidden,
-	"AccessDenied":               http.StatusForbidden,
-	"DryRunOperation":            http.StatusPreconditionFailed,
-	"MethodNotAllowed":           http.StatusMethodNotAllowed,
-	"MissingAuthenticationToken": http.StatusForbidden,
-	"RequestEntityTooLarge":      http.StatusRequestEntityTooLarge,
-	"RequestLimitExceeded":       http.StatusServiceUnavailable,
-	"ServiceUnavailable":         http.StatusServiceUnavailable,
-	"SignatureDoesNotMatch":      http.StatusForbidden,
-	"UnauthorizedOperation":      http.StatusForbidden,
-	"Unavailable":                http.StatusServiceUnavailable,
+	"AuthFailure":                    http.StatusUnauthorized,
+	"InternalError":                  http.StatusInternalServerError,
+	"InternalFailure":                http.StatusInternalServerError,
+	"InvalidClientTokenId":           http.StatusForbidden,
+	"AccessDenied":                   http.StatusForbidden,
+	"DryRunOperation":                http.StatusPreconditionFailed,
+	"MethodNotAllowed":               http.StatusMethodNotAllowed,
+	"MissingAuthenticationToken":     http.StatusForbidden,
+	"RequestEntityTooLarge":          http.StatusRequestEntityTooLarge,
+	"RequestEntityTooLargeException": http.StatusRequestEntityTooLarge,
+	"RequestLimitExceeded":           http.StatusServiceUnavailable,
+	"ServiceUnavailable":             http.StatusServiceUnavailable,
+	"ServiceUnavailableException":    http.StatusServiceUnavailable,
+	"SignatureDoesNotMatch":          http.StatusForbidden,
+	"UnauthorizedOperation":          http.StatusForbidden,
+	"Unavailable":                    http.StatusServiceUnavailable,
 }
 
 func statusOf(code resource.Code) int {
@@ -36,20 +38,38 @@ func statusOf(code resource.Code) int {
 
 // describe turns an error into what the caller is told. What was not meant for
 // the caller's eyes becomes an internal error.
-func (x *exchange) describe(err error, d wire.Dialect) *resource.Error {
+func (x *exchange) describe(err error) *resource.Error {
 	var e *resource.Error
 	if errors.As(err, &e) {
+		if code, ok := jsonCodes[e.Code]; ok && x.dialect() == wire.JSON {
+			return &resource.Error{Code: code, Message: e.Message, Cause: e.Cause}
+		}
 		return e
 	}
 	var w *wire.Error
 	if errors.As(err, &w) {
-		return &resource.Error{Code: resource.Code(w.Code), Message: w.Message}
+		code := resource.Code(w.Code)
+		if code == wire.CodeValidation && x.service.ValidationCode != "" {
+			code = x.service.ValidationCode
+		}
+		return &resource.Error{Code: code, Message: w.Message}
 	}
 	code := resource.Code("InternalError")
-	if d == wire.Query {
+	if x.dialect() != wire.EC2 {
 		code = "InternalFailure"
 	}
 	return resource.Errorf(code, "An internal error has occurred; the log has more under request %s", x.requestID)
+}
+
+// jsonCodes are what services of the JSON protocol call this package's own
+// errors.
+var jsonCodes = map[resource.Code]resource.Code{
+	"IncompleteBody":        wire.CodeSerialization,
+	"InvalidAction":         "UnknownOperationException",
+	"MissingAction":         "UnknownOperationException",
+	"UnsupportedOperation":  "UnsupportedOperationException",
+	"RequestLimitExceeded":  "ThrottlingException",
+	"RequestEntityTooLarge": "RequestEntityTooLargeException",
 }
 
 // authenticationCodes are what services say of each reason to refuse a signature.
@@ -60,6 +80,13 @@ var authenticationCodes = map[wire.Dialect]map[sigv4.Reason]resource.Code{
 		sigv4.UnknownKey:  "AuthFailure",
 		sigv4.Mismatch:    "AuthFailure",
 		sigv4.OutsideTime: "RequestExpired",
+	},
+	wire.JSON: {
+		sigv4.Missing:     "MissingAuthenticationTokenException",
+		sigv4.Incomplete:  "IncompleteSignatureException",
+		sigv4.UnknownKey:  "UnrecognizedClientException",
+		sigv4.Mismatch:    "InvalidSignatureException",
+		sigv4.OutsideTime: "InvalidSignatureException",
 	},
 	wire.Query: {
 		sigv4.Missing:     "MissingAuthenticationToken",
@@ -76,9 +103,5 @@ func (x *exchange) authenticationError(err error) error {
 	if !errors.As(err, &refusal) {
 		return err
 	}
-	service := x.service
-	if service == nil {
-		service = x.fallback
-	}
-	return resource.Errorf(authenticationCodes[service.dialect()][refusal.Reason], "%s", refusal.Message)
+	return resource.Errorf(authenticationCodes[x.dialect()][refusal.Reason], "%s", refusal.Message)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"causeway.dev/api/sigv4"
@@ -29,10 +30,11 @@ type exchange struct {
 	requestID string
 	start     time.Time
 
+	claimed    sigv4.Scope // what the signature says that it is good for, true or not
 	body       []byte
-	parameters wire.Parameters
-	service    *Service // as claimed until authenticate has passed; nil if unknown
-	action     string   // "" until it is known to the service's model
+	parameters wire.Parameters // in the form protocols
+	service    *Service        // as claimed until authenticate has passed; nil if unknown
+	action     string          // "" until it is known to the service's model
 	handler    Handler
 	caller     Caller
 	input      any
@@ -66,45 +68,89 @@ func newRequestID(random io.Reader) string {
 // guessService finds the service that the request claims to be for, so that even
 // a refusal has the service's form. Nothing is believed yet.
 func (x *exchange) guessService() error {
-	if scope, ok := sigv4.ClaimedScope(x.signed()); ok {
-		x.service = x.services[scope.Service]
+	var ok bool
+	if x.claimed, ok = sigv4.ClaimedScope(x.signed()); ok {
+		x.service = x.services[x.claimed.Service]
 	}
 	return nil
 }
 
-// checkHTTP refuses what is not one of the form protocols.
+// dialect is the protocol of the request: that of its service or, where that is
+// not known, what it looks like.
+func (x *exchange) dialect() wire.Dialect {
+	switch {
+	case x.service != nil:
+		return x.service.dialect()
+	case strings.HasPrefix(x.r.Header.Get("Content-Type"), "application/x-amz-json-"):
+		return wire.JSON
+	}
+	return x.fallback.dialect()
+}
+
+// targetHeader names the action of a request in the JSON protocol:
+// Logs_20140328.GetLogEvents.
+const targetHeader = "X-Amz-Target"
+
+// checkHTTP refuses what is not one of the protocols.
 func (x *exchange) checkHTTP() error {
 	if x.r.URL.Path != "/" {
 		return resource.Errorf("InvalidRequest", "The API is at the path /")
 	}
-	switch x.r.Method {
-	case http.MethodGet:
-	case http.MethodPost:
-		// A body without a type is taken for a form, as clients made by hand
-		// forget it.
-		contentType := x.r.Header.Get("Content-Type")
-		media, _, err := mime.ParseMediaType(contentType)
-		if contentType != "" && (err != nil || media != "application/x-www-form-urlencoded") {
-			return resource.Errorf("UnsupportedProtocol", "The body must be of type application/x-www-form-urlencoded")
-		}
-	default:
+	form := x.dialect() != wire.JSON
+	switch {
+	case x.r.Method == http.MethodGet && form:
+		return nil
+	case x.r.Method == http.MethodPost:
+		return x.checkContentType(form)
+	case form:
 		x.w.Header().Set("Allow", "GET, POST")
 		return resource.Errorf("MethodNotAllowed", "The method must be GET or POST")
+	}
+	x.w.Header().Set("Allow", "POST")
+	return resource.Errorf("MethodNotAllowed", "The method must be POST")
+}
+
+// checkContentType refuses a body of another type than the service's protocol
+// has. One without a type is taken for what it should be, as clients made by hand
+// forget it.
+func (x *exchange) checkContentType(form bool) error {
+	contentType := x.r.Header.Get("Content-Type")
+	if contentType == "" {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	if form && (err != nil || media != "application/x-www-form-urlencoded") {
+		return resource.Errorf("UnsupportedProtocol", "The body must be of type application/x-www-form-urlencoded")
+	}
+	if !form && (err != nil || !slices.Contains([]string{"application/x-amz-json-1.1", "application/x-amz-json-1.0", "application/json"}, media)) {
+		return resource.Errorf("UnsupportedProtocol", "The body must be of type application/x-amz-json-1.1")
 	}
 	return nil
 }
 
 func (x *exchange) readBody() error {
-	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, BodyMax))
+	limit := x.bodyMax()
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return resource.Errorf("RequestEntityTooLarge", "The body must have at most %d bytes", BodyMax)
+		return resource.Errorf("RequestEntityTooLarge", "The body must have at most %d bytes", limit)
 	case err != nil:
 		return &resource.Error{Code: "IncompleteBody", Message: "The body could not be read to its end", Cause: err}
 	}
 	x.body = body
 	return nil
+}
+
+// bodyMax is how large the body may be. Nobody is authenticated yet: only who
+// claims a key that exists gets more than BodyMax.
+func (x *exchange) bodyMax() int64 {
+	if x.service != nil && x.service.BodyMax != 0 {
+		if _, ok := x.cfg.Lookup(x.claimed.AccessKeyID); ok {
+			return x.service.BodyMax
+		}
+	}
+	return BodyMax
 }
 
 // signed is the request as sigv4 sees it.
@@ -157,19 +203,18 @@ func (x *exchange) authenticate() error {
 // client's error, too: clients repeat a request many times after one of the
 // server.
 func (x *exchange) route() error {
-	var err error
-	if x.parameters, err = wire.ParseParameters(x.r.URL.RawQuery, string(x.body)); err != nil {
+	action, version, err := x.readAction()
+	if err != nil {
 		return err
 	}
-	action, _ := x.parameters.Get("Action")
 	if action == "" {
-		return resource.Errorf("MissingAction", "The request must contain the parameter Action")
+		return resource.Errorf("MissingAction", "The request must name its action in %s", x.actionPlace())
 	}
 	if _, ok := x.service.Model.Actions[action]; !ok {
 		return resource.Errorf("InvalidAction", "The action %.100q is not valid for this web service", action)
 	}
 	x.action = action
-	if version, ok := x.parameters.Get("Version"); ok && version != x.service.Model.Version {
+	if version != "" && version != x.service.Model.Version {
 		return resource.Errorf("InvalidAction", "Could not find operation %s for version %.20q; there is %s", action, version, x.service.Model.Version)
 	}
 	handler, ok := x.service.Actions[action]
@@ -178,6 +223,33 @@ func (x *exchange) route() error {
 	}
 	x.handler = handler
 	return nil
+}
+
+// readAction finds the names of the action and of its API version, "" if there is
+// none.
+func (x *exchange) readAction() (action, version string, err error) {
+	if x.dialect() == wire.JSON {
+		target := x.r.Header.Get(targetHeader)
+		action, ok := strings.CutPrefix(target, x.service.Model.Target+".")
+		if target != "" && !ok {
+			return "", "", resource.Errorf("InvalidAction", "The header %s is not of the form %s.Action", targetHeader, x.service.Model.Target)
+		}
+		return action, "", nil
+	}
+	if x.parameters, err = wire.ParseParameters(x.r.URL.RawQuery, string(x.body)); err != nil {
+		return "", "", err
+	}
+	action, _ = x.parameters.Get("Action")
+	version, _ = x.parameters.Get("Version")
+	return action, version, nil
+}
+
+// actionPlace is where the action's name is looked for.
+func (x *exchange) actionPlace() string {
+	if x.dialect() == wire.JSON {
+		return "the header " + targetHeader
+	}
+	return "the parameter Action"
 }
 
 // admit bounds the number of operations at a time.
@@ -194,7 +266,11 @@ func (x *exchange) admit() error {
 func (x *exchange) decode() error {
 	var err error
 	x.input = x.handler.newInput()
-	x.ignored, err = wire.Decode(x.parameters, x.input, x.service.dialect())
+	if x.dialect() == wire.JSON {
+		x.ignored, err = wire.DecodeJSON(x.body, x.input)
+	} else {
+		x.ignored, err = wire.Decode(x.parameters, x.input, x.dialect())
+	}
 	return err
 }
 
@@ -208,7 +284,7 @@ func (x *exchange) operate() error {
 func (x *exchange) answer() {
 	x.begin(http.StatusOK)
 	x.cause = wire.WriteAnswer(x.w, wire.Envelope{
-		Dialect:   x.service.dialect(),
+		Dialect:   x.dialect(),
 		Action:    x.action,
 		Namespace: x.service.Model.Namespace,
 		RequestID: x.requestID,
@@ -217,19 +293,22 @@ func (x *exchange) answer() {
 
 // fail answers with an error.
 func (x *exchange) fail(err error) {
-	service := x.service
-	if service == nil {
-		service = x.fallback
-	}
-	e := x.describe(err, service.dialect())
+	e := x.describe(err)
 	x.code, x.cause = e.Code, err
 	status := statusOf(e.Code)
-	body := wire.AppendError(nil, service.dialect(), service.Model.Namespace, wire.Fault{
+	namespace := x.fallback.Model.Namespace
+	if x.service != nil {
+		namespace = x.service.Model.Namespace
+	}
+	body := wire.AppendError(nil, x.dialect(), namespace, wire.Fault{
 		Code:      string(e.Code),
 		Message:   e.Message,
 		Sender:    status < 500,
 		RequestID: x.requestID,
 	})
+	if x.dialect() == wire.JSON {
+		x.w.Header().Set("X-Amzn-Errortype", string(e.Code))
+	}
 	x.begin(status)
 	_, _ = x.w.Write(body) // whoever asked may be gone; the cause in the log is err
 }
@@ -238,9 +317,20 @@ func (x *exchange) fail(err error) {
 func (x *exchange) begin(status int) {
 	x.status = status
 	header := x.w.Header()
-	header.Set("Content-Type", "text/xml;charset=UTF-8")
+	header.Set("Content-Type", x.contentType())
 	header.Set("Cache-Control", "no-store")
 	x.w.WriteHeader(status)
+}
+
+// contentType is that of answers and errors.
+func (x *exchange) contentType() string {
+	switch {
+	case x.dialect() != wire.JSON:
+		return "text/xml;charset=UTF-8"
+	case x.service != nil:
+		return "application/x-amz-json-" + x.service.Model.JSONVersion
+	}
+	return "application/x-amz-json-1.1"
 }
 
 // recoverPanic answers InternalError for a panic of ours. If the answer has begun,

@@ -8,6 +8,7 @@ import (
 
 	"causeway.dev/api/model"
 	"causeway.dev/api/wire"
+	"causeway.dev/resource"
 )
 
 // A Caller is who made a request, and when.
@@ -61,6 +62,15 @@ type Service struct {
 	// Global services take requests signed for us-east-1 in any region, as
 	// AWS's do.
 	Global bool
+
+	// ValidationCode is the code of an error whose request breaks a rule of the
+	// model, in the JSON protocol. "": wire.CodeValidation.
+	ValidationCode resource.Code
+
+	// BodyMax is the size of the largest request body, in bytes, of callers
+	// whose access key is known. 0: the constant BodyMax, which bounds all
+	// others.
+	BodyMax int64
 }
 
 // check panics unless each handler stands under the name of its own action: it

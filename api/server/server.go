@@ -19,7 +19,8 @@ import (
 	"causeway.dev/iam"
 )
 
-// BodyMax is the size of the largest request body, in bytes.
+// BodyMax is the size of the largest request body, in bytes, unless a Service
+// says otherwise.
 const BodyMax = 1 << 20
 
 // InFlightMax is how many operations run at a time unless Config says otherwise.

@@ -118,7 +118,7 @@ func newFixture(t *testing.T, change func(*server.Config)) *fixture {
 	if change != nil {
 		change(&cfg)
 	}
-	f.Server = server.New(cfg, ec2Service(), sts.Service())
+	f.Server = server.New(cfg, ec2Service(), sts.Service(), logsService())
 	return f
 }
 

@@ -17,24 +17,32 @@ const TimeLayout = "2006-01-02T15:04:05.000Z"
 
 // An Envelope is what stands around an answer.
 type Envelope struct {
-	Dialect   Dialect
+	Dialect Dialect
+
+	// In XML only.
 	Action    string
-	Namespace string // of the XML
+	Namespace string
 	RequestID string
 }
 
-// WriteAnswer writes the XML of a successful answer. out points to the generated
+// WriteAnswer writes the XML or JSON of a successful answer. out points to the generated
 // output of the action. Large answers are written in pieces of some flushSize
 // bytes, so that they are never in memory as a whole. The error is w's.
 //
 // Absent values are left out, as an empty element would be read as a value. Lists
-// are always there, empty if need be: clients ask for them by name. Return, and
-// the answer of an action that has none, is true unless set: what failed has an
-// error instead.
+// in XML are always there, empty if need be: clients ask for them by name; in JSON
+// that is so unless the list is nil. Return, and the answer of an action that has
+// none, is true unless set: what failed has an error instead.
 func WriteAnswer(w io.Writer, e Envelope, out any) error {
 	buffer := buffers.Get().(*[]byte)
 	enc := encoder{w: w}
-	dst := enc.appendAnswer((*buffer)[:0], e, out)
+	dst := (*buffer)[:0]
+	if e.Dialect == JSON {
+		v := reflect.ValueOf(out).Elem()
+		dst = enc.appendObject(dst, planOf(v.Type()), v)
+	} else {
+		dst = enc.appendAnswer(dst, e, out)
+	}
 	enc.write(dst)
 	if cap(dst) <= bufferKeptMax {
 		*buffer = dst
@@ -109,9 +117,16 @@ type Fault struct {
 	RequestID string
 }
 
-// AppendError appends the XML of an error. The EC2 dialect has no namespace
-// there; namespace is used in the Query dialect only.
+// AppendError appends the XML or JSON of an error. The EC2 dialect has no
+// namespace there; namespace is used in the Query dialect only.
 func AppendError(dst []byte, d Dialect, namespace string, f Fault) []byte {
+	if d == JSON {
+		dst = append(dst, `{"__type":`...)
+		dst = appendJSONText(dst, f.Code)
+		dst = append(dst, `,"message":`...)
+		dst = appendJSONText(dst, f.Message)
+		return append(dst, '}')
+	}
 	dst = append(dst, declaration...)
 	if d == EC2 {
 		dst = append(dst, "<Response><Errors><Error>"...)

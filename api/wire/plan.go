@@ -32,7 +32,8 @@ type field struct {
 	// Of answers: ready to be appended.
 	open, close, empty  []byte // empty is nil if the member isn't in answers
 	itemOpen, itemClose []byte
-	returns             bool // it is the Return of an answer
+	returns             bool   // it is the Return of an answer
+	key                 []byte // in JSON, with its colon
 }
 
 // A kind is a type that the codec knows.
@@ -47,6 +48,7 @@ const (
 	kindTime
 	kindBlob
 	kindStruct
+	kindMap // from strings to strings; in the JSON dialect only
 )
 
 // plans are the finished plans: reflect.Type to *plan.
@@ -89,6 +91,7 @@ func (b planBuilder) plan(t reflect.Type) *plan {
 var (
 	timeType = reflect.TypeFor[time.Time]()
 	blobType = reflect.TypeFor[[]byte]()
+	mapType  = reflect.TypeFor[map[string]string]()
 )
 
 func (b planBuilder) field(sf reflect.StructField, index int) field {
@@ -97,6 +100,8 @@ func (b planBuilder) field(sf reflect.StructField, index int) field {
 	switch {
 	case t == blobType:
 		f.kind = kindBlob
+	case t == mapType:
+		f.kind = kindMap
 	case t.Kind() == reflect.Slice:
 		f.list = true
 		f.kind = kindOf(t.Elem())
@@ -172,6 +177,7 @@ func (f *field) readAnswer(sf reflect.StructField) {
 		return
 	}
 	name, item, _ := strings.Cut(res, ">")
+	f.key = []byte(`"` + name + `":`)
 	f.open, f.close, f.empty = []byte("<"+name+">"), []byte("</"+name+">"), []byte("<"+name+"/>")
 	if f.list {
 		f.itemOpen, f.itemClose = []byte("<"+item+">"), []byte("</"+item+">")

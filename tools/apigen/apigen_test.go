@@ -147,6 +147,7 @@ func TestTypes(t *testing.T) {
 		{"ec2", "Cub", []string{`Furs []string req:"Furs" res:"furs>item" enum:"light-brown,black"`}},
 		{"ec2", "DeleteBearOutput", nil},
 		{"query", "Cub", []string{`Furs []string req:"furs" res:"furs>member" enum:"light-brown,black"`}},
+		{"json", "Cub", []string{`Furs []string req:"furs" res:"furs" enum:"light-brown,black"`}},
 	}
 	for _, test := range tests {
 		t.Run(test.protocol+" "+test.typeName, func(t *testing.T) {
@@ -179,6 +180,37 @@ func TestFiles(t *testing.T) {
 	}
 	if len(files) != 4 {
 		t.Errorf("%d files, want 4", len(files))
+	}
+}
+
+// TestJSON: maps, the target and the token that is called nextToken.
+func TestJSON(t *testing.T) {
+	actions := []string{"CreateBear"}
+	replace := []string{
+		`"Age": {"shape": "Age"}`, `"Tags": {"shape": "TagMap"}`,
+		`"Date": {"type": "timestamp"}`, `"Date": {"type": "timestamp"}, "TagMap": {"type": "map", "max": 50, "key": {"shape": "String"}, "value": {"shape": "String"}}`,
+		`"endpointPrefix": "zoo"`, `"endpointPrefix": "zoo", "jsonVersion": "1.1", "targetPrefix": "Zoo_1"`,
+		`"NextToken"`, `"nextToken"`,
+	}
+	files, err := generateZoo(t, "json", actions, replace...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fields(t, files, "CreateBearInput")[5]; got != `Tags map[string]string req:"Tags" rule:"max=50"` {
+		t.Errorf("a map became %s", got)
+	}
+	service := string(files["service.go"])
+	for _, want := range []string{`JSONVersion: "1.1"`, `Target:      "Zoo_1"`, `DryRun: true, Paged: true`} {
+		if !strings.Contains(service, want) {
+			t.Errorf("no %q in\n%s", want, service)
+		}
+	}
+	if _, err := generateZoo(t, "ec2", actions, replace...); err == nil {
+		t.Error("a map was generated for a form protocol")
+	}
+	replace[3] = strings.Replace(replace[3], `"value": {"shape": "String"}`, `"value": {"shape": "CubList"}`, 1)
+	if _, err := generateZoo(t, "json", actions, replace...); err == nil {
+		t.Error("a map to lists was generated")
 	}
 }
 

@@ -31,7 +31,7 @@ type generator struct {
 type protocol struct {
 	requestName  func(name string, m shapeRef) string
 	responseName func(name string, m shapeRef) string
-	item         string // of lists in answers, unless the model names it
+	item         string // of lists in answers, unless the model names it; "" if items have no names
 }
 
 var protocols = map[string]protocol{
@@ -51,6 +51,7 @@ var protocols = map[string]protocol{
 		item:         "item",
 	},
 	"query": {requestName: locationName, responseName: locationName, item: "member"},
+	"json":  {requestName: locationName, responseName: locationName},
 }
 
 func locationName(name string, m shapeRef) string {
@@ -222,7 +223,7 @@ func (g *generator) writeStruct(b *bytes.Buffer, goName, shapeName string) error
 }
 
 // goType is the Go type of a member: pointers for scalars and structures, so
-// that absent and zero differ; slices for lists.
+// that absent and zero differ; slices for lists, maps for maps of strings.
 func (g *generator) goType(shapeName string) (string, error) {
 	sh, err := g.spec.at(shapeName)
 	if err != nil {
@@ -240,12 +241,33 @@ func (g *generator) goType(shapeName string) (string, error) {
 		return "[]" + strings.TrimPrefix(item, "*"), nil
 	case "structure":
 		return "*" + exported(shapeName), nil
+	case "map":
+		return g.mapType(shapeName, sh)
 	}
 	typ, ok := scalarTypes[sh.Type]
 	if !ok {
 		return "", fmt.Errorf("no Go type for %s of type %s", shapeName, sh.Type)
 	}
 	return typ, nil
+}
+
+// mapType is the Go type of a map. Only the JSON protocol has a codec for maps,
+// and only for those from strings to strings, which are all that there are in
+// the actions that we build.
+func (g *generator) mapType(shapeName string, sh *shape) (string, error) {
+	if g.spec.Metadata.Protocol != "json" {
+		return "", fmt.Errorf("map %s in a protocol without maps", shapeName)
+	}
+	for _, part := range []shapeRef{sh.Key, sh.Value} {
+		typ, err := g.goType(part.Shape)
+		if err != nil {
+			return "", err
+		}
+		if typ != "*string" {
+			return "", fmt.Errorf("map %s has a part of type %s", shapeName, typ)
+		}
+	}
+	return "map[string]string", nil
 }
 
 var scalarTypes = map[string]string{
@@ -270,7 +292,7 @@ func (g *generator) tag(structure, name string, m shapeRef) string {
 	}
 	if g.outputs[structure] {
 		res := g.protocol.responseName(name, m)
-		if sh.Type == "list" {
+		if sh.Type == "list" && g.protocol.item != "" {
 			item := g.protocol.item
 			if sh.Member.LocationName != "" {
 				item = sh.Member.LocationName
@@ -363,9 +385,13 @@ func (g *generator) writeService(b *bytes.Buffer) error {
 	if name == "" {
 		name = meta.EndpointPrefix
 	}
-	namespace := strings.TrimSuffix(meta.XMLNamespace, "/") + "/"
-	fmt.Fprintf(b, "// Service describes the service.\nvar Service = model.Service{\nName: %q,\nProtocol: %q,\nVersion: %q,\nNamespace: %q,\nActions: Actions,\n}\n\n",
-		name, meta.Protocol, meta.APIVersion, namespace)
+	fmt.Fprintf(b, "// Service describes the service.\nvar Service = model.Service{\nName: %q,\nProtocol: %q,\nVersion: %q,\n", name, meta.Protocol, meta.APIVersion)
+	if meta.Protocol == "json" {
+		fmt.Fprintf(b, "JSONVersion: %q,\nTarget: %q,\n", meta.JSONVersion, meta.TargetPrefix)
+	} else {
+		fmt.Fprintf(b, "Namespace: %q,\n", strings.TrimSuffix(meta.XMLNamespace, "/")+"/")
+	}
+	b.WriteString("Actions: Actions,\n}\n\n")
 	b.WriteString("// Actions are all actions of the model, also those without shapes here.\nvar Actions = map[string]model.Action{\n")
 	for _, a := range slices.Sorted(maps.Keys(g.spec.Operations)) {
 		if err := g.writeAction(b, a); err != nil {
@@ -393,8 +419,10 @@ func (g *generator) writeAction(b *bytes.Buffer, action string) error {
 	if _, ok := input.Members["DryRun"]; ok {
 		b.WriteString(", DryRun: true")
 	}
-	if _, ok := input.Members["NextToken"]; ok {
-		b.WriteString(", Paged: true")
+	for name := range input.Members {
+		if exported(name) == "NextToken" {
+			b.WriteString(", Paged: true")
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(input.Members)) {
 		if input.Members[name].IdempotencyToken {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -15,6 +16,8 @@ type spec struct {
 		SigningName    string // the endpoint prefix if empty
 		Protocol       string
 		XMLNamespace   string
+		TargetPrefix   string // of the JSON protocol: what stands before an action's name in X-Amz-Target
+		JSONVersion    string // of the JSON protocol: "1.1"
 	}
 	Operations map[string]operation
 	Shapes     map[string]*shape
@@ -42,8 +45,10 @@ type shape struct {
 	Members   map[string]shapeRef // of a structure
 	Required  []string            // of a structure
 	Member    shapeRef            // of a list
+	Key       shapeRef            // of a map
+	Value     shapeRef            // of a map
 	Enum      []string            // of a string
-	Min, Max  *float64            // value of a number, length of a string or list
+	Min, Max  *float64            // value of a number, length of a string, list or map
 	Sensitive bool
 }
 
@@ -79,8 +84,11 @@ func (s *spec) reach(name string, seen map[string]bool) error {
 		return err
 	}
 	seen[name] = true
-	if sh.Type == "list" {
+	switch sh.Type {
+	case "list":
 		return s.reach(sh.Member.Shape, seen)
+	case "map":
+		return errors.Join(s.reach(sh.Key.Shape, seen), s.reach(sh.Value.Shape, seen))
 	}
 	for _, m := range sh.Members {
 		if err := s.reach(m.Shape, seen); err != nil {

@@ -39,6 +39,18 @@ func (s Signer) Post(endpoint string, form url.Values) *http.Request {
 	return r
 }
 
+// PostJSON returns a signed request of the JSON protocol as boto3 makes it.
+func (s Signer) PostJSON(endpoint, target, body string) *http.Request {
+	r, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("X-Amz-Target", target)
+	s.Sign(r, "content-type", "host", "x-amz-date", "x-amz-target")
+	return r
+}
+
 // Sign adds a signature over the given headers and, if it is among them, the
 // header x-amz-date. The body stays readable.
 func (s Signer) Sign(r *http.Request, headers ...string) {
