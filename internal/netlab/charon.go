@@ -13,8 +13,9 @@ import (
 const CharonProgram = "/usr/lib/ipsec/charon"
 
 // charonPlugins: kernel-libipsec has to stand before kernel-netlink, else charon
-// ends where the kernel has no XFRM.
-const charonPlugins = "random nonce pem openssl aes sha1 sha2 hmac gcm gmp kdf kernel-libipsec kernel-netlink socket-default vici updown"
+// ends where the kernel has no XFRM. aesni stands before openssl, since the first
+// that has a cipher is asked for it, and aesni's are faster.
+const charonPlugins = "random nonce pem aesni openssl aes sha1 sha2 hmac gcm gmp kdf kernel-libipsec kernel-netlink socket-default vici updown"
 
 // A Charon is a real strongSwan inside a host, with ESP in user space by its
 // plugin kernel-libipsec (strongSwan 5.9.8 of Debian 12), which always
@@ -22,8 +23,9 @@ const charonPlugins = "random nonce pem openssl aes sha1 sha2 hmac gcm gmp kdf k
 // Everything that is compiled in below /run is hidden by a mount namespace of
 // its own.
 type Charon struct {
-	host *Host
-	dir  string
+	host    *Host
+	dir     string
+	process *Process
 }
 
 // StartCharon runs charon inside the host with the connections that swanctl.conf
@@ -62,6 +64,7 @@ func (h *Host) StartCharon(swanctl string) *Charon {
 `, charonPlugins, c.dir))
 	p := h.Start("charon", "env", "STRONGSWAN_CONF="+c.dir+"/strongswan.conf", "unshare", "-m", "--propagation", "private",
 		"sh", "-c", `mount --bind "$0/run" /run && exec "$1"`, c.dir, CharonProgram)
+	c.process = p
 	t.Cleanup(func() {
 		p.Stop()
 		if t.Failed() {
@@ -109,6 +112,9 @@ func (c *Charon) Control(arguments ...string) (string, error) {
 	}, arguments[1:]...)
 	return c.host.Try(argv...)
 }
+
+// Pid is charon's process id.
+func (c *Charon) Pid() int { return c.process.Pid() }
 
 // Initiate starts a child and waits for it.
 func (c *Charon) Initiate(child string) error {

@@ -1,0 +1,265 @@
+package bench
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// flows of the load differ in their source port.
+	flows = 8
+	// batchMax datagrams are sent or received by one call.
+	batchMax = 256
+
+	ipUDPHeaders = 28
+
+	// A datagram begins with its trial's number (4 bytes) and when it was sent,
+	// as nanoseconds of the wall clock that both ends share (8 bytes).
+	loadHeader = 12
+
+	countPort = 7000
+	delayPort = 7001
+)
+
+// A blaster sends UDP datagrams from host A to host B, each by a kernel walk of
+// its own: sendmmsg without segmentation offload, a batch of one flow after the
+// other. Host B counts them.
+type blaster struct {
+	tb    testing.TB
+	from  [flows]int
+	timed int // sends what delay measures
+	count arrivals
+	delay arrivals
+	trial uint32
+	open  []int
+}
+
+func newBlaster(tb testing.TB, s *bed) *blaster {
+	tb.Helper()
+	l := &blaster{tb: tb}
+	socket := func(fd *int, local, remote netip.AddrPort) (err error) {
+		if *fd, err = openUDP(local, remote); err == nil {
+			l.open = append(l.open, *fd)
+		}
+		return err
+	}
+	count, delay := netip.AddrPortFrom(addressB, countPort), netip.AddrPortFrom(addressB, delayPort)
+	err := errors.Join(
+		s.a.Do(func() (err error) {
+			for i := range l.from {
+				err = errors.Join(err, socket(&l.from[i], netip.AddrPortFrom(addressA, uint16(countPort+i)), count))
+			}
+			return errors.Join(err, socket(&l.timed, netip.AddrPortFrom(addressA, countPort+flows), delay))
+		}),
+		s.b.Do(func() error {
+			return errors.Join(
+				socket(&l.count.fd, count, netip.AddrPort{}),
+				socket(&l.delay.fd, delay, netip.AddrPort{}),
+				// A super-packet stays one until here and is counted by its length.
+				unix.SetsockoptInt(l.count.fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1),
+				unix.SetsockoptInt(l.delay.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1))
+		}))
+	if err != nil {
+		l.close()
+		tb.Fatal(err)
+	}
+	l.count.init(false)
+	l.delay.init(true)
+	return l
+}
+
+func (l *blaster) close() {
+	for _, fd := range l.open {
+		if err := unix.Close(fd); err != nil {
+			l.tb.Error(err)
+		}
+	}
+}
+
+// A trial is what one burst of load did.
+type trial struct {
+	sent, arrived int
+	took          time.Duration
+	delays        []time.Duration // of each that arrived, if they were asked for
+}
+
+// blast sends packets of size bytes (of IPv4) at a rate for a while; a rate of
+// 0 is as fast as it goes.
+func (l *blaster) blast(size, perSecond int, during time.Duration) (t trial) {
+	l.trial++
+	return l.run(l.from[:], &l.count, l.trial, size, perSecond, during)
+}
+
+// run sends on a thread of its own and collects on another.
+func (l *blaster) run(from []int, to *arrivals, number uint32, size, perSecond int, during time.Duration) (t trial) {
+	l.tb.Helper()
+	var sendErr, receiveErr error
+	sent := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		lockPrecisely()
+		t.arrived, t.delays, receiveErr = to.collect(number, size-ipUDPHeaders, sent)
+	})
+	wait.Go(func() {
+		lockPrecisely()
+		defer close(sent)
+		t.sent, t.took, sendErr = send(from, number, size-ipUDPHeaders, perSecond, during)
+	})
+	wait.Wait()
+	if err := errors.Join(sendErr, receiveErr); err != nil {
+		l.tb.Fatalf("load of %d packets of %d bytes a second: %v", perSecond, size, err)
+	}
+	return t
+}
+
+// lockPrecisely keeps the goroutine on its thread, which ends with it, and lets
+// it sleep to the microsecond.
+func lockPrecisely() {
+	runtime.LockOSThread()
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // without, rates are coarser
+}
+
+// tick is how often a rate is kept up with at most. It bounds how many packets
+// come at once: 20 at 100,000 a second.
+const tick = 200 * time.Microsecond
+
+// send keeps to the rate as long as it gets the processor: who was late sends
+// twice the rate until it has caught up, and no storm.
+func send(from []int, number uint32, payloadLen, perSecond int, during time.Duration) (sent int, took time.Duration, err error) {
+	payload := make([]byte, payloadLen)
+	binary.BigEndian.PutUint32(payload, number)
+	vector := unix.Iovec{Base: &payload[0], Len: uint64(payloadLen)}
+	messages := make([]message, batchMax)
+	for i := range messages {
+		messages[i].header.Iov, messages[i].header.Iovlen = &vector, 1
+	}
+	step, burst := tick, batchMax
+	if perSecond > 0 {
+		step = max(tick, time.Second/time.Duration(perSecond))
+		burst = min(batchMax, 2*(1+int(step.Seconds()*float64(perSecond))))
+	}
+	begin := monotonic()
+	for next := begin; took < during; took = monotonic() - begin {
+		due := burst
+		if perSecond > 0 {
+			next = max(next+step, begin+took)
+			sleepUntil(next)
+			due = min(int((monotonic()-begin).Seconds()*float64(perSecond))-sent, burst)
+		}
+		if due > 0 {
+			binary.BigEndian.PutUint64(payload[4:], uint64(time.Now().UnixNano()))
+			n, err := sendMessages(from[sent/burst%len(from)], messages[:due])
+			if err != nil {
+				return sent, took, err
+			}
+			sent += n
+		}
+	}
+	runtime.KeepAlive(&vector)
+	return sent, took, nil
+}
+
+// arrivals are what comes on one socket.
+type arrivals struct {
+	fd       int
+	timed    bool
+	messages []message
+	heads    [][loadHeader]byte // of each message
+	controls [][controlLen]byte // of each message, if timed
+}
+
+// controlLen holds one control message with a timespec.
+const controlLen = 64
+
+func (a *arrivals) init(timed bool) {
+	a.timed = timed
+	a.messages, a.heads, a.controls = make([]message, batchMax), make([][loadHeader]byte, batchMax), make([][controlLen]byte, batchMax)
+	vectors := make([]unix.Iovec, batchMax)
+	for i := range a.messages {
+		vectors[i] = unix.Iovec{Base: &a.heads[i][0], Len: loadHeader}
+		a.messages[i].header.Iov, a.messages[i].header.Iovlen = &vectors[i], 1
+		if timed {
+			a.messages[i].header.Control = &a.controls[i][0]
+		}
+	}
+}
+
+// lateMax is how long after the last packet was sent, or the last one came,
+// another may come.
+const lateMax = 30 * time.Millisecond
+
+// collect counts a trial's datagrams until none has come for a while after all
+// were sent. It looks only now and then, so that nobody is woken for a packet:
+// the socket's buffer holds what comes meanwhile, and the kernel says when.
+func (a *arrivals) collect(number uint32, payloadLen int, sent <-chan struct{}) (count int, delays []time.Duration, err error) {
+	last := monotonic()
+	for {
+		now := monotonic()
+		n, err := a.read()
+		if err != nil {
+			return count, delays, err
+		}
+		for i, m := range a.messages[:n] {
+			if binary.BigEndian.Uint32(a.heads[i][:]) != number {
+				continue // late, of the trial before
+			}
+			count += int(m.length) / payloadLen
+			if a.timed {
+				delays = append(delays, a.delay(i))
+			}
+		}
+		select {
+		case <-sent:
+			if n > 0 {
+				last = now
+			}
+			if now-last > lateMax {
+				return count, delays, nil
+			}
+		default:
+			last = now
+		}
+		if n < batchMax {
+			sleepUntil(now + time.Millisecond)
+		}
+	}
+}
+
+func (a *arrivals) read() (int, error) {
+	for i := range a.messages {
+		if a.timed {
+			a.messages[i].header.Controllen = controlLen
+		}
+	}
+	return receiveMessages(a.fd, a.messages)
+}
+
+// delay is how long the i-th datagram took until host B's kernel had it.
+func (a *arrivals) delay(i int) time.Duration {
+	const header = unix.SizeofCmsghdr // of the one control message there is
+	at := *(*unix.Timespec)(unsafe.Pointer(&a.controls[i][header]))
+	return time.Duration(at.Nano() - int64(binary.BigEndian.Uint64(a.heads[i][4:])))
+}
+
+// delays returns the median and the 99th percentile of the way from host A to
+// host B at 10,000 full packets a second, and how many arrived.
+func (l *blaster) delays() (p50, p99 time.Duration, arrived int) {
+	l.tb.Helper()
+	const perSecond = 10_000
+	l.trial++
+	t := l.run([]int{l.timed}, &l.delay, l.trial, innerMTU, perSecond, time.Second)
+	if t.arrived < t.sent/2 {
+		l.tb.Fatalf("%d of %d packets arrived at %d a second", t.arrived, t.sent, perSecond)
+	}
+	slices.Sort(t.delays)
+	return t.delays[len(t.delays)/2], t.delays[len(t.delays)*99/100], t.arrived
+}

@@ -1,0 +1,56 @@
+package bench
+
+// A kind is what is compared: what is between the two gateways, and on which
+// underlay.
+type kind struct {
+	name string
+	peer peer // nil: the kernel forwards
+
+	// uncut lets the underlay hand super-packets of 64 KiB over whole, as a veth
+	// does by itself, which flatters all who send them. Else it cuts what leaves
+	// it into packets of its MTU and gathers them again, as a network card does.
+	uncut bool
+
+	// loads has the cost of a byte measured at several loads.
+	loads bool
+}
+
+// The kinds that ratios speak of.
+const (
+	plain          = "plain"
+	ceilingKind    = "ceiling"
+	causeway       = "causeway-gcm128"
+	causeway256    = "causeway-gcm256"
+	causewaySHA1   = "causeway-cbc-sha1"
+	causewaySHA2   = "causeway-cbc-sha256"
+	causewayESP    = "causeway-esp-gcm128"
+	wireguardGo    = "wireguard-go"
+	openVPN        = "openvpn-gcm128"
+	openVPN256     = "openvpn-gcm256"
+	strongSwan     = "strongswan-gcm128"
+	strongSwan256  = "strongswan-gcm256"
+	strongSwanSHA1 = "strongswan-cbc-sha1"
+	strongSwanSHA2 = "strongswan-cbc-sha256"
+	uncut          = "-uncut"
+)
+
+var kinds = []kind{
+	{name: plain},
+	{name: ceilingKind, peer: ceiling{}},
+	{name: causeway, peer: appliances{esp: "aes128gcm16-group19", encap: "always"}, loads: true},
+	{name: wireguardGo, peer: wireguard{}},
+	{name: openVPN256, peer: openvpn{cipher: "AES-256-GCM"}},
+	{name: strongSwan, peer: strongswan{esp: "aes128gcm16"}},
+	{name: causeway256, peer: appliances{esp: "aes256gcm16-group19", encap: "always"}},
+	{name: causewaySHA1, peer: appliances{esp: "aes128-sha1-group19", encap: "always"}},
+	{name: causewaySHA2, peer: appliances{esp: "aes128-sha256-group19", encap: "always"}},
+	{name: causewayESP, peer: appliances{esp: "aes128gcm16-group19", encap: "auto"}},
+	{name: openVPN, peer: openvpn{cipher: "AES-128-GCM"}},
+	{name: strongSwan256, peer: strongswan{esp: "aes256gcm16"}},
+	{name: strongSwanSHA1, peer: strongswan{esp: "aes128-sha1"}},
+	{name: strongSwanSHA2, peer: strongswan{esp: "aes128-sha256"}},
+	{name: plain + uncut, uncut: true},
+	{name: ceilingKind + uncut, peer: ceiling{}, uncut: true},
+	{name: causeway + uncut, peer: appliances{esp: "aes128gcm16-group19", encap: "always"}, uncut: true},
+	{name: wireguardGo + uncut, peer: wireguard{}, uncut: true},
+}
