@@ -24,6 +24,10 @@ type Peer struct {
 	// address admits any source, and then the identities decide.
 	Local, Remote netip.Addr
 
+	// Versions are the versions of IKE that may be spoken, by default all. We
+	// answer any of them and begin with the highest.
+	Versions Versions
+
 	// LocalID is what we say we are, by default our address; RemoteID is what
 	// the peer must say it is. A zero RemoteID accepts any identity that holds
 	// the key.
@@ -295,6 +299,7 @@ type Connecting struct{ Remote netip.AddrPort }
 
 // Established: the peer is authenticated and the IKE SA stands.
 type Established struct {
+	Version  Version
 	Path     Path
 	Proposal IKEProposal
 	RemoteID Identity

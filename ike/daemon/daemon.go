@@ -41,7 +41,7 @@ const (
 )
 
 // DropQueueFull counts datagrams that came faster than the engine takes them.
-const DropQueueFull ikev2.Drop = "queue-full"
+const DropQueueFull ike.Drop = "queue-full"
 
 // Config is what a Daemon needs of its owner.
 type Config struct {
@@ -65,7 +65,7 @@ type Config struct {
 type Daemon struct {
 	cfg       Config
 	calls     chan func(now time.Time) // unbuffered: a call taken is a call carried out
-	datagrams chan ikev2.Datagram
+	datagrams chan ike.Datagram
 	queued    atomic.Int64  // octets in datagrams
 	overflows atomic.Uint64 // datagrams dropped before the loop
 	done      chan struct{} // closed by Run at its end
@@ -75,7 +75,7 @@ type Daemon struct {
 	peers    map[ike.PeerID]*peer
 	arrivals arrivals
 	retries  retries
-	drops    map[ikev2.Drop]uint64
+	drops    map[ike.Drop]uint64
 	stopping bool
 }
 
@@ -97,12 +97,12 @@ func New(cfg Config) (*Daemon, error) {
 	return &Daemon{
 		cfg:       cfg,
 		calls:     make(chan func(time.Time)),
-		datagrams: make(chan ikev2.Datagram, queueLength),
+		datagrams: make(chan ike.Datagram, queueLength),
 		done:      make(chan struct{}),
 		gate:      ikev2.NewGate(ikev2.Config{Rand: cfg.Rand}),
 		peers:     map[ike.PeerID]*peer{},
 		arrivals:  arrivals{},
-		drops:     map[ikev2.Drop]uint64{},
+		drops:     map[ike.Drop]uint64{},
 	}, nil
 }
 
@@ -159,17 +159,17 @@ func (d *Daemon) Receive(local, remote netip.AddrPort, datagram []byte) {
 		return
 	}
 	select {
-	case d.datagrams <- ikev2.Datagram{Local: local, Remote: remote, Payload: bytes.Clone(datagram)}:
+	case d.datagrams <- ike.Datagram{Local: local, Remote: remote, Payload: bytes.Clone(datagram)}:
 	default:
 		d.queued.Add(-size)
 		d.overflows.Add(1)
 	}
 }
 
-func (d *Daemon) receive(now time.Time, datagram ikev2.Datagram) {
+func (d *Daemon) receive(now time.Time, datagram ike.Datagram) {
 	d.queued.Add(-int64(len(datagram.Payload)))
 	d.arrivals.count(now, datagram)
-	if reason := d.gate.Receive(now, datagram); reason != ikev2.Accepted {
+	if reason := d.gate.Receive(now, datagram); reason != ike.Accepted {
 		d.drops[reason]++
 	}
 	d.carryOut(now)
@@ -208,7 +208,7 @@ func (d *Daemon) carryOut(now time.Time) {
 	}
 }
 
-func (d *Daemon) send(id ike.PeerID, datagram ikev2.Datagram) {
+func (d *Daemon) send(id ike.PeerID, datagram ike.Datagram) {
 	problem := ""
 	if err := d.cfg.Send(datagram.Local, datagram.Remote, datagram.Payload); err != nil {
 		problem = err.Error()

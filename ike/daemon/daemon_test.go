@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"causeway.dev/ike"
-	"causeway.dev/ike/ikev2"
 )
 
 var (
@@ -550,7 +549,7 @@ func TestQueueIsBounded(t *testing.T) {
 			go d.Run(ctx)
 			synctest.Wait()
 			drops := d.Drops()
-			if drops[DropQueueFull] != uint64(2*queueLength-kept) || drops[ikev2.DropMalformed] != uint64(kept) {
+			if drops[DropQueueFull] != uint64(2*queueLength-kept) || drops[ike.DropMalformed] != uint64(kept) {
 				t.Errorf("datagrams of %d octets: %v, want %d kept of %d", size, drops, kept, 2*queueLength)
 			}
 			if left := d.queued.Load(); left != 0 {

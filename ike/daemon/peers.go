@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"causeway.dev/ike"
-	"causeway.dev/ike/ikev2"
 	"causeway.dev/ike/keys"
 )
 
@@ -160,7 +159,7 @@ func (d *Daemon) Command(id ike.PeerID, c ike.Command) error {
 
 // A Status is what is known of a peer.
 type Status struct {
-	ikev2.Status
+	ike.Status
 
 	// Datagrams is how many IKE datagrams have come to our address from the
 	// peer's, authentic or not; LastDatagram is when the last one did. For a
@@ -191,8 +190,8 @@ func (d *Daemon) Status(id ike.PeerID) Status {
 }
 
 // Drops counts the datagrams that were ignored, by reason.
-func (d *Daemon) Drops() map[ikev2.Drop]uint64 {
-	drops := map[ikev2.Drop]uint64{}
+func (d *Daemon) Drops() map[ike.Drop]uint64 {
+	drops := map[ike.Drop]uint64{}
 	if n := d.overflows.Load(); n > 0 {
 		drops[DropQueueFull] = n
 	}
@@ -232,7 +231,7 @@ func (a arrivals) remove(p ike.Peer) {
 	}
 }
 
-func (a arrivals) count(now time.Time, d ikev2.Datagram) {
+func (a arrivals) count(now time.Time, d ike.Datagram) {
 	seen := a[pair{d.Local.Addr(), d.Remote.Addr()}]
 	if seen == nil {
 		seen = a[pair{local: d.Local.Addr()}]

@@ -76,25 +76,25 @@ func newAdmission() admission {
 // receiveInit handles an IKE_SA_INIT request.
 func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 	if h.SPIi == 0 || h.SPIr != 0 || h.MessageID != 0 || len(d.Payload) > initLengthMax {
-		return DropMalformed
+		return ike.DropMalformed
 	}
 	if s := g.admission.sessions[initKey{d.Remote, h.SPIi}]; s != nil && s.origin.hash == sha256.Sum256(d.Payload) {
 		if s.phase == connecting {
 			s.transmit(d.Local, d.Remote, s.acceptance.response)
 		}
-		return DropRetransmitted
+		return ike.DropRetransmitted
 	}
 	candidates := g.candidates(d)
 	if len(candidates) == 0 {
-		return DropUnknownPeer
+		return ike.DropUnknownPeer
 	}
 	message, err := wire.Parse(d.Payload)
 	if err != nil {
-		return DropMalformed
+		return ike.DropMalformed
 	}
 	m := sortPayloads(message.Payloads)
 	if m.sa == nil || m.ke == nil || m.nonce == nil {
-		return DropMalformed
+		return ike.DropMalformed
 	}
 	a, source := &g.admission, d.Remote.Addr()
 	if now.Sub(a.refusedFrom) >= time.Second {
@@ -102,18 +102,18 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 		clear(a.refusedProven)
 	}
 	if a.refusedProven[source] >= refusedMaxSource {
-		return DropRefusals
+		return ike.DropRefusals
 	}
 	// Strangers can't take the room of those whose address is configured.
 	reserved := candidates[0].Remote.IsValid() && a.sources[source] < cookieThresholdSource
 	if a.halfOpen >= halfOpenMax && !reserved || a.sources[source] >= halfOpenMaxSource {
-		return DropHalfOpen
+		return ike.DropHalfOpen
 	}
 	proven := false
 	if a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource || a.refused >= refusedThreshold {
 		if proven = g.returnedCookie(now, d, h, m); !proven {
 			g.refuseInit(d, h, &wire.Notify{Type: wire.CookieNotify, Data: keys.Cookie(a.secret, m.nonce.Data, d.Remote, h.SPIi)})
-			return DropCookie
+			return ike.DropCookie
 		}
 	}
 	if !g.answerInit(now, d, message, m, candidates) {
@@ -122,7 +122,7 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 			a.refusedProven[source]++
 		}
 	}
-	return Accepted
+	return ike.Accepted
 }
 
 // candidates are the peers that a datagram may come from: those of the source

@@ -4,25 +4,34 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 )
 
-// IKE_AUTH, RFC 7296 sections 1.2 and 2.15, with pre-shared keys.
+// IKE_AUTH, RFC 7296 sections 1.2 and 2.15. What is proved by pre-shared keys and
+// by certificates differs in proof.go only.
 
 // authenticate is the initiator's duty.
 type authenticate struct {
 	request, response []byte // of IKE_SA_INIT
 	ni, nr            []byte
-	nat               NAT // as IKE_SA_INIT showed it
+	nat               NAT    // as IKE_SA_INIT showed it
+	hashes            hashes // for digital signatures, as it announced them
 	child             ike.SPI
 }
 
 func (a *authenticate) build(s *session, sa *ikeSA, _ time.Time) (wire.ExchangeType, []wire.Payload, bool) {
 	p := s.peer
 	idi := &wire.ID{Role: wire.PayloadIDi, Identity: localID(p, s.path)}
+	certificates, auth, err := s.prove(p, idi, proof{sa.proposal.PRF, sa.keys.Pi, a.request, a.nr}, a.hashes, nil)
+	if err != nil {
+		s.init.reason = err.Error()
+		return 0, nil, false
+	}
 	a.child = s.gate.newESPSPI()
-	payloads := []wire.Payload{idi}
+	payloads := append([]wire.Payload{idi}, certificates...)
+	payloads = append(payloads, requestCertificate(p)...)
 	if s.gate.standing(p.ID, s) == nil {
 		// RFC 7296 section 2.4: whatever SA with us the peer still has is
 		// a leftover.
@@ -31,9 +40,8 @@ func (a *authenticate) build(s *session, sa *ikeSA, _ time.Time) (wire.ExchangeT
 	if p.RemoteID.Type != ike.IDNone {
 		payloads = append(payloads, &wire.ID{Role: wire.PayloadIDr, Identity: p.RemoteID})
 	}
-	proof := keys.AuthPSK(sa.proposal.PRF, p.PreSharedKey, sa.keys.Pi, a.request, a.nr, idi.Body())
 	payloads = append(payloads,
-		&wire.Auth{Method: wire.AuthSharedKey, Data: proof},
+		auth,
 		offerESP(espOffers(p), false, a.child),
 		offerSelectors(wire.PayloadTSi, p.LocalSelectors),
 		offerSelectors(wire.PayloadTSr, p.RemoteSelectors))
@@ -57,7 +65,7 @@ func (a *authenticate) process(s *session, sa *ikeSA, now time.Time, m parts) {
 		s.abandonHalf(now, sa, authRefusal(m, s.peer))
 		return
 	}
-	if reason := a.verify(s, sa, m); reason != "" {
+	if reason := a.verify(s, sa, now, m); reason != "" {
 		s.gate.releaseSPI(a.child)
 		if len(s.sas) > 1 {
 			s.abandonHalf(now, sa, reason) // another answer may be the peer's
@@ -97,6 +105,8 @@ func authRefusal(m parts, p *ike.Peer) string {
 	switch {
 	case n == nil:
 		return reasonIncomplete(wire.IKEAuth, "AUTH payload")
+	case n.Type == wire.AuthenticationFailed && p.Certificate != nil:
+		return reasonCertificateRefused(p)
 	case n.Type == wire.AuthenticationFailed:
 		return reasonKeyRefused
 	}
@@ -104,17 +114,15 @@ func authRefusal(m parts, p *ike.Peer) string {
 }
 
 // verify returns why the responder is not who it should be, or "".
-func (a *authenticate) verify(s *session, sa *ikeSA, m parts) string {
-	p := s.peer
-	switch {
-	case m.idr == nil:
+func (a *authenticate) verify(s *session, sa *ikeSA, now time.Time, m parts) string {
+	if m.idr == nil {
 		return reasonIncomplete(wire.IKEAuth, "IDr payload")
-	case m.auth.Method != wire.AuthSharedKey:
-		return reasonIncomplete(wire.IKEAuth, "proof of the pre-shared key: it uses the method "+m.auth.Method.String())
-	case !keys.Equal(m.auth.Data, keys.AuthPSK(sa.proposal.PRF, p.PreSharedKey, sa.keys.Pr, a.response, a.ni, m.idr.Body())):
-		return reasonKeyMismatch
-	case p.RemoteID.Type != ike.IDNone && m.idr.Identity != p.RemoteID:
-		return reasonIdentity(m.idr.Identity, p.RemoteID)
+	}
+	if reason := disprove(now, s.peer, m, m.idr, proof{sa.proposal.PRF, sa.keys.Pr, a.response, a.ni}); reason != "" {
+		return reason
+	}
+	if want := s.peer.RemoteID; want.Type != ike.IDNone && !m.idr.Identity.Same(want) {
+		return reasonIdentity(m.idr.Identity, want)
 	}
 	return ""
 }
@@ -181,14 +189,14 @@ func (s *session) establish(now time.Time, sa *ikeSA) {
 	s.endAt = time.Time{}
 	s.current = sa
 	s.schedule(now, sa)
-	s.emit(ike.Established{Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID})
+	s.emit(ike.Established{Version: ike.IKEv2, Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID})
 }
 
 // schedule begins the life of an IKE SA.
 func (s *session) schedule(now time.Time, sa *ikeSA) {
 	sa.state = saUp
-	lifetime := orDefault(s.peer.IKELifetime, ikeLifetimeDefault)
-	sa.rekeyAt, sa.expiresAt = s.rekeyTime(now, lifetime), now.Add(lifetime)
+	lifetime := engine.OrDefault(s.peer.IKELifetime, engine.IKELifetimeDefault)
+	sa.rekeyAt, sa.expiresAt = engine.RekeyTime(s.gate.rand, now, s.peer, lifetime), now.Add(lifetime)
 }
 
 // answerAuth is the responder's duty.
@@ -197,22 +205,26 @@ func (s *session) answerAuth(now time.Time, sa *ikeSA, m parts) response {
 	if m.idi == nil || m.auth == nil {
 		return s.refuseAuth(now, wire.InvalidSyntax, reasonIncomplete(wire.IKEAuth, "IDi and AUTH payload"))
 	}
-	p, reason := s.identify(sa, m)
+	p, reason := s.identify(now, sa, m)
 	if p == nil {
 		return s.refuseAuth(now, wire.AuthenticationFailed, reason)
 	}
 	if _, _, ok := chooseIKE(offerIKE([]ike.IKEProposal{sa.proposal}, nil).Proposals, p.IKEProposals); !ok {
 		return s.refuseAuth(now, wire.NoProposalChosen, reasonIKEMismatch(offerIKE([]ike.IKEProposal{sa.proposal}, nil).Proposals, p.IKEProposals))
 	}
+	ours, _ := calledID(p, s.path, called(m))
+	idr := &wire.ID{Role: wire.PayloadIDr, Identity: ours}
+	certificates, auth, err := s.prove(p, idr, proof{sa.proposal.PRF, sa.keys.Pr, a.response, a.ni}, a.hashes, m.auth)
+	if err != nil {
+		return s.refuseAuth(now, wire.AuthenticationFailed, err.Error())
+	}
+	payloads := append(append([]wire.Payload{idr}, certificates...), auth)
 	s.peer, s.remoteID = p, m.idi.Identity
 	s.nonceLow = lower(a.ni, a.nr)
 	s.translated(s.nat) // now that the peer is known
 	s.gate.peers[p.ID].sessions = append(s.gate.peers[p.ID].sessions, s)
 	s.establish(now, sa)
 
-	idr := &wire.ID{Role: wire.PayloadIDr, Identity: localID(p, s.path)}
-	proof := keys.AuthPSK(sa.proposal.PRF, p.PreSharedKey, sa.keys.Pr, a.response, a.ni, idr.Body())
-	payloads := []wire.Payload{idr, &wire.Auth{Method: wire.AuthSharedKey, Data: proof}}
 	var child *childSA
 	if m.sa != nil {
 		made, more := s.acceptChild(now, sa, m, negotiation{exchange: wire.IKEAuth, ni: a.ni, nr: a.nr})
@@ -237,15 +249,19 @@ func (s *session) refuseAuth(now time.Time, t wire.NotifyType, reason string) re
 // proofsMax bounds the keys that are tried for one identity.
 const proofsMax = 8
 
+// called is what an initiator calls us, if it does.
+func called(m parts) ike.Identity {
+	if m.idr == nil {
+		return ike.Identity{}
+	}
+	return m.idr.Identity
+}
+
 // identify finds the candidate that the initiator has proved to be, or says why
 // it is none. A candidate that is known by its address alone accepts any
 // identity that holds its key.
-func (s *session) identify(sa *ikeSA, m parts) (*ike.Peer, string) {
+func (s *session) identify(now time.Time, sa *ikeSA, m parts) (*ike.Peer, string) {
 	a := s.acceptance
-	called := ike.Identity{}
-	if m.idr != nil {
-		called = m.idr.Identity
-	}
 	var fit []*ike.Peer
 	for _, p := range s.candidates {
 		state := s.gate.peers[p.ID]
@@ -253,33 +269,28 @@ func (s *session) identify(sa *ikeSA, m parts) (*ike.Peer, string) {
 			continue
 		}
 		p = state.config // it may have been changed since IKE_SA_INIT
-		fits := (p.RemoteID.Type == ike.IDNone || p.RemoteID == m.idi.Identity) && (called.Type == ike.IDNone || called == localID(p, s.path))
-		if fits {
+		_, ours := calledID(p, s.path, called(m))
+		if ours && (p.RemoteID.Type == ike.IDNone || p.RemoteID.Same(m.idi.Identity)) {
 			fit = append(fit, p)
 		}
 	}
-	switch {
-	case len(fit) == 0 && len(s.candidates) == 1 && s.candidates[0].RemoteID != m.idi.Identity && s.candidates[0].RemoteID.Type != ike.IDNone:
-		return nil, reasonIdentity(m.idi.Identity, s.candidates[0].RemoteID)
-	case len(fit) == 0:
-		return nil, reasonUnknownIdentity(m.idi.Identity, called)
-	case m.auth.Method != wire.AuthSharedKey:
-		return nil, reasonIncomplete(wire.IKEAuth, "proof of the pre-shared key: it uses the method "+m.auth.Method.String())
+	if len(fit) == 0 {
+		if want := s.candidates[0].RemoteID; len(s.candidates) == 1 && want.Type != ike.IDNone && !want.Same(m.idi.Identity) {
+			return nil, reasonIdentity(m.idi.Identity, want)
+		}
+		return nil, reasonUnknownIdentity(m.idi.Identity, called(m))
 	}
+	refusal := ""
 	for _, p := range fit {
-		if keys.Equal(m.auth.Data, keys.AuthPSK(sa.proposal.PRF, p.PreSharedKey, sa.keys.Pi, a.request, a.nr, m.idi.Body())) {
+		reason := disprove(now, p, m, m.idi, proof{sa.proposal.PRF, sa.keys.Pi, a.request, a.nr})
+		if reason == "" {
 			return p, ""
+		}
+		if refusal == "" {
+			refusal = reason
 		}
 	}
 	// The failure is that of the peer that it claims to be.
 	s.candidates = fit
-	return nil, reasonKeyMismatch
-}
-
-// localID is what we say we are: by default our address.
-func localID(p *ike.Peer, path ike.Path) ike.Identity {
-	if p.LocalID.Type != ike.IDNone {
-		return p.LocalID
-	}
-	return ike.AddressIdentity(path.Local.Addr())
+	return nil, refusal
 }

@@ -62,8 +62,8 @@ func TestFaultEndsItsSessionOnly(t *testing.T) {
 	if removed != 1 || closed != 1 || s.phase != ended || g.standing("left", nil) != nil {
 		t.Errorf("%d child SAs removed, %d closed, phase %v", removed, closed, s.phase)
 	}
-	if bystander.phase != connecting || len(g.schedule) != 1 || g.schedule[0] != bystander || len(g.bySPI) != 1 {
-		t.Errorf("the other session is %v; %d sessions, %d SPIs", bystander.phase, len(g.schedule), len(g.bySPI))
+	if bystander.phase != connecting || g.schedule.Len() != 1 || g.schedule.All()[0] != bystander || len(g.bySPI) != 1 {
+		t.Errorf("the other session is %v; %d sessions, %d SPIs", bystander.phase, g.schedule.Len(), len(g.bySPI))
 	}
 	defer func() {
 		if recover() == nil {
@@ -188,12 +188,12 @@ func TestRefusalsAreBounded(t *testing.T) {
 	for range 500 {
 		spi++
 		drop, n := ask(source)
-		if drop == DropCookie { // the sender is where it says it is
+		if drop == ike.DropCookie { // the sender is where it says it is
 			drop, _ = ask(source, n)
 		}
 		drops[drop]++
 	}
-	if drops[Accepted] != refusedThreshold+refusedMaxSource || drops[DropRefusals] != 500-drops[Accepted] {
+	if drops[ike.Accepted] != refusedThreshold+refusedMaxSource || drops[ike.DropRefusals] != 500-drops[ike.Accepted] {
 		t.Errorf("one source, true: %v", drops)
 	}
 	now = now.Add(time.Second)
@@ -203,7 +203,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 		drop, _ := ask(source)
 		drops[drop]++
 	}
-	if drops[Accepted] != refusedThreshold || drops[DropCookie] != 500-refusedThreshold {
+	if drops[ike.Accepted] != refusedThreshold || drops[ike.DropCookie] != 500-refusedThreshold {
 		t.Errorf("one source, forged: %v", drops)
 	}
 	w.connect()
@@ -217,10 +217,10 @@ func TestRequestsThatAreKeptAreShort(t *testing.T) {
 		d := Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, 500), Payload: initRequest(w, spi, &wire.VendorID{Data: make([]byte, filler)})}
 		return w.right.gate.Receive(epoch, d)
 	}
-	if drop := send(1, 4000); drop != Accepted {
+	if drop := send(1, 4000); drop != ike.Accepted {
 		t.Errorf("4 KB: %q", drop)
 	}
-	if drop := send(2, initLengthMax); drop != DropMalformed {
+	if drop := send(2, initLengthMax); drop != ike.DropMalformed {
 		t.Errorf("over the bound: %q", drop)
 	}
 }
@@ -231,7 +231,7 @@ func TestRequestsThatAreKeptAreShort(t *testing.T) {
 func TestFailedProofsCount(t *testing.T) {
 	w := newWorld(t, 1, lan, func(left, _ *ike.Peer) { left.PreSharedKey = ike.Secret("wrong") })
 	w.connect()
-	if s := w.right.gate.schedule; len(s) != 1 || s[0].phase != ending || w.right.gate.admission.halfOpen != 1 || w.right.gate.admission.sources[leftAddr] != 1 {
+	if s := w.right.gate.schedule.All(); len(s) != 1 || s[0].phase != ending || w.right.gate.admission.halfOpen != 1 || w.right.gate.admission.sources[leftAddr] != 1 {
 		t.Fatalf("%d sessions, %d counted", len(s), w.right.gate.admission.halfOpen)
 	}
 	w.net.RunFor(time.Minute)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 )
@@ -43,39 +44,7 @@ const (
 	// redundantLifetime is how long a redundant SA waits for its maker's
 	// DELETE.
 	redundantLifetime = time.Minute
-
-	ikeLifetimeDefault   = 8 * time.Hour
-	childLifetimeDefault = time.Hour
-	rekeyMarginDefault   = 270 * time.Second
-	rekeyFuzzDefault     = 100 // percent
-	replayWindowDefault  = 1024
 )
-
-func orDefault[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-	return value
-}
-
-// rekeyTime draws when a rekey begins: the margin and a random share of it before
-// the end, so that the two sides seldom begin at once, and at the latest in the
-// last three quarters of a lifetime that is short for its margin.
-func (s *session) rekeyTime(now time.Time, lifetime time.Duration) time.Time {
-	margin := orDefault(s.peer.RekeyMargin, rekeyMarginDefault)
-	fuzz := time.Duration(max(0, orDefault(s.peer.RekeyFuzz, rekeyFuzzDefault)))
-	early := margin + s.randomDuration(margin*fuzz/100)
-	return now.Add(lifetime - min(early, lifetime*3/4))
-}
-
-// randomDuration is between zero and most.
-func (s *session) randomDuration(most time.Duration) time.Duration {
-	if most <= 0 {
-		return 0
-	}
-	return time.Duration(binary.BigEndian.Uint64(s.gate.random(8)) % uint64(most))
-}
 
 // childParameters are what a negotiation of a child SA comes to.
 type childParameters struct {
@@ -88,16 +57,16 @@ type childParameters struct {
 
 // install hands a new pair to the owner, which takes packets by it from now on.
 func (s *session) install(now time.Time, c childParameters) *childSA {
-	lifetime := orDefault(s.peer.ChildLifetime, childLifetimeDefault)
+	lifetime := engine.OrDefault(s.peer.ChildLifetime, engine.ChildLifetimeDefault)
 	child := &childSA{
 		in: c.in, out: c.out, proposal: c.proposal,
-		rekeyAt: s.rekeyTime(now, lifetime), expiresAt: now.Add(lifetime),
+		rekeyAt: engine.RekeyTime(s.gate.rand, now, s.peer, lifetime), expiresAt: now.Add(lifetime),
 	}
 	s.children = append(s.children, child)
 	e := ike.ChildSA{
 		Inbound: c.in, Outbound: c.out, Proposal: c.proposal,
 		LocalSelectors: c.local, RemoteSelectors: c.remote,
-		Path: s.espPath(), ReplayWindow: orDefault(s.peer.ReplayWindow, replayWindowDefault),
+		Path: s.espPath(), ReplayWindow: engine.OrDefault(s.peer.ReplayWindow, engine.ReplayWindowDefault),
 		Established: now, RekeyAt: child.rekeyAt, ExpiresAt: child.expiresAt,
 	}
 	if k := c.keys; c.initiator {

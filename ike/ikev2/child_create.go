@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 )
@@ -57,7 +58,7 @@ const (
 )
 
 func (s *session) retryTime(now time.Time) time.Time {
-	return now.Add(retryMin + s.randomDuration(retryMax-retryMin))
+	return now.Add(retryMin + engine.RandomDuration(s.gate.rand, retryMax-retryMin))
 }
 
 // rekeyChildNow queues the rekey of a child SA, once. One that the peer is not

@@ -1,9 +1,11 @@
 package ikev2
 
 import (
+	"slices"
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/wire"
 )
 
@@ -24,37 +26,12 @@ type exchange struct {
 	exchange wire.ExchangeType
 	message  []byte // sent again octet by octet, RFC 7296 section 2.1
 	task     task
-	retransmission
-}
-
-// A retransmission says when a request is sent again.
-type retransmission struct {
-	first time.Time // when it was first sent
-	next  time.Time
-	tries int
-}
-
-const (
-	retransmitFirst = 500 * time.Millisecond // then doubled …
-	retransmitMax   = 8 * time.Second        // … up to this: at 0.5, 1.5, 3.5, 7.5, 15.5, 23.5 s
-	retransmitIdle  = time.Minute            // up to this where nobody gives up
-)
-
-func (r *retransmission) sent(now time.Time, longest time.Duration) {
-	if r.tries == 0 {
-		r.first = now
-	}
-	wait := longest
-	if r.tries < 10 {
-		wait = min(wait, retransmitFirst<<r.tries)
-	}
-	r.next = now.Add(wait)
-	r.tries++
+	engine.Retransmission
 }
 
 // pump starts what waits for its turn.
 func (s *session) pump(now time.Time) {
-	for _, sa := range s.sas {
+	for _, sa := range slices.Clone(s.sas) { // one may end by it
 		if sa.pending == nil && sa.then != nil {
 			t := sa.then
 			sa.then = nil
@@ -76,6 +53,9 @@ func (s *session) enqueue(t task) { s.queue = append(s.queue, t) }
 func (s *session) start(now time.Time, sa *ikeSA, t task) {
 	kind, payloads, ok := t.build(s, sa, now)
 	if !ok {
+		if sa.state == saHalfOpen && s.phase == connecting {
+			s.abandonHalf(now, sa, s.init.reason)
+		}
 		return
 	}
 	e := &exchange{id: sa.nextID, exchange: kind, task: t}
@@ -86,11 +66,11 @@ func (s *session) start(now time.Time, sa *ikeSA, t task) {
 }
 
 func (s *session) retransmit(now time.Time, e *exchange) {
-	longest := retransmitMax
+	longest := engine.RetransmitMax
 	if s.patient() {
-		longest = retransmitIdle
+		longest = engine.RetransmitIdle
 	}
-	e.sent(now, longest)
+	e.Sent(now, longest)
 	s.transmit(s.path.Local, s.path.Remote, e.message)
 }
 
@@ -121,24 +101,24 @@ func (s *session) patient() bool {
 func (s *session) giveUpAt(sa *ikeSA, e *exchange) time.Time {
 	switch {
 	case sa.state == saHalfOpen:
-		return e.first.Add(connectTimeout)
+		return e.First.Add(connectTimeout)
 	case s.phase == ending || sa != s.current:
-		return e.first.Add(terminateTimeout)
+		return e.First.Add(terminateTimeout)
 	case s.patient():
-		return farFuture
+		return engine.FarFuture
 	}
 	// RFC 7296 section 2.4: the peer is dead if it is silent in everything.
 	// One that goes on sending ESP but answers no request has lost the IKE SA.
 	timeout := s.dpdTimeout()
-	quiet := latest(e.first.Add(timeout-s.livenessInterval()), s.lastHeard.Add(timeout))
-	return soonest(quiet, e.first.Add(4*timeout))
+	quiet := engine.Latest(e.First.Add(timeout-s.livenessInterval()), s.lastHeard.Add(timeout))
+	return engine.Soonest(quiet, e.First.Add(4*timeout))
 }
 
 // giveUp acts on a request that was never answered.
 func (s *session) giveUp(now time.Time, sa *ikeSA) {
 	switch {
 	case sa.state == saHalfOpen && s.phase == connecting:
-		s.abandonHalf(now, sa, reasonAuthSilent(s.path.Remote, sa.pending.tries))
+		s.abandonHalf(now, sa, reasonAuthSilent(s.path.Remote, sa.pending.Tries))
 	case sa == s.current && s.phase == established:
 		s.dead(now)
 	default:
@@ -148,24 +128,4 @@ func (s *session) giveUp(now time.Time, sa *ikeSA) {
 			s.setPhase(ended)
 		}
 	}
-}
-
-// farFuture stands for never in comparisons of times.
-var farFuture = time.Unix(1<<40, 0)
-
-func soonest(times ...time.Time) time.Time {
-	first := farFuture
-	for _, t := range times {
-		if !t.IsZero() && t.Before(first) {
-			first = t
-		}
-	}
-	return first
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }

@@ -66,9 +66,9 @@ func FuzzGate(f *testing.F) {
 			case kind%4 == fuzzAuthentic && len(body) >= 2:
 				authentic = true
 				message := sealRaw(seal, sa.header(wire.ExchangeType(body[0]), id, false), wire.PayloadType(body[1]), body[2:])
-				before := w.right.drops[Accepted]
+				before := w.right.drops[ike.Accepted]
 				w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), message)
-				if w.right.drops[Accepted] != before {
+				if w.right.drops[ike.Accepted] != before {
 					id++
 				}
 			case kind%4 == fuzzWait && len(body) >= 1:
@@ -110,7 +110,7 @@ func (s *side) checkBooks() {
 	s.w.t.Helper()
 	g := s.gate
 	halfOpen, spis := 0, 0
-	for _, session := range g.schedule {
+	for _, session := range g.schedule.All() {
 		if session.phase == connecting && !session.initiator {
 			halfOpen++
 		}
@@ -121,11 +121,11 @@ func (s *side) checkBooks() {
 		}
 		spis += len(session.children)
 	}
-	if halfOpen != g.admission.halfOpen || spis != len(s.children) || len(g.schedule) > 64 {
-		s.fatalf("%d half-open sessions, counted %d; %d child SAs, owner has %d; %d sessions", halfOpen, g.admission.halfOpen, spis, len(s.children), len(g.schedule))
+	if halfOpen != g.admission.halfOpen || spis != len(s.children) || g.schedule.Len() > 64 {
+		s.fatalf("%d half-open sessions, counted %d; %d child SAs, owner has %d; %d sessions", halfOpen, g.admission.halfOpen, spis, len(s.children), g.schedule.Len())
 	}
 	for spi, session := range g.bySPI {
-		if session.index < 0 {
+		if session.phase == ended {
 			s.fatalf("SPI %016x leads to a session that has ended", spi)
 		}
 	}

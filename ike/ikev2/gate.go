@@ -1,7 +1,6 @@
 package ikev2
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,18 +10,10 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 )
-
-// SPIs keeps the SPIs of inbound ESP SAs unique where several gates feed one
-// data path.
-type SPIs interface {
-	// Reserve takes an SPI, or returns false if it is in use.
-	Reserve(ike.SPI) bool
-	// Release gives an SPI back.
-	Release(ike.SPI)
-}
 
 // Config is what a Gate needs of its owner.
 type Config struct {
@@ -31,7 +22,7 @@ type Config struct {
 	Rand io.Reader
 
 	// SPIs is shared by gates of one data path. Default: the gate's own.
-	SPIs SPIs
+	SPIs ike.SPIs
 }
 
 // A Gate is the IKEv2 of a set of peers: it answers what arrives, creates and
@@ -39,12 +30,12 @@ type Config struct {
 // for concurrent use.
 type Gate struct {
 	rand  io.Reader
-	spis  SPIs
+	spis  ike.SPIs
 	peers map[ike.PeerID]*peerState
 	local map[netip.Addr][]*ike.Peer // by Peer.Local, in the order of SetPeer
 
 	bySPI     map[uint64]*session // by the SPIs that we chose
-	schedule  schedule
+	schedule  engine.Schedule[*session]
 	admission admission
 
 	// terminating is set while all sessions with a peer are ended, so that
@@ -64,7 +55,7 @@ type peerState struct {
 // NewGate returns a gate without peers.
 func NewGate(cfg Config) *Gate {
 	if cfg.SPIs == nil {
-		cfg.SPIs = ownSPIs{}
+		cfg.SPIs = engine.OwnSPIs{}
 	}
 	return &Gate{
 		rand:      cfg.Rand,
@@ -78,13 +69,13 @@ func NewGate(cfg Config) *Gate {
 
 // SetPeer adds a peer, or replaces the configuration of the peer of that ID: SAs
 // that stand stay as they are, what is negotiated from now on follows it. It
-// refuses a peer without a key, without proposals or with one that can't be used.
+// refuses a peer without a key or certificate, without proposals or with one that can't be used.
 func (g *Gate) SetPeer(p ike.Peer) error {
 	if len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0 {
 		return fmt.Errorf("peer %s has no proposals", p.ID)
 	}
-	if len(p.PreSharedKey) == 0 {
-		return fmt.Errorf("peer %s has no pre-shared key", p.ID)
+	if err := validateCredentials(&p); err != nil {
+		return fmt.Errorf("peer %s: %w", p.ID, err)
 	}
 	for _, proposal := range slices.Concat(p.IKEProposals, p.IKEOffers) {
 		if err := keys.ValidateIKE(proposal); err != nil {
@@ -145,9 +136,9 @@ func (g *Gate) Receive(now time.Time, d Datagram) Drop {
 	h, err := wire.ParseHeader(d.Payload)
 	switch {
 	case err != nil:
-		return DropMalformed
+		return ike.DropMalformed
 	case h.Major != 2:
-		return DropVersion
+		return ike.DropVersion
 	}
 	ours := h.SPIr
 	if !h.Flags.Initiator() {
@@ -158,7 +149,7 @@ func (g *Gate) Receive(now time.Time, d Datagram) Drop {
 	}
 	s := g.bySPI[ours]
 	if s == nil {
-		return DropUnknownSPI
+		return ike.DropUnknownSPI
 	}
 	var drop Drop
 	g.attempt(s, func() { drop = s.receive(now, d, h) })
@@ -211,19 +202,17 @@ func (g *Gate) connect(now time.Time, state *peerState) {
 
 // Advance fires what is due.
 func (g *Gate) Advance(now time.Time) {
-	for len(g.schedule) > 0 && !now.Before(g.schedule[0].deadline) {
-		s := g.schedule[0]
+	for {
+		s, due := g.schedule.Due(now)
+		if !due {
+			return
+		}
 		g.attempt(s, func() { s.advance(now) })
 	}
 }
 
 // Deadline is when Advance is next due; false if nothing is scheduled.
-func (g *Gate) Deadline() (time.Time, bool) {
-	if len(g.schedule) == 0 {
-		return time.Time{}, false
-	}
-	return g.schedule[0].deadline, true
-}
+func (g *Gate) Deadline() (time.Time, bool) { return g.schedule.Next() }
 
 // TakeOutput hands over what has been produced since, in the order in which it
 // is to be carried out. The slice is valid until TakeOutput is called again.
@@ -233,23 +222,6 @@ func (g *Gate) TakeOutput() []Output {
 	g.out, g.spare = g.spare[:0], out
 	return out
 }
-
-// A Status is what stands with one peer.
-type Status struct {
-	Connecting  bool            // an attempt of ours is under way
-	Established bool            // an authenticated IKE SA stands
-	Child       bool            // a child SA stands
-	Path        ike.Path        // of the IKE SA
-	Proposal    ike.IKEProposal // of the IKE SA
-	RemoteID    ike.Identity    // what the peer proved to be
-	NAT         NAT
-	LastHeard   time.Time // last authenticated message
-	RekeyAt     time.Time // of the IKE SA, by us; zero while a rekey is under way
-	ExpiresAt   time.Time // of the IKE SA
-}
-
-// NAT says on which side address translation was found. RFC 7296 section 2.23.
-type NAT struct{ Local, Remote bool }
 
 // Status returns what stands with a peer.
 func (g *Gate) Status(id ike.PeerID) Status {
@@ -262,7 +234,7 @@ func (g *Gate) Status(id ike.PeerID) Status {
 		status.Connecting = status.Connecting || s.phase == connecting
 	}
 	if s := g.standing(id, nil); s != nil {
-		status.Established = true
+		status.Established, status.Version = true, ike.IKEv2
 		status.Child = s.newestChild() != nil || s.active != nil
 		status.Path, status.NAT, status.LastHeard, status.RemoteID = s.path, s.nat, s.lastHeard, s.remoteID
 		status.Proposal, status.RekeyAt, status.ExpiresAt = s.current.proposal, s.current.rekeyAt, s.current.expiresAt
@@ -273,13 +245,13 @@ func (g *Gate) Status(id ike.PeerID) Status {
 // Closing reports whether a DELETE of ours still waits for its answer, which a
 // graceful stop allows for.
 func (g *Gate) Closing() bool {
-	return slices.ContainsFunc(g.schedule, func(s *session) bool {
+	return slices.ContainsFunc(g.schedule.All(), func(s *session) bool {
 		return s.phase == ending && slices.ContainsFunc(s.sas, func(sa *ikeSA) bool { return sa.pending != nil })
 	})
 }
 
 // Sessions is the number of IKE SA lineages, half-open and ending ones included.
-func (g *Gate) Sessions() int { return len(g.schedule) }
+func (g *Gate) Sessions() int { return g.schedule.Len() }
 
 // standing returns the established session of a peer other than except: of two,
 // the one that is not doomed.
@@ -298,62 +270,23 @@ func (g *Gate) standing(id ike.PeerID, except *session) *session {
 }
 
 func (g *Gate) newSession(now time.Time) *session {
-	return &session{gate: g, created: now, index: -1}
+	return &session{gate: g, created: now}
 }
 
 // touch puts a session where its deadline belongs, or takes it off the books.
 func (g *Gate) touch(s *session) {
 	if s.phase == ended {
-		if s.index >= 0 {
-			heap.Remove(&g.schedule, s.index)
-		}
+		g.schedule.Remove(s)
 		if s.peer != nil && g.peers[s.peer.ID] != nil {
 			state := g.peers[s.peer.ID]
 			state.sessions = slices.DeleteFunc(state.sessions, func(have *session) bool { return have == s })
 		}
 		return
 	}
-	s.deadline = s.nextDeadline()
-	if s.deadline.IsZero() {
-		s.deadline = farFuture
-	}
-	if s.index < 0 {
-		heap.Push(&g.schedule, s)
-	} else {
-		heap.Fix(&g.schedule, s.index)
-	}
+	g.schedule.Set(s, s.nextDeadline())
 }
 
-// schedule is a heap of sessions by deadline.
-type schedule []*session
-
-func (q schedule) Len() int           { return len(q) }
-func (q schedule) Less(i, j int) bool { return q[i].deadline.Before(q[j].deadline) }
-func (q schedule) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].index, q[j].index = i, j
-}
-func (q *schedule) Push(x any) {
-	s := x.(*session)
-	s.index = len(*q)
-	*q = append(*q, s)
-}
-func (q *schedule) Pop() any {
-	last := len(*q) - 1
-	s := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	s.index = -1
-	return s
-}
-
-func (g *Gate) random(n int) []byte {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.rand, b); err != nil {
-		panic("ikev2: the source of randomness ended: " + err.Error())
-	}
-	return b
-}
+func (g *Gate) random(n int) []byte { return engine.Random(g.rand, n) }
 
 // newDH makes a key pair in one of the groups that SetPeer has accepted.
 func (g *Gate) newDH(group ike.Group) *keys.DH {
@@ -377,32 +310,7 @@ func (g *Gate) newIKESPI(s *session) uint64 {
 
 func (g *Gate) releaseIKESPI(spi uint64) { delete(g.bySPI, spi) }
 
-// spiDrawsMax ends the search of a free SPI: with a million SAs a draw fails once
-// in four thousand.
-const spiDrawsMax = 1000
-
 // newESPSPI draws an SPI for an inbound ESP SA.
-func (g *Gate) newESPSPI() ike.SPI {
-	for range spiDrawsMax {
-		spi := ike.SPI(binary.BigEndian.Uint32(g.random(4)))
-		if spi > spiReservedMax && g.spis.Reserve(spi) {
-			return spi
-		}
-	}
-	panic("ikev2: no SPI is free")
-}
+func (g *Gate) newESPSPI() ike.SPI { return engine.DrawSPI(g.rand, g.spis) }
 
 func (g *Gate) releaseSPI(spi ike.SPI) { g.spis.Release(spi) }
-
-// ownSPIs are the SPIs of a gate that is alone.
-type ownSPIs map[ike.SPI]struct{}
-
-func (o ownSPIs) Reserve(spi ike.SPI) bool {
-	if _, used := o[spi]; used {
-		return false
-	}
-	o[spi] = struct{}{}
-	return true
-}
-
-func (o ownSPIs) Release(spi ike.SPI) { delete(o, spi) }

@@ -63,12 +63,12 @@ func TestRetransmission(t *testing.T) {
 	}
 	answers := func(request Datagram) Datagram {
 		t.Helper()
-		if drop := w.right.hand(now, request); drop != Accepted {
+		if drop := w.right.hand(now, request); drop != ike.Accepted {
 			t.Fatalf("first request: %q", drop)
 		}
 		first := w.right.one()
 		events := len(w.right.events)
-		if drop := w.right.hand(now, request); drop != DropRetransmitted {
+		if drop := w.right.hand(now, request); drop != ike.DropRetransmitted {
 			t.Fatalf("repeated request: %q", drop)
 		}
 		if again := w.right.one(); !bytes.Equal(again.Payload, first.Payload) || len(w.right.events) != events {
@@ -77,22 +77,22 @@ func TestRetransmission(t *testing.T) {
 		return first
 	}
 	response := answers(request)
-	if drop := w.left.hand(now, response); drop != Accepted {
+	if drop := w.left.hand(now, response); drop != ike.Accepted {
 		t.Fatalf("response: %q", drop)
 	}
 	auth := w.left.one()
-	if drop := w.left.hand(now, response); drop != DropRetransmitted {
+	if drop := w.left.hand(now, response); drop != ike.DropRetransmitted {
 		t.Fatalf("repeated response: %q", drop)
 	}
 	authResponse := answers(auth)
-	if drop := w.left.hand(now, authResponse); drop != Accepted {
+	if drop := w.left.hand(now, authResponse); drop != ike.Accepted {
 		t.Fatalf("IKE_AUTH response: %q", drop)
 	}
-	if drop := w.left.hand(now, authResponse); drop != DropMessageID {
+	if drop := w.left.hand(now, authResponse); drop != ike.DropMessageID {
 		t.Fatalf("repeated IKE_AUTH response: %q", drop)
 	}
 	w.right.take()
-	if drop := w.right.hand(now, request); drop != DropRetransmitted || len(w.right.take()) != 0 {
+	if drop := w.right.hand(now, request); drop != ike.DropRetransmitted || len(w.right.take()) != 0 {
 		t.Fatalf("late IKE_SA_INIT: %q", drop)
 	}
 	w.left.take()
@@ -166,14 +166,14 @@ func TestJunk(t *testing.T) {
 		header wire.Header
 		want   Drop
 	}{
-		{"forged DELETE", header(func(*wire.Header) {}), DropIntegrity},
-		{"message id ahead", header(func(h *wire.Header) { h.MessageID = 3 }), DropMessageID},
-		{"message id behind", header(func(h *wire.Header) { h.MessageID = 0 }), DropMessageID},
-		{"answer to nothing", header(func(h *wire.Header) { h.Flags |= wire.FlagResponse }), DropMessageID},
-		{"IKE_AUTH again", header(func(h *wire.Header) { h.Exchange = wire.IKEAuth }), DropUnexpected},
-		{"unknown SPI", header(func(h *wire.Header) { h.SPIr++ }), DropUnknownSPI},
-		{"reflected", header(func(h *wire.Header) { h.Flags &^= wire.FlagInitiator }), DropUnknownSPI},
-		{"IKEv1", header(func(h *wire.Header) { h.Major = 1 }), DropVersion},
+		{"forged DELETE", header(func(*wire.Header) {}), ike.DropIntegrity},
+		{"message id ahead", header(func(h *wire.Header) { h.MessageID = 3 }), ike.DropMessageID},
+		{"message id behind", header(func(h *wire.Header) { h.MessageID = 0 }), ike.DropMessageID},
+		{"answer to nothing", header(func(h *wire.Header) { h.Flags |= wire.FlagResponse }), ike.DropMessageID},
+		{"IKE_AUTH again", header(func(h *wire.Header) { h.Exchange = wire.IKEAuth }), ike.DropUnexpected},
+		{"unknown SPI", header(func(h *wire.Header) { h.SPIr++ }), ike.DropUnknownSPI},
+		{"reflected", header(func(h *wire.Header) { h.Flags &^= wire.FlagInitiator }), ike.DropUnknownSPI},
+		{"IKEv1", header(func(h *wire.Header) { h.Major = 1 }), ike.DropVersion},
 	} {
 		if got := send(c.header, garbage); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -181,12 +181,12 @@ func TestJunk(t *testing.T) {
 	}
 	for _, payload := range [][]byte{nil, {0xff}, make([]byte, 28), make([]byte, 2000)} {
 		d := Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, 500), Payload: payload}
-		if got := w.right.gate.Receive(w.net.Now(), d); got != DropMalformed {
+		if got := w.right.gate.Receive(w.net.Now(), d); got != ike.DropMalformed {
 			t.Errorf("%d octets: %q", len(payload), got)
 		}
 	}
 	stranger := Datagram{Local: at(rightAddr, 500), Remote: at(netip.MustParseAddr("203.0.113.66"), 500), Payload: initRequest(w, 1)}
-	if got := w.right.gate.Receive(w.net.Now(), stranger); got != DropUnknownPeer {
+	if got := w.right.gate.Receive(w.net.Now(), stranger); got != ike.DropUnknownPeer {
 		t.Errorf("stranger: %q", got)
 	}
 	if out := w.right.gate.TakeOutput(); len(out) != 0 {
@@ -218,12 +218,12 @@ func TestCookies(t *testing.T) {
 		w.right.flush()
 	}
 	flood()
-	if drops[Accepted] != cookieThreshold || drops[DropCookie] != 500-cookieThreshold || w.right.gate.Sessions() != cookieThreshold {
+	if drops[ike.Accepted] != cookieThreshold || drops[ike.DropCookie] != 500-cookieThreshold || w.right.gate.Sessions() != cookieThreshold {
 		t.Fatalf("%v, %d sessions", drops, w.right.gate.Sessions())
 	}
 	w.connect()
 	w.checkSettled()
-	if w.right.drops[DropCookie] == 0 {
+	if w.right.drops[ike.DropCookie] == 0 {
 		t.Fatal("the true peer was not asked for a cookie")
 	}
 	w.net.RunFor(connectTimeout)
@@ -247,12 +247,12 @@ func TestCookieIsBound(t *testing.T) {
 		return g.Receive(now, Datagram{Local: at(rightAddr, 500), Remote: remote, Payload: initRequest(w, spi, extra...)})
 	}
 	for spi := uint64(1); spi <= cookieThresholdSource; spi++ {
-		if drop := receive(source, spi, nil); drop != Accepted {
+		if drop := receive(source, spi, nil); drop != ike.Accepted {
 			t.Fatalf("request %d: %q", spi, drop)
 		}
 	}
 	g.TakeOutput()
-	if drop := receive(source, 100, nil); drop != DropCookie {
+	if drop := receive(source, 100, nil); drop != ike.DropCookie {
 		t.Fatalf("one too many: %q", drop)
 	}
 	m, err := wire.Parse(g.TakeOutput()[0].Datagram.Payload)
@@ -264,22 +264,22 @@ func TestCookieIsBound(t *testing.T) {
 		t.Fatalf("answered with %v", m)
 	}
 	cookie := n.Data
-	if drop := receive(source, 101, cookie); drop != DropCookie {
+	if drop := receive(source, 101, cookie); drop != ike.DropCookie {
 		t.Errorf("another SPI: %q", drop)
 	}
-	if drop := receive(at(leftAddr, 501), 100, cookie); drop != DropCookie {
+	if drop := receive(at(leftAddr, 501), 100, cookie); drop != ike.DropCookie {
 		t.Errorf("another port: %q", drop)
 	}
 	now = now.Add(cookieRotation)
-	if drop := receive(source, 101, nil); drop != DropCookie { // changes the secret
+	if drop := receive(source, 101, nil); drop != ike.DropCookie { // changes the secret
 		t.Errorf("without: %q", drop)
 	}
-	if drop := receive(source, 100, cookie); drop != Accepted {
+	if drop := receive(source, 100, cookie); drop != ike.Accepted {
 		t.Errorf("the cookie after a minute: %q", drop)
 	}
 	now = now.Add(cookieRotation)
 	receive(source, 102, nil)
-	if drop := receive(source, 100, cookie); drop != DropCookie {
+	if drop := receive(source, 100, cookie); drop != ike.DropCookie {
 		t.Errorf("the cookie after two minutes: %q", drop)
 	}
 }
@@ -294,7 +294,7 @@ func TestCookieThenGroup(t *testing.T) {
 	w.right.gate.admission.sources[leftAddr] = cookieThresholdSource
 	w.connect()
 	w.checkSettled()
-	if n := w.right.drops[DropCookie]; n != 1 {
+	if n := w.right.drops[ike.DropCookie]; n != 1 {
 		t.Errorf("asked for a cookie %d times", n)
 	}
 }
@@ -306,12 +306,12 @@ func TestHalfOpenLimit(t *testing.T) {
 	g := w.right.gate
 	g.admission.sources[leftAddr] = halfOpenMaxSource
 	d := Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, 500), Payload: initRequest(w, 1)}
-	if drop := g.Receive(epoch, d); drop != DropHalfOpen {
+	if drop := g.Receive(epoch, d); drop != ike.DropHalfOpen {
 		t.Errorf("source at its limit: %q", drop)
 	}
 	delete(g.admission.sources, leftAddr)
 	g.admission.halfOpen = halfOpenMax
-	if drop := g.Receive(epoch, d); drop != DropCookie {
+	if drop := g.Receive(epoch, d); drop != ike.DropCookie {
 		t.Errorf("gate at its limit, a configured address: %q", drop)
 	}
 	anybody := w.right.peer
@@ -319,7 +319,7 @@ func TestHalfOpenLimit(t *testing.T) {
 	if err := g.SetPeer(anybody); err != nil {
 		t.Fatal(err)
 	}
-	if drop := g.Receive(epoch, d); drop != DropHalfOpen {
+	if drop := g.Receive(epoch, d); drop != ike.DropHalfOpen {
 		t.Errorf("gate at its limit, any address: %q", drop)
 	}
 }

@@ -104,7 +104,7 @@ func (s *session) adopt(now time.Time, sa *ikeSA) {
 	s.current = sa
 	s.queue = slices.DeleteFunc(s.queue, isRekeyIKE) // the peer was faster
 	s.schedule(now, sa)
-	s.emit(ike.Established{Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID, Rekeyed: true})
+	s.emit(ike.Established{Version: ike.IKEv2, Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID, Rekeyed: true})
 }
 
 func (r *rekeyIKE) complete(s *session, sa *ikeSA, m parts) (*ikeSA, string) {

@@ -83,6 +83,7 @@ type parts struct {
 	nonce    *wire.Nonce
 	idi, idr *wire.ID
 	auth     *wire.Auth
+	certs    []*wire.Cert
 	tsi, tsr *wire.TS
 	notifies []*wire.Notify
 	deletes  []*wire.Delete
@@ -106,6 +107,8 @@ func sortPayloads(payloads []wire.Payload) parts {
 			}
 		case *wire.Auth:
 			keepFirst(&m.auth, p)
+		case *wire.Cert:
+			m.certs = append(m.certs, p)
 		case *wire.TS:
 			if p.Role == wire.PayloadTSi {
 				keepFirst(&m.tsi, p)

@@ -1,14 +1,16 @@
 package ikev2
 
-import "time"
+import (
+	"time"
+
+	"causeway.dev/ike/engine"
+)
 
 // What happens without a message: retransmission, liveness checks, rekeys and the
 // ends of lifetimes.
 
-const dpdTimeoutDefault = 30 * time.Second
-
 func (s *session) dpdTimeout() time.Duration {
-	return orDefault(s.peer.DPDTimeout, dpdTimeoutDefault)
+	return engine.OrDefault(s.peer.DPDTimeout, engine.DPDTimeoutDefault)
 }
 
 // livenessInterval is the silence after which the peer is asked. The rest of the
@@ -25,20 +27,20 @@ func (s *session) livenessAt() time.Time {
 
 // nextDeadline is when advance is next due, or zero.
 func (s *session) nextDeadline() time.Time {
-	next := soonest(s.endAt, s.livenessAt())
+	next := engine.Soonest(s.endAt, s.livenessAt())
 	if s.phase == connecting && s.init != nil && len(s.sas) == 0 {
-		next = soonest(next, s.init.next)
+		next = engine.Soonest(next, s.init.Next)
 	}
 	for _, sa := range s.sas {
-		next = soonest(next, sa.rekeyAt, sa.expiresAt)
+		next = engine.Soonest(next, sa.rekeyAt, sa.expiresAt)
 		if sa.pending != nil {
-			next = soonest(next, sa.pending.next, s.giveUpAt(sa, sa.pending))
+			next = engine.Soonest(next, sa.pending.Next, s.giveUpAt(sa, sa.pending))
 		}
 	}
 	for _, c := range s.children {
-		next = soonest(next, c.rekeyAt, c.expiresAt)
+		next = engine.Soonest(next, c.rekeyAt, c.expiresAt)
 	}
-	if next == farFuture {
+	if next == engine.FarFuture {
 		return time.Time{}
 	}
 	return next
@@ -51,7 +53,7 @@ func (s *session) advance(now time.Time) {
 		s.timeOut(now)
 		return
 	}
-	if s.phase == connecting && s.init != nil && len(s.sas) == 0 && due(s.init.next) {
+	if s.phase == connecting && s.init != nil && len(s.sas) == 0 && due(s.init.Next) {
 		s.retransmitInit(now)
 	}
 	for i := 0; i < len(s.sas); {
@@ -85,7 +87,7 @@ func (s *session) timeOut(now time.Time) {
 	case s.phase == connecting && s.initiator && s.init.reason != "":
 		s.failedConnecting(s.init.reason)
 	case s.phase == connecting && s.initiator:
-		s.failedConnecting(reasonSilent(s.path.Remote, s.init.tries, now.Sub(s.init.first)))
+		s.failedConnecting(reasonSilent(s.path.Remote, s.init.Tries, now.Sub(s.init.First)))
 	case s.phase == established:
 		s.endDuplicate(now)
 	default: // a half-open SA that nobody completed, or the end of an ending
@@ -103,7 +105,7 @@ func (s *session) advanceSA(now time.Time, sa *ikeSA, due func(time.Time) bool) 
 			s.giveUp(now, sa)
 			return
 		}
-		if due(e.next) {
+		if due(e.Next) {
 			s.retransmit(now, e)
 		}
 	}

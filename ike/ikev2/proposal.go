@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/wire"
 )
 
@@ -179,15 +180,13 @@ func chooseESP(offers []wire.Proposal, accepted []ike.ESPProposal, withGroup boo
 				continue
 			}
 			// RFC 4303 section 2.1: SPIs up to 255 are reserved.
-			if spi := ike.SPI(binary.BigEndian.Uint32(o.SPI)); spi > spiReservedMax {
+			if spi := ike.SPI(binary.BigEndian.Uint32(o.SPI)); spi > engine.SPIReservedMax {
 				return p, spi, answer(o, want), true
 			}
 		}
 	}
 	return ike.ESPProposal{}, 0, wire.Proposal{}, false
 }
-
-const spiReservedMax = 255
 
 func answer(offer *wire.Proposal, chosen []wire.Transform) wire.Proposal {
 	return wire.Proposal{Number: offer.Number, Protocol: offer.Protocol, Transforms: chosen}

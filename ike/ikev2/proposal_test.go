@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/wire"
 )
 
@@ -137,7 +138,7 @@ func TestNarrow(t *testing.T) {
 		}
 	}
 	many := narrow(&wire.TS{Selectors: []wire.TrafficSelector{between("::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe")}}, nil)
-	if len(many) != selectorsMax || many[0].Bits() > 3 {
+	if len(many) != engine.SelectorsMax || many[0].Bits() > 3 {
 		t.Errorf("%d prefixes, the widest %v", len(many), many[0])
 	}
 }
@@ -149,12 +150,12 @@ func TestNarrowIsBounded(t *testing.T) {
 	work := func(n int) float64 { // allocations stand for time, which other processes take
 		offered := &wire.TS{Role: wire.PayloadTSi, Selectors: slices.Repeat([]wire.TrafficSelector{worst}, n)}
 		return testing.AllocsPerRun(1, func() {
-			if got := narrow(offered, nil); len(got) != selectorsMax {
+			if got := narrow(offered, nil); len(got) != engine.SelectorsMax {
 				t.Errorf("%d prefixes", len(got))
 			}
 		})
 	}
-	if few, many := work(selectorsMax), work(255); many > 1.1*few {
-		t.Errorf("%v allocations for 255 selectors, %v for %d", many, few, selectorsMax)
+	if few, many := work(engine.SelectorsMax), work(255); many > 1.1*few {
+		t.Errorf("%v allocations for 255 selectors, %v for %d", many, few, engine.SelectorsMax)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/wire"
@@ -156,6 +157,37 @@ const (
 	reasonNoChild     = "no child SA is left with the peer"
 	reasonLifetime    = "the lifetime of the IKE SA ended before it could be rekeyed"
 )
+
+// reasonKeyNotCertificate: sides that do not prove themselves in the same way.
+const reasonKeyNotCertificate = "the peer proves itself by a pre-shared key, this tunnel expects a certificate"
+
+// certificateReasonMax bounds what a sentence says about a certificate, in
+// octets: names in it are of the peer's choice.
+const certificateReasonMax = 400
+
+func reasonCertificate(err error) string {
+	return "the peer's certificate is refused: " + printable(err.Error(), certificateReasonMax)
+}
+
+// printable bounds a text and leaves nothing in it that a log or a terminal
+// could take for a command.
+func printable(s string, most int) string {
+	clean := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(clean) <= most {
+		return clean
+	}
+	return strings.ToValidUTF8(clean[:most], "") + "…"
+}
+
+func reasonCertificateRefused(p *ike.Peer) string {
+	return fmt.Sprintf("the peer refused our authentication (AUTHENTICATION_FAILED): it does not accept our certificate (authority, dates, revocation), or does not know our identity %s",
+		shown(localID(p, ike.Path{Local: at(p.Local, portIKE)})))
+}
 
 // nameShownMax bounds what a sentence shows of a name that the peer has chosen,
 // in octets.

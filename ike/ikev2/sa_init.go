@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 )
@@ -25,13 +26,14 @@ type initiation struct {
 	request  []byte // the last one sent: IKE_AUTH proves it
 	restarts int
 	reason   string // what the peer may have told
-	retransmission
+	engine.Retransmission
 }
 
 // An acceptance is what a responder keeps until it is connected.
 type acceptance struct {
 	request, response []byte
 	ni, nr            []byte
+	hashes            hashes // for digital signatures, as the initiator announced them
 }
 
 const (
@@ -74,31 +76,34 @@ func (s *session) sendInit(now time.Time) {
 		&wire.KE{Group: i.dh.Group(), Data: i.dh.Public()},
 		&wire.Nonce{Data: i.nonce})
 	payloads = append(payloads, s.natDetection(i.spi, 0, s.peer)...)
+	if usesCertificate(s.peer) {
+		payloads = append(payloads, hashAlgorithms())
+	}
 	i.request = wire.Message{
 		Header:   wire.Header{SPIi: i.spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagInitiator},
 		Payloads: payloads,
 	}.Append(nil)
-	i.tries = 0
+	i.Tries = 0
 	s.retransmitInit(now)
 }
 
 func (s *session) retransmitInit(now time.Time) {
-	s.init.sent(now, retransmitMax)
+	s.init.Sent(now, engine.RetransmitMax)
 	s.transmit(s.path.Local, s.path.Remote, s.init.request)
 }
 
 // receiveInitResponse handles what claims to be the answer.
 func (s *session) receiveInitResponse(now time.Time, d Datagram) Drop {
 	if s.phase != connecting || s.init == nil {
-		return DropUnexpected
+		return ike.DropUnexpected
 	}
 	if d.Remote.Addr() != s.path.Remote.Addr() {
-		return DropUnknownPeer
+		return ike.DropUnknownPeer
 	}
 	payload := bytes.Clone(d.Payload)
 	message, err := wire.Parse(payload)
 	if err != nil {
-		return DropMalformed
+		return ike.DropMalformed
 	}
 	m := sortPayloads(message.Payloads)
 	if cookie := m.notify(wire.CookieNotify); cookie != nil {
@@ -123,18 +128,18 @@ func (s *session) suspect(now time.Time, reason string) Drop {
 	if grace := now.Add(errorGrace); grace.Before(s.endAt) {
 		s.endAt = grace
 	}
-	return DropUnauthentic
+	return ike.DropUnauthentic
 }
 
 func (s *session) restartWithCookie(now time.Time, cookie []byte) Drop {
 	i := s.init
 	if len(s.sas) > 0 || len(cookie) == 0 || len(cookie) > cookieLengthMax || bytes.Equal(cookie, i.cookie) || i.restarts == restartsMax {
-		return DropUnexpected
+		return ike.DropUnexpected
 	}
 	i.restarts++
 	i.cookie = bytes.Clone(cookie)
 	s.sendInit(now)
-	return Accepted
+	return ike.Accepted
 }
 
 // restartWithGroup. RFC 7296 section 1.3: the responder names the group that it
@@ -142,7 +147,7 @@ func (s *session) restartWithCookie(now time.Time, cookie []byte) Drop {
 func (s *session) restartWithGroup(now time.Time, data []byte) Drop {
 	i := s.init
 	if len(s.sas) > 0 || len(data) != 2 {
-		return DropUnexpected
+		return ike.DropUnexpected
 	}
 	group := ike.Group(binary.BigEndian.Uint16(data))
 	offered := slices.ContainsFunc(ikeOffers(s.peer), func(p ike.IKEProposal) bool { return p.Group == group })
@@ -150,23 +155,23 @@ func (s *session) restartWithGroup(now time.Time, data []byte) Drop {
 		return s.suspect(now, reasonIKERefused(ikeOffers(s.peer)))
 	}
 	if group == i.dh.Group() || i.restarts == restartsMax {
-		return DropUnexpected
+		return ike.DropUnexpected
 	}
 	i.restarts++
 	i.dh.Wipe()
 	i.dh = s.gate.newDH(group)
 	s.sendInit(now)
-	return Accepted
+	return ike.Accepted
 }
 
 // pursue goes on to IKE_AUTH with an answer that looks right.
 func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Header, m parts) Drop {
 	i := s.init
 	if h.SPIr == 0 || h.MessageID != 0 || h.Flags.Initiator() || len(s.sas) == halvesMax {
-		return DropUnexpected
+		return ike.DropUnexpected
 	}
 	if slices.ContainsFunc(s.sas, func(sa *ikeSA) bool { return sa.remote == h.SPIr }) {
-		return DropRetransmitted
+		return ike.DropRetransmitted
 	}
 	if !single(m.sa) || m.ke == nil || m.nonce == nil {
 		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "SA, KE and Nonce payload"))
@@ -189,8 +194,8 @@ func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Head
 	keys.Wipe(shared)
 	sa.nextID = 1
 	s.sas = append(s.sas, sa)
-	s.start(now, sa, &authenticate{request: i.request, response: response, ni: i.nonce, nr: m.nonce.Data, nat: nat})
-	return Accepted
+	s.start(now, sa, &authenticate{request: i.request, response: response, ni: i.nonce, nr: m.nonce.Data, nat: nat, hashes: announcedHashes(m)})
+	return ike.Accepted
 }
 
 // abandonHalf ends one of the pursued answers, and the attempt with the last.
@@ -239,13 +244,17 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	}
 	defer keys.Wipe(shared)
 	s.translated(detectNAT(d, h, m))
-	a := &acceptance{request: bytes.Clone(d.Payload), ni: bytes.Clone(m.nonce.Data), nr: g.random(nonceLength)}
+	a := &acceptance{request: bytes.Clone(d.Payload), ni: bytes.Clone(m.nonce.Data), nr: g.random(nonceLength), hashes: announcedHashes(m)}
 	spi := g.newIKESPI(s)
 	payloads := append([]wire.Payload{
 		&wire.SA{Proposals: []wire.Proposal{chosen}},
 		&wire.KE{Group: proposal.Group, Data: dh.Public()},
 		&wire.Nonce{Data: a.nr},
 	}, s.natDetection(h.SPIi, spi, candidates[0])...)
+	payloads = append(payloads, requestCertificate(candidates...)...)
+	if a.hashes != 0 && usesCertificate(candidates...) {
+		payloads = append(payloads, hashAlgorithms())
+	}
 	a.response = wire.Message{
 		Header:   wire.Header{SPIi: h.SPIi, SPIr: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
 		Payloads: payloads,

@@ -2,88 +2,27 @@ package ikev2
 
 import (
 	"net/netip"
-	"slices"
 
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/wire"
 )
-
-// selectorsMax bounds the prefixes of one side of a child SA, since the data path
-// compares each packet with them, and the selectors of a peer that are looked at:
-// one range of IPv6 may stand for 254 prefixes.
-const selectorsMax = 32
-
-var anyTraffic = []netip.Prefix{
-	netip.PrefixFrom(netip.IPv4Unspecified(), 0),
-	netip.PrefixFrom(netip.IPv6Unspecified(), 0),
-}
 
 // offerSelectors is the TS payload for prefixes; none means any.
 func offerSelectors(role wire.PayloadType, prefixes []netip.Prefix) *wire.TS {
 	if len(prefixes) == 0 {
-		prefixes = anyTraffic
+		prefixes = engine.AnyTraffic
 	}
 	ts := &wire.TS{Role: role}
-	for _, p := range prefixes[:min(len(prefixes), selectorsMax)] {
+	for _, p := range prefixes[:min(len(prefixes), engine.SelectorsMax)] {
 		ts.Selectors = append(ts.Selectors, wire.PrefixSelector(p))
 	}
 	return ts
 }
 
-// narrow returns what the offered selectors and the allowed prefixes have in
-// common; no prefixes allow any. RFC 7296 section 2.9: the responder may choose a
-// subset. Selectors of single protocols or ports are left out, since a tunnel
-// carries all of its prefixes' traffic: a peer that begins its list with the
-// packet that caused the negotiation offers the whole next to it.
+// narrow returns what an offered payload and the allowed prefixes have in common.
 func narrow(offered *wire.TS, allowed []netip.Prefix) []netip.Prefix {
 	if offered == nil {
 		return nil
 	}
-	if len(allowed) == 0 {
-		allowed = anyTraffic
-	}
-	var common []netip.Prefix
-	for _, o := range offered.Selectors[:min(len(offered.Selectors), selectorsMax)] {
-		if !o.AllTraffic() {
-			continue
-		}
-		for _, a := range allowed {
-			limit := wire.PrefixSelector(a)
-			if limit.Start.BitLen() != o.Start.BitLen() {
-				continue
-			}
-			common = append(common, wire.TrafficSelector{
-				Start: later(o.Start, limit.Start),
-				End:   earlier(o.End, limit.End),
-			}.Prefixes()...)
-		}
-	}
-	return simplify(common)
-}
-
-func later(a, b netip.Addr) netip.Addr {
-	if a.Less(b) {
-		return b
-	}
-	return a
-}
-
-func earlier(a, b netip.Addr) netip.Addr {
-	if a.Less(b) {
-		return a
-	}
-	return b
-}
-
-// simplify drops prefixes that others contain and keeps the widest if there are
-// too many.
-func simplify(prefixes []netip.Prefix) []netip.Prefix {
-	slices.SortStableFunc(prefixes, func(a, b netip.Prefix) int { return a.Bits() - b.Bits() })
-	var kept []netip.Prefix
-	for _, p := range prefixes {
-		covered := slices.ContainsFunc(kept, func(k netip.Prefix) bool { return k.Overlaps(p) })
-		if !covered && len(kept) < selectorsMax {
-			kept = append(kept, p)
-		}
-	}
-	return kept
+	return engine.Narrow(offered.Selectors, allowed)
 }

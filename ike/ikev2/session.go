@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 )
@@ -21,6 +22,8 @@ import (
 // In ending nothing is left of the SAs but the duty to see a DELETE through, or
 // to answer the retransmissions of a request whose answer may have been lost.
 type session struct {
+	engine.Entry // in gate's schedule
+
 	gate  *Gate
 	phase phase
 
@@ -50,8 +53,6 @@ type session struct {
 	lastHeard time.Time // last authenticated message or ESP packet
 	endAt     time.Time // when connecting, ending or a doomed duplicate is over
 
-	deadline time.Time // owned by gate's schedule
-	index    int       // in gate's schedule, -1 if none
 }
 
 type phase uint8
@@ -110,42 +111,42 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 		if h.Flags.Response() {
 			return s.receiveInitResponse(now, d)
 		}
-		return DropUnexpected
+		return ike.DropUnexpected
 	}
 	sa := s.find(h)
 	if sa == nil {
-		return DropUnknownSPI
+		return ike.DropUnknownSPI
 	}
 	// Cheap checks come before the expensive one.
 	retransmitted := false
 	switch {
 	case h.Flags.Response():
 		if sa.pending == nil || h.MessageID != sa.pending.id {
-			return DropMessageID
+			return ike.DropMessageID
 		}
 		if h.Exchange != sa.pending.exchange {
-			return DropUnexpected
+			return ike.DropUnexpected
 		}
 	case h.MessageID == sa.expectID:
 		if sa.state == saClosed {
-			return DropClosed
+			return ike.DropClosed
 		}
 		if (h.Exchange == wire.IKEAuth) != (sa.state == saHalfOpen) || sa.state == saHalfOpen && sa.initiator {
-			return DropUnexpected
+			return ike.DropUnexpected
 		}
 	case h.MessageID == sa.expectID-1 && sa.reply != nil:
 		retransmitted = true
 	default:
-		return DropMessageID
+		return ike.DropMessageID
 	}
 	message, err := sa.open.Open(d.Payload)
 	if errors.Is(err, keys.ErrUnauthenticated) {
-		return DropIntegrity
+		return ike.DropIntegrity
 	}
 	if retransmitted {
 		// RFC 7296 section 2.1: the same answer, and nothing happens twice.
 		s.transmit(d.Local, d.Remote, sa.reply)
-		return DropRetransmitted
+		return ike.DropRetransmitted
 	}
 	s.lastHeard = now
 	s.confirmed = s.confirmed || h.Exchange != wire.IKEAuth
@@ -156,7 +157,7 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 		s.receiveRequest(now, sa, d, message, err)
 	}
 	s.pump(now)
-	return Accepted
+	return ike.Accepted
 }
 
 func (s *session) find(h wire.Header) *ikeSA {

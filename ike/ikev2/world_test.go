@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
 )
@@ -346,8 +347,8 @@ func (w *world) checkSettled() {
 func (w *world) checkNone() {
 	w.t.Helper()
 	for _, s := range []*side{w.left, w.right} {
-		if len(s.children) != 0 || s.gate.Status(s.peer.ID).Established || s.gate.Sessions() != 0 || len(s.gate.bySPI) != 0 || s.gate.admission.halfOpen != 0 || len(s.gate.admission.sources) != 0 || len(s.gate.admission.sessions) != 0 || len(s.gate.spis.(ownSPIs)) != 0 {
-			s.fatalf("state is left: %d child SAs, %d sessions, %d IKE SPIs, %d ESP SPIs", len(s.children), s.gate.Sessions(), len(s.gate.bySPI), len(s.gate.spis.(ownSPIs)))
+		if len(s.children) != 0 || s.gate.Status(s.peer.ID).Established || s.gate.Sessions() != 0 || len(s.gate.bySPI) != 0 || s.gate.admission.halfOpen != 0 || len(s.gate.admission.sources) != 0 || len(s.gate.admission.sessions) != 0 || len(s.gate.spis.(engine.OwnSPIs)) != 0 {
+			s.fatalf("state is left: %d child SAs, %d sessions, %d IKE SPIs, %d ESP SPIs", len(s.children), s.gate.Sessions(), len(s.gate.bySPI), len(s.gate.spis.(engine.OwnSPIs)))
 		}
 	}
 }
