@@ -8,9 +8,11 @@ import (
 // offset and takes at most mtu bytes, and returns its length and the offset of
 // the next; 0 after the last. RFC 791 section 3.2. p may be a fragment itself.
 // dst must hold mtu bytes, and mtu the header and 8 bytes (any MTU of 68 and
-// more does); it returns 0, 0 if not.
+// more does); it returns 0, 0 if not. It does so, too, for a fragment that ends
+// beyond where any datagram does: the offsets of its parts would go round to
+// the beginning, past those who look at first fragments only.
 func FragmentIPv4(dst []byte, p IPv4, mtu, offset int) (n, next int) {
-	if len(dst) < mtu || mtu < p.HeaderLen()+8 {
+	if len(dst) < mtu || mtu < p.HeaderLen()+8 || p.FragmentOffset()+len(p.Payload()) > ipv4Max {
 		return 0, 0
 	}
 	if offset == 0 {

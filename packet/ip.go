@@ -33,6 +33,9 @@ const (
 	IPv6HeaderLen = 40
 )
 
+// ipv4Max is the length of the longest IPv4 packet.
+const ipv4Max = 65535
+
 // Version returns the version field: 4, 6, anything else, or 0 for nothing.
 func Version(p []byte) int {
 	if len(p) == 0 {
