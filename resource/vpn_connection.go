@@ -16,6 +16,15 @@ type VPNConnection struct {
 	Tunnels          [2]VPNTunnel     `json:"tunnels"` // the order never changes
 }
 
+// Secrets are what the store seals.
+func (c *VPNConnection) Secrets() []*string {
+	var all []*string
+	for i := range c.Tunnels {
+		all = append(all, &c.Tunnels[i].PreSharedKey)
+	}
+	return all
+}
+
 // A VPNStaticRoute is a prefix behind the customer gateway.
 type VPNStaticRoute struct {
 	Destination netip.Prefix `json:"destination"`

@@ -54,6 +54,11 @@ type StoreConfig struct {
 	CACert string `yaml:"ca_cert"`
 	Cert   string `yaml:"cert"`
 	Key    string `yaml:"key"`
+
+	// KeyFile seals the secrets in the records: private and pre-shared keys.
+	// It is made at the first start. Several processes on one cluster need
+	// the same. Default data_dir/seal.key.
+	KeyFile string `yaml:"key_file"`
 }
 
 // A Region is a name with its zones. Default us-east-1 with two zones.
@@ -204,6 +209,11 @@ func (c *Config) validateOutside() error {
 		return fmt.Errorf("outside: %q is not an interface name", n)
 	}
 	return nil
+}
+
+// KeyFile is the file of the key that seals secrets in the store.
+func (c Config) KeyFile() string {
+	return cmp.Or(c.Store.KeyFile, filepath.Join(c.DataDir, "seal.key"))
 }
 
 // Prefix begins the name of all that this installation makes in the kernel. It

@@ -28,6 +28,7 @@ import (
 	"causeway.dev/iam"
 	"causeway.dev/instance"
 	"causeway.dev/internal/run"
+	"causeway.dev/internal/seal"
 	"causeway.dev/netfabric"
 	"causeway.dev/node"
 	"causeway.dev/store"
@@ -138,9 +139,12 @@ func lock(dir string) (unlock func(), err error) {
 }
 
 func openStore(ctx context.Context, cfg Config, log *slog.Logger) (*store.Store, error) {
-	c := store.Config{Dir: filepath.Join(cfg.DataDir, "store"), Endpoints: cfg.Store.Etcd, Logger: log}
+	keyring, err := seal.Load(cfg.KeyFile())
+	if err != nil {
+		return nil, err
+	}
+	c := store.Config{Dir: filepath.Join(cfg.DataDir, "store"), Endpoints: cfg.Store.Etcd, Keyring: keyring, Logger: log}
 	if len(cfg.Store.Etcd) > 0 {
-		var err error
 		if c.TLS, err = cfg.Store.tls(); err != nil {
 			return nil, err
 		}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"causeway.dev/internal/seal"
 	"causeway.dev/resource"
 	"causeway.dev/store"
 	"causeway.dev/store/storetest"
@@ -81,7 +83,11 @@ func writeAndKill(t *testing.T, dir string, round, records int, written map[stri
 }
 
 func writeUntilKilled(t *testing.T, dir string) {
-	s, err := store.Open(context.Background(), store.Config{Dir: dir})
+	ring, err := seal.Load(filepath.Join(dir, "seal.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(context.Background(), store.Config{Dir: dir, Keyring: ring})
 	if err != nil {
 		t.Fatal(err)
 	}

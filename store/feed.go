@@ -85,7 +85,7 @@ func (s *Store) load(ctx context.Context) (*Snapshot, error) {
 		}
 		for _, kv := range response.Kvs {
 			if table, k, ok := parseRecordKey(string(kv.Key)); ok {
-				loaded.tables[table].tree.set(&record{key: k, revision: kv.ModRevision, value: s.decode(table, kv)})
+				loaded.tables[table].tree.set(&record{key: k, revision: kv.ModRevision, value: s.decode(table, k, kv)})
 			}
 		}
 		if !response.More {
@@ -97,8 +97,8 @@ func (s *Store) load(ctx context.Context) (*Snapshot, error) {
 
 // decode returns the value of a record, or nil if it is not what this version
 // understands: then the record is as good as absent, but the others work.
-func (s *Store) decode(table int, kv *mvccpb.KeyValue) any {
-	value, err := tables[table].decode(kv.Value)
+func (s *Store) decode(table int, k key, kv *mvccpb.KeyValue) any {
+	value, err := tables[table].decode(kv.Value, k, s.keyring)
 	if err != nil {
 		s.logger.Error("a stored record can't be decoded and is left out", "key", string(kv.Key), "error", err)
 		return nil
@@ -107,7 +107,7 @@ func (s *Store) decode(table int, kv *mvccpb.KeyValue) any {
 }
 
 // apply returns the snapshot that follows s by some events.
-func (s *Snapshot) apply(events []*clientv3.Event, decode func(table int, kv *mvccpb.KeyValue) any) *Snapshot {
+func (s *Snapshot) apply(events []*clientv3.Event, decode func(table int, k key, kv *mvccpb.KeyValue) any) *Snapshot {
 	next := &Snapshot{revision: s.revision, tables: slices.Clone(s.tables), superseded: make(chan struct{})}
 	changed := make(map[int]*tree)
 	for _, event := range events {
@@ -122,7 +122,7 @@ func (s *Snapshot) apply(events []*clientv3.Event, decode func(table int, kv *mv
 		if event.Type == mvccpb.DELETE {
 			changed[table].remove(k)
 		} else {
-			changed[table].set(&record{key: k, revision: event.Kv.ModRevision, value: decode(table, event.Kv)})
+			changed[table].set(&record{key: k, revision: event.Kv.ModRevision, value: decode(table, k, event.Kv)})
 		}
 	}
 	for table := range maps.Keys(changed) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
@@ -78,6 +79,7 @@ func TestTablesAreNumberedInOrder(t *testing.T) {
 	numbers := []int{
 		VPCs.number, Subnets.number, RouteTables.number, SecurityGroups.number, NetworkInterfaces.number, Instances.number,
 		InstanceStatuses.number, CustomerGateways.number, VPNGateways.number, VPNConnections.number, TunnelStatuses.number,
+		Certificates.number, CertificateAuthorities.number, TunnelCertificates.number,
 	}
 	for want, number := range numbers {
 		if number != want {
@@ -256,5 +258,30 @@ func TestWordsOfEtcd(t *testing.T) {
 		"level=ERROR msg=\"broken disk\" component=etcd member=causeway\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Stored returns what etcd has of a table, as it is there.
+func Stored(t testing.TB, s *Store, table string) (texts []string) {
+	t.Helper()
+	response, err := s.client.Get(t.Context(), recordPrefix+table+"/", clientv3.WithPrefix())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kv := range response.Kvs {
+		texts = append(texts, string(kv.Value))
+	}
+	return texts
+}
+
+// CopyStored copies a record below another key, past the store.
+func CopyStored(t testing.TB, s *Store, from, to string) {
+	t.Helper()
+	response, err := s.client.Get(t.Context(), recordPrefix+from)
+	if err != nil || len(response.Kvs) != 1 {
+		t.Fatalf("%d records of %s, %v", len(response.Kvs), from, err)
+	}
+	if _, err := s.client.Put(t.Context(), recordPrefix+to, string(response.Kvs[0].Value)); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -33,6 +33,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"causeway.dev/internal/run"
+	"causeway.dev/internal/seal"
 )
 
 // Config says where the records are kept.
@@ -49,6 +50,11 @@ type Config struct {
 	Username  string      // for the Endpoints, with Password; empty is none
 	Password  string
 
+	// Keyring seals the secrets in what is stored: private and pre-shared
+	// keys. With another one than the records were sealed with, Open fails.
+	// Nil leaves secrets as they are.
+	Keyring *seal.Keyring
+
 	// NoSync lets the embedded server answer before data are on the disk. A
 	// crash of the machine then loses writes: for tests only.
 	NoSync bool
@@ -61,6 +67,7 @@ type Store struct {
 	client   *clientv3.Client
 	embedded *embed.Etcd // nil where the cluster is external
 	logger   *slog.Logger
+	keyring  *seal.Keyring
 	group    *run.Group
 	closers  []func() // in order of their use, last opened first
 	current  atomic.Pointer[Snapshot]
@@ -82,7 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Store{logger: cfg.Logger, group: run.New(context.Background()), writers: semaphore.NewWeighted(writersMax)}
+	s := &Store{logger: cfg.Logger, keyring: cfg.Keyring, group: run.New(context.Background()), writers: semaphore.NewWeighted(writersMax)}
 	if err := s.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -98,6 +105,12 @@ func (s *Store) open(ctx context.Context, cfg Config) error {
 		if err := s.openExternal(cfg); err != nil {
 			return fmt.Errorf("connect to etcd at %v: %w", cfg.Endpoints, err)
 		}
+	}
+	if err := s.checkKeyring(ctx); err != nil {
+		return err
+	}
+	if err := s.sealOld(ctx); err != nil {
+		return fmt.Errorf("seal what was stored without or with an older key: %w", err)
 	}
 	first, err := s.load(ctx)
 	if err != nil {
@@ -242,7 +255,7 @@ func (s *Store) attempt(ctx context.Context, f func(tx *Tx) error, alone bool) (
 	if tx.err != nil {
 		return false, tx.err
 	}
-	ops, err := tx.operations()
+	ops, err := tx.operations(s.keyring)
 	if err != nil || len(ops) == 0 {
 		return err == nil, err
 	}

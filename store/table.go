@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/json"
 	"fmt"
 	"iter"
 	"strings"
@@ -21,8 +20,12 @@ var (
 	InstanceStatuses  = newTable[resource.InstanceStatus](6, "instance-statuses")
 	CustomerGateways  = newTable[resource.CustomerGateway](7, "customer-gateways")
 	VPNGateways       = newTable[resource.VPNGateway](8, "vpn-gateways")
-	VPNConnections    = newTable[resource.VPNConnection](9, "vpn-connections")
+	VPNConnections    = newTable[resource.VPNConnection](9, "vpn-connections").sealing((*resource.VPNConnection).Secrets)
 	TunnelStatuses    = newTable[resource.TunnelStatus](10, "tunnel-statuses")
+
+	Certificates           = newTable[resource.Certificate](11, "certificates").sealing((*resource.Certificate).Secrets)
+	CertificateAuthorities = newTable[resource.CertificateAuthority](12, "certificate-authorities").sealing((*resource.CertificateAuthority).Secrets)
+	TunnelCertificates     = newTable[resource.TunnelCertificate](13, "tunnel-certificates").sealing((*resource.TunnelCertificate).Secrets)
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -30,6 +33,7 @@ var (
 var tables = []anyTable{
 	VPCs, Subnets, RouteTables, SecurityGroups, NetworkInterfaces, Instances,
 	InstanceStatuses, CustomerGateways, VPNGateways, VPNConnections, TunnelStatuses,
+	Certificates, CertificateAuthorities, TunnelCertificates,
 }
 
 var tableByName = func() map[string]int {
@@ -43,7 +47,7 @@ var tableByName = func() map[string]int {
 // anyTable is a Table of whatever noun.
 type anyTable interface {
 	Name() string
-	decode(stored []byte) (value any, err error) // value is a *T
+	codec
 }
 
 // A Scope is one account's part of one region. Records of different scopes
@@ -59,9 +63,10 @@ type Scope struct {
 // The values that Get, List and All return share their slices with everybody
 // else who reads the same record: clone a slice before changing it.
 type Table[T any] struct {
-	number int
-	name   string
-	meta   func(*T) *resource.Meta
+	number  int
+	name    string
+	meta    func(*T) *resource.Meta
+	secrets func(*T) []*string // what is sealed of a value; nil: nothing
 }
 
 // noun is what a table's values are: structs that embed resource.Meta.
@@ -130,14 +135,6 @@ func (t *Table[T]) Delete(tx *Tx, s Scope, id string) {
 
 // Name is the table's name in stored keys: "vpn-connections".
 func (t *Table[T]) Name() string { return t.name }
-
-func (t *Table[T]) decode(stored []byte) (any, error) {
-	v := new(T)
-	if err := json.Unmarshal(stored, v); err != nil {
-		return nil, err
-	}
-	return v, nil
-}
 
 // A key tells apart the records of one table.
 type key struct{ account, region, id string }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"causeway.dev/internal/seal"
 )
 
 // A Tx is one attempt of an Update: it reads from one Snapshot, sees its own
@@ -102,7 +104,7 @@ func (tx *Tx) written(table int) *tree {
 
 // operations returns the writes as etcd's, without those that change nothing.
 // Each table and scope written to has its guard written too.
-func (tx *Tx) operations() ([]clientv3.Op, error) {
+func (tx *Tx) operations(ring *seal.Keyring) ([]clientv3.Op, error) {
 	var ops []clientv3.Op
 	guards := make(map[span]struct{})
 	for at, value := range tx.writes {
@@ -113,13 +115,15 @@ func (tx *Tx) operations() ([]clientv3.Op, error) {
 		case value == nil:
 			ops = append(ops, clientv3.OpDelete(recordKey(at.table, at.key)))
 		default:
-			encoded, err := json.Marshal(value)
-			if err != nil {
+			if equal, err := equalStored(stored, value); err != nil {
 				return nil, fmt.Errorf("encode %s: %w", recordKey(at.table, at.key), err)
-			}
-			if equalStored(stored, encoded) {
+			} else if equal {
 				tx.reads[at] = stored.revision // what makes the write needless must still hold
 				continue
+			}
+			encoded, err := tables[at.table].encode(value, at.key, ring)
+			if err != nil {
+				return nil, fmt.Errorf("encode %s: %w", recordKey(at.table, at.key), err)
 			}
 			ops = append(ops, clientv3.OpPut(recordKey(at.table, at.key), string(encoded)))
 		}
@@ -131,12 +135,15 @@ func (tx *Tx) operations() ([]clientv3.Op, error) {
 	return ops, nil
 }
 
-func equalStored(stored *record, encoded []byte) bool {
-	if stored == nil || stored.value == nil {
-		return false
+// equalStored compares before anything is sealed: the same secret is never sealed
+// to the same text twice.
+func equalStored(stored *record, value any) (bool, error) {
+	encoded, err := json.Marshal(value)
+	if err != nil || stored == nil || stored.value == nil {
+		return false, err
 	}
 	before, err := json.Marshal(stored.value)
-	return err == nil && bytes.Equal(before, encoded)
+	return err == nil && bytes.Equal(before, encoded), nil
 }
 
 // conditions returns what must hold for the transaction to be as if it had run

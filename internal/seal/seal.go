@@ -44,6 +44,15 @@ func Generate() *Keyring {
 	return &Keyring{[]key{k}}
 }
 
+// Rotated returns a keyring that seals with a new key and opens with those of r
+// too.
+func (r *Keyring) Rotated() *Keyring {
+	return &Keyring{append(Generate().keys, r.keys...)}
+}
+
+// Newest returns a keyring with only the first key of r.
+func (r *Keyring) Newest() *Keyring { return &Keyring{r.keys[:1:1]} }
+
 func randomKey() []byte {
 	secret := make([]byte, keyBytes)
 	_, _ = rand.Read(secret) // crypto/rand never fails

@@ -4,9 +4,11 @@ package storetest
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"causeway.dev/internal/seal"
 	"causeway.dev/store"
 )
 
@@ -29,9 +31,13 @@ func Open(t testing.TB) *store.Store {
 }
 
 // OpenDir is Open for a TestMain, which has no test to end: the caller closes
-// the store and removes the directory.
+// the store and removes the directory, which exists.
 func OpenDir(dir string) (*store.Store, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	return store.Open(ctx, store.Config{Dir: dir, NoSync: true, Logger: slog.New(slog.DiscardHandler)})
+	ring, err := seal.Load(filepath.Join(dir, "seal.key"))
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(ctx, store.Config{Dir: dir, NoSync: true, Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
 }
