@@ -1,0 +1,106 @@
+// Package verifier lets IKE judge its peers' certificates with a pki.Trust, and
+// by the names that a peer may have.
+package verifier
+
+import (
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/pki"
+)
+
+// A Verifier is an ike.Verifier. It never changes; any number of goroutines may
+// use it.
+type Verifier struct {
+	trust *pki.Trust
+
+	// names are those of the certificate that the peer is known by; empty:
+	// every certificate of the authorities is the peer's.
+	names []ike.Identity
+	known string // how that certificate is shown
+}
+
+// New returns a verifier that accepts the certificates that trust does. With a
+// known certificate (that of the device as it was registered) it accepts only
+// those that share its subject or one of its other names: the same certificate,
+// and those that it was renewed by. RFC 4945 section 3.1 leaves it to us which
+// of an authority's certificates may speak for a peer.
+func New(trust *pki.Trust, known *x509.Certificate) *Verifier {
+	v := &Verifier{trust: trust}
+	if known != nil {
+		v.names, v.known = Names(known), pki.NameOf(known)
+	}
+	return v
+}
+
+// Verify implements ike.Verifier.
+func (v *Verifier) Verify(chain [][]byte, identity ike.Identity, now time.Time) (crypto.PublicKey, error) {
+	verified, err := v.trust.Verify(chain, now)
+	if err != nil {
+		return nil, err
+	}
+	names := Names(verified.Leaf)
+	if !slices.ContainsFunc(names, identity.Same) {
+		return nil, fmt.Errorf("the peer says that it is %v, but its certificate names %s", identity, list(names))
+	}
+	if len(v.names) > 0 && !slices.ContainsFunc(names, func(n ike.Identity) bool { return slices.ContainsFunc(v.names, n.Same) }) {
+		return nil, fmt.Errorf("the certificate %s is another one's: this customer gateway has %s", pki.NameOf(verified.Leaf), v.known)
+	}
+	return verified.Leaf.PublicKey, nil
+}
+
+// Authorities implements ike.Verifier.
+func (v *Verifier) Authorities() (hashes, names [][]byte) { return v.trust.Authorities() }
+
+// Remarks are what an operator should know of a chain that is accepted; none
+// of one that is not.
+func (v *Verifier) Remarks(chain [][]byte, now time.Time) []string {
+	verified, err := v.trust.Verify(chain, now)
+	if err != nil {
+		return nil
+	}
+	return verified.Remarks
+}
+
+// Names are the identities that a certificate proves: its subject and its
+// alternative names. RFC 4945 sections 3.1 and 5.1.3.6.
+func Names(c *x509.Certificate) []ike.Identity {
+	var names []ike.Identity
+	if len(c.Subject.Names) > 0 {
+		names = append(names, ike.Identity{Type: ike.IDDERASN1DN, Data: string(c.RawSubject)})
+	}
+	for _, n := range c.DNSNames {
+		names = append(names, ike.Identity{Type: ike.IDFQDN, Data: n})
+	}
+	for _, n := range c.EmailAddresses {
+		names = append(names, ike.Identity{Type: ike.IDRFC822, Data: n})
+	}
+	for _, ip := range c.IPAddresses {
+		if a, ok := netip.AddrFromSlice(ip); ok {
+			names = append(names, ike.AddressIdentity(a.Unmap()))
+		}
+	}
+	return names
+}
+
+// list shows names to an operator.
+func list(names []ike.Identity) string {
+	const most = 4
+	var words []string
+	for _, n := range names[:min(len(names), most)] {
+		words = append(words, n.String())
+	}
+	if rest := len(names) - most; rest > 0 {
+		words = append(words, fmt.Sprintf("and %d more", rest))
+	}
+	if len(words) == 0 {
+		return "nobody"
+	}
+	return strings.Join(words, "; ")
+}
