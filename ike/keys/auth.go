@@ -23,6 +23,12 @@ func AuthPSK(p ike.PRF, psk, sk ike.Secret, message, nonce, idBody []byte) []byt
 	return prf(p, key, message, nonce, prf(p, sk, idBody))
 }
 
+// SignedOctets are what a signature in an AUTH payload covers, with the arguments
+// of AuthPSK. RFC 7296 section 2.15: message | nonce | prf(SK_p, ID').
+func SignedOctets(p ike.PRF, sk ike.Secret, message, nonce, idBody []byte) []byte {
+	return concat(message, nonce, prf(p, sk, idBody))
+}
+
 // Equal compares two proofs in constant time.
 func Equal(a, b []byte) bool { return hmac.Equal(a, b) }
 

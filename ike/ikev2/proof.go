@@ -1,0 +1,222 @@
+package ikev2
+
+import (
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
+	"causeway.dev/ike/wire"
+)
+
+// How a side proves who it is in IKE_AUTH: by the pre-shared key, or by a
+// certificate and a signature. RFC 7296 section 2.15.
+
+// A proof is what the AUTH payload of one side covers beside its ID payload.
+type proof struct {
+	prf     ike.PRF
+	key     ike.Secret // SK_pi or SK_pr
+	message []byte     // the side's IKE_SA_INIT message
+	nonce   []byte     // of the other side
+}
+
+func (p proof) shared(key ike.Secret, id *wire.ID) []byte {
+	return keys.AuthPSK(p.prf, key, p.key, p.message, p.nonce, id.Body())
+}
+
+func (p proof) octets(id *wire.ID) []byte {
+	return keys.SignedOctets(p.prf, p.key, p.message, p.nonce, id.Body())
+}
+
+const (
+	// certificatesMax bounds the CERT payloads of a message: a leaf, and the
+	// authorities between it and a root.
+	certificatesMax = 8
+
+	// authoritiesMax bounds a CERTREQ payload of ours: in the answer to
+	// IKE_SA_INIT it must not be larger than what it answers.
+	authoritiesMax = 8
+)
+
+// prove returns our CERT and AUTH payloads. The peer takes signatures with the
+// hashes that it has announced; its own AUTH payload, if it came first, shows
+// what it prefers.
+func (s *session) prove(p *ike.Peer, id *wire.ID, o proof, taken hashes, its *wire.Auth) (certificates []wire.Payload, auth *wire.Auth, err error) {
+	if p.Certificate == nil {
+		return nil, &wire.Auth{Method: wire.AuthSharedKey, Data: o.shared(p.PreSharedKey, id)}, nil
+	}
+	for _, der := range p.Certificate.Chain[:min(len(p.Certificate.Chain), certificatesMax)] {
+		certificates = append(certificates, &wire.Cert{Encoding: wire.CertificateX509Signature, Data: der})
+	}
+	auth, err = sign(p.Certificate.Signer, taken, its, s.gate.rand, o.octets(id))
+	return certificates, auth, err
+}
+
+// disprove returns why the sender of a message with this ID payload is not p, or
+// "" if it has proved that it is.
+func disprove(now time.Time, p *ike.Peer, m parts, id *wire.ID, o proof) string {
+	switch {
+	case p.Certificate == nil && m.auth.Method != wire.AuthSharedKey:
+		return reasonIncomplete(wire.IKEAuth, "proof of the pre-shared key: it uses the method "+m.auth.Method.String())
+	case p.Certificate == nil && keys.Equal(m.auth.Data, o.shared(p.PreSharedKey, id)):
+		return ""
+	case p.Certificate == nil:
+		return reasonKeyMismatch
+	case m.auth.Method == wire.AuthSharedKey:
+		return reasonKeyNotCertificate
+	}
+	chain, reason := chainOf(m)
+	if reason != "" {
+		return reason
+	}
+	key, err := p.Verifier.Verify(chain, id.Identity, now)
+	if err == nil {
+		err = verifySignature(key, m.auth, o.octets(id))
+	}
+	if err != nil {
+		return reasonCertificate(err)
+	}
+	return ""
+}
+
+// chainOf returns the certificates that came, the leaf first, or why there is
+// none to be used.
+func chainOf(m parts) (chain [][]byte, reason string) {
+	elsewhere := false
+	for _, c := range m.certs {
+		switch c.Encoding {
+		case wire.CertificateX509Signature:
+			chain = append(chain, c.Data)
+		case wire.CertificateHashURL, wire.CertificateHashURLBundle:
+			elsewhere = true
+		}
+	}
+	switch {
+	case len(chain) > certificatesMax:
+		return nil, fmt.Sprintf("the peer sent %d certificates, at most %d are taken", len(chain), certificatesMax)
+	case len(chain) == 0 && elsewhere:
+		return nil, "the peer sent only the address of its certificate; let it send the certificate itself"
+	case len(chain) == 0:
+		return nil, "the peer sent no certificate; let it send its own with every connection"
+	}
+	return chain, ""
+}
+
+// requestCertificate asks for certificates of the authorities that the peers'
+// verifiers trust, or returns nil if they use none.
+func requestCertificate(peers ...*ike.Peer) []wire.Payload {
+	var names []byte
+	count := 0
+	for _, p := range peers {
+		if p.Certificate == nil {
+			continue
+		}
+		authorities, _ := p.Verifier.Authorities()
+		for _, hash := range authorities {
+			if count < authoritiesMax {
+				names = append(names, hash...)
+				count++
+			}
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return []wire.Payload{&wire.CertReq{Encoding: wire.CertificateX509Signature, Data: names}}
+}
+
+// usesCertificate reports whether one of the peers does.
+func usesCertificate(peers ...*ike.Peer) bool {
+	return slices.ContainsFunc(peers, func(p *ike.Peer) bool { return p.Certificate != nil })
+}
+
+// localID is what we say we are: what is configured, else what our certificate
+// says, else our address.
+func localID(p *ike.Peer, path ike.Path) ike.Identity {
+	names := certificateNames(p.Certificate)
+	if p.LocalID.Type != ike.IDNone {
+		// As the certificate spells it, since a peer may compare octets.
+		if i := slices.IndexFunc(names, p.LocalID.Same); i >= 0 {
+			return names[i]
+		}
+		return p.LocalID
+	}
+	if len(names) > 0 {
+		return names[0]
+	}
+	return ike.AddressIdentity(path.Local.Addr())
+}
+
+// calledID is what we say we are to a peer that calls us by a name; false if
+// that is not one of ours. Without a name in the configuration each that our
+// certificate has will do.
+func calledID(p *ike.Peer, path ike.Path, called ike.Identity) (ike.Identity, bool) {
+	ours := localID(p, path)
+	if called.Type == ike.IDNone || called.Same(ours) {
+		return ours, true
+	}
+	if p.LocalID.Type != ike.IDNone {
+		return ours, false
+	}
+	return called, slices.ContainsFunc(certificateNames(p.Certificate), called.Same)
+}
+
+// certificateNames are the identities that a certificate of ours has, the
+// subject first. SetPeer has seen that it can be read.
+func certificateNames(c *ike.Certificate) []ike.Identity {
+	if c == nil {
+		return nil
+	}
+	leaf, err := x509.ParseCertificate(c.Chain[0])
+	if err != nil {
+		return nil
+	}
+	var names []ike.Identity
+	if len(leaf.Subject.Names) > 0 {
+		names = append(names, ike.Identity{Type: ike.IDDERASN1DN, Data: string(leaf.RawSubject)})
+	}
+	for _, name := range leaf.DNSNames {
+		names = append(names, ike.Identity{Type: ike.IDFQDN, Data: name})
+	}
+	for _, name := range leaf.EmailAddresses {
+		names = append(names, ike.Identity{Type: ike.IDRFC822, Data: name})
+	}
+	for _, address := range leaf.IPAddresses {
+		if a, ok := netip.AddrFromSlice(address); ok {
+			names = append(names, ike.AddressIdentity(a.Unmap()))
+		}
+	}
+	return names
+}
+
+// validateCredentials says what about a peer's key or certificate can't be used.
+func validateCredentials(p *ike.Peer) error {
+	c := p.Certificate
+	switch {
+	case c == nil && p.Verifier == nil && len(p.PreSharedKey) == 0:
+		return errors.New("neither a pre-shared key nor a certificate")
+	case (c == nil) != (p.Verifier == nil):
+		return errors.New("a certificate needs a verifier of the peer's, and a verifier a certificate")
+	case c == nil:
+		return nil
+	case len(c.Chain) == 0 || c.Signer == nil:
+		return errors.New("a certificate without its chain or key")
+	}
+	leaf, err := x509.ParseCertificate(c.Chain[0])
+	if err != nil {
+		return fmt.Errorf("read our certificate: %w", err)
+	}
+	key, ok := c.Signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || kindOf(c.Signer.Public()) == keyUnknown {
+		return errors.New("our certificate's key is neither RSA, ECDSA nor Ed25519")
+	}
+	if !key.Equal(leaf.PublicKey) {
+		return errors.New("our certificate is not that of our key")
+	}
+	return nil
+}
