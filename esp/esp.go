@@ -52,8 +52,9 @@ type Params struct {
 	Encryption ike.Encryption
 	Integrity  ike.Integrity // IntegrityNone with an AEAD
 
-	// Key is the encryption key; for AES-GCM followed by 4 bytes of salt. RFC
-	// 4106 section 8.1. IntegrityKey is as long as the hash; empty for AES-GCM.
+	// Key is the encryption key; for an AEAD followed by 4 bytes of salt. RFC
+	// 4106 section 8.1, RFC 7634 section 2. IntegrityKey is as long as the hash;
+	// empty for an AEAD.
 	Key, IntegrityKey ike.Secret
 
 	// ReplayWindow is the width of the anti-replay window in packets, from
@@ -109,14 +110,14 @@ func suiteOf(e ike.Encryption, i ike.Integrity) (suite, error) {
 	switch e {
 	case ike.AES128GCM16, ike.AES128CBC:
 		s.keyLen = 16
-	case ike.AES256GCM16, ike.AES256CBC:
+	case ike.AES256GCM16, ike.AES256CBC, ike.ChaCha20Poly1305:
 		s.keyLen = 32
 	default:
 		return suite{}, fmt.Errorf("esp: encryption %d is unknown", e)
 	}
 	if e.AEAD() {
 		if i != ike.IntegrityNone {
-			return suite{}, fmt.Errorf("esp: AES-GCM takes no integrity algorithm, got %d", i)
+			return suite{}, fmt.Errorf("esp: encryption %d takes no integrity algorithm, got %d", e, i)
 		}
 		s.saltLen, s.ivLen, s.block, s.icvLen = 4, 8, 4, 16
 		return s, nil

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"hash"
 
+	"golang.org/x/crypto/chacha20poly1305"
+
 	"causeway.dev/ike"
 )
 
@@ -26,15 +28,15 @@ type transform struct {
 	suite
 	params Params
 
-	aead  cipher.AEAD // AES-GCM, else nil
-	nonce [12]byte    // [ salt 4 | IV 8 ]: RFC 4106 section 4
+	aead  cipher.AEAD // AES-GCM, ChaCha20-Poly1305, else nil
+	nonce [12]byte    // [ salt 4 | IV 8 ]: RFC 4106 section 4, RFC 7634 section 2
 
 	mac hash.Hash // with AES-CBC
 	sum [64]byte  // scratch of mac
 }
 
 // newTransform checks p against its algorithms and keys them. It keeps its own
-// copy of the keys, for wipe to overwrite.
+// copy of the keys, for wipe to overwrite. The block cipher is CBC's.
 func newTransform(p Params) (transform, cipher.Block, error) {
 	s, err := suiteOf(p.Encryption, p.Integrity)
 	if err != nil {
@@ -53,19 +55,30 @@ func newTransform(p Params) (transform, cipher.Block, error) {
 	p.Key = append(ike.Secret(nil), p.Key...)
 	p.IntegrityKey = append(ike.Secret(nil), p.IntegrityKey...)
 	t := transform{suite: s, params: p}
+	if p.Encryption.AEAD() {
+		if t.aead, err = newAEAD(p.Encryption, p.Key[:s.keyLen]); err != nil {
+			return transform{}, nil, fmt.Errorf("esp: key encryption %d: %w", p.Encryption, err)
+		}
+		copy(t.nonce[:], p.Key[s.keyLen:])
+		return t, nil, nil
+	}
 	block, err := aes.NewCipher(p.Key[:s.keyLen])
 	if err != nil {
 		return transform{}, nil, fmt.Errorf("esp: key AES: %w", err)
 	}
-	if p.Encryption.AEAD() {
-		if t.aead, err = cipher.NewGCM(block); err != nil {
-			return transform{}, nil, fmt.Errorf("esp: key AES-GCM: %w", err)
-		}
-		copy(t.nonce[:], p.Key[s.keyLen:])
-		return t, block, nil
-	}
 	t.mac = hmac.New(hashOf(p.Integrity), p.IntegrityKey)
 	return t, block, nil
+}
+
+func newAEAD(e ike.Encryption, key []byte) (cipher.AEAD, error) {
+	if e == ike.ChaCha20Poly1305 {
+		return chacha20poly1305.New(key)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
 func hashOf(i ike.Integrity) func() hash.Hash {

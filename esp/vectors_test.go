@@ -15,6 +15,8 @@ import (
 	"hash"
 	"testing"
 
+	"golang.org/x/crypto/chacha20poly1305"
+
 	"causeway.dev/ike"
 )
 
@@ -107,6 +109,27 @@ func TestOpenGCMKnownAnswers(t *testing.T) {
 }
 
 // A combination is one of all the pairs of algorithms.
+// RFC 7634 appendix A: an ICMP echo request in tunnel mode.
+func TestOpenRFC7634(t *testing.T) {
+	inner := unhex(t, "45000054a6f200004001e778c6336405c000020508005b7a3a080000553bec100007362708090a0b0c0d0e0f1011"+
+		"12131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f3031323334353637")
+	o, err := NewOpener(Params{
+		SPI: 0x01020304, Encryption: ike.ChaCha20Poly1305,
+		Key: unhex(t, "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f"+"a0a1a2a3"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	packet := unhex(t, "01020304"+"00000005"+"1011121314151617"+
+		"24039428b97f417e3c13753a4f05087b67c352e6a7fab1b982d466ef407ae5c614ee8099d52844eb61aa95dfab4c02f7"+
+		"2aa71e7c4c4f64c9befe2facc638e8f3cbec163fac469b502773f6fb94e664da9165b82829f641e0"+
+		"76aaa8266b7fb0f7b11b369907e1ad43")
+	payload, next, err := o.Open(packet)
+	if err != nil || next != NextHeaderIPv4 || !bytes.Equal(payload, inner) {
+		t.Errorf("opened %x, next header %d, %v", payload, next, err)
+	}
+}
+
 type combination struct {
 	name       string
 	encryption ike.Encryption
@@ -114,7 +137,7 @@ type combination struct {
 }
 
 func combinations() []combination {
-	all := []combination{{"aes128gcm16", ike.AES128GCM16, 0}, {"aes256gcm16", ike.AES256GCM16, 0}}
+	all := []combination{{"aes128gcm16", ike.AES128GCM16, 0}, {"aes256gcm16", ike.AES256GCM16, 0}, {"chacha20poly1305", ike.ChaCha20Poly1305, 0}}
 	for _, c := range []combination{{"aes128cbc", ike.AES128CBC, 0}, {"aes256cbc", ike.AES256CBC, 0}} {
 		for _, i := range []combination{{"sha1", 0, ike.HMACSHA1}, {"sha256", 0, ike.HMACSHA256}, {"sha384", 0, ike.HMACSHA384}, {"sha512", 0, ike.HMACSHA512}} {
 			all = append(all, combination{c.name + "-" + i.name, c.encryption, i.integrity})
@@ -143,17 +166,13 @@ func (c combination) params(t testing.TB) Params {
 // one-shot objects, written from the RFCs and sharing no code with Open.
 func independentOpen(c combination, p Params, packet []byte) (body []byte, err error) {
 	if c.encryption.AEAD() {
-		// RFC 4106 section 4: nonce = salt | IV. Section 5: AAD = SPI | sequence number.
+		// RFC 4106 section 4, RFC 7634 section 2: nonce = salt | IV. Section 5: AAD = SPI | sequence number.
 		n := len(p.Key) - 4
-		block, err := aes.NewCipher(p.Key[:n])
+		aead, err := independentAEAD(c.encryption, p.Key[:n])
 		if err != nil {
 			return nil, err
 		}
-		gcm, err := cipher.NewGCM(block)
-		if err != nil {
-			return nil, err
-		}
-		return gcm.Open(nil, append(bytes.Clone(p.Key[n:]), packet[8:16]...), packet[16:], packet[:8])
+		return aead.Open(nil, append(bytes.Clone(p.Key[n:]), packet[8:16]...), packet[16:], packet[:8])
 	}
 	algorithm := hmacs[c.integrity]
 	newHash, icvLen := algorithm.newHash, algorithm.icvLen
@@ -172,6 +191,17 @@ func independentOpen(c combination, p Params, packet []byte) (body []byte, err e
 	return body, nil
 }
 
+func independentAEAD(e ike.Encryption, key []byte) (cipher.AEAD, error) {
+	if e == ike.ChaCha20Poly1305 {
+		return chacha20poly1305.New(key)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
 // independentSeal makes an authentic ESP packet around any body of whole
 // blocks, trailer and all: also ones that Seal would not make.
 func independentSeal(t *testing.T, c combination, p Params, sequence uint32, body []byte) []byte {
@@ -180,16 +210,12 @@ func independentSeal(t *testing.T, c combination, p Params, sequence uint32, bod
 	packet = binary.BigEndian.AppendUint32(packet, sequence)
 	if c.encryption.AEAD() {
 		n := len(p.Key) - 4
-		block, err := aes.NewCipher(p.Key[:n])
-		if err != nil {
-			t.Fatal(err)
-		}
-		gcm, err := cipher.NewGCM(block)
+		aead, err := independentAEAD(c.encryption, p.Key[:n])
 		if err != nil {
 			t.Fatal(err)
 		}
 		iv := []byte("12345678")
-		return gcm.Seal(append(packet, iv...), append(bytes.Clone(p.Key[n:]), iv...), body, packet[:8])
+		return aead.Seal(append(packet, iv...), append(bytes.Clone(p.Key[n:]), iv...), body, packet[:8])
 	}
 	block, err := aes.NewCipher(p.Key)
 	if err != nil {

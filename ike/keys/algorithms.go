@@ -5,8 +5,10 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
+	"errors"
 	"fmt"
 	"hash"
+	"slices"
 
 	"causeway.dev/ike"
 )
@@ -16,22 +18,50 @@ func ValidateIKE(p ike.IKEProposal) error {
 	if p.PRF < ike.PRFHMACSHA1 || p.PRF > ike.PRFHMACSHA512 {
 		return fmt.Errorf("IKE proposal with unknown pseudo-random function %d", p.PRF)
 	}
-	if !knownGroup(p.Group) {
+	if methods[p.Group] == nil {
 		return fmt.Errorf("IKE proposal with unknown Diffie-Hellman group %d", p.Group)
+	}
+	if err := validateAdditional("IKE", p.Additional); err != nil {
+		return err
 	}
 	return validateCipher("IKE", p.Encryption, p.Integrity)
 }
 
 // ValidateESP says what about p can't be used for a child SA.
 func ValidateESP(p ike.ESPProposal) error {
-	if p.Group != ike.GroupNone && !knownGroup(p.Group) {
+	if p.Group != ike.GroupNone && methods[p.Group] == nil {
 		return fmt.Errorf("ESP proposal with unknown Diffie-Hellman group %d", p.Group)
+	}
+	if p.Group == ike.GroupNone && p.Additional != (ike.AdditionalGroups{}) {
+		return errors.New("ESP proposal with an additional key exchange but no Diffie-Hellman group")
+	}
+	if err := validateAdditional("ESP", p.Additional); err != nil {
+		return err
 	}
 	return validateCipher("ESP", p.Encryption, p.Integrity)
 }
 
+// validateAdditional: RFC 9370 section 2.2.1 admits a method once.
+func validateAdditional(kind string, additional ike.AdditionalGroups) error {
+	methods := additional.All()
+	for i, g := range methods {
+		if !g.KEM() {
+			return fmt.Errorf("%s proposal with unknown additional key exchange %d", kind, g)
+		}
+		if slices.Contains(methods[:i], g) {
+			return fmt.Errorf("%s proposal with %v twice", kind, g)
+		}
+	}
+	for _, g := range additional[len(methods):] {
+		if g != ike.GroupNone {
+			return fmt.Errorf("%s proposal with a gap in its additional key exchanges", kind)
+		}
+	}
+	return nil
+}
+
 func validateCipher(kind string, e ike.Encryption, i ike.Integrity) error {
-	if e < ike.AES128CBC || e > ike.AES256GCM16 {
+	if e < ike.AES128CBC || e > ike.ChaCha20Poly1305 {
 		return fmt.Errorf("%s proposal with unknown cipher %d", kind, e)
 	}
 	if i > ike.HMACSHA512 {
@@ -44,8 +74,8 @@ func validateCipher(kind string, e ike.Encryption, i ike.Integrity) error {
 }
 
 // EncryptionKeyLength is the length in octets of a cipher's key as it is taken
-// from key material: for AES-GCM with its salt of 4. RFC 5282 section 7.1, RFC
-// 4106 section 8.1.
+// from key material: for an AEAD with its salt of 4. RFC 5282 section 7.1, RFC
+// 4106 section 8.1, RFC 7634 section 2.
 func EncryptionKeyLength(e ike.Encryption) int {
 	switch e {
 	case ike.AES128CBC:
@@ -54,7 +84,7 @@ func EncryptionKeyLength(e ike.Encryption) int {
 		return 32
 	case ike.AES128GCM16:
 		return 16 + saltLength
-	case ike.AES256GCM16:
+	case ike.AES256GCM16, ike.ChaCha20Poly1305:
 		return 32 + saltLength
 	}
 	panic(fmt.Sprintf("keys: cipher %d", e))

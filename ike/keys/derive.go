@@ -30,16 +30,32 @@ func Wipe(s ike.Secret) { clear(s) }
 // DeriveIKE returns the keys of an IKE SA made by IKE_SA_INIT. RFC 7296 section
 // 2.14: SKEYSEED = prf(Ni | Nr, g^ir). The nonces are the payloads' data.
 func DeriveIKE(p ike.IKEProposal, ni, nr []byte, shared ike.Secret, spii, spir uint64) SuiteKeys {
-	seed := prf(p.PRF, concat(ni, nr), shared)
-	return expandIKE(p, seed, ni, nr, spii, spir)
+	key := concat(ni, nr)
+	defer Wipe(key)
+	return expandIKE(p, prf(p.PRF, key, shared), ni, nr, spii, spir)
 }
 
 // DeriveRekeyedIKE returns the keys of an IKE SA made by CREATE_CHILD_SA. RFC
 // 7296 section 2.18: SKEYSEED = prf(SK_d of the old SA, g^ir | Ni | Nr), by the
 // old SA's prf; the rest goes by p. The initiator is here the one of the rekey.
-func DeriveRekeyedIKE(p ike.IKEProposal, oldPRF ike.PRF, oldD ike.Secret, ni, nr []byte, shared ike.Secret, spii, spir uint64) SuiteKeys {
-	seed := prf(oldPRF, oldD, shared, ni, nr)
-	return expandIKE(p, seed, ni, nr, spii, spir)
+// The secrets of additional key exchanges follow the nonces: RFC 9370 section
+// 2.2.4.
+func DeriveRekeyedIKE(p ike.IKEProposal, oldPRF ike.PRF, oldD ike.Secret, ni, nr []byte, shared ike.Secret, spii, spir uint64, additional ...ike.Secret) SuiteKeys {
+	mac := hmac.New(prfHash(oldPRF), oldD)
+	mac.Write(shared)
+	mac.Write(ni)
+	mac.Write(nr)
+	for _, secret := range additional {
+		mac.Write(secret)
+	}
+	return expandIKE(p, mac.Sum(nil), ni, nr, spii, spir)
+}
+
+// DeriveIntermediate returns the keys of a half-open IKE SA after an additional
+// key exchange in IKE_INTERMEDIATE. RFC 9370 section 2.2.2: SKEYSEED(n) =
+// prf(SK_d(n-1), SK(n) | Ni | Nr).
+func DeriveIntermediate(p ike.IKEProposal, d, secret ike.Secret, ni, nr []byte, spii, spir uint64) SuiteKeys {
+	return expandIKE(p, prf(p.PRF, d, secret, ni, nr), ni, nr, spii, spir)
 }
 
 // expandIKE: {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} =
@@ -48,8 +64,8 @@ func expandIKE(p ike.IKEProposal, seed ike.Secret, ni, nr []byte, spii, spir uin
 	defer Wipe(seed)
 	spis := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, spii), spir)
 	prfLength, integrity, encryption := prfHash(p.PRF)().Size(), IntegrityKeyLength(p.Integrity), EncryptionKeyLength(p.Encryption)
-	material := prfPlus(p.PRF, seed, concat(ni, nr, spis), 3*prfLength+2*integrity+2*encryption)
-	defer Wipe(material)
+	material := prfPlus(p.PRF, seed, 3*prfLength+2*integrity+2*encryption, ni, nr, spis)
+	defer wipeAll(material)
 	return SuiteKeys{
 		D:  take(&material, prfLength),
 		Ai: take(&material, integrity),
@@ -71,11 +87,16 @@ type ChildKeys struct {
 // DeriveChild returns the keys of a child SA. RFC 7296 section 2.17: KEYMAT =
 // prf+ (SK_d, g^ir (new) | Ni | Nr), where shared is empty without a
 // Diffie-Hellman exchange of its own; encryption before integrity, the
-// initiator's before the responder's.
-func DeriveChild(p ike.ESPProposal, pseudoRandom ike.PRF, d, shared ike.Secret, ni, nr []byte) ChildKeys {
+// initiator's before the responder's. The secrets of additional key exchanges
+// follow the nonces: RFC 9370 section 2.2.4.
+func DeriveChild(p ike.ESPProposal, pseudoRandom ike.PRF, d, shared ike.Secret, ni, nr []byte, additional ...ike.Secret) ChildKeys {
 	integrity, encryption := IntegrityKeyLength(p.Integrity), EncryptionKeyLength(p.Encryption)
-	material := prfPlus(pseudoRandom, d, concat(shared, ni, nr), 2*(integrity+encryption))
-	defer Wipe(material)
+	seed := [][]byte{shared, ni, nr}
+	for _, secret := range additional {
+		seed = append(seed, secret)
+	}
+	material := prfPlus(pseudoRandom, d, 2*(integrity+encryption), seed...)
+	defer wipeAll(material)
 	return ChildKeys{
 		InitiatorEncryption: take(&material, encryption),
 		InitiatorIntegrity:  take(&material, integrity),
@@ -85,15 +106,18 @@ func DeriveChild(p ike.ESPProposal, pseudoRandom ike.PRF, d, shared ike.Secret, 
 }
 
 // prfPlus is prf+ of RFC 7296 section 2.13: T1 | T2 | …, Tn = prf(K, Tn-1 | S |
-// n). Its counter of one octet admits 255 blocks; an IKE SA needs at most 6.
-func prfPlus(p ike.PRF, key, seed []byte, length int) ike.Secret {
+// n), where S is the concatenation of seed. Its counter of one octet admits 255
+// blocks; an IKE SA needs at most 6.
+func prfPlus(p ike.PRF, key []byte, length int, seed ...[]byte) ike.Secret {
 	mac := hmac.New(prfHash(p), key)
 	material := make([]byte, 0, length+mac.Size())
 	var block []byte
 	for n := byte(1); len(material) < length; n++ {
 		mac.Reset()
 		mac.Write(block)
-		mac.Write(seed)
+		for _, s := range seed {
+			mac.Write(s)
+		}
 		mac.Write([]byte{n})
 		from := len(material)
 		material = mac.Sum(material)
@@ -101,6 +125,9 @@ func prfPlus(p ike.PRF, key, seed []byte, length int) ike.Secret {
 	}
 	return material[:length]
 }
+
+// wipeAll overwrites key material with what prf+ made beyond its length.
+func wipeAll(material ike.Secret) { Wipe(material[:cap(material)]) }
 
 // take cuts the next key off the material into memory of its own.
 func take(material *ike.Secret, n int) ike.Secret {

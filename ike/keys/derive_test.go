@@ -201,11 +201,15 @@ func TestValidate(t *testing.T) {
 		"no PRF":                func(p *ike.IKEProposal) { p.PRF = ike.PRFNone },
 		"unknown PRF":           func(p *ike.IKEProposal) { p.PRF = 5 },
 		"no group":              func(p *ike.IKEProposal) { p.Group = ike.GroupNone },
-		"unknown group":         func(p *ike.IKEProposal) { p.Group = 22 },
+		"unknown group":         func(p *ike.IKEProposal) { p.Group = 25 },
 		"no cipher":             func(p *ike.IKEProposal) { p.Encryption = ike.EncryptionNone },
-		"unknown cipher":        func(p *ike.IKEProposal) { p.Encryption = 5 },
+		"unknown cipher":        func(p *ike.IKEProposal) { p.Encryption = ike.ChaCha20Poly1305 + 1 },
 		"AEAD with integrity":   func(p *ike.IKEProposal) { p.Integrity = ike.HMACSHA1 },
 		"CBC without integrity": func(p *ike.IKEProposal) { p.Encryption = ike.AES128CBC },
+		"a KEM for a group":     func(p *ike.IKEProposal) { p.Group = ike.MLKEM768 },
+		"a group for a KEM":     func(p *ike.IKEProposal) { p.Additional[0] = ike.Group19 },
+		"a KEM twice":           func(p *ike.IKEProposal) { p.Additional = ike.AdditionalGroups{ike.MLKEM768, ike.MLKEM768} },
+		"a gap":                 func(p *ike.IKEProposal) { p.Additional[1] = ike.MLKEM768 },
 		"unknown integrity":     func(p *ike.IKEProposal) { p.Encryption, p.Integrity = ike.AES128CBC, 5 },
 	} {
 		bad := good
@@ -217,7 +221,8 @@ func TestValidate(t *testing.T) {
 	if err := ValidateESP(ike.ESPProposal{Encryption: ike.AES128GCM16}); err != nil {
 		t.Errorf("ESP proposal without PFS: %v", err)
 	}
-	for _, bad := range []ike.ESPProposal{{}, {Encryption: ike.AES128CBC}, {Encryption: ike.AES128GCM16, Group: 1}} {
+	for _, bad := range []ike.ESPProposal{{}, {Encryption: ike.AES128CBC}, {Encryption: ike.AES128GCM16, Group: 1},
+		{Encryption: ike.AES128GCM16, Additional: ike.AdditionalGroups{ike.MLKEM768}}, {Encryption: ike.AES128GCM16, Group: ike.Group19, Additional: ike.AdditionalGroups{ike.Group2}}} {
 		if ValidateESP(bad) == nil {
 			t.Errorf("%v is taken", bad)
 		}

@@ -16,7 +16,7 @@ import (
 
 var groups = []ike.Group{
 	ike.Group2, ike.Group5, ike.Group14, ike.Group15, ike.Group16, ike.Group17, ike.Group18,
-	ike.Group19, ike.Group20, ike.Group21,
+	ike.Group19, ike.Group20, ike.Group21, ike.Group22, ike.Group23, ike.Group24, ike.Group31, ike.Group32,
 }
 
 func unhex(t testing.TB, s string) []byte {
@@ -41,7 +41,7 @@ func TestMODPPrimes(t *testing.T) {
 		ike.Group18: "60c980dd98edd3dfffffffffffffffff",
 	} {
 		g := modpGroups[group]
-		p := modpPrime(g.bits, g.constant)
+		p := prime(g)
 		digits := p.Text(16)
 		if p.BitLen() != g.bits || !strings.HasPrefix(digits, "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd1") || !strings.HasSuffix(digits, tail) {
 			t.Errorf("prime of group %d is %s, want it to end in %s", group, digits, tail)
@@ -51,6 +51,41 @@ func TestMODPPrimes(t *testing.T) {
 		}
 		if half := new(big.Int).Rsh(p, 1); !p.ProbablyPrime(0) || !half.ProbablyPrime(0) {
 			t.Errorf("prime of group %d is not a safe prime", group)
+		}
+	}
+}
+
+// prime is the group's, for math/big.
+func prime(g *modpGroup) *big.Int {
+	return new(big.Int).SetBytes(g.parameters().modulus.Nat().Bytes(g.parameters().modulus))
+}
+
+func generator(g *modpGroup) *big.Int {
+	return new(big.Int).SetBytes(g.parameters().generator.Bytes(g.parameters().modulus))
+}
+
+// RFC 5114 sections 2.1 to 2.3: what the digits have to be to be right: a prime
+// order that divides the prime less one, and a generator of that order.
+func TestSubgroups(t *testing.T) {
+	for group, bits := range map[ike.Group][2]int{ike.Group22: {1024, 160}, ike.Group23: {2048, 224}, ike.Group24: {2048, 256}} {
+		g := modpGroups[group]
+		p, q, one := prime(g), new(big.Int).SetBytes(g.order), big.NewInt(1)
+		if p.BitLen() != bits[0] || q.BitLen() != bits[1] || !p.ProbablyPrime(0) || !q.ProbablyPrime(0) {
+			t.Errorf("group %d: %d and %d bits, or not prime", group, p.BitLen(), q.BitLen())
+		}
+		if new(big.Int).Mod(new(big.Int).Sub(p, one), q).Sign() != 0 {
+			t.Errorf("group %d: the order does not divide the prime less one", group)
+		}
+		if g := generator(g); g.Cmp(one) <= 0 || new(big.Int).Exp(g, q, p).Cmp(one) != 0 {
+			t.Errorf("group %d: the generator is not of that order", group)
+		}
+		// RFC 6989 section 2.2: 2 generates more than the subgroup.
+		dh, err := NewDH(group, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dh.Shared(big.NewInt(2).FillBytes(make([]byte, g.bits/8))); err == nil {
+			t.Errorf("group %d took an element outside of its subgroup", group)
 		}
 	}
 }
@@ -113,7 +148,7 @@ func TestECP(t *testing.T) {
 // in front that RFC 7296 section 2.14 asks for.
 func TestMODPArithmetic(t *testing.T) {
 	for group, g := range modpGroups {
-		p := modpPrime(g.bits, g.constant)
+		p := prime(g)
 		private := make([]byte, g.exponentLength)
 		rand.Read(private)
 		dh, err := NewDH(group, bytes.NewReader(private))
@@ -122,14 +157,14 @@ func TestMODPArithmetic(t *testing.T) {
 		}
 		length := g.bits / 8
 		x := new(big.Int).SetBytes(private)
-		public := new(big.Int).Exp(big.NewInt(2), x, p).FillBytes(make([]byte, length))
+		public := new(big.Int).Exp(generator(g), x, p).FillBytes(make([]byte, length))
 		if !bytes.Equal(dh.Public(), public) {
-			t.Errorf("group %d: 2^x differs from math/big for x = %x", group, private)
+			t.Errorf("group %d: g^x differs from math/big for x = %x", group, private)
 		}
-		y := new(big.Int).SetInt64(3)
+		y := new(big.Int).Exp(generator(g), big.NewInt(3), p)
 		want := new(big.Int).Exp(y, x, p).FillBytes(make([]byte, length))
 		if shared, err := dh.Shared(y.FillBytes(make([]byte, length))); err != nil || !bytes.Equal(shared, want) {
-			t.Errorf("group %d: 3^x differs from math/big for x = %x: %v", group, private, err)
+			t.Errorf("group %d: y^x differs from math/big for x = %x: %v", group, private, err)
 		}
 	}
 	// 2^1 in 1024 bits is 127 octets of zero and a two.
@@ -178,16 +213,22 @@ func TestPublicValueValidation(t *testing.T) {
 			"nothing":        nil,
 			"an octet short": good[1:],
 			"an octet more":  append([]byte{0}, good...),
-			"zero":           zero,
-			"all ones":       bytes.Repeat([]byte{0xff}, len(good)),
+		}
+		if group == ike.Group31 || group == ike.Group32 {
+			// Any octets are a point; zero is one of small order.
+			if _, err := dh.Shared(zero); err == nil {
+				t.Errorf("group %d took zero", group)
+			}
+		} else {
+			bad["zero"], bad["all ones"] = zero, bytes.Repeat([]byte{0xff}, len(good))
 		}
 		if g := modpGroups[group]; g != nil {
-			p := modpPrime(g.bits, g.constant)
+			p := prime(g)
 			bad["one"] = append(bytes.Clone(zero[1:]), 1)
 			bad["the prime"] = p.Bytes()
 			bad["the prime less one"] = new(big.Int).Sub(p, big.NewInt(1)).Bytes()
 			bad["the prime and one"] = new(big.Int).Add(p, big.NewInt(1)).Bytes()
-		} else {
+		} else if ecpGroups[group] != nil {
 			off := bytes.Clone(good)
 			off[len(off)-1] ^= 1
 			bad["a point off the curve"] = off
@@ -208,10 +249,10 @@ func TestPublicValueValidation(t *testing.T) {
 }
 
 func TestNewDHFails(t *testing.T) {
-	if ValidatePublic(22, []byte{1}) == nil {
+	if ValidatePublic(25, []byte{1}) == nil {
 		t.Error("a value of a group that ike does not name is valid")
 	}
-	if _, err := NewDH(22, rand.Reader); err == nil {
+	if _, err := NewDH(25, rand.Reader); err == nil {
 		t.Error("NewDH made a key pair of a group that ike does not name")
 	}
 	for _, group := range groups {
@@ -246,21 +287,27 @@ func BenchmarkDH(b *testing.B) {
 }
 
 func TestDHWipe(t *testing.T) {
-	for _, group := range []ike.Group{ike.Group14, ike.Group19} {
+	for _, group := range groups {
 		dh, err := NewDH(group, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
 		dh.Wipe()
+		left := false
 		switch e := dh.exchange.(type) {
 		case *modp:
-			if !bytes.Equal(e.private, make([]byte, len(e.private))) {
-				t.Errorf("group %d: the private value can still be read", group)
-			}
+			left = !bytes.Equal(e.private, make([]byte, len(e.private)))
 		case *ecp:
-			if e.private != nil {
-				t.Errorf("group %d: the private value can still be read", group)
-			}
+			left = e.private != nil
+		case *x25519:
+			left = e.private != nil
+		case *x448Pair:
+			left = !bytes.Equal(e.private[:], make([]byte, len(e.private)))
+		default:
+			t.Errorf("group %d: %T", group, e)
+		}
+		if left {
+			t.Errorf("group %d: the private value can still be read", group)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash"
 
+	"golang.org/x/crypto/chacha20poly1305"
+
 	"causeway.dev/ike"
 	"causeway.dev/ike/wire"
 )
@@ -19,22 +21,22 @@ import (
 var ErrUnauthenticated = errors.New("message is not authentic")
 
 // A Protector seals or opens the Encrypted payloads of one direction of an IKE
-// SA. It is not safe for concurrent use. RFC 7296 section 3.14, RFC 5282.
+// SA. It is not safe for concurrent use. RFC 7296 section 3.14, RFC 5282, RFC 7634.
 //
 //	header | payload header | IV | ciphertext( payloads | padding | pad length ) | ICV
 type Protector struct {
 	block    cipher.Block // CBC
 	checksum hash.Hash    // CBC
-	aead     cipher.AEAD  // GCM
-	salt     []byte       // GCM
+	aead     cipher.AEAD  // AES-GCM, ChaCha20-Poly1305
+	salt     []byte       // of an AEAD
 
 	icvLength int
 	sealed    uint64 // messages so far: the source of IVs
 }
 
 const (
-	saltLength      = 4 // RFC 5282 section 4
-	gcmIVLength     = 8 // RFC 5282 section 3.1
+	saltLength      = 4 // RFC 5282 section 4, RFC 7634 section 2
+	aeadIVLength    = 8 // RFC 5282 section 3.1, RFC 7634 section 2
 	padLengthLength = 1
 )
 
@@ -46,10 +48,7 @@ func NewProtector(p ike.IKEProposal, encryption, integrity ike.Secret) *Protecto
 	}
 	if p.Encryption.AEAD() {
 		key := encryption[:len(encryption)-saltLength]
-		aead, err := cipher.NewGCM(mustAES(key))
-		if err != nil {
-			panic(err)
-		}
+		aead := newAEAD(p.Encryption, key)
 		salt := append([]byte(nil), encryption[len(key):]...)
 		return &Protector{aead: aead, salt: salt, icvLength: aead.Overhead()}
 	}
@@ -58,6 +57,26 @@ func NewProtector(p ike.IKEProposal, encryption, integrity ike.Secret) *Protecto
 		checksum:  hmac.New(integrityHash(p.Integrity), integrity),
 		icvLength: checksumLength(p.Integrity),
 	}
+}
+
+func newAEAD(e ike.Encryption, key []byte) cipher.AEAD {
+	var aead cipher.AEAD
+	var err error
+	if e == ike.ChaCha20Poly1305 {
+		aead, err = chacha20poly1305.New(key)
+	} else {
+		aead, err = cipher.NewGCM(mustAES(key))
+	}
+	if err != nil {
+		panic(err)
+	}
+	return aead
+}
+
+// Wipe overwrites what of the keys is ours, and lets go of the rest.
+func (p *Protector) Wipe() {
+	clear(p.salt)
+	p.block, p.checksum, p.aead = nil, nil, nil
 }
 
 func mustAES(key []byte) cipher.Block {
@@ -71,7 +90,7 @@ func mustAES(key []byte) cipher.Block {
 // ivLength is the length of the IV in the message.
 func (p *Protector) ivLength() int {
 	if p.aead != nil {
-		return gcmIVLength
+		return aeadIVLength
 	}
 	return aes.BlockSize
 }
@@ -108,7 +127,7 @@ func (p *Protector) Seal(dst []byte, h wire.Header, payloads []wire.Payload) []b
 	return dst
 }
 
-// putIV makes the next IV. For GCM it must never repeat under a key: a counter,
+// putIV makes the next IV. For an AEAD it must never repeat under a key: a counter,
 // RFC 5282 section 3.1. For CBC it must not be foreseeable either: the counter
 // encrypted under the key, NIST SP 800-38A appendix C.
 func (p *Protector) putIV(iv []byte) {
@@ -123,7 +142,7 @@ func (p *Protector) putIV(iv []byte) {
 }
 
 func (p *Protector) nonce(iv []byte) []byte {
-	return append(append(make([]byte, 0, saltLength+gcmIVLength), p.salt...), iv...)
+	return append(append(make([]byte, 0, saltLength+aeadIVLength), p.salt...), iv...)
 }
 
 func (p *Protector) sum(b []byte) []byte {

@@ -24,6 +24,7 @@ var suites = []ike.IKEProposal{
 	{Encryption: ike.AES256CBC, Integrity: ike.HMACSHA512},
 	{Encryption: ike.AES128GCM16},
 	{Encryption: ike.AES256GCM16},
+	{Encryption: ike.ChaCha20Poly1305},
 }
 
 var header = wire.Header{
