@@ -118,8 +118,8 @@ func validate(p ike.Peer) error {
 		return problem("%v and %v are of different families", p.Local, p.Remote)
 	case p.Start && !p.Remote.IsValid():
 		return problem("can't be started without a remote address")
-	case len(p.PreSharedKey) == 0:
-		return problem("no pre-shared key")
+	case len(p.PreSharedKey) == 0 && p.Certificate == nil:
+		return problem("neither a pre-shared key nor a certificate")
 	case len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0:
 		return problem("no proposals")
 	}
