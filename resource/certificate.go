@@ -145,7 +145,7 @@ type TunnelCertificate struct {
 	Leaf       []byte    `json:"leaf"`       // DER
 	Chain      [][]byte  `json:"chain"`      // DER, from the issuer up to the root
 	PrivateKey string    `json:"privateKey"` // PKCS #8 in PEM
-	NotBefore  time.Time `json:"notBefore"`
+	Issued     time.Time `json:"issued"`
 	NotAfter   time.Time `json:"notAfter"`
 }
 

@@ -12,10 +12,14 @@ const DefaultCustomerASN = 65000
 type CustomerGateway struct {
 	Meta
 	State      string     `json:"state"`
-	Type       string     `json:"type"` // "ipsec.1"
-	Address    netip.Addr `json:"address"`
+	Type       string     `json:"type"`    // "ipsec.1"
+	Address    netip.Addr `json:"address"` // invalid (zero) with a Certificate: any
 	ASN        uint32     `json:"asn"`
 	DeviceName string     `json:"deviceName,omitempty"`
+
+	// Certificate is the id of the Certificate that the device proves itself
+	// with; empty: by pre-shared keys.
+	Certificate string `json:"certificate,omitempty"`
 }
 
 // deviceNameLengthMax is AWS's bound, in characters.
@@ -33,7 +37,7 @@ func (g CustomerGateway) Validate() error {
 	if g.Type != TypeIPsec1 {
 		return Errorf(CodeInvalidParameterValue, "Value (%s) for parameter Type is invalid. The only type of customer gateway is %s", g.Type, TypeIPsec1)
 	}
-	if !isOutsideAddress(g.Address) {
+	if dynamic := g.Certificate != "" && !g.Address.IsValid(); !dynamic && !isOutsideAddress(g.Address) {
 		return Errorf(CodeInvalidParameterValue, "Value (%s) for parameter IpAddress is invalid. Give the IPv4 unicast address from which the device's packets arrive; behind NAT, the NAT's", g.Address)
 	}
 	if g.ASN == 0 {
