@@ -36,10 +36,15 @@ func Equal(a, b []byte) bool { return hmac.Equal(a, b) }
 // NAT_DETECTION_DESTINATION_IP: SHA-1 over the SPIs as they are in the message's
 // header, the address and the port. RFC 7296 section 2.23.
 func NATDetectionHash(spii, spir uint64, addr netip.AddrPort) [sha1.Size]byte {
+	return sha1.Sum(natDetectionInput(spii, spir, addr))
+}
+
+// natDetectionInput is what both versions of IKE hash.
+func natDetectionInput(spii, spir uint64, addr netip.AddrPort) []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+8+16+2), spii)
 	b = binary.BigEndian.AppendUint64(b, spir)
 	b = append(b, addr.Addr().Unmap().AsSlice()...)
-	return sha1.Sum(binary.BigEndian.AppendUint16(b, addr.Port()))
+	return binary.BigEndian.AppendUint16(b, addr.Port())
 }
 
 // Cookie is what an initiator has to return before a loaded responder keeps
