@@ -40,6 +40,8 @@ var rules = []rule{
 	{"plan", nil, append([]string{module + "node/", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "api/"}, worldly...), "the plan is a pure function into nodespec"},
 	{"control", nil, []string{module + "node/", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "api/"}, "the control plane knows no engine"},
 	{"internal/oracle", nil, []string{module}, "what judges the hot path shares no code with it"},
+	{"logs", nil, []string{module}, "the log store knows text, not who wrote it"},
+	{"logs/filter", nil, worldly, "filter patterns are pure"},
 	{"store", nil, []string{module + "api/", module + "control", module + "plan", module + "node"}, "the store knows nouns, not their users"},
 	{"api/wire", nil, []string{module + "store", module + "api/ec2", module + "api/server", module + "control"}, "bytes and values know no VPC"},
 	{"api/sigv4", []string{"api/sigv4/sigv4test"}, []string{module + "store", module + "api/", "net/http", "net"}, "the signature check is pure"},
