@@ -133,11 +133,15 @@ type Tunnel struct {
 	Table   string // where packets that come out of the tunnel are routed
 
 	Local  netip.Addr // our outside address, put on the underlay by the node
-	Remote netip.Addr // the peer's
+	Remote netip.Addr // the peer's; invalid (zero): any, and its certificate tells who it is
 
 	Inside netip.Prefix // our inside address with the length of the inside range
 
 	PreSharedKey Secret
+
+	// Certificates authenticate both sides in place of the pre-shared key,
+	// where set.
+	Certificates *Certificates
 
 	// Proposals are in the notation "aes128-sha256-group14" and
 	// "aes128gcm16-prfsha256-group14". The Offers are what our side proposes,
@@ -155,6 +159,19 @@ type Tunnel struct {
 	ReplayWindow  int // packets
 	DPDTimeout    time.Duration
 	DPDAction     string // "clear", "none", "restart"
+}
+
+// Certificates are what both sides of a tunnel prove themselves with.
+type Certificates struct {
+	Chain [][]byte // ours in DER: the leaf first, without the root
+	Key   Secret   // of the leaf; PKCS #8 in PEM
+
+	// Roots, Intermediates and CRLs, in DER, are what the peer's is judged by.
+	Roots, Intermediates, CRLs [][]byte
+
+	// Peer is the peer's certificate as it was registered, in DER. Others are
+	// the peer's too if they share one of its names.
+	Peer []byte
 }
 
 // An Instance is a host on this node.

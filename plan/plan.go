@@ -81,6 +81,7 @@ func Changed(snapshot *store.Snapshot) int64 {
 	}{
 		store.VPCs, store.Subnets, store.RouteTables, store.SecurityGroups, store.NetworkInterfaces, store.Instances,
 		store.CustomerGateways, store.VPNGateways, store.VPNConnections, store.TunnelStatuses,
+		store.Certificates, store.CertificateAuthorities, store.TunnelCertificates,
 	} {
 		changed = max(changed, table.Revision(snapshot))
 	}
@@ -106,10 +107,11 @@ type plugged struct {
 	subnet   resource.Subnet
 }
 
-// site is a connection with the outside address of its customer gateway.
+// site is a connection with what its customer gateway is known by.
 type site struct {
 	connection resource.VPNConnection
-	remote     netip.Addr
+	remote     netip.Addr // invalid: any
+	device     *resource.Certificate
 }
 
 func newCompiler(snapshot *store.Snapshot) *compiler {
@@ -134,8 +136,9 @@ func newCompiler(snapshot *store.Snapshot) *compiler {
 	for connection := range store.VPNConnections.All(snapshot) {
 		customer, ok := store.CustomerGateways.Get(snapshot, scopeOf(connection.Meta), connection.CustomerGateway)
 		gone := connection.Deleted != nil || connection.State == resource.StateDeleting || connection.State == resource.StateDeleted
-		if ok && customer.Address.IsValid() && !gone {
-			s := &site{connection, customer.Address}
+		device, known := c.deviceCertificate(customer)
+		if ok && known && !gone {
+			s := &site{connection, customer.Address, device}
 			c.sites = append(c.sites, s)
 			c.gateways[connection.VPNGateway] = append(c.gateways[connection.VPNGateway], s)
 		}

@@ -41,6 +41,9 @@ func Text(d nodespec.Desired) string {
 	for _, t := range d.Tunnels {
 		w.line(0, "tunnel %s in %s to %s", t.ID, t.Network, t.Table)
 		w.line(1, "local %v remote %v inside %v start %v", t.Local, t.Remote, t.Inside, t.Start)
+		if c := t.Certificates; c != nil {
+			w.line(1, "certificates: ours a chain of %d, theirs by %d roots, %d intermediates, %d revocation lists", len(c.Chain), len(c.Roots), len(c.Intermediates), len(c.CRLs))
+		}
 		w.line(1, "selectors local%s remote%s", each(" ", t.LocalSelectors), each(" ", t.RemoteSelectors))
 		w.line(1, "ike%s, accepts %s", each(" ", t.IKEOffers), brief(t.IKEAccepts))
 		w.line(1, "esp%s, accepts %s", each(" ", t.ESPOffers), brief(t.ESPAccepts))

@@ -28,6 +28,10 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 	connection := &s.connection
 	for i, tunnel := range connection.Tunnels {
 		options := tunnel.Effective()
+		certificates, ready := c.certificates(s, i+1)
+		if !ready {
+			continue
+		}
 		proposals := c.proposalsOf(tunnel.TunnelOptions)
 		compiled = append(compiled, nodespec.Tunnel{
 			ID:           resource.TunnelID(connection.ID, i+1),
@@ -37,6 +41,7 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 			Remote:       s.remote,
 			Inside:       netip.PrefixFrom(tunnel.CloudInside(), tunnel.InsideCIDR.Bits()),
 			PreSharedKey: nodespec.Secret(tunnel.PreSharedKey),
+			Certificates: certificates,
 
 			IKEAccepts: proposals.ikeAccepts,
 			IKEOffers:  proposals.ikeOffers,
@@ -47,7 +52,7 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 			LocalSelectors:  []netip.Prefix{connection.RemoteIPv4CIDR},
 			RemoteSelectors: []netip.Prefix{connection.LocalIPv4CIDR},
 
-			Start:         options.StartupAction == resource.StartupActionStart,
+			Start:         options.StartupAction == resource.StartupActionStart && s.remote.IsValid(),
 			IKELifetime:   options.Phase1Lifetime(),
 			ChildLifetime: options.Phase2Lifetime(),
 			RekeyMargin:   options.RekeyMarginTime(),
