@@ -99,19 +99,24 @@ func (p *Protector) ivLength() int {
 // payloads inside. Of the header, NextPayload and Length are set here. Each call
 // takes a new IV; to retransmit, send the same octets again.
 func (p *Protector) Seal(dst []byte, h wire.Header, payloads []wire.Payload) []byte {
-	plain := wire.AppendPayloads(nil, payloads)
+	return p.seal(dst, h, wire.AppendPayloads(nil, payloads), func(body []byte) wire.Payload {
+		return &wire.Encrypted{Next: wire.FirstPayload(payloads), Body: body}
+	})
+}
+
+// seal appends a message whose one payload protects plain; envelope makes that
+// payload around its octets.
+func (p *Protector) seal(dst []byte, h wire.Header, plain []byte, envelope func(body []byte) wire.Payload) []byte {
 	padding := 0
 	if p.aead == nil {
 		padding = aes.BlockSize - 1 - len(plain)%aes.BlockSize
 	}
-	plain = append(plain, make([]byte, padding)...)
+	plain = append(plain[:len(plain):len(plain)], make([]byte, padding)...)
 	plain = append(plain, byte(padding))
 
 	body := make([]byte, p.ivLength()+len(plain)+p.icvLength)
 	p.putIV(body)
-	message := wire.Message{Header: h, Payloads: []wire.Payload{
-		&wire.Encrypted{Next: wire.FirstPayload(payloads), Body: body},
-	}}
+	message := wire.Message{Header: h, Payloads: []wire.Payload{envelope(body)}}
 	start := len(dst)
 	dst = message.Append(dst)
 	sealed := dst[start:]
@@ -172,13 +177,7 @@ func (p *Protector) Open(datagram []byte) (wire.Message, error) {
 	if err != nil {
 		return wire.Message{}, err
 	}
-	// RFC 7296 section 3.14: padding may have any content and any length up
-	// to 255.
-	padding := int(plain[len(plain)-1])
-	if padding > len(plain)-padLengthLength {
-		return wire.Message{}, &wire.Error{Notify: wire.InvalidSyntax, Problem: fmt.Sprintf("pad length %d in %d octets", padding, len(plain))}
-	}
-	inside, err := wire.ParsePayloads(encrypted.Next, plain[:len(plain)-padLengthLength-padding])
+	inside, err := wire.ParsePayloads(encrypted.Next, plain)
 	if err != nil {
 		return wire.Message{}, err
 	}
@@ -186,8 +185,23 @@ func (p *Protector) Open(datagram []byte) (wire.Message, error) {
 	return message, nil
 }
 
-// open returns at least one octet of plain text: the pad length.
+// open returns what the body of the last payload of a datagram protects.
 func (p *Protector) open(datagram, body []byte) ([]byte, error) {
+	plain, err := p.decrypt(datagram, body)
+	if err != nil {
+		return nil, err
+	}
+	// RFC 7296 section 3.14: padding may have any content and any length up
+	// to 255.
+	padding := int(plain[len(plain)-1])
+	if padding > len(plain)-padLengthLength {
+		return nil, &wire.Error{Notify: wire.InvalidSyntax, Problem: fmt.Sprintf("pad length %d in %d octets", padding, len(plain))}
+	}
+	return plain[:len(plain)-padLengthLength-padding], nil
+}
+
+// decrypt returns at least one octet of plain text: the pad length.
+func (p *Protector) decrypt(datagram, body []byte) ([]byte, error) {
 	if len(body) < p.ivLength()+padLengthLength+p.icvLength {
 		return nil, fmt.Errorf("%w: Encrypted payload of %d octets", ErrUnauthenticated, len(body))
 	}
