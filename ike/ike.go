@@ -36,6 +36,12 @@ type Peer struct {
 	// PreSharedKey authenticates both sides, unless Certificate is set.
 	PreSharedKey Secret
 
+	// FormerKey, where not empty, is the pre-shared key that PreSharedKey
+	// replaces. It is accepted too until FormerKeyUntil, or until the peer has
+	// proved itself by PreSharedKey.
+	FormerKey      Secret
+	FormerKeyUntil time.Time
+
 	// Certificate and Verifier, which go together, make both sides
 	// authenticate by certificates instead: ours is Certificate, the peer's is
 	// what Verifier accepts.
@@ -304,6 +310,12 @@ type Established struct {
 	Proposal IKEProposal
 	RemoteID Identity
 	Rekeyed  bool // replaces an earlier IKE SA of the same peer
+
+	// RemoteChain is what the peer proved itself with, as it sent it (DER, the
+	// leaf first); nil with a pre-shared key. The owner asks the Verifier about
+	// it again from time to time: certificates expire and are revoked while an
+	// IKE SA stands.
+	RemoteChain [][]byte
 
 	// FormerKey: both sides have proved themselves by Peer.FormerKey; the peer
 	// is yet to be given Peer.PreSharedKey.

@@ -83,6 +83,12 @@ func (d *Daemon) set(now time.Time, config ike.Peer) {
 		if reflect.DeepEqual(old.config, config) {
 			return
 		}
+		if renewsCertificate(old.config, config) {
+			if err := d.gate.SetPeer(config); err == nil {
+				old.config = config
+				return
+			}
+		}
 		d.remove(now, config.ID, reasonChanged)
 	}
 	p := &peer{config: config}
@@ -92,6 +98,17 @@ func (d *Daemon) set(now time.Time, config ike.Peer) {
 	if config.Start {
 		d.schedule(p, now)
 	}
+}
+
+// renewsCertificate reports whether a configuration differs from the one before
+// in certificates and whom they are judged by only. What stands goes on then:
+// the new ones are for the next authentication.
+func renewsCertificate(old, config ike.Peer) bool {
+	if old.Certificate == nil || config.Certificate == nil {
+		return false
+	}
+	old.Certificate, old.Verifier = config.Certificate, config.Verifier
+	return reflect.DeepEqual(old, config)
 }
 
 func (d *Daemon) remove(now time.Time, id ike.PeerID, reason string) {
