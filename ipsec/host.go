@@ -101,6 +101,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	h.group.Go("ike", d.Run)
 	h.group.Go("reports", h.carryReports)
 	h.group.Go("traffic", h.reportTraffic)
+	h.group.Go("certificates", h.judgeCertificates)
 	return h, nil
 }
 

@@ -42,6 +42,8 @@ type tracker struct {
 	established bool    // an IKE SA stands
 	proposal    ike.IKEProposal
 	path        ike.Path
+	proved      proof  // with certificates: what the peer has proved itself with
+	remarks     string // what an operator should know of it though it is accepted
 
 	broken error // why packets can't be carried, whatever SAs stand
 
@@ -68,6 +70,9 @@ func (t *tracker) observe(now time.Time, event ike.Event) bool {
 	case ike.Established:
 		t.established, t.connecting = true, false
 		t.proposal, t.path = e.Proposal, e.Path
+		if !e.Rekeyed || len(e.RemoteChain) > 0 { // a rekey proves nothing anew
+			t.proved = proof{e.RemoteChain, e.RemoteID}
+		}
 	case ike.ChildInstalled:
 		t.pairs = append(t.pairs, pair{e.Child.Inbound, e.Child.Outbound, e.Child.Proposal})
 		t.path = e.Child.Path
@@ -91,6 +96,7 @@ func (t *tracker) observe(now time.Time, event ike.Event) bool {
 		t.failure = e.Reason
 	case ike.Closed:
 		t.established, t.connecting = false, false
+		t.proved, t.remarks = proof{}, ""
 		if t.failure == "" {
 			t.failure = e.Reason
 		}
@@ -115,6 +121,9 @@ func (t *tracker) breakDown(now time.Time, err error) {
 // message is the status in one sentence.
 func (t *tracker) message(seen arrival) string {
 	if t.up {
+		if t.remarks != "" {
+			return t.describe() + "; " + t.remarks
+		}
 		return t.describe()
 	}
 	switch {

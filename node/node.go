@@ -23,6 +23,7 @@ import (
 	"causeway.dev/netfabric/netns"
 	"causeway.dev/nodespec"
 	"causeway.dev/packetio"
+	"causeway.dev/pki/revocation"
 	"causeway.dev/tunnel"
 )
 
@@ -66,6 +67,10 @@ type Config struct {
 	Driver   instance.Driver
 	Logger   *slog.Logger
 
+	// HardFail refuses peers whose certificate names a place to look up its
+	// revocation where nothing could be learnt.
+	HardFail bool
+
 	// Report takes what has been seen, when it has changed.
 	Report func(ctx context.Context, o nodespec.Observed) error
 }
@@ -77,6 +82,9 @@ type Node struct {
 	fabric *netfabric.Fabric
 	host   *ipsec.Host // set by Run
 	group  *run.Group  // set by Run
+
+	revocation  *revocation.Service
+	credentials credentials // owned by the goroutine that applies
 
 	running atomic.Pointer[ipsec.Host] // host, for those who ask from outside
 
@@ -96,13 +104,16 @@ func New(cfg Config) *Node {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	lookups := revocation.New(revocation.Config{Logger: cfg.Logger})
 	return &Node{
 		cfg: cfg, log: cfg.Logger,
-		fabric:  netfabric.New(netfabric.Options{Logger: cfg.Logger}),
-		wake:    make(chan struct{}, 1), // one waiting wake-up says all
-		look:    make(chan struct{}, 1),
-		ending:  map[string]bool{},
-		endings: make(chan struct{}, instancesAtOnce),
+		fabric:      netfabric.New(netfabric.Options{Logger: cfg.Logger}),
+		revocation:  lookups,
+		credentials: credentials{fetched: lookups, hardFail: cfg.HardFail, known: map[string]credential{}},
+		wake:        make(chan struct{}, 1), // one waiting wake-up says all
+		look:        make(chan struct{}, 1),
+		ending:      map[string]bool{},
+		endings:     make(chan struct{}, instancesAtOnce),
 	}
 }
 
@@ -156,6 +167,8 @@ func (n *Node) Run(ctx context.Context) error {
 	// Routes follow tunnels while an application takes its time.
 	n.group.Go("apply", n.applyNewest)
 	n.group.Go("observe", n.observe)
+	n.group.Go("revocation", n.revocation.Run)
+	n.group.Go("follow revocation", n.followRevocation)
 	return n.group.Wait()
 }
 
@@ -225,6 +238,9 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 	tunnels := make([]ipsec.Tunnel, 0, len(d.Tunnels))
 	for _, t := range d.Tunnels {
 		translated, err := ipsecTunnel(t)
+		if err == nil {
+			err = n.credentials.give(&translated.Peer, t)
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -244,7 +260,12 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 	if everything {
 		errs = append(errs, n.endLostTunnels(tunnels))
 	}
-	errs = append(errs, n.host.Set(tunnels), n.beginInstances(ctx, d))
+	errs = append(errs, n.host.Set(tunnels))
+	if n.credentials.keep(d.Tunnels); n.credentials.changed {
+		n.credentials.changed = false
+		n.host.JudgeCertificates()
+	}
+	errs = append(errs, n.beginInstances(ctx, d))
 	return errors.Join(errs...)
 }
 
