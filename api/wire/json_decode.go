@@ -169,6 +169,9 @@ func (d *jsonDecoder) array(f *field, v reflect.Value, path string, depth int) e
 	list := reflect.MakeSlice(v.Type(), 0, 0)
 	for n := 0; d.json.More(); n++ {
 		if n == indexMax {
+			if err := f.checkLength(path, "", n+1); err != nil {
+				return err
+			}
 			return errorf(CodeSerialization, "The list %s has more than %d items", path, indexMax)
 		}
 		token, err := d.token()

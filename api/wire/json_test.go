@@ -93,6 +93,8 @@ func TestJSONErrors(t *testing.T) {
 		{`{"text":"ab","small":10}`, wire.CodeValidation, "value less than or equal to 9"},
 		{`{"text":"ab","small":0}`, wire.CodeValidation, "value greater than or equal to 1"},
 		{`{"text":"ab","texts":["","","",""]}`, wire.CodeValidation, "'texts'"},
+		{`{"text":"ab","texts":["` + strings.Repeat(`","`, 10_000) + `"]}`, wire.CodeValidation, "less than or equal to 3"},
+		{`{"text":"ab","parts":[` + strings.Repeat(`{"name":""},`, 10_000) + `{}]}`, wire.CodeSerialization, "more than 10000"},
 		{`{"text":"ab","texts":[null]}`, wire.CodeValidation, "'texts.1.member'"},
 		{`{"text":"ab","parts":[{}]}`, wire.CodeValidation, "'parts.1.member.name'"},
 		{`{"text":"ab","map":{"a":"","b":"","c":""}}`, wire.CodeValidation, "'map'"},
@@ -121,7 +123,7 @@ func TestJSONErrors(t *testing.T) {
 		_, err := wire.DecodeJSON([]byte(test.body), &in)
 		var e *wire.Error
 		if !errors.As(err, &e) || e.Code != test.code || !strings.Contains(e.Message, test.want) || strings.Contains(e.Message, "hunter2") {
-			t.Errorf("%s\n\tgot  %v\n\twant %s: …%s…", test.body, err, test.code, test.want)
+			t.Errorf("%.200s\n\tgot  %v\n\twant %s: …%s…", test.body, err, test.code, test.want)
 		}
 	}
 }

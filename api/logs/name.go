@@ -1,0 +1,65 @@
+package logs
+
+import (
+	"regexp"
+	"strings"
+
+	"causeway.dev/api/server"
+	"causeway.dev/resource"
+)
+
+// The forms of names, as AWS's model states them.
+var (
+	groupForm  = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
+	streamForm = regexp.MustCompile(`^[^:*]{1,512}$`)
+)
+
+func checkGroupName(name string) error {
+	switch {
+	case !groupForm.MatchString(name):
+		return invalid("1 validation error detected: Value '%s' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+", resource.Clip(name))
+	case strings.HasPrefix(name, "aws/"):
+		return invalid("Log groups starting with AWS/ are reserved for AWS.")
+	}
+	return nil
+}
+
+func checkStreamName(name string) error {
+	if !streamForm.MatchString(name) {
+		return invalid("1 validation error detected: Value '%s' at 'logStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [^:*]*", resource.Clip(name))
+	}
+	return nil
+}
+
+// groupARN is the name of a log group all over the world, without the ":*" that
+// some of AWS's answers put behind it.
+func groupARN(c server.Caller, name string) string {
+	return "arn:aws:logs:" + c.Region + ":" + c.Account + ":log-group:" + name
+}
+
+// groupOfARN returns the name in an ARN of a log group of the caller's account
+// and region, with or without ":*".
+func groupOfARN(c server.Caller, arn string) (string, error) {
+	name, ok := strings.CutPrefix(strings.TrimSuffix(arn, ":*"), groupARN(c, ""))
+	switch {
+	case ok && groupForm.MatchString(name):
+		return name, nil
+	case !strings.HasPrefix(arn, "arn:aws:logs:"):
+		return "", invalid("The ARN '%s' is not that of a log group: arn:aws:logs:REGION:ACCOUNT:log-group:NAME", resource.Clip(arn))
+	}
+	return "", resource.Errorf(codeNotFound, "The specified log group does not exist.")
+}
+
+// groupName finds out which group a request is about: logGroupName or
+// logGroupIdentifier, which is a name or an ARN, says it.
+func groupName(c server.Caller, name, identifier *string) (string, error) {
+	switch {
+	case name == nil && identifier == nil, name != nil && identifier != nil:
+		return "", invalid("Exactly one of logGroupName and logGroupIdentifier must be given.")
+	case name != nil:
+		return *name, checkGroupName(*name)
+	case strings.HasPrefix(*identifier, "arn:"):
+		return groupOfARN(c, *identifier)
+	}
+	return *identifier, checkGroupName(*identifier)
+}
