@@ -26,6 +26,7 @@ type Config struct {
 // A Tunnel is one IPsec tunnel to a remote gateway.
 type Tunnel struct {
 	Name         string         `yaml:"name"` // of the TUN; at most 15 characters
+	ID           string         `yaml:"id"`   // own IKE identity towards this gateway; default that of Config
 	Remote       netip.Addr     `yaml:"remote"`
 	RemoteID     string         `yaml:"remote_id"` // default Remote
 	PSK          string         `yaml:"psk"`
@@ -147,7 +148,7 @@ func (c Config) peer(t Tunnel) (ike.Peer, error) {
 		ID:              ike.PeerID(t.Name),
 		Local:           c.Local,
 		Remote:          t.Remote,
-		LocalID:         ike.ParseIdentity(cmp.Or(c.ID, c.Local.String())),
+		LocalID:         ike.ParseIdentity(cmp.Or(t.ID, c.ID, c.Local.String())),
 		RemoteID:        ike.ParseIdentity(cmp.Or(t.RemoteID, t.Remote.String())),
 		PreSharedKey:    ike.Secret(t.PSK),
 		LocalSelectors:  t.LocalSelectors,

@@ -39,6 +39,21 @@ func TestExampleBecomesAPeer(t *testing.T) {
 	}
 }
 
+// Two tunnels to one gateway differ in the identities of both sides.
+func TestTunnelHasAnIdentityOfItsOwn(t *testing.T) {
+	c, err := ParseConfig([]byte(strings.Replace(example, "    remote: ", "    id: left.example\n    remote_id: right.example\n    remote: ", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.peer(c.Tunnels[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.LocalID != ike.ParseIdentity("left.example") || p.RemoteID != ike.ParseIdentity("right.example") {
+		t.Errorf("identities %v and %v", p.LocalID, p.RemoteID)
+	}
+}
+
 func TestBadConfigurationsSayWhatIsWrong(t *testing.T) {
 	for change, want := range map[[2]string]string{
 		{"local: 198.51.100.7\n", ""}:                     "own outside address is missing",

@@ -54,15 +54,18 @@ type bed struct {
 	// processes are the VPN's ids, of gateway A first; none where the kernel
 	// forwards.
 	processes []int
+
+	established time.Duration // until all tunnels were up, if several
 }
 
 // newBed builds a bed and waits until host A reaches host B.
-func newBed(tb testing.TB, lab *netlab.Lab, w *workshop, number int, k kind) *bed {
+func newBed(tb testing.TB, lab *netlab.Lab, w *workshop, sweep *sweeper, number int, k kind) *bed {
 	tb.Helper()
 	name := func(role string) string { return fmt.Sprintf("%d%s", number, role) }
 	s := &bed{kind: k, lab: lab, a: lab.Host(name("a")), b: lab.Host(name("b"))}
 	left, right := lab.Host(name("l")).Forward(), lab.Host(name("r")).Forward()
 	s.gateways = [2]*netlab.Host{left, right}
+	sweep.add(s)
 	lab.Connect(s.a, "eth0", addressA.String()+"/24", left, "lan", "10.1.0.1/24")
 	lab.Connect(s.b, "eth0", addressB.String()+"/24", right, "lan", "10.2.0.1/24")
 	lab.Connect(left, "wan", outside[0].String()+"/24", right, "wan", outside[1].String()+"/24")

@@ -25,10 +25,20 @@ var figures = []figure{
 	{"cpu_us_per_packet_at_10_kpps", "CPU µs/packet at 10 kpps", 1},
 	{"resident_mib", "RSS, MiB", 0},
 	{"idle_cpu_ms_per_second", "idle, ms/s", 2},
+	{"cpu_falls", "", 2},
 	{"cpu_ns_per_byte_at_1_percent", "", 2},
 	{"cpu_ns_per_byte_at_10_percent", "", 2},
 	{"cpu_ns_per_byte_at_50_percent", "", 2},
 	{"cpu_ns_per_byte_at_100_percent", "", 2},
+}
+
+// severalFigures are those of kinds with several tunnels.
+var severalFigures = []figure{
+	{tcpRate, "TCP of all, Gbit/s", 2},
+	{"fairness", "least of most", 2},
+	{"established_seconds", "established, s", 1},
+	{"resident_mib", "RSS, MiB", 0},
+	{"idle_cpu_ms_per_second", "idle, ms/s", 2},
 }
 
 // measured is one bed's figures of one round, by name.
@@ -37,6 +47,9 @@ type measured map[string]float64
 // measure takes all figures of one bed once.
 func (s *bed) measure(tb testing.TB) measured {
 	tb.Helper()
+	if s.kind.several > 0 {
+		return s.measureSeveral(tb)
+	}
 	m := measured{}
 	before := s.processorTime(tb)
 	stream := s.tcp(tb, tcpDuration)
@@ -77,6 +90,7 @@ func (s *bed) measureLoads(tb testing.TB, m measured) {
 		stream := s.tcp(tb, time.Second, "--bitrate", bitrate(part*m["tcp_gbit_per_second"]))
 		m["cpu_ns_per_byte_at_"+name+"_percent"] = float64(s.processorTime(tb)-before) / 2 / (stream.packets * segment)
 	}
+	m["cpu_falls"] = m["cpu_ns_per_byte_at_100_percent"] / m["cpu_ns_per_byte_at_1_percent"]
 }
 
 // idleDuration is how long all beds are left alone, once a round.

@@ -1,5 +1,7 @@
 package bench
 
+import "strconv"
+
 // A kind is what is compared: what is between the two gateways, and on which
 // underlay.
 type kind struct {
@@ -10,6 +12,14 @@ type kind struct {
 	// does by itself, which flatters all who send them. Else it cuts what leaves
 	// it into packets of its MTU and gathers them again, as a network card does.
 	uncut bool
+
+	// several is the number of tunnels between the gateways, with a TCP stream
+	// through each; 0 is one tunnel with all kinds of load.
+	several int
+
+	// idle has only what the tunnels cost without traffic measured, when all
+	// other kinds are through.
+	idle bool
 
 	// loads has the cost of a byte measured at several loads.
 	loads bool
@@ -31,26 +41,41 @@ const (
 	strongSwan256  = "strongswan-gcm256"
 	strongSwanSHA1 = "strongswan-cbc-sha1"
 	strongSwanSHA2 = "strongswan-cbc-sha256"
+	idleKind       = "causeway-idle-2000"
 	uncut          = "-uncut"
 )
+
+const severalKind = "causeway-several-"
+
+// severalTunnels is the product with so many tunnels.
+func severalTunnels(n int) kind {
+	return kind{name: severalKind + strconv.Itoa(n), peer: appliances{esp: gcm128, encap: "always", tunnels: n}, several: n}
+}
+
+const gcm128 = "aes128gcm16-group19"
 
 var kinds = []kind{
 	{name: plain},
 	{name: ceilingKind, peer: ceiling{}},
-	{name: causeway, peer: appliances{esp: "aes128gcm16-group19", encap: "always"}, loads: true},
+	{name: causeway, peer: appliances{esp: gcm128, encap: "always"}, loads: true},
 	{name: wireguardGo, peer: wireguard{}},
 	{name: openVPN256, peer: openvpn{cipher: "AES-256-GCM"}},
 	{name: strongSwan, peer: strongswan{esp: "aes128gcm16"}},
 	{name: causeway256, peer: appliances{esp: "aes256gcm16-group19", encap: "always"}},
 	{name: causewaySHA1, peer: appliances{esp: "aes128-sha1-group19", encap: "always"}},
 	{name: causewaySHA2, peer: appliances{esp: "aes128-sha256-group19", encap: "always"}},
-	{name: causewayESP, peer: appliances{esp: "aes128gcm16-group19", encap: "auto"}},
+	{name: causewayESP, peer: appliances{esp: gcm128, encap: "auto"}},
 	{name: openVPN, peer: openvpn{cipher: "AES-128-GCM"}},
 	{name: strongSwan256, peer: strongswan{esp: "aes256gcm16"}},
 	{name: strongSwanSHA1, peer: strongswan{esp: "aes128-sha1"}},
 	{name: strongSwanSHA2, peer: strongswan{esp: "aes128-sha256"}},
+	severalTunnels(1),
+	severalTunnels(2),
+	severalTunnels(8),
+	severalTunnels(64),
+	{name: idleKind, peer: appliances{esp: gcm128, encap: "always", tunnels: 2000}, several: 2000, idle: true},
 	{name: plain + uncut, uncut: true},
 	{name: ceilingKind + uncut, peer: ceiling{}, uncut: true},
-	{name: causeway + uncut, peer: appliances{esp: "aes128gcm16-group19", encap: "always"}, uncut: true},
+	{name: causeway + uncut, peer: appliances{esp: gcm128, encap: "always"}, uncut: true},
 	{name: wireguardGo + uncut, peer: wireguard{}, uncut: true},
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,10 @@ import (
 type appliances struct {
 	esp   string // proposal
 	encap string // "auto" is plain ESP here, since there is no NAT; "always" is UDP
+
+	// tunnels is how many, if several; identities tell them apart. The first
+	// also leads to the hosts' own networks.
+	tunnels int
 }
 
 const causewayPackage = "causeway.dev/cmd/causeway"
@@ -26,6 +31,10 @@ func (appliances) prepare(w *workshop) error {
 }
 
 func (p appliances) start(w *workshop, s *bed) {
+	begin := time.Now()
+	if p.tunnels > 0 {
+		s.addBehind()
+	}
 	var running []*netlab.Process
 	for i, gateway := range s.gateways {
 		file := s.lab.File(gateway.Name+".yaml", p.configuration(i))
@@ -34,29 +43,39 @@ func (p appliances) start(w *workshop, s *bed) {
 		s.processes = append(s.processes, g.Pid())
 	}
 	for _, g := range running {
-		s.lab.Eventually(15*time.Second, s.kind.name+" is up", func() error { return isUp(g) })
+		s.lab.Eventually(90*time.Second, s.kind.name+" is up", func() error { return isUp(g, max(p.tunnels, 1)) })
 	}
+	s.established = time.Since(begin)
 }
 
 // configuration is that of the gateway on side 0 or 1.
 func (p appliances) configuration(side int) string {
-	return fmt.Sprintf(`local: %s
-tunnels:
-  - name: vpn1
+	var text strings.Builder
+	fmt.Fprintf(&text, "local: %s\ntunnels:\n", outside[side])
+	for i := range max(p.tunnels, 1) {
+		identities := [2]string{fmt.Sprintf("left%d.example", i), fmt.Sprintf("right%d.example", i)}
+		routes := netip.PrefixFrom(behind(1-side, i), 32).String()
+		if i == 0 {
+			routes += ", " + lans[1-side]
+		}
+		fmt.Fprintf(&text, `  - name: vpn%d
+    id: %s
     remote: %s
+    remote_id: %s
     psk: "a.key.for.benchmarks"
     ike_proposals: [aes128-sha256-group19]
     esp_proposals: [%s]
     start: %v
     encap: %s
-    inside: 169.254.10.%d/30
     mtu: %d
     routes: [%s]
-`, outside[side], outside[1-side], p.esp, side == 0, p.encap, 1+side, innerMTU, lans[1-side])
+`, i, identities[side], outside[1-side], identities[1-side], p.esp, side == 0, p.encap, innerMTU, routes)
+	}
+	return text.String()
 }
 
 // isUp reads the last that an appliance said of each of its tunnels.
-func isUp(g *netlab.Process) error {
+func isUp(g *netlab.Process, tunnels int) error {
 	last := map[string]appliance.State{}
 	for line := range strings.Lines(g.Log()) {
 		var s appliance.State
@@ -69,8 +88,8 @@ func isUp(g *netlab.Process) error {
 			return fmt.Errorf("%+v", s)
 		}
 	}
-	if len(last) == 0 {
-		return fmt.Errorf("it has said nothing of a tunnel yet")
+	if len(last) < tunnels {
+		return fmt.Errorf("it has said something of %d tunnels only", len(last))
 	}
 	return nil
 }

@@ -1,10 +1,11 @@
 package bench
 
-// A requirement is a ratio of two kinds' figures in one round.
+// A requirement is a ratio of two kinds' figures in one round, or a figure of one
+// kind.
 type requirement struct {
 	What  string
 	of    string // kind
-	than  string // kind
+	than  string // kind; empty: of's figure itself
 	name  string // figure
 	least float64
 	most  float64 // instead of least, where less is better
@@ -31,6 +32,16 @@ var requirements = []requirement{
 	{What: "delay p99 of wireguard-go's", of: causeway, than: wireguardGo, name: "delay_p99_us", most: 1},
 	{What: "delay p99 of strongSwan's", of: causeway, than: strongSwan, name: "delay_p99_us", most: 1},
 	{What: "TCP in plain ESP of UDP's", of: causewayESP, than: causeway, name: tcpRate, least: 0.4},
+	{What: "TCP of 2 tunnels of one's", of: severalKind + "2", than: severalKind + "1", name: tcpRate, least: 1},
+	{What: "TCP of 8 tunnels of one's", of: severalKind + "8", than: severalKind + "1", name: tcpRate, least: 1},
+	{What: "TCP of 64 tunnels of one's", of: severalKind + "64", than: severalKind + "1", name: tcpRate, least: 1},
+	{What: "slowest of 2 tunnels of the fastest", of: severalKind + "2", name: "fairness", least: 0.8},
+	{What: "slowest of 8 tunnels of the fastest", of: severalKind + "8", name: "fairness", least: 0.8},
+	{What: "slowest of 64 tunnels of the fastest", of: severalKind + "64", name: "fairness", least: 0.8},
+	{What: "CPU a byte at full load of that at 1 %", of: causeway, name: "cpu_falls", most: 1},
+	{What: "idle tunnel, processor, ms/s", of: causeway, name: "idle_cpu_ms_per_second", most: 1},
+	{What: "2000 idle tunnels, MiB", of: idleKind, name: "resident_mib", most: 100 * 1e6 / (1 << 20)},
+	{What: "2000 idle tunnels, processor, ms/s", of: idleKind, name: "idle_cpu_ms_per_second", most: 1},
 }
 
 // A ratio is what a requirement came to.
@@ -46,11 +57,16 @@ type ratio struct {
 // measured is left out.
 func ratios(rounds map[string][]measured) (all []ratio) {
 	for _, r := range requirements {
-		of, than := rounds[r.of], rounds[r.than]
 		var values []float64
-		for i := range min(len(of), len(than)) {
-			if divisor := than[i][r.name]; divisor > 0 {
-				values = append(values, of[i][r.name]/divisor)
+		for i, of := range rounds[r.of] {
+			value, ok := of[r.name]
+			if r.than != "" {
+				if ok = ok && i < len(rounds[r.than]) && rounds[r.than][i][r.name] > 0; ok {
+					value /= rounds[r.than][i][r.name]
+				}
+			}
+			if ok {
+				values = append(values, value)
 			}
 		}
 		if len(values) == 0 {

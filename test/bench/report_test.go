@@ -46,6 +46,7 @@ func (s spread) text(digits int) string {
 type result struct {
 	Kind    string            `json:"kind"`
 	Figures map[string]spread `json:"figures"`
+	several bool              // tunnels
 }
 
 // A report is one run.
@@ -64,14 +65,14 @@ type report struct {
 }
 
 // add is called for one kind when all its rounds are there.
-func (r *report) add(kind string, rounds []measured) {
+func (r *report) add(k kind, rounds []measured) {
 	values := map[string][]float64{}
 	for _, m := range rounds {
 		for name, v := range m {
 			values[name] = append(values[name], v)
 		}
 	}
-	of := result{kind, map[string]spread{}}
+	of := result{k.name, map[string]spread{}, k.several > 0}
 	for name, v := range values {
 		of.Figures[name] = spreadOf(v)
 	}
@@ -87,51 +88,70 @@ func (r report) print(w io.Writer) {
 	for _, missing := range r.LeftOut {
 		fmt.Fprintf(w, "left out: %s\n", missing)
 	}
+	r.printFigures(w, "kind", figures, false)
+	r.printFigures(w, "several tunnels", severalFigures, true)
+	r.printRatios(w)
+}
+
+// printFigures writes the figures that have a column, of kinds with several
+// tunnels or of those with one.
+func (r report) printFigures(w io.Writer, title string, columns []figure, several bool) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "kind")
-	for _, f := range figures {
+	line := []string{title}
+	for _, f := range columns {
 		if f.Head != "" {
-			fmt.Fprintf(table, "\t%s", f.Head)
+			line = append(line, f.Head)
 		}
 	}
-	fmt.Fprintln(table)
+	count := 0
 	for _, of := range r.Results {
-		fmt.Fprint(table, of.Kind)
-		for _, f := range figures {
+		if of.several != several {
+			continue
+		}
+		if count == 0 {
+			fmt.Fprintln(table, strings.Join(line, "\t"))
+		}
+		count++
+		line = []string{of.Kind}
+		for _, f := range columns {
 			v, ok := of.Figures[f.Name]
 			switch {
 			case f.Head == "":
 			case !ok:
-				fmt.Fprint(table, "\t-")
+				line = append(line, "-")
 			default:
-				fmt.Fprintf(table, "\t%s", v.text(f.Digits))
+				line = append(line, v.text(f.Digits))
 			}
 		}
+		fmt.Fprintln(table, strings.Join(line, "\t"))
+	}
+	if count > 0 {
 		fmt.Fprintln(table)
 	}
-	r.printRatios(table)
 	table.Flush()
-	fmt.Fprintln(w)
 }
 
 func (r report) printRatios(w io.Writer) {
 	if len(r.Ratios) == 0 {
 		return
 	}
-	fmt.Fprint(w, "\nrequirement\twanted\tmeasured\treached\n")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "requirement\twanted\tmeasured\treached\n")
 	for _, of := range r.Ratios {
-		wanted := ""
+		var wanted string
 		if of.Least != nil {
-			wanted = fmt.Sprintf("at least %g", *of.Least)
+			wanted = fmt.Sprintf("at least %.3g", *of.Least)
 		} else {
-			wanted = fmt.Sprintf("at most %g", *of.Most)
+			wanted = fmt.Sprintf("at most %.3g", *of.Most)
 		}
 		reached := "no"
 		if of.Reached {
 			reached = "yes"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", of.What, wanted, of.Ratio.text(2), reached)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", of.What, wanted, of.Ratio.text(2), reached)
 	}
+	fmt.Fprintln(table)
+	table.Flush()
 }
 
 func (r report) write(tb testing.TB, file string) {
