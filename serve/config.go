@@ -39,9 +39,18 @@ type Config struct {
 	Regions  []Region      `yaml:"regions"`
 	Accounts []Account     `yaml:"accounts"`
 	Outside  OutsideConfig `yaml:"outside"`
+	Logs     LogsConfig    `yaml:"logs"`
 
 	// Limits are the quotas of each account. Default AWS's.
 	Limits ec2.Limits `yaml:"limits"`
+}
+
+// LogsConfig bounds what the CloudWatch Logs actions keep.
+type LogsConfig struct {
+	// MaxMiB is the room for all log events together; the file logs.db in
+	// DataDir takes up to twice that. Beyond it the oldest events of the account
+	// that has most go. 1 to 1048576. Default 1024.
+	MaxMiB int `yaml:"max_mib"`
 }
 
 // StoreConfig says where records are kept.
@@ -132,6 +141,7 @@ func (c *Config) setDefaults() {
 	}
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:4599")
 	c.Outside.Interface = cmp.Or(c.Outside.Interface, "lo")
+	c.Logs.MaxMiB = cmp.Or(c.Logs.MaxMiB, 1024)
 	if len(c.Regions) == 0 {
 		c.Regions = []Region{{Name: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b"}}}
 	}
@@ -172,6 +182,9 @@ func (c *Config) validate() error {
 				return fmt.Errorf("regions: zone %q is not %q with one letter after it", z, r.Name)
 			}
 		}
+	}
+	if m := c.Logs.MaxMiB; m < 1 || m > 1<<20 {
+		return fmt.Errorf("logs: max_mib %d is not from 1 to %d", m, 1<<20)
 	}
 	return errors.Join(c.validateAccounts(), c.validateOutside())
 }

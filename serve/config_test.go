@@ -31,6 +31,7 @@ outside:
   tunnel_addresses: [203.0.113.0/24]
   elastic_addresses: [198.51.100.0/24]
   interface: lo
+logs: { max_mib: 100 }
 limits: { vpcs: 20, vpn_connections: 500 }
 `))
 	if err != nil {
@@ -62,6 +63,7 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"accounts: [{id: '123456789012', access_keys: [{id: 'a', secret: b}]}]": "4 to 128",
 		"outside: {tunnel_addresses: [203.0.113.1/24]}":                         "not an IPv4 range",
 		"outside: {tunnel_addresses: [banana]}":                                 "banana",
+		"logs: {max_mib: -1}":                                                   "max_mib",
 		"outside: {interface: 'a name that is too long for the kernel'}":        "interface name",
 	} {
 		if _, err := ParseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {

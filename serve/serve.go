@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/api/ec2"
+	logsapi "causeway.dev/api/logs"
 	"causeway.dev/api/server"
 	"causeway.dev/api/sts"
 	"causeway.dev/control/lifecycle"
@@ -29,6 +30,7 @@ import (
 	"causeway.dev/instance"
 	"causeway.dev/internal/run"
 	"causeway.dev/internal/seal"
+	"causeway.dev/logs"
 	"causeway.dev/netfabric"
 	"causeway.dev/node"
 	"causeway.dev/store"
@@ -84,6 +86,16 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		}
 	}()
 
+	logStore, err := openLogs(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := logStore.Close(); err != nil {
+			log.Warn("close log store", "err", err)
+		}
+	}()
+
 	directory, err := loadDirectory(cfg, log)
 	if err != nil {
 		return err
@@ -104,8 +116,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("node", agent.Run)
 	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent.Set) })
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
+	group.Go("logs", logStore.Run)
 	group.Go("api", func(ctx context.Context) error {
-		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, directory, driver, agent))
+		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, logStore, directory, driver, agent))
 	})
 	return group.Wait()
 }
@@ -152,9 +165,9 @@ func openStore(ctx context.Context, cfg Config, log *slog.Logger) (*store.Store,
 	return store.Open(ctx, c)
 }
 
-func handler(cfg Config, log *slog.Logger, records *store.Store, directory iam.Directory, driver instance.Driver, agent *node.Node) http.Handler {
+func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.Store, directory iam.Directory, driver instance.Driver, agent *node.Node) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{logStore})
 	operations := ec2.New(ec2.Config{
 		Store:            records,
 		Regions:          cfg.ec2Regions(),
@@ -170,7 +183,7 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, directory iam.D
 	return server.New(server.Config{
 		Lookup: directory.Lookup, Regions: regions, Log: log,
 		Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-	}, operations.Server(), sts.Service())
+	}, operations.Server(), sts.Service(), logsapi.New(logStore).Server())
 }
 
 func (c Config) ec2Regions() []ec2.Region {

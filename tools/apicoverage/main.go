@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"causeway.dev/api/ec2"
+	"causeway.dev/api/logs"
 	"causeway.dev/api/server"
 	"causeway.dev/api/sts"
 )
@@ -17,7 +18,7 @@ import (
 func main() {
 	output := flag.String("o", "docs/api-coverage.md", "`file` to be written")
 	flag.Parse()
-	page := server.Coverage(ec2.New(ec2.Config{}).Server(), sts.Service())
+	page := server.Coverage(ec2.New(ec2.Config{}).Server(), sts.Service(), logs.New(nil).Server())
 	if err := os.WriteFile(*output, []byte(page), 0o644); err != nil {
 		fmt.Fprintln(os.Stderr, "apicoverage:", err)
 		os.Exit(1)
