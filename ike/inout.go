@@ -41,6 +41,7 @@ const (
 	DropRetransmitted Drop = "retransmitted"       // request seen before, answered again
 	DropUnexpected    Drop = "unexpected-exchange" // exchange that does not fit the state
 	DropUnauthentic   Drop = "unauthentic-error"   // error notification that nothing proves; remembered
+	DropFragments     Drop = "fragment-limit"      // a message in more or longer pieces than are kept
 	DropClosed        Drop = "closed"              // the IKE SA has ended
 )
 

@@ -1,6 +1,7 @@
 package ikev2
 
 import (
+	"slices"
 	"time"
 
 	"causeway.dev/ike"
@@ -62,7 +63,9 @@ func (a *authenticate) process(s *session, sa *ikeSA, now time.Time, m parts) {
 	}
 	if m.auth == nil {
 		s.gate.releaseSPI(a.child)
-		s.abandonHalf(now, sa, authRefusal(m, s.peer))
+		if !s.tryFormerKey(now, m) {
+			s.abandonHalf(now, sa, authRefusal(m, s.peer))
+		}
 		return
 	}
 	if reason := a.verify(s, sa, now, m); reason != "" {
@@ -118,7 +121,7 @@ func (a *authenticate) verify(s *session, sa *ikeSA, now time.Time, m parts) str
 	if m.idr == nil {
 		return reasonIncomplete(wire.IKEAuth, "IDr payload")
 	}
-	if reason := disprove(now, s.peer, m, m.idr, proof{sa.proposal.PRF, sa.keys.Pr, a.response, a.ni}); reason != "" {
+	if reason := s.disprove(now, s.peer, m, m.idr, proof{sa.proposal.PRF, sa.keys.Pr, a.response, a.ni}); reason != "" {
 		return reason
 	}
 	if want := s.peer.RemoteID; want.Type != ike.IDNone && !m.idr.Identity.Same(want) {
@@ -189,7 +192,7 @@ func (s *session) establish(now time.Time, sa *ikeSA) {
 	s.endAt = time.Time{}
 	s.current = sa
 	s.schedule(now, sa)
-	s.emit(ike.Established{Version: ike.IKEv2, Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID})
+	s.emit(ike.Established{Version: ike.IKEv2, Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID, FormerKey: s.provedBy == engine.ByFormerKey})
 }
 
 // schedule begins the life of an IKE SA.
@@ -246,6 +249,49 @@ func (s *session) refuseAuth(now time.Time, t wire.NotifyType, reason string) re
 	return r
 }
 
+// tryFormerKey begins a new attempt with the former pre-shared key, where one is
+// valid, if the responder has refused the current one. It reports whether it did.
+func (s *session) tryFormerKey(now time.Time, m parts) bool {
+	p, n := s.peer, m.failure()
+	refused := n != nil && n.Type == wire.AuthenticationFailed && p.Certificate == nil && s.provedBy == engine.ByCurrentKey
+	if !refused || len(s.sas) > 1 || !s.gate.peers[p.ID].rotation.FormerValid(now, p) {
+		return false
+	}
+	s.forget()
+	s.setPhase(ended)
+	s.gate.initiate(now, p, engine.ByFormerKey)
+	return true
+}
+
+// endKey is what becomes of a session whose peer has proved itself by a key that
+// is no longer valid: another is made with the current key, and takes over when it
+// stands; this one ends at the latest after a while.
+func (s *session) endKey(now time.Time) {
+	if !s.keyGraceEnd.IsZero() {
+		s.terminate(now, reasonKeyRetired)
+		return
+	}
+	s.keyGraceEnd = now.Add(engine.ReauthenticationTime)
+	state := s.gate.peers[s.peer.ID]
+	busy := slices.ContainsFunc(state.sessions, func(other *session) bool {
+		return other.phase == connecting || other != s && other.phase == established
+	})
+	if !busy && s.peer.Remote.IsValid() {
+		s.gate.initiate(now, s.peer, engine.ByCurrentKey)
+	}
+}
+
+// keyEnd is when endKey is next due, or zero.
+func (s *session) keyEnd() time.Time {
+	switch {
+	case s.phase != established || s.peer.Certificate != nil:
+		return time.Time{}
+	case !s.keyGraceEnd.IsZero():
+		return s.keyGraceEnd
+	}
+	return engine.KeyEnd(s.peer, s.provedBy)
+}
+
 // proofsMax bounds the keys that are tried for one identity.
 const proofsMax = 8
 
@@ -282,7 +328,7 @@ func (s *session) identify(now time.Time, sa *ikeSA, m parts) (*ike.Peer, string
 	}
 	refusal := ""
 	for _, p := range fit {
-		reason := disprove(now, p, m, m.idi, proof{sa.proposal.PRF, sa.keys.Pi, a.request, a.nr})
+		reason := s.disprove(now, p, m, m.idi, proof{sa.proposal.PRF, sa.keys.Pi, a.request, a.nr})
 		if reason == "" {
 			return p, ""
 		}

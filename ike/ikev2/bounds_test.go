@@ -243,7 +243,7 @@ func TestFailedProofsCount(t *testing.T) {
 func TestReasonsAreBounded(t *testing.T) {
 	const longest = 700
 	w := newWorld(t, 1, lan, func(left, right *ike.Peer) {
-		left.LocalID = ike.Identity{Type: ike.IDFQDN, Data: strings.Repeat("\x00", 40_000)}
+		left.LocalID = ike.Identity{Type: ike.IDFQDN, Data: strings.Repeat("\x00", 20_000)}
 		right.RemoteID = ike.AddressIdentity(leftAddr)
 	})
 	w.connect()

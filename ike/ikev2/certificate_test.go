@@ -344,7 +344,8 @@ func TestSignatures(t *testing.T) {
 			}
 		}
 		algorithm, _, _ := cutAlgorithm(auth.Data)
-		for i := range auth.Data {
+		step := 1 + len(auth.Data)/100 // RSA is slow
+		for i := 0; i < len(auth.Data); i += step {
 			if auth.Method == wire.AuthDigitalSignature && i > 0 && i <= len(algorithm) {
 				continue // some names have several spellings
 			}

@@ -24,7 +24,7 @@ type task interface {
 type exchange struct {
 	id       uint32
 	exchange wire.ExchangeType
-	message  []byte // sent again octet by octet, RFC 7296 section 2.1
+	message  *sealed // sent again octet by octet, RFC 7296 section 2.1
 	task     task
 	engine.Retransmission
 }
@@ -59,19 +59,19 @@ func (s *session) start(now time.Time, sa *ikeSA, t task) {
 		return
 	}
 	e := &exchange{id: sa.nextID, exchange: kind, task: t}
-	e.message = sa.seal.Seal(nil, sa.header(kind, e.id, false), payloads)
+	e.message = s.seal(sa, sa.header(kind, e.id, false), payloads)
 	sa.nextID++
 	sa.pending = e
-	s.retransmit(now, e)
+	s.retransmit(now, sa, e)
 }
 
-func (s *session) retransmit(now time.Time, e *exchange) {
+func (s *session) retransmit(now time.Time, sa *ikeSA, e *exchange) {
 	longest := engine.RetransmitMax
 	if s.patient() {
 		longest = engine.RetransmitIdle
 	}
 	e.Sent(now, longest)
-	s.transmit(s.path.Local, s.path.Remote, e.message)
+	s.send(sa, e.message, s.path.Local, s.path.Remote)
 }
 
 // receiveResponse hands an authentic answer to the task that waits for it.

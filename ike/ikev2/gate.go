@@ -38,6 +38,8 @@ type Gate struct {
 	schedule  engine.Schedule[*session]
 	admission admission
 
+	fragmentOctets int // of messages to half-open SAs that have come in part
+
 	// terminating is set while all sessions with a peer are ended, so that
 	// none takes over from another.
 	terminating bool
@@ -49,6 +51,7 @@ type Gate struct {
 // responders excepted: those belong to nobody yet.
 type peerState struct {
 	config   *ike.Peer
+	rotation engine.Rotation
 	sessions []*session
 }
 
@@ -74,7 +77,7 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 	if len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0 {
 		return fmt.Errorf("peer %s has no proposals", p.ID)
 	}
-	if err := validateCredentials(&p); err != nil {
+	if err := errors.Join(validateCredentials(&p), validateFragmentSize(&p)); err != nil {
 		return fmt.Errorf("peer %s: %w", p.ID, err)
 	}
 	for _, proposal := range slices.Concat(p.IKEProposals, p.IKEOffers) {
@@ -87,19 +90,32 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 			return fmt.Errorf("peer %s: %w", p.ID, err)
 		}
 	}
+	engine.OwnKeys(&p)
 	state := g.peers[p.ID]
 	if state == nil {
-		state = &peerState{}
+		state = &peerState{config: &p}
 		g.peers[p.ID] = state
 	} else {
 		g.unlist(state.config)
-	}
-	state.config = &p
-	for _, s := range state.sessions {
-		s.peer = &p
+		g.replace(state, &p)
 	}
 	g.local[p.Local] = append(g.local[p.Local], &p)
 	return nil
+}
+
+// replace gives the sessions with a peer its new configuration.
+func (g *Gate) replace(state *peerState, p *ike.Peer) {
+	old := state.config
+	nowProved := state.rotation.Replace(old, p)
+	state.config = p
+	for _, s := range state.sessions {
+		s.peer, s.provedBy = p, nowProved(s.provedBy)
+		if engine.KeyEnd(p, s.provedBy).IsZero() {
+			s.keyGraceEnd = time.Time{}
+		}
+		g.touch(s)
+	}
+	engine.WipeKeys(old)
 }
 
 func (g *Gate) unlist(p *ike.Peer) {
@@ -120,6 +136,7 @@ func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {
 	}
 	g.unlist(state.config)
 	g.terminate(now, state, reason)
+	engine.WipeKeys(state.config)
 	delete(g.peers, id)
 }
 
@@ -196,7 +213,7 @@ func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error {
 func (g *Gate) connect(now time.Time, state *peerState) {
 	busy := slices.ContainsFunc(state.sessions, func(s *session) bool { return s.phase == connecting || s.phase == established })
 	if !busy {
-		g.initiate(now, state.config)
+		g.initiate(now, state.config, engine.ByCurrentKey)
 	}
 }
 

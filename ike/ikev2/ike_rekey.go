@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 )
@@ -104,7 +105,7 @@ func (s *session) adopt(now time.Time, sa *ikeSA) {
 	s.current = sa
 	s.queue = slices.DeleteFunc(s.queue, isRekeyIKE) // the peer was faster
 	s.schedule(now, sa)
-	s.emit(ike.Established{Version: ike.IKEv2, Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID, Rekeyed: true})
+	s.emit(ike.Established{Version: ike.IKEv2, Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID, Rekeyed: true, FormerKey: s.provedBy == engine.ByFormerKey})
 }
 
 func (r *rekeyIKE) complete(s *session, sa *ikeSA, m parts) (*ikeSA, string) {
@@ -122,7 +123,9 @@ func (r *rekeyIKE) complete(s *session, sa *ikeSA, m parts) (*ikeSA, string) {
 	}
 	defer keys.Wipe(shared)
 	k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, r.nonce, m.nonce.Data, shared, r.spi, remote)
-	return newSA(true, r.spi, remote, proposal, k), ""
+	next := newSA(true, r.spi, remote, proposal, k)
+	next.fragmentation = sa.fragmentation
+	return next, ""
 }
 
 func (r *rekeyIKE) refused(s *session, sa *ikeSA, now time.Time, n *wire.Notify) {
@@ -194,7 +197,7 @@ func (s *session) answerRekeyIKE(now time.Time, sa *ikeSA, m parts) response {
 	remote, local, nr := binary.BigEndian.Uint64(offered), s.gate.newIKESPI(s), s.gate.random(nonceLength)
 	k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, m.nonce.Data, nr, shared, remote, local)
 	next := newSA(false, local, remote, proposal, k)
-	next.state, next.expiresAt = saUp, sa.expiresAt
+	next.state, next.expiresAt, next.fragmentation = saUp, sa.expiresAt, sa.fragmentation
 	s.sas = append(s.sas, next)
 	chosen.SPI = binary.BigEndian.AppendUint64(nil, local)
 	r := response{payloads: []wire.Payload{

@@ -20,13 +20,16 @@ type ikeSA struct {
 	proposal      ike.IKEProposal
 	keys          keys.SuiteKeys
 	seal, open    *keys.Protector
+	fragmentation bool // the peer takes messages in fragments
 
 	nextID  uint32    // of our next request
 	pending *exchange // our request that waits for its answer
 	then    task      // what follows pending on this SA, whatever is current
 
-	expectID uint32 // of the peer's next request
-	reply    []byte // to the request before it
+	expectID uint32  // of the peer's next request
+	reply    *sealed // to the request before it
+
+	requestParts, responseParts *assembly // of messages that come in fragments
 
 	rekeyAt   time.Time // zero: not, or not any more
 	expiresAt time.Time // hard end; of a closed one when it is forgotten

@@ -27,12 +27,12 @@ func (s *session) livenessAt() time.Time {
 
 // nextDeadline is when advance is next due, or zero.
 func (s *session) nextDeadline() time.Time {
-	next := engine.Soonest(s.endAt, s.livenessAt())
+	next := engine.Soonest(s.endAt, s.livenessAt(), s.keyEnd())
 	if s.phase == connecting && s.init != nil && len(s.sas) == 0 {
 		next = engine.Soonest(next, s.init.Next)
 	}
 	for _, sa := range s.sas {
-		next = engine.Soonest(next, sa.rekeyAt, sa.expiresAt)
+		next = engine.Soonest(next, sa.rekeyAt, sa.expiresAt, sa.assembliesUntil())
 		if sa.pending != nil {
 			next = engine.Soonest(next, sa.pending.Next, s.giveUpAt(sa, sa.pending))
 		}
@@ -73,6 +73,9 @@ func (s *session) advance(now time.Time) {
 			i++
 		}
 	}
+	if due(s.keyEnd()) {
+		s.endKey(now)
+	}
 	if due(s.livenessAt()) {
 		s.enqueue(&liveness{})
 	}
@@ -100,13 +103,14 @@ func (s *session) timeOut(now time.Time) {
 }
 
 func (s *session) advanceSA(now time.Time, sa *ikeSA, due func(time.Time) bool) {
+	sa.expireAssemblies(now)
 	if e := sa.pending; e != nil {
 		if due(s.giveUpAt(sa, e)) {
 			s.giveUp(now, sa)
 			return
 		}
 		if due(e.Next) {
-			s.retransmit(now, e)
+			s.retransmit(now, sa, e)
 		}
 	}
 	switch {

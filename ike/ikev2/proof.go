@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 )
@@ -43,12 +44,13 @@ const (
 	authoritiesMax = 8
 )
 
-// prove returns our CERT and AUTH payloads. The peer takes signatures with the
+// prove returns our CERT and AUTH payloads. The peer knows the pre-shared key by
+// which it has proved itself, or by which the attempt was begun. It takes signatures with the
 // hashes that it has announced; its own AUTH payload, if it came first, shows
 // what it prefers.
 func (s *session) prove(p *ike.Peer, id *wire.ID, o proof, taken hashes, its *wire.Auth) (certificates []wire.Payload, auth *wire.Auth, err error) {
 	if p.Certificate == nil {
-		return nil, &wire.Auth{Method: wire.AuthSharedKey, Data: o.shared(p.PreSharedKey, id)}, nil
+		return nil, &wire.Auth{Method: wire.AuthSharedKey, Data: o.shared(engine.Key(p, s.provedBy), id)}, nil
 	}
 	for _, der := range p.Certificate.Chain[:min(len(p.Certificate.Chain), certificatesMax)] {
 		certificates = append(certificates, &wire.Cert{Encoding: wire.CertificateX509Signature, Data: der})
@@ -58,14 +60,20 @@ func (s *session) prove(p *ike.Peer, id *wire.ID, o proof, taken hashes, its *wi
 }
 
 // disprove returns why the sender of a message with this ID payload is not p, or
-// "" if it has proved that it is.
-func disprove(now time.Time, p *ike.Peer, m parts, id *wire.ID, o proof) string {
+// "" if it has proved that it is. It notes by which key.
+func (s *session) disprove(now time.Time, p *ike.Peer, m parts, id *wire.ID, o proof) string {
 	switch {
 	case p.Certificate == nil && m.auth.Method != wire.AuthSharedKey:
 		return reasonIncomplete(wire.IKEAuth, "proof of the pre-shared key: it uses the method "+m.auth.Method.String())
-	case p.Certificate == nil && keys.Equal(m.auth.Data, o.shared(p.PreSharedKey, id)):
-		return ""
 	case p.Certificate == nil:
+		rotation := &s.gate.peers[p.ID].rotation
+		for _, by := range rotation.Valid(now, p) {
+			if keys.Equal(m.auth.Data, o.shared(engine.Key(p, by), id)) {
+				s.provedBy = by
+				rotation.Proved(by)
+				return ""
+			}
+		}
 		return reasonKeyMismatch
 	case m.auth.Method == wire.AuthSharedKey:
 		return reasonKeyNotCertificate

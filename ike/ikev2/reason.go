@@ -152,6 +152,7 @@ func describeSelectors(ts *wire.TS) string {
 const (
 	reasonKeyMismatch = "pre-shared key mismatch: the peer's proof does not fit this tunnel's key"
 	reasonKeyRefused  = "the peer refused our authentication (AUTHENTICATION_FAILED): pre-shared key mismatch, or it does not know our identity"
+	reasonKeyRetired  = "the pre-shared key that the peer has proved itself by is no longer valid; give it the new one"
 	reasonPeerDeleted = "the peer deleted the IKE SA"
 	reasonReplaced    = "replaced by a newer IKE SA with the same peer"
 	reasonNoChild     = "no child SA is left with the peer"

@@ -24,6 +24,9 @@ type world struct {
 	left  *side
 	right *side
 	whole time.Time // when the line was last mended
+
+	mtu     int // datagrams of IKE that are longer are lost; 0 for none
+	longest int // datagram of IKE but for IKE_SA_INIT
 }
 
 // A side is one gate as its owner sees it.
@@ -48,6 +51,7 @@ type side struct {
 	drops       map[Drop]int
 	crashed     time.Time
 	deaf        bool // on port 4500
+	flushed     int  // datagrams sent
 }
 
 var (
@@ -191,6 +195,14 @@ func (s *side) command(c ike.Command) {
 func (s *side) flush() {
 	for _, o := range append([]Output(nil), s.gate.TakeOutput()...) {
 		if o.Event == nil {
+			if h, err := wire.ParseHeader(o.Datagram.Payload); err == nil && h.Exchange != wire.IKESAInit {
+				s.w.longest = max(s.w.longest, len(o.Datagram.Payload))
+			}
+			if s.w.mtu > 0 && len(o.Datagram.Payload) > s.w.mtu {
+				s.w.net.Note("%s: %s is too long", s.name, describe(o.Datagram.Payload))
+				continue
+			}
+			s.flushed++
 			s.w.net.Send(o.Datagram.Local, o.Datagram.Remote, o.Datagram.Payload)
 			continue
 		}
