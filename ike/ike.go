@@ -70,11 +70,6 @@ type Peer struct {
 	// Encapsulation says when ESP travels in UDP.
 	Encapsulation Encapsulation
 
-	// FragmentSize is the IP datagram, 576 to 65535 octets, above which IKE
-	// messages go in fragments of IKE's own where the peer takes them (RFC 7383);
-	// default 1280. Where there is no answer smaller ones are tried.
-	FragmentSize int
-
 	IKELifetime   time.Duration // default 8 h
 	ChildLifetime time.Duration // default 1 h
 	RekeyMargin   time.Duration // default 270 s: how long before the lifetime's end a rekey begins at the latest

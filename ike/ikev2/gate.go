@@ -38,8 +38,6 @@ type Gate struct {
 	schedule  engine.Schedule[*session]
 	admission admission
 
-	fragmentOctets int // of messages to half-open SAs that have come in part
-
 	// terminating is set while all sessions with a peer are ended, so that
 	// none takes over from another.
 	terminating bool
@@ -77,7 +75,7 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 	if len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0 {
 		return fmt.Errorf("peer %s has no proposals", p.ID)
 	}
-	if err := errors.Join(validateCredentials(&p), validateFragmentSize(&p)); err != nil {
+	if err := validateCredentials(&p); err != nil {
 		return fmt.Errorf("peer %s: %w", p.ID, err)
 	}
 	for _, proposal := range slices.Concat(p.IKEProposals, p.IKEOffers) {

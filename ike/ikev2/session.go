@@ -141,17 +141,16 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 	default:
 		return ike.DropMessageID
 	}
-	if retransmitted {
-		return s.answerAgain(sa, d, h)
+	message, err := sa.open.Open(d.Payload)
+	if errors.Is(err, keys.ErrUnauthenticated) {
+		return ike.DropIntegrity
 	}
-	message, whole, drop, err := s.open(now, sa, d, h)
-	if drop != ike.Accepted {
-		return drop
+	if retransmitted {
+		// RFC 7296 section 2.1: the same answer, and nothing happens twice.
+		s.transmit(d.Local, d.Remote, sa.reply)
+		return ike.DropRetransmitted
 	}
 	s.lastHeard = now
-	if !whole {
-		return ike.Accepted
-	}
 	s.confirmed = s.confirmed || h.Exchange != wire.IKEAuth
 	s.follow(d)
 	if h.Flags.Response() {
@@ -161,25 +160,6 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 	}
 	s.pump(now)
 	return ike.Accepted
-}
-
-// answerAgain. RFC 7296 section 2.1: a request that comes again gets the same
-// answer, and nothing happens twice; RFC 7383 section 2.6.1: one in fragments gets
-// it once.
-func (s *session) answerAgain(sa *ikeSA, d ike.Datagram, h wire.Header) ike.Drop {
-	if h.NextPayload == wire.PayloadSKF {
-		_, f, err := sa.open.OpenFragment(d.Payload)
-		switch {
-		case errors.Is(err, keys.ErrUnauthenticated):
-			return ike.DropIntegrity
-		case err != nil || f.Number != 1:
-			return ike.DropRetransmitted
-		}
-	} else if _, err := sa.open.Open(d.Payload); errors.Is(err, keys.ErrUnauthenticated) {
-		return ike.DropIntegrity
-	}
-	s.send(sa, sa.reply, d.Local, d.Remote)
-	return ike.DropRetransmitted
 }
 
 func (s *session) find(h wire.Header) *ikeSA {
@@ -211,9 +191,9 @@ func (s *session) receiveRequest(now time.Time, sa *ikeSA, d Datagram, message w
 	default:
 		a = refuse(wire.InvalidSyntax)
 	}
-	sa.reply = s.seal(sa, sa.header(message.Header.Exchange, message.Header.MessageID, true), a.payloads)
+	sa.reply = sa.seal.Seal(nil, sa.header(message.Header.Exchange, message.Header.MessageID, true), a.payloads)
 	sa.expectID++
-	s.send(sa, sa.reply, d.Local, d.Remote)
+	s.transmit(d.Local, d.Remote, sa.reply)
 	if a.after != nil {
 		a.after()
 	}
@@ -419,7 +399,6 @@ func (s *session) forget() {
 // closeSA ends an IKE SA but for answers to retransmissions.
 func (s *session) closeSA(now time.Time, sa *ikeSA) {
 	s.abandonPending(sa)
-	sa.dropAssemblies()
 	sa.state = saClosed
 	sa.rekeyAt, sa.expiresAt = time.Time{}, now.Add(lingerTime)
 }
@@ -427,7 +406,6 @@ func (s *session) closeSA(now time.Time, sa *ikeSA) {
 // drop forgets an IKE SA.
 func (s *session) drop(sa *ikeSA) {
 	s.abandonPending(sa)
-	sa.dropAssemblies()
 	sa.keys.Wipe()
 	s.sas = slices.DeleteFunc(s.sas, func(have *ikeSA) bool { return have == sa })
 	if !slices.ContainsFunc(s.sas, func(have *ikeSA) bool { return have.local == sa.local }) && (s.init == nil || s.init.spi != sa.local) {
