@@ -101,9 +101,6 @@ func ParseKeyPEM(text []byte) (crypto.Signer, error) {
 	}
 }
 
-// ParseKey reads a private key in PKCS #8.
-func ParseKey(der []byte) (crypto.Signer, error) { return parseKey(der) }
-
 func parseKey(der []byte) (crypto.Signer, error) {
 	if len(der) > keyBytesMax {
 		return nil, fmt.Errorf("the private key has %d bytes; %d are allowed", len(der), keyBytesMax)
@@ -124,8 +121,14 @@ func parseKey(der []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// MarshalKey writes a private key in PKCS #8.
-func MarshalKey(key crypto.Signer) ([]byte, error) { return x509.MarshalPKCS8PrivateKey(key) }
+// KeyPEM writes a private key in PKCS #8 as a PEM block.
+func KeyPEM(key crypto.Signer) (string, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return "", fmt.Errorf("encode a private key: %w", err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
+}
 
 // Matches reports whether a private key belongs to a public one.
 func Matches(key crypto.Signer, public crypto.PublicKey) bool {

@@ -44,8 +44,20 @@ type Certificate struct {
 	Revoked          *time.Time `json:"revoked,omitempty"`
 	RevocationReason string     `json:"revocationReason,omitempty"` // by ACM's names
 
+	// Former are the certificates that this one has replaced. They stay valid
+	// until they expire, unless this one is revoked.
+	Former []FormerCertificate `json:"former,omitempty"`
+
+	TransparencyLogging string `json:"transparencyLogging,omitempty"` // as asked for; nothing is logged publicly
+
 	Exportable bool `json:"exportable,omitempty"`
 	Exported   bool `json:"exported,omitempty"` // at least once
+}
+
+// A FormerCertificate was replaced by a renewal.
+type FormerCertificate struct {
+	Serial   string    `json:"serial"` // hexadecimal
+	NotAfter time.Time `json:"notAfter"`
 }
 
 // Secrets are what the store seals.

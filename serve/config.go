@@ -9,14 +9,17 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
 	"causeway.dev/api/ec2"
+	"causeway.dev/control/certificates"
 )
 
 // Config is what `causeway serve --config FILE` reads. Every value is optional;
@@ -39,6 +42,7 @@ type Config struct {
 	Regions  []Region      `yaml:"regions"`
 	Accounts []Account     `yaml:"accounts"`
 	Outside  OutsideConfig `yaml:"outside"`
+	PKI      PKIConfig     `yaml:"pki"`
 	Logs     LogsConfig    `yaml:"logs"`
 
 	// Limits are the quotas of each account. Default AWS's.
@@ -107,6 +111,28 @@ type OutsideConfig struct {
 	Namespace string `yaml:"namespace"`
 }
 
+// PKIConfig says how certificates are issued and judged.
+type PKIConfig struct {
+	// URL is where devices reach the API's address, "http://host:4599", for
+	// certificates to name their revocation list. Empty: they name none.
+	URL string `yaml:"url"`
+
+	// Revocation says what becomes of a device whose certificate names a place
+	// to look up its revocation where nothing could be learnt: "soft" lets it
+	// connect and shows why, "hard" refuses it. Default soft.
+	Revocation string `yaml:"revocation"`
+
+	// TunnelCertificateLifetime is how long our side's certificate in a tunnel
+	// is valid, at least 10s; it is replaced at two thirds. Default 2160h.
+	TunnelCertificateLifetime time.Duration `yaml:"tunnel_certificate_lifetime"`
+}
+
+// Values of PKIConfig.Revocation.
+const (
+	revocationSoft = "soft"
+	revocationHard = "hard"
+)
+
 // LoadConfig reads a file. An empty name gives the defaults.
 func LoadConfig(name string) (Config, error) {
 	var text []byte
@@ -141,6 +167,8 @@ func (c *Config) setDefaults() {
 	}
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:4599")
 	c.Outside.Interface = cmp.Or(c.Outside.Interface, "lo")
+	c.PKI.Revocation = cmp.Or(c.PKI.Revocation, revocationSoft)
+	c.PKI.TunnelCertificateLifetime = cmp.Or(c.PKI.TunnelCertificateLifetime, certificates.TunnelLifetimeDefault)
 	c.Logs.MaxMiB = cmp.Or(c.Logs.MaxMiB, 1024)
 	if len(c.Regions) == 0 {
 		c.Regions = []Region{{Name: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b"}}}
@@ -186,7 +214,20 @@ func (c *Config) validate() error {
 	if m := c.Logs.MaxMiB; m < 1 || m > 1<<20 {
 		return fmt.Errorf("logs: max_mib %d is not from 1 to %d", m, 1<<20)
 	}
-	return errors.Join(c.validateAccounts(), c.validateOutside())
+	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI())
+}
+
+func (c *Config) validatePKI() error {
+	if u, err := url.Parse(c.PKI.URL); c.PKI.URL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("pki: url %q is not http://HOST:PORT", c.PKI.URL)
+	}
+	if r := c.PKI.Revocation; r != revocationSoft && r != revocationHard {
+		return fmt.Errorf("pki: revocation %q is neither %s nor %s", r, revocationSoft, revocationHard)
+	}
+	if l := c.PKI.TunnelCertificateLifetime; l < certificates.TunnelLifetimeMin {
+		return fmt.Errorf("pki: tunnel_certificate_lifetime %v is less than %v", l, certificates.TunnelLifetimeMin)
+	}
+	return nil
 }
 
 func (c *Config) validateAccounts() error {

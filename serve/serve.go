@@ -20,10 +20,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sys/unix"
 
+	"causeway.dev/api/acm"
 	"causeway.dev/api/ec2"
 	logsapi "causeway.dev/api/logs"
 	"causeway.dev/api/server"
 	"causeway.dev/api/sts"
+	"causeway.dev/control/certificates"
 	"causeway.dev/control/lifecycle"
 	"causeway.dev/control/telemetry"
 	"causeway.dev/iam"
@@ -106,7 +108,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	group := run.New(ctx)
 	agent := node.New(node.Config{
-		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log, Report: telemetry.New(records).Report,
+		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log, HardFail: cfg.PKI.Revocation == revocationHard, Report: telemetry.New(records).Report,
 	})
 	listener, err := listen(cfg)
 	if err != nil {
@@ -116,6 +118,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("node", agent.Run)
 	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent.Set) })
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
+	group.Go("certificates", certificates.Keeper{Store: records, Logger: log, TunnelLifetime: cfg.PKI.TunnelCertificateLifetime, URL: cfg.PKI.URL}.Run)
 	group.Go("logs", logStore.Run)
 	group.Go("api", func(ctx context.Context) error {
 		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, logStore, directory, driver, agent))
@@ -183,7 +186,8 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.
 	return server.New(server.Config{
 		Lookup: directory.Lookup, Regions: regions, Log: log,
 		Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-	}, operations.Server(), sts.Service(), logsapi.New(logStore).Server())
+		Pages: map[string]http.Handler{certificates.Prefix: certificates.Publish(records)},
+	}, operations.Server(), sts.Service(), logsapi.New(logStore).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server())
 }
 
 func (c Config) ec2Regions() []ec2.Region {

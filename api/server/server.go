@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,6 +49,10 @@ type Config struct {
 
 	// Metrics answers /metrics; nil: 404.
 	Metrics http.Handler
+
+	// Pages answer what is asked without a signature, by the beginning of its
+	// path: "/pki/".
+	Pages map[string]http.Handler
 
 	// Ready answers /readyz: an error means that requests would not be served.
 	// Nil: always ready.
@@ -153,9 +158,19 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) bool {
 		}
 		s.cfg.Metrics.ServeHTTP(w, r)
 	default:
-		return false
+		return s.serveOtherPage(w, r)
 	}
 	return true
+}
+
+func (s *Server) serveOtherPage(w http.ResponseWriter, r *http.Request) bool {
+	for prefix, page := range s.cfg.Pages {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			page.ServeHTTP(w, r)
+			return true
+		}
+	}
+	return false
 }
 
 func servePlain(w http.ResponseWriter, status int, text string) {

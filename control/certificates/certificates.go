@@ -4,7 +4,7 @@ package certificates
 
 import (
 	"crypto"
-	"encoding/pem"
+	"crypto/x509"
 	"fmt"
 	"math/big"
 	"slices"
@@ -89,16 +89,8 @@ func newAuthority(scope store.Scope, id string, now time.Time) (resource.Certifi
 }
 
 func storedAuthority(a pki.Authority) (resource.AuthorityCertificate, error) {
-	key, err := keyText(a.Key)
+	key, err := pki.KeyPEM(a.Key)
 	return resource.AuthorityCertificate{Certificate: a.Certificate.Raw, PrivateKey: key, NotAfter: a.Certificate.NotAfter}, err
-}
-
-func keyText(key crypto.Signer) (string, error) {
-	der, err := pki.MarshalKey(key)
-	if err != nil {
-		return "", err
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
 }
 
 func openAuthority(a resource.AuthorityCertificate) (pki.Authority, error) {
@@ -139,12 +131,12 @@ func (p *Preparation) Issue(tx *store.Tx, request pki.Request, now time.Time) (I
 	if err != nil {
 		return Issued{}, err
 	}
-	key, err := keyText(p.key)
+	key, err := pki.KeyPEM(p.key)
 	return Issued{authority.ID, leaf.Raw, [][]byte{authority.Issuer.Certificate, authority.Root.Certificate}, key, leaf.NotBefore, leaf.NotAfter}, err
 }
 
-// Revoke puts a certificate on its authority's revocation list, which is in
-// force when the transaction is.
+// Revoke puts a certificate and those that it has replaced on its authority's
+// revocation list, which is in force when the transaction is.
 func Revoke(tx *store.Tx, c resource.Certificate, reason pki.Reason, now time.Time) error {
 	scope := store.Scope{Account: c.Account, Region: c.Region}
 	authority, ok := store.CertificateAuthorities.Get(tx, scope, c.Authority)
@@ -155,14 +147,20 @@ func Revoke(tx *store.Tx, c resource.Certificate, reason pki.Reason, now time.Ti
 	if err != nil {
 		return fmt.Errorf("revoke %s: %w", c.ID, err)
 	}
-	authority.Revoked = append(slices.Clip(authority.Revoked), resource.RevokedCertificate{
-		Serial: leaf.SerialNumber.Text(16), At: now.UTC().Truncate(time.Second), Reason: int(reason), NotAfter: leaf.NotAfter,
-	})
+	for _, f := range append(slices.Clip(c.Former), formerOf(leaf)) {
+		authority.Revoked = append(slices.Clip(authority.Revoked), resource.RevokedCertificate{
+			Serial: f.Serial, At: now.UTC().Truncate(time.Second), Reason: int(reason), NotAfter: f.NotAfter,
+		})
+	}
 	if err := makeCRL(&authority, now); err != nil {
 		return err
 	}
 	store.CertificateAuthorities.Put(tx, authority)
 	return nil
+}
+
+func formerOf(leaf *x509.Certificate) resource.FormerCertificate {
+	return resource.FormerCertificate{Serial: leaf.SerialNumber.Text(16), NotAfter: leaf.NotAfter}
 }
 
 // makeCRL signs a new revocation list. Certificates that have expired leave it.

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -171,6 +172,11 @@ func (p *Preparation) Renew(tx *store.Tx, c resource.Certificate, url string, no
 	if err != nil {
 		return err
 	}
+	leaf, err := pki.ParseCertificate(c.Leaf)
+	if err != nil {
+		return err
+	}
+	c.Former = append(slices.DeleteFunc(slices.Clone(c.Former), func(f resource.FormerCertificate) bool { return now.After(f.NotAfter) }), formerOf(leaf))
 	issued.Into(&c)
 	c.Renewed = new(now.UTC().Truncate(time.Millisecond))
 	store.Certificates.Put(tx, c)

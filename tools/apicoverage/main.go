@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"causeway.dev/api/acm"
 	"causeway.dev/api/ec2"
 	"causeway.dev/api/logs"
 	"causeway.dev/api/server"
@@ -18,7 +19,7 @@ import (
 func main() {
 	output := flag.String("o", "docs/api-coverage.md", "`file` to be written")
 	flag.Parse()
-	page := server.Coverage(ec2.New(ec2.Config{}).Server(), sts.Service(), logs.New(nil).Server())
+	page := server.Coverage(ec2.New(ec2.Config{}).Server(), sts.Service(), logs.New(nil).Server(), acm.New(acm.Config{}).Server())
 	if err := os.WriteFile(*output, []byte(page), 0o644); err != nil {
 		fmt.Fprintln(os.Stderr, "apicoverage:", err)
 		os.Exit(1)

@@ -29,6 +29,19 @@ type DescribeCertificateOutput struct {
 	Certificate *CertificateDetail `res:"Certificate"`
 }
 
+// ExportCertificateInput is the request of ExportCertificate.
+type ExportCertificateInput struct {
+	CertificateArn *string `req:"CertificateArn" rule:"required,min=20,max=2048"`
+	Passphrase     []byte  `req:"Passphrase" rule:"required,sensitive,min=4,max=128"`
+}
+
+// ExportCertificateOutput is the answer of ExportCertificate.
+type ExportCertificateOutput struct {
+	Certificate      *string `res:"Certificate"`
+	CertificateChain *string `res:"CertificateChain"`
+	PrivateKey       *string `res:"PrivateKey"`
+}
+
 // GetCertificateInput is the request of GetCertificate.
 type GetCertificateInput struct {
 	CertificateArn *string `req:"CertificateArn" rule:"required,min=20,max=2048"`
@@ -89,6 +102,14 @@ type RemoveTagsFromCertificateInput struct {
 // RemoveTagsFromCertificateOutput is the answer of RemoveTagsFromCertificate: nothing but that it succeeded.
 type RemoveTagsFromCertificateOutput struct{}
 
+// RenewCertificateInput is the request of RenewCertificate.
+type RenewCertificateInput struct {
+	CertificateArn *string `req:"CertificateArn" rule:"required,min=20,max=2048"`
+}
+
+// RenewCertificateOutput is the answer of RenewCertificate: nothing but that it succeeded.
+type RenewCertificateOutput struct{}
+
 // RequestCertificateInput is the request of RequestCertificate.
 type RequestCertificateInput struct {
 	CertificateAuthorityArn *string                  `req:"CertificateAuthorityArn" rule:"min=20,max=2048"`
@@ -107,3 +128,23 @@ type RequestCertificateInput struct {
 type RequestCertificateOutput struct {
 	CertificateArn *string `res:"CertificateArn"`
 }
+
+// RevokeCertificateInput is the request of RevokeCertificate.
+type RevokeCertificateInput struct {
+	CertificateArn   *string `req:"CertificateArn" rule:"required,min=20,max=2048"`
+	RevocationReason *string `req:"RevocationReason" rule:"required" enum:"UNSPECIFIED,KEY_COMPROMISE,CA_COMPROMISE,AFFILIATION_CHANGED,SUPERCEDED,SUPERSEDED,CESSATION_OF_OPERATION,CERTIFICATE_HOLD,REMOVE_FROM_CRL,PRIVILEGE_WITHDRAWN,A_A_COMPROMISE"`
+}
+
+// RevokeCertificateOutput is the answer of RevokeCertificate.
+type RevokeCertificateOutput struct {
+	CertificateArn *string `res:"CertificateArn"`
+}
+
+// UpdateCertificateOptionsInput is the request of UpdateCertificateOptions.
+type UpdateCertificateOptionsInput struct {
+	CertificateArn *string             `req:"CertificateArn" rule:"required,min=20,max=2048"`
+	Options        *CertificateOptions `req:"Options" rule:"required"`
+}
+
+// UpdateCertificateOptionsOutput is the answer of UpdateCertificateOptions: nothing but that it succeeded.
+type UpdateCertificateOptionsOutput struct{}
