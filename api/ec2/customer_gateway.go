@@ -9,6 +9,7 @@ import (
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 func (s *Service) customerGatewayActions() actions {
@@ -20,12 +21,10 @@ func (s *Service) customerGatewayActions() actions {
 }
 
 // CreateCustomerGateway tells of a device at a site. Asked again for the same
-// device (type, address, ASN and name), it answers with the gateway that is
-// there already, as AWS does.
+// device (type, address, certificate, ASN and name), it answers with the gateway
+// that is there already, as AWS does. A device with a certificate may have any
+// address.
 func (s *Service) CreateCustomerGateway(ctx context.Context, c server.Caller, in *model.CreateCustomerGatewayInput) (*model.CreateCustomerGatewayOutput, error) {
-	if err := refuseUnbuilt(member{"CertificateArn", val(in.CertificateArn) != ""}); err != nil {
-		return nil, err
-	}
 	address, err := customerAddress(in)
 	if err != nil {
 		return nil, err
@@ -48,12 +47,15 @@ func (s *Service) CreateCustomerGateway(ctx context.Context, c server.Caller, in
 			ASN:        asn,
 			DeviceName: val(in.DeviceName),
 		}
+		if v.Certificate, err = customerCertificate(w, in.CertificateArn); err != nil {
+			return err
+		}
 		if err := v.Validate(); err != nil {
 			return err
 		}
 		alive := customerGateways.where(w.reader, isLive)
 		for i := range alive {
-			if g := &alive[i]; g.Type == v.Type && g.Address == v.Address && g.ASN == v.ASN && g.DeviceName == v.DeviceName {
+			if g := &alive[i]; g.Type == v.Type && g.Address == v.Address && g.Certificate == v.Certificate && g.ASN == v.ASN && g.DeviceName == v.DeviceName {
 				out.CustomerGateway = customerGatewayAnswer(g)
 				return nil
 			}
@@ -68,13 +70,54 @@ func (s *Service) CreateCustomerGateway(ctx context.Context, c server.Caller, in
 	return &out, err
 }
 
-// customerAddress reads the device's address, which has an older name too.
+// customerCertificate returns the id of the certificate that an ARN names: one
+// that a device can prove itself with.
+func customerCertificate(w writer, arn *string) (id string, err error) {
+	if val(arn) == "" {
+		return "", nil
+	}
+	id, ok := resource.ParseCertificateARN(*arn, w.scope.Account, w.scope.Region)
+	certificate, found := store.Certificates.Get(w.Reader, w.scope, id)
+	switch {
+	case !ok || !found:
+		return "", resource.InvalidValue("CertificateArn", *arn, "It is the ARN of no certificate of this account and region.")
+	case certificate.Status(w.now) != resource.CertificateIssued:
+		return "", resource.InvalidValue("CertificateArn", *arn, "The certificate is "+certificate.Status(w.now)+"; use one that is valid.")
+	case certificate.Type == resource.CertificateAmazonIssued && !certificate.Exportable:
+		return "", resource.InvalidValue("CertificateArn", *arn, "The certificate cannot be exported to the device. Request it with a CertificateAuthorityArn, as a private one.")
+	}
+	return id, nil
+}
+
+// checkAuthentication refuses what a connection to a customer gateway with a
+// certificate can't have: pre-shared keys, and, where nobody knows its address, a
+// tunnel that our side begins.
+func checkAuthentication(g *resource.CustomerGateway, v *resource.VPNConnection) error {
+	if g.Certificate == "" {
+		return nil
+	}
+	for _, t := range v.Tunnels {
+		switch {
+		case t.PreSharedKey != "":
+			return resource.Errorf(resource.CodeInvalidParameterCombination, "The customer gateway %s authenticates by its certificate; leave PreSharedKey out", g.ID)
+		case t.StartupAction == resource.StartupActionStart && !g.Address.IsValid():
+			return resource.Errorf(resource.CodeInvalidParameterCombination, "The customer gateway %s has no IP address, so its device must begin; StartupAction must be %s", g.ID, resource.StartupActionAdd)
+		}
+	}
+	return nil
+}
+
+// customerAddress reads the device's address, which has an older name too. A
+// device with a certificate need not have one.
 func customerAddress(in *model.CreateCustomerGatewayInput) (netip.Addr, error) {
 	text := val(in.IpAddress)
 	if older := val(in.PublicIp); text == "" {
 		text = older
 	} else if older != "" && older != text {
 		return netip.Addr{}, resource.Errorf(resource.CodeInvalidParameterCombination, "IpAddress and PublicIp are different; give IpAddress only")
+	}
+	if text == "" && val(in.CertificateArn) != "" {
+		return netip.Addr{}, nil
 	}
 	if text == "" {
 		return netip.Addr{}, resource.Missing("IpAddress")
@@ -135,6 +178,7 @@ func (s *Service) DescribeCustomerGateways(_ context.Context, c server.Caller, i
 
 func customerGatewayAnswer(v *resource.CustomerGateway) *model.CustomerGateway {
 	a := &model.CustomerGateway{
+		CertificateArn:    certificateARN(v),
 		CustomerGatewayId: &v.ID,
 		DeviceName:        str(v.DeviceName),
 		IpAddress:         addressText(v.Address),
@@ -150,12 +194,19 @@ func customerGatewayAnswer(v *resource.CustomerGateway) *model.CustomerGateway {
 	return a
 }
 
+func certificateARN(v *resource.CustomerGateway) *string {
+	if v.Certificate == "" {
+		return nil
+	}
+	return str(resource.CertificateARN(v.Account, v.Region, v.Certificate))
+}
+
 var customerGatewayFields = fields[resource.CustomerGateway]{
 	"bgp-asn": func(_ reader, v *resource.CustomerGateway) []string {
 		return one(strconv.FormatUint(uint64(v.ASN), 10))
 	},
 	"customer-gateway-id": func(_ reader, v *resource.CustomerGateway) []string { return one(v.ID) },
-	"ip-address":          func(_ reader, v *resource.CustomerGateway) []string { return one(v.Address.String()) },
+	"ip-address":          func(_ reader, v *resource.CustomerGateway) []string { return one(val(addressText(v.Address))) },
 	"state":               func(_ reader, v *resource.CustomerGateway) []string { return one(v.State) },
 	"type":                func(_ reader, v *resource.CustomerGateway) []string { return one(v.Type) },
 }

@@ -53,11 +53,19 @@ func (s *Service) CreateVpnConnection(ctx context.Context, c server.Caller, in *
 		v := wanted
 		v.Meta = w.newMeta(s.newID(vpnConnections.prefix), tags[vpnConnections.kind])
 		v.CustomerGateway, v.VPNGateway = customer.ID, gateway.ID
+		if err := checkAuthentication(&customer, &v); err != nil {
+			return err
+		}
 		if err := s.checkVPNConnectionLimits(w.reader, gateway.ID); err != nil {
 			return err
 		}
 		if err := s.completeTunnels(w, &v); err != nil {
 			return err
+		}
+		if customer.Certificate != "" {
+			for i := range v.Tunnels {
+				v.Tunnels[i].PreSharedKey = ""
+			}
 		}
 		vpnConnections.put(w, v)
 		out.VpnConnection, err = vpnConnectionAnswer(w.reader, &v)

@@ -42,6 +42,13 @@ func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, i
 		if err := v.Validate(); err != nil {
 			return err
 		}
+		customer, err := customerGateways.get(w.reader, v.CustomerGateway)
+		if err != nil {
+			return err
+		}
+		if err := checkAuthentication(&customer, &v); err != nil {
+			return err
+		}
 		if tunnel.InsideCIDR != before && insideCIDRsOf(w.reader, v.VPNGateway, v.ID)[tunnel.InsideCIDR] {
 			return insideCIDRInUse(tunnel.InsideCIDR, v.VPNGateway)
 		}
