@@ -106,6 +106,9 @@ func (h *host) tell(line string) {
 }
 
 func (h *host) observe(id ike.PeerID, event ike.Event) {
+	if _, ok := event.(ike.Exchanged); ok {
+		return // no part of the story
+	}
 	h.tell(fmt.Sprintf("%s %s", id, strings.TrimPrefix(fmt.Sprintf("%T", event), "ike.")))
 	h.mu.Lock()
 	switch e := event.(type) {
@@ -337,6 +340,48 @@ func TestSetPeersChangesOnlyWhatDiffers(t *testing.T) {
 		synctest.Wait()
 		if c.childOf("a") != nil {
 			t.Error("the peer keeps the child SA of a peer that has been removed")
+		}
+	})
+}
+
+// Given a tunnel that is up, when its key is replaced and the former one stays
+// valid, then it stays up, and the peer may come back with the former key; when
+// the key is replaced without that, it is begun anew.
+func TestKeyRotationKeepsTheTunnel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		a, b := n.start(west), n.start(east)
+		answering, beginning := b.peer("a", west), starting(a.peer("b", east))
+		set(t, b, answering)
+		set(t, a, beginning)
+		time.Sleep(time.Second)
+		requireUp(t, a, "b", b, "a")
+		b.told("a")
+
+		answering.FormerKey, answering.FormerKeyUntil = answering.PreSharedKey, time.Now().Add(time.Hour)
+		answering.PreSharedKey = ike.Secret("another")
+		set(t, b, answering)
+		time.Sleep(time.Second)
+		requireUp(t, a, "b", b, "a")
+		if lines := b.told("a"); slices.ContainsFunc(lines, func(line string) bool { return line != "sent" }) {
+			t.Errorf("the tunnel noticed: %q", lines)
+		}
+		if err := a.Command("b", ike.Terminate{Reason: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if err := a.Command("b", ike.Initiate{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		requireUp(t, a, "b", b, "a")
+		b.told("a")
+
+		answering.PreSharedKey, answering.FormerKey = ike.Secret("a third"), nil
+		set(t, b, answering)
+		time.Sleep(time.Second)
+		if lines := b.told("a"); !slices.Contains(lines, "a Closed: "+reasonChanged) {
+			t.Errorf("a key that is no longer valid keeps the tunnel: %q", lines)
 		}
 	})
 }

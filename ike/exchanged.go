@@ -1,0 +1,14 @@
+package ike
+
+// Exchanged: an authentic message has gone to the peer or come from it. It
+// changes nothing that the owner has to act on: it is for a log.
+type Exchanged struct {
+	Sent     bool // by us
+	Response bool
+	Exchange string // as the RFCs write it: "CREATE_CHILD_SA"
+	ID       uint32 // the message's
+	Try      int    // of a request of ours: 1 for the first time
+	What     string // what it is for, where that is known: "liveness check"; may be empty
+}
+
+func (Exchanged) event() {}
