@@ -70,6 +70,11 @@ type Peer struct {
 	// Encapsulation says when ESP travels in UDP.
 	Encapsulation Encapsulation
 
+	// FragmentSize is the IP datagram, 576 to 65535 octets, above which IKE
+	// messages go in fragments of IKE's own where the peer takes them (RFC 7383);
+	// default 1280. Where there is no answer smaller ones are tried.
+	FragmentSize int
+
 	IKELifetime   time.Duration // default 8 h
 	ChildLifetime time.Duration // default 1 h
 	RekeyMargin   time.Duration // default 270 s: how long before the lifetime's end a rekey begins at the latest
@@ -382,12 +387,21 @@ type InboundUsed struct{ Inbound SPI }
 // detection asks only peers that are silent. RFC 7296 section 2.4.
 type TrafficSeen struct{ At time.Time }
 
-func (Initiate) command()    {}
-func (RekeyIKE) command()    {}
-func (RekeyChild) command()  {}
-func (Terminate) command()   {}
-func (InboundUsed) command() {}
-func (TrafficSeen) command() {}
+// InboundMoved reports that authenticated ESP with a higher sequence number than
+// any before has come in UDP from another source than the path has. RFC 7296
+// section 2.23.
+type InboundMoved struct {
+	Inbound SPI
+	Remote  netip.AddrPort
+}
+
+func (InboundMoved) command() {}
+func (Initiate) command()     {}
+func (RekeyIKE) command()     {}
+func (RekeyChild) command()   {}
+func (Terminate) command()    {}
+func (InboundUsed) command()  {}
+func (TrafficSeen) command()  {}
 
 // ParseIdentity reads an identity as an operator writes it: an address, a
 // distinguished name "C=DE, O=Example, CN=gateway", a user@domain, or a domain

@@ -208,6 +208,9 @@ func (s *session) answerAuth(now time.Time, sa *ikeSA, m parts) response {
 	if m.idi == nil || m.auth == nil {
 		return s.refuseAuth(now, wire.InvalidSyntax, reasonIncomplete(wire.IKEAuth, "IDi and AUTH payload"))
 	}
+	if n := m.notify(wire.NoNATsAllowed); n != nil && !untranslated(n.Data, ike.Datagram{Local: s.path.Local, Remote: s.path.Remote}) {
+		return s.refuseAuth(now, wire.UnexpectedNATDetected, reasonNATForbidden)
+	}
 	p, reason := s.identify(now, sa, m)
 	if p == nil {
 		return s.refuseAuth(now, wire.AuthenticationFailed, reason)
@@ -228,6 +231,7 @@ func (s *session) answerAuth(now time.Time, sa *ikeSA, m parts) response {
 	s.gate.peers[p.ID].sessions = append(s.gate.peers[p.ID].sessions, s)
 	s.establish(now, sa)
 
+	payloads = append(payloads, s.agreeOnMOBIKE(m)...)
 	var child *childSA
 	if m.sa != nil {
 		made, more := s.acceptChild(now, sa, m, negotiation{exchange: wire.IKEAuth, ni: a.ni, nr: a.nr})

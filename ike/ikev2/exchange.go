@@ -71,6 +71,7 @@ func (s *session) retransmit(now time.Time, sa *ikeSA, e *exchange) {
 		longest = engine.RetransmitIdle
 	}
 	e.Sent(now, longest)
+	s.tellSent(e)
 	s.send(sa, e.message, s.path.Local, s.path.Remote)
 }
 
@@ -89,6 +90,7 @@ func (s *session) receiveResponse(now time.Time, sa *ikeSA, message wire.Message
 		return
 	}
 	sa.pending = nil
+	s.tellAnswered(e)
 	e.task.process(s, sa, now, sortPayloads(message.Payloads))
 }
 

@@ -38,6 +38,8 @@ type Gate struct {
 	schedule  engine.Schedule[*session]
 	admission admission
 
+	fragmentOctets int // of messages to half-open SAs that have come in part
+
 	// terminating is set while all sessions with a peer are ended, so that
 	// none takes over from another.
 	terminating bool
@@ -75,7 +77,7 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 	if len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0 {
 		return fmt.Errorf("peer %s has no proposals", p.ID)
 	}
-	if err := validateCredentials(&p); err != nil {
+	if err := errors.Join(validateCredentials(&p), validateFragmentSize(&p)); err != nil {
 		return fmt.Errorf("peer %s: %w", p.ID, err)
 	}
 	for _, proposal := range slices.Concat(p.IKEProposals, p.IKEOffers) {
@@ -195,6 +197,11 @@ func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error {
 			if s.phase == established {
 				s.inboundUsed(c.Inbound)
 			}
+		}
+		return nil
+	case ike.InboundMoved:
+		for _, s := range state.sessions {
+			s.inboundMoved(c.Inbound, c.Remote)
 		}
 		return nil
 	}

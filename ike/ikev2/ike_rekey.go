@@ -123,7 +123,9 @@ func (r *rekeyIKE) complete(s *session, sa *ikeSA, m parts) (*ikeSA, string) {
 	}
 	defer keys.Wipe(shared)
 	k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, r.nonce, m.nonce.Data, shared, r.spi, remote)
-	return newSA(true, r.spi, remote, proposal, k), ""
+	next := newSA(true, r.spi, remote, proposal, k)
+	next.fragmentation = sa.fragmentation
+	return next, ""
 }
 
 func (r *rekeyIKE) refused(s *session, sa *ikeSA, now time.Time, n *wire.Notify) {
@@ -195,7 +197,7 @@ func (s *session) answerRekeyIKE(now time.Time, sa *ikeSA, m parts) response {
 	remote, local, nr := binary.BigEndian.Uint64(offered), s.gate.newIKESPI(s), s.gate.random(nonceLength)
 	k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, m.nonce.Data, nr, shared, remote, local)
 	next := newSA(false, local, remote, proposal, k)
-	next.state, next.expiresAt = saUp, sa.expiresAt
+	next.state, next.expiresAt, next.fragmentation = saUp, sa.expiresAt, sa.fragmentation
 	s.sas = append(s.sas, next)
 	chosen.SPI = binary.BigEndian.AppendUint64(nil, local)
 	r := response{payloads: []wire.Payload{

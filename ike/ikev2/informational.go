@@ -9,14 +9,23 @@ import (
 
 // INFORMATIONAL, RFC 7296 section 1.4: deletes and liveness checks.
 
-// liveness is an empty request. RFC 7296 section 2.4.
-type liveness struct{}
+// liveness is an empty request, whose answer says all by coming. RFC 7296 section
+// 2.4. One with a cookie also shows that the peer is where it says that it is: RFC
+// 4555 section 3.7.
+type liveness struct{ cookie []byte }
 
-func (*liveness) build(*session, *ikeSA, time.Time) (wire.ExchangeType, []wire.Payload, bool) {
-	return wire.Informational, nil, true
+func (l *liveness) build(*session, *ikeSA, time.Time) (wire.ExchangeType, []wire.Payload, bool) {
+	if l.cookie == nil {
+		return wire.Informational, nil, true
+	}
+	return wire.Informational, []wire.Payload{&wire.Notify{Type: wire.Cookie2, Data: l.cookie}}, true
 }
 
-func (*liveness) process(*session, *ikeSA, time.Time, parts) {} // that an answer came says all
+func (l *liveness) process(s *session, _ *ikeSA, now time.Time, m parts) {
+	if !l.returned(m) && s.phase == established {
+		s.terminate(now, reasonCookie2)
+	}
+}
 
 func (*liveness) release(*Gate) {}
 
@@ -71,8 +80,12 @@ func (d *deleteIKE) process(s *session, sa *ikeSA, _ time.Time, _ parts) {
 func (*deleteIKE) release(*Gate) {}
 
 // answerInformational is the responder's duty.
-func (s *session) answerInformational(now time.Time, sa *ikeSA, m parts) response {
-	var r response
+func (s *session) answerInformational(now time.Time, sa *ikeSA, d ike.Datagram, m parts) response {
+	path, refused := s.answerPath(now, sa, d, m)
+	r := response{payloads: path}
+	if refused {
+		return r
+	}
 	var deleted []ike.SPI
 	for _, d := range m.deletes {
 		switch d.Protocol {
@@ -84,7 +97,7 @@ func (s *session) answerInformational(now time.Time, sa *ikeSA, m parts) respons
 		}
 	}
 	if len(deleted) > 0 {
-		r.payloads = []wire.Payload{&wire.Delete{Protocol: wire.ProtocolESP, SPIs: deleted}}
+		r.payloads = append(r.payloads, &wire.Delete{Protocol: wire.ProtocolESP, SPIs: deleted})
 	}
 	return r
 }

@@ -32,7 +32,7 @@ func (s *session) nextDeadline() time.Time {
 		next = engine.Soonest(next, s.init.Next)
 	}
 	for _, sa := range s.sas {
-		next = engine.Soonest(next, sa.rekeyAt, sa.expiresAt)
+		next = engine.Soonest(next, sa.rekeyAt, sa.expiresAt, sa.assembliesUntil())
 		if sa.pending != nil {
 			next = engine.Soonest(next, sa.pending.Next, s.giveUpAt(sa, sa.pending))
 		}
@@ -103,13 +103,14 @@ func (s *session) timeOut(now time.Time) {
 }
 
 func (s *session) advanceSA(now time.Time, sa *ikeSA, due func(time.Time) bool) {
+	sa.expireAssemblies(now)
 	if e := sa.pending; e != nil {
 		if due(s.giveUpAt(sa, e)) {
 			s.giveUp(now, sa)
 			return
 		}
 		if due(e.Next) {
-			s.retransmit(now, e)
+			s.retransmit(now, sa, e)
 		}
 	}
 	switch {

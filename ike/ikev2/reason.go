@@ -150,13 +150,15 @@ func describeSelectors(ts *wire.TS) string {
 }
 
 const (
-	reasonKeyMismatch = "pre-shared key mismatch: the peer's proof does not fit this tunnel's key"
-	reasonKeyRefused  = "the peer refused our authentication (AUTHENTICATION_FAILED): pre-shared key mismatch, or it does not know our identity"
-	reasonKeyRetired  = "the pre-shared key that the peer has proved itself by is no longer valid; give it the new one"
-	reasonPeerDeleted = "the peer deleted the IKE SA"
-	reasonReplaced    = "replaced by a newer IKE SA with the same peer"
-	reasonNoChild     = "no child SA is left with the peer"
-	reasonLifetime    = "the lifetime of the IKE SA ended before it could be rekeyed"
+	reasonKeyMismatch  = "pre-shared key mismatch: the peer's proof does not fit this tunnel's key"
+	reasonKeyRefused   = "the peer refused our authentication (AUTHENTICATION_FAILED): pre-shared key mismatch, or it does not know our identity"
+	reasonKeyRetired   = "the pre-shared key that the peer has proved itself by is no longer valid; give it the new one"
+	reasonPeerDeleted  = "the peer deleted the IKE SA"
+	reasonReplaced     = "replaced by a newer IKE SA with the same peer"
+	reasonNoChild      = "no child SA is left with the peer"
+	reasonNATForbidden = "the peer forbids address translation (NO_NATS_ALLOWED), but its addresses are translated on the way"
+	reasonCookie2      = "the peer did not prove that it is at the address that it has moved to"
+	reasonLifetime     = "the lifetime of the IKE SA ended before it could be rekeyed"
 )
 
 // reasonKeyNotCertificate: sides that do not prove themselves in the same way.

@@ -76,6 +76,7 @@ func (s *session) sendInit(now time.Time) {
 		&wire.KE{Group: i.dh.Group(), Data: i.dh.Public()},
 		&wire.Nonce{Data: i.nonce})
 	payloads = append(payloads, s.natDetection(i.spi, 0, s.peer)...)
+	payloads = append(payloads, announceFragmentation())
 	if usesCertificate(s.peer) {
 		payloads = append(payloads, hashAlgorithms())
 	}
@@ -193,6 +194,7 @@ func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Head
 	sa := newSA(true, i.spi, h.SPIr, proposal, keys.DeriveIKE(proposal, i.nonce, m.nonce.Data, shared, i.spi, h.SPIr))
 	keys.Wipe(shared)
 	sa.nextID = 1
+	sa.fragmentation = m.notify(wire.FragmentationSupported) != nil
 	s.sas = append(s.sas, sa)
 	s.start(now, sa, &authenticate{request: i.request, response: response, ni: i.nonce, nr: m.nonce.Data, nat: nat, hashes: announcedHashes(m)})
 	return ike.Accepted
@@ -251,6 +253,10 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 		&wire.KE{Group: proposal.Group, Data: dh.Public()},
 		&wire.Nonce{Data: a.nr},
 	}, s.natDetection(h.SPIi, spi, candidates[0])...)
+	fragmentation := m.notify(wire.FragmentationSupported) != nil
+	if fragmentation {
+		payloads = append(payloads, announceFragmentation())
+	}
 	payloads = append(payloads, requestCertificate(candidates...)...)
 	if a.hashes != 0 && usesCertificate(candidates...) {
 		payloads = append(payloads, hashAlgorithms())
@@ -261,7 +267,7 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	}.Append(nil)
 	s.acceptance = a
 	sa := newSA(false, spi, h.SPIi, proposal, keys.DeriveIKE(proposal, a.ni, a.nr, shared, h.SPIi, spi))
-	sa.expectID = 1
+	sa.expectID, sa.fragmentation = 1, fragmentation
 	s.sas = []*ikeSA{sa}
 	s.endAt = now.Add(connectTimeout)
 	g.admission.enter(s, h.SPIi)

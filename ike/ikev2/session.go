@@ -50,6 +50,7 @@ type session struct {
 
 	path      ike.Path
 	nat       NAT
+	mobike    bool // the peer may change its addresses, RFC 4555
 	remoteID  ike.Identity
 	confirmed bool      // the peer is known to have the session, too
 	lastHeard time.Time // last authenticated message or ESP packet
@@ -141,16 +142,17 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 	default:
 		return ike.DropMessageID
 	}
-	message, err := sa.open.Open(d.Payload)
-	if errors.Is(err, keys.ErrUnauthenticated) {
-		return ike.DropIntegrity
-	}
 	if retransmitted {
-		// RFC 7296 section 2.1: the same answer, and nothing happens twice.
-		s.transmit(d.Local, d.Remote, sa.reply)
-		return ike.DropRetransmitted
+		return s.answerAgain(sa, d, h)
+	}
+	message, whole, drop, err := s.open(now, sa, d, h)
+	if drop != ike.Accepted {
+		return drop
 	}
 	s.lastHeard = now
+	if !whole {
+		return ike.Accepted
+	}
 	s.confirmed = s.confirmed || h.Exchange != wire.IKEAuth
 	s.follow(d)
 	if h.Flags.Response() {
@@ -160,6 +162,25 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 	}
 	s.pump(now)
 	return ike.Accepted
+}
+
+// answerAgain. RFC 7296 section 2.1: a request that comes again gets the same
+// answer, and nothing happens twice; RFC 7383 section 2.6.1: one in fragments gets
+// it once.
+func (s *session) answerAgain(sa *ikeSA, d ike.Datagram, h wire.Header) ike.Drop {
+	if h.NextPayload == wire.PayloadSKF {
+		_, f, err := sa.open.OpenFragment(d.Payload)
+		switch {
+		case errors.Is(err, keys.ErrUnauthenticated):
+			return ike.DropIntegrity
+		case err != nil || f.Number != 1:
+			return ike.DropRetransmitted
+		}
+	} else if _, err := sa.open.Open(d.Payload); errors.Is(err, keys.ErrUnauthenticated) {
+		return ike.DropIntegrity
+	}
+	s.send(sa, sa.reply, d.Local, d.Remote)
+	return ike.DropRetransmitted
 }
 
 func (s *session) find(h wire.Header) *ikeSA {
@@ -187,13 +208,14 @@ func (s *session) receiveRequest(now time.Time, sa *ikeSA, d Datagram, message w
 	case h.Exchange == wire.CreateChildSA:
 		a = s.answerCreateChild(now, sa, sortPayloads(message.Payloads))
 	case h.Exchange == wire.Informational:
-		a = s.answerInformational(now, sa, sortPayloads(message.Payloads))
+		a = s.answerInformational(now, sa, d, sortPayloads(message.Payloads))
 	default:
 		a = refuse(wire.InvalidSyntax)
 	}
-	sa.reply = sa.seal.Seal(nil, sa.header(message.Header.Exchange, message.Header.MessageID, true), a.payloads)
+	sa.reply = s.seal(sa, sa.header(message.Header.Exchange, message.Header.MessageID, true), a.payloads)
 	sa.expectID++
-	s.transmit(d.Local, d.Remote, sa.reply)
+	s.tellServed(message)
+	s.send(sa, sa.reply, d.Local, d.Remote)
 	if a.after != nil {
 		a.after()
 	}
@@ -399,6 +421,7 @@ func (s *session) forget() {
 // closeSA ends an IKE SA but for answers to retransmissions.
 func (s *session) closeSA(now time.Time, sa *ikeSA) {
 	s.abandonPending(sa)
+	sa.dropAssemblies()
 	sa.state = saClosed
 	sa.rekeyAt, sa.expiresAt = time.Time{}, now.Add(lingerTime)
 }
@@ -406,6 +429,7 @@ func (s *session) closeSA(now time.Time, sa *ikeSA) {
 // drop forgets an IKE SA.
 func (s *session) drop(sa *ikeSA) {
 	s.abandonPending(sa)
+	sa.dropAssemblies()
 	sa.keys.Wipe()
 	s.sas = slices.DeleteFunc(s.sas, func(have *ikeSA) bool { return have == sa })
 	if !slices.ContainsFunc(s.sas, func(have *ikeSA) bool { return have.local == sa.local }) && (s.init == nil || s.init.spi != sa.local) {

@@ -52,6 +52,7 @@ type side struct {
 	crashed     time.Time
 	deaf        bool // on port 4500
 	flushed     int  // datagrams sent
+	several     bool // has other peers, which do not matter here
 }
 
 var (
@@ -204,6 +205,9 @@ func (s *side) flush() {
 			}
 			s.flushed++
 			s.w.net.Send(o.Datagram.Local, o.Datagram.Remote, o.Datagram.Payload)
+			continue
+		}
+		if s.several && o.Peer != s.peer.ID {
 			continue
 		}
 		if o.Peer != s.peer.ID {

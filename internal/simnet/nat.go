@@ -1,23 +1,30 @@
 package simnet
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
-// A NAT hides one inside address behind an outside one with other ports, as
+// A NAT hides inside addresses behind an outside one with other ports, as
 // masquerading does. Nothing comes in that nothing went out for.
 type NAT struct {
-	inside, outside netip.Addr
-	next            uint16
-	out             map[netip.AddrPort]netip.AddrPort // inside to outside
-	in              map[netip.AddrPort]netip.AddrPort
+	inside  []netip.Addr
+	outside netip.Addr
+	next    uint16
+	out     map[netip.AddrPort]netip.AddrPort // inside to outside
+	in      map[netip.AddrPort]netip.AddrPort
 }
 
 // Translate puts a NAT before the host with the inside address.
 func (n *Network) Translate(inside, outside netip.Addr) *NAT {
-	nat := &NAT{inside: inside, outside: outside, next: 20000}
+	nat := &NAT{inside: []netip.Addr{inside}, outside: outside, next: 20000}
 	nat.Rebind()
 	n.nats = append(n.nats, nat)
 	return nat
 }
+
+// Hide puts another host behind the NAT.
+func (t *NAT) Hide(inside netip.Addr) { t.inside = append(t.inside, inside) }
 
 // Rebind forgets all translations, as a NAT does that was restarted: what is
 // sent from then on comes from new ports.
@@ -27,7 +34,7 @@ func (t *NAT) Rebind() {
 }
 
 func (t *NAT) outward(from netip.AddrPort) netip.AddrPort {
-	if from.Addr() != t.inside {
+	if !slices.Contains(t.inside, from.Addr()) {
 		return from
 	}
 	mapped, ok := t.out[from]

@@ -1,0 +1,214 @@
+package ikev2
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
+	"causeway.dev/ike/wire"
+	"causeway.dev/internal/simnet"
+)
+
+var elsewhere = netip.MustParseAddr("192.0.2.77")
+
+// newMobile returns a world whose left side speaks MOBIKE, as a client does: the
+// engine itself only answers it.
+func newMobile(t *testing.T) *world {
+	w := newWorld(t, 1, lan, func(_, right *ike.Peer) {
+		right.Remote, right.RemoteID = netip.Addr{}, ike.AddressIdentity(leftAddr)
+	})
+	w.connect()
+	w.right.gate.standing("right", nil).mobike = true
+	w.net.Attach(elsewhere, w.left)
+	return w
+}
+
+// fromElsewhere has the left side send a request from its other address.
+func (w *world) fromElsewhere(payloads ...wire.Payload) parts {
+	w.t.Helper()
+	s := w.left.gate.standing("left", nil)
+	s.path.Local = at(elsewhere, portNATT)
+	s.path.Remote = at(rightAddr, portNATT)
+	return w.request(wire.Informational, payloads...)
+}
+
+// hashes that the left side sends for a pair of addresses.
+func (w *world) natHashes(source netip.AddrPort) []wire.Payload {
+	i, r := w.left.gate.standing("left", nil).current.spis()
+	from, to := keys.NATDetectionHash(i, r, source), keys.NATDetectionHash(i, r, at(rightAddr, portNATT))
+	return []wire.Payload{
+		&wire.Notify{Type: wire.NATDetectionSourceIP, Data: from[:]},
+		&wire.Notify{Type: wire.NATDetectionDestinationIP, Data: to[:]},
+	}
+}
+
+// TestMOBIKE: RFC 4555 section 3.5: who has agreed on it moves the path to where
+// its request comes from, and is asked to prove that it is there.
+func TestMOBIKE(t *testing.T) {
+	for name, nat := range map[string]bool{"open": false, "behind a NAT": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newMobile(t)
+			source := at(elsewhere, portNATT)
+			if nat {
+				source = at(netip.MustParseAddr("10.1.1.1"), portNATT)
+			}
+			cookie := &wire.Notify{Type: wire.Cookie2, Data: []byte("12345678")}
+			m := w.fromElsewhere(append(w.natHashes(source), &wire.Notify{Type: wire.UpdateSAAddresses}, cookie)...)
+			if n := m.notify(wire.Cookie2); n == nil || !bytes.Equal(n.Data, cookie.Data) {
+				t.Errorf("the cookie is not returned: %v", n)
+			}
+			i, r := w.left.gate.standing("left", nil).current.spis()
+			seen := keys.NATDetectionHash(i, r, at(elsewhere, portNATT))
+			if !hasHash(m, wire.NATDetectionDestinationIP, seen[:]) {
+				t.Error("the answer does not say what the peer's address looks like")
+			}
+			moved, n := lastEvent[ike.PathChanged](w.right)
+			if n != 1 || moved.Path.Remote != at(elsewhere, portNATT) || moved.Path.UDP != nat {
+				t.Fatalf("%d changes, to %+v", n, moved.Path)
+			}
+			if st := w.right.gate.Status("right"); st.NAT.Remote != nat {
+				t.Errorf("the NAT is seen as %+v", st.NAT)
+			}
+			w.net.RunFor(time.Minute) // it has answered our COOKIE2 from there
+			w.right.sendESP()
+			w.left.sendESP()
+			w.net.RunFor(time.Second)
+			w.checkSettled()
+			if w.left.lost+w.right.lost != 0 || len(w.left.used) != 1 {
+				t.Errorf("packets don't follow:\n%s", w.net.Diagram())
+			}
+		})
+	}
+}
+
+// RFC 4555 section 3.2: who has not agreed on it, and who is not the original
+// initiator, does not move anything.
+func TestMOBIKEIsNegotiated(t *testing.T) {
+	w := newMobile(t)
+	w.right.gate.standing("right", nil).mobike = false
+	w.fromElsewhere(append(w.natHashes(at(elsewhere, portNATT)), &wire.Notify{Type: wire.UpdateSAAddresses})...)
+	if moved, n := lastEvent[ike.PathChanged](w.right); n != 0 {
+		t.Errorf("moved to %+v", moved.Path)
+	}
+}
+
+// RFC 4555 section 3.9: a peer that forbids NATs hears of them, and its request
+// does nothing else.
+func TestNoNATsAllowed(t *testing.T) {
+	w := newMobile(t)
+	data := func(source netip.Addr) []byte {
+		b := append(source.AsSlice(), rightAddr.AsSlice()...)
+		return binary.BigEndian.AppendUint32(b, portNATT<<16|portNATT)
+	}
+	m := w.fromElsewhere(&wire.Notify{Type: wire.NoNATsAllowed, Data: data(leftAddr)}, &wire.Notify{Type: wire.UpdateSAAddresses})
+	if _, n := lastEvent[ike.PathChanged](w.right); n != 0 || m.notify(wire.UnexpectedNATDetected) == nil {
+		t.Errorf("%d changes, answered with %v", n, m.notifies)
+	}
+	m = w.fromElsewhere(&wire.Notify{Type: wire.NoNATsAllowed, Data: data(elsewhere)}, &wire.Notify{Type: wire.UpdateSAAddresses})
+	if _, n := lastEvent[ike.PathChanged](w.right); n != 1 || m.failure() != nil {
+		t.Errorf("%d changes, answered with %v", n, m.notifies)
+	}
+}
+
+// RFC 4555 section 3.7: an answer with another cookie is not from there.
+func TestCookie2(t *testing.T) {
+	w := newMobile(t)
+	s := w.right.gate.standing("right", nil)
+	(&liveness{cookie: []byte("12345678")}).process(s, s.current, w.net.Now(), parts{notifies: []*wire.Notify{{Type: wire.Cookie2, Data: []byte("12345679")}}})
+	w.right.flush()
+	if closed, n := lastEvent[ike.Closed](w.right); n != 1 || closed.Reason != reasonCookie2 {
+		t.Errorf("closed %d times: %q", n, closed.Reason)
+	}
+}
+
+// TestMovedESP: RFC 7296 section 2.23: ESP moves the path of a peer that is behind a
+// NAT, and of no other.
+func TestMovedESP(t *testing.T) {
+	public := netip.MustParseAddr("203.0.113.9")
+	for name, nat := range map[string]bool{"a NAT": true, "none": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1, lan, func(left, right *ike.Peer) { right.Remote = netip.Addr{} })
+			if nat {
+				w.net.Translate(leftAddr, public)
+			}
+			w.connect()
+			var in ike.SPI
+			for in = range w.right.children {
+			}
+			w.right.command(ike.InboundMoved{Inbound: in + 1, Remote: at(public, 7000)})
+			if _, n := lastEvent[ike.PathChanged](w.right); n != 0 {
+				t.Error("an SA that nobody has moves the path")
+			}
+			to := at(public, 7001)
+			w.right.command(ike.InboundMoved{Inbound: in, Remote: to})
+			moved, n := lastEvent[ike.PathChanged](w.right)
+			if nat && (n != 1 || moved.Path.Remote != to || !moved.Path.UDP) || !nat && n != 0 {
+				t.Errorf("%d changes, to %+v", n, moved.Path)
+			}
+			w.left.command(ike.InboundMoved{Inbound: in, Remote: to})
+			if _, n := lastEvent[ike.PathChanged](w.left); n != 0 {
+				t.Error("the side behind the NAT follows, too")
+			}
+		})
+	}
+}
+
+// Given several gateways behind one public address, each with a key and an identity
+// of its own, then all connect, and each answer finds its own.
+func TestManyBehindOneAddress(t *testing.T) {
+	public := netip.MustParseAddr("203.0.113.9")
+	const gateways = 5
+	inside := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}) }
+	w := newWorld(t, 1, lan, func(_, right *ike.Peer) {
+		right.Remote, right.RemoteID, right.PreSharedKey = public, ike.AddressIdentity(inside(0)), ike.Secret("key 0")
+	})
+	configured := w.right.peer
+	var all []*side
+	var nat *simnet.NAT
+	for i := range gateways {
+		left, right := w.left.peer, configured
+		left.Local, left.PreSharedKey = inside(i), ike.Secret("key "+string(rune('0'+i)))
+		if i == 0 {
+			right.ID = "right"
+		} else {
+			right.ID = ike.PeerID("right" + string(rune('0'+i)))
+		}
+		right.PreSharedKey, right.RemoteID = left.PreSharedKey, ike.AddressIdentity(left.Local)
+		if err := w.right.gate.SetPeer(right); err != nil {
+			t.Fatal(err)
+		}
+		s := w.newSide("left", left, uint64(100+i))
+		s.addr = left.Local
+		s.other = w.right
+		w.net.Attach(s.addr, s)
+		if nat == nil {
+			nat = w.net.Translate(s.addr, public)
+		}
+		nat.Hide(s.addr)
+		all = append(all, s)
+	}
+	w.right.several = true
+	for _, s := range all {
+		s.command(ike.Initiate{})
+	}
+	w.net.RunFor(time.Minute)
+	remotes := map[netip.AddrPort]bool{}
+	for i, s := range all {
+		if len(s.children) != 1 {
+			t.Fatalf("gateway %d has %d child SAs\n%s", i, len(s.children), w.net.Diagram())
+		}
+		id := ike.PeerID("right")
+		if i > 0 {
+			id = ike.PeerID("right" + string(rune('0'+i)))
+		}
+		st := w.right.gate.Status(id)
+		if !st.Established || !st.Child || !st.RemoteID.Same(ike.AddressIdentity(inside(i))) || st.Path.Remote.Addr() != public || remotes[st.Path.Remote] {
+			t.Errorf("gateway %d stands as %+v", i, st)
+		}
+		remotes[st.Path.Remote] = true
+	}
+}
