@@ -74,7 +74,7 @@ func (p proposal) AEAD() bool {
 // isWeak says that the proposal would not be chosen today: SHA-1 and the groups
 // below 2048 bits (RFC 8247 sections 2.3 and 2.4).
 func (p proposal) isWeak(phase int) bool {
-	return p.Group == 2 || p.Group == 5 || p.Integrity == "SHA1" && (phase == 1 || !p.AEAD())
+	return p.Group == 2 || p.Group == 5 || p.Group == 22 || p.Integrity == "SHA1" && (phase == 1 || !p.AEAD())
 }
 
 // inside returns the largest packet that fits into a tunnel over an underlay of

@@ -126,12 +126,12 @@ func TestNewRefusesWhatShellsWouldRead(t *testing.T) {
 			c.Tunnels[0].InsideCIDR = netip.Prefix{}
 		},
 		"nothing built": func(c *resource.VPNConnection, _ *resource.VPNGateway, _ *resource.CustomerGateway) {
-			c.Tunnels[0].Phase1DHGroupNumbers = []int32{24}
+			c.Tunnels[0].IKEVersions = []string{resource.IKEv1}
 		},
 	} {
 		connection, gateway, customer, routes := example()
 		spoil(&connection, &gateway, &customer)
-		if _, err := New(connection, gateway, customer, routes); err == nil {
+		if _, err := New(connection, gateway, customer, nil, routes); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -146,7 +146,7 @@ func TestScriptParses(t *testing.T) {
 	connection, gateway, customer, _ := example()
 	for _, routes := range [][]netip.Prefix{nil, {netip.MustParsePrefix("10.0.0.0/16")}, {netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("10.1.0.0/16")}} {
 		connection.Routes = nil
-		config, err := New(connection, gateway, customer, routes)
+		config, err := New(connection, gateway, customer, nil, routes)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,14 +1,14 @@
 package deviceconfig
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 )
 
 // strongSwanGroups are strongSwan's names of Diffie-Hellman groups.
 var strongSwanGroups = map[int32]string{
 	2: "modp1024", 5: "modp1536", 14: "modp2048", 15: "modp3072", 16: "modp4096", 17: "modp6144", 18: "modp8192",
-	19: "ecp256", 20: "ecp384", 21: "ecp521",
+	19: "ecp256", 20: "ecp384", 21: "ecp521", 22: "modp1024s160", 23: "modp2048s224", 24: "modp2048s256",
 }
 
 func strongSwanGroup(n int32) string { return strongSwanGroups[n] }
@@ -48,13 +48,9 @@ var charonHashes = map[string]struct{ integrity, prf string }{
 	"SHA2-512": {"HMAC_SHA2_512_256", "PRF_HMAC_SHA2_512"},
 }
 
+// charonGroup is "MODP_2048_256" for "modp2048s256".
 func charonGroup(n int32) string {
-	var name string
-	var bits int
-	if _, err := fmt.Sscanf(strongSwanGroups[n], "modp%d", &bits); err == nil {
-		name = "MODP"
-	} else if _, err := fmt.Sscanf(strongSwanGroups[n], "ecp%d", &bits); err == nil {
-		name = "ECP"
-	}
-	return fmt.Sprintf("%s_%d", name, bits)
+	name := strings.ToUpper(strongSwanGroups[n])
+	digits := max(strings.IndexAny(name, "0123456789"), 0)
+	return name[:digits] + "_" + strings.Replace(name[digits:], "S", "_", 1)
 }
