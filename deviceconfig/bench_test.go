@@ -5,7 +5,7 @@ import "testing"
 func BenchmarkXML(b *testing.B) {
 	connection, gateway, customer, routes := example()
 	for b.Loop() {
-		config, err := New(connection, gateway, customer, routes)
+		config, err := New(connection, gateway, customer, nil, routes)
 		if err != nil {
 			b.Fatal(err)
 		}

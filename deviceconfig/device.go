@@ -58,6 +58,10 @@ var samples embed.FS
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"join":  joinPrefixes,
 	"words": func(words []string) string { return strings.Join(words, " ") },
+	// comment makes a comment of every line.
+	"comment": func(text string) string {
+		return "# " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n# ") + "\n"
+	},
 }).ParseFS(samples, "samples/*.tmpl"))
 
 // Sample writes the configuration of a device, for IKEv2.

@@ -5,11 +5,13 @@
 package deviceconfig
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"causeway.dev/resource"
 )
@@ -24,9 +26,13 @@ type Config struct {
 	Type            string // "ipsec.1"
 	StaticRouting   bool
 
-	CustomerAddress netip.Addr // the customer gateway's own outside address and IKE identity
-	CustomerASN     uint32
-	AmazonASN       uint32
+	// CustomerAddress is the customer gateway's own outside address and, with
+	// pre-shared keys, its IKE identity; invalid where it may have any.
+	CustomerAddress netip.Addr
+	Certificate     *Certificate // nil: pre-shared keys authenticate
+
+	CustomerASN uint32
+	AmazonASN   uint32
 
 	CustomerCIDR netip.Prefix   // traffic selector of the customer's side
 	CloudCIDR    netip.Prefix   // traffic selector of our side
@@ -35,6 +41,18 @@ type Config struct {
 
 	Tunnels [2]Tunnel
 }
+
+// A Certificate is what a device proves itself with in place of pre-shared keys.
+type Certificate struct {
+	ARN string
+
+	// Authorities are in PEM what our side's certificates are signed by: the
+	// issuer and the root. The device has to trust the root.
+	Authorities []string
+}
+
+// Authority is all Authorities in one text.
+func (c *Certificate) Authority() string { return strings.Join(c.Authorities, "") }
 
 // A Tunnel is one of the two tunnels of a Config.
 type Tunnel struct {
@@ -63,16 +81,19 @@ func (Secret) GoString() string { return "[secret]" }
 var (
 	idForm     = regexp.MustCompile(`^(vpn|cgw|vgw)-[0-9a-f]{8,17}$`)
 	regionForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	arnForm    = regexp.MustCompile(`^arn:aws:acm:[a-z0-9-]{1,32}:[0-9]{12}:certificate/[0-9a-f-]{36}$`)
+	pemForm    = regexp.MustCompile(`^-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n$`)
 )
 
 // New collects a Config. CloudRoutes are the ranges of the VPC that the gateway
-// is attached to, none if it is detached. Values that could mean something to a
-// shell or a parser are refused, whoever stored them.
-func New(connection resource.VPNConnection, gateway resource.VPNGateway, customer resource.CustomerGateway, cloudRoutes []netip.Prefix) (Config, error) {
+// is attached to, none if it is detached. The certificate is that of a customer
+// gateway that has one, else nil. Values that could mean something to a shell or a
+// parser are refused, whoever stored them.
+func New(connection resource.VPNConnection, gateway resource.VPNGateway, customer resource.CustomerGateway, certificate *Certificate, cloudRoutes []netip.Prefix) (Config, error) {
 	c := Config{
 		Connection: connection.ID, CustomerGateway: customer.ID, VPNGateway: gateway.ID, Region: connection.Region, Type: connection.Type,
 		StaticRouting:   connection.StaticRoutesOnly,
-		CustomerAddress: customer.Address, CustomerASN: customer.ASN, AmazonASN: gateway.AmazonSideASN,
+		CustomerAddress: customer.Address, Certificate: certificate, CustomerASN: customer.ASN, AmazonASN: gateway.AmazonSideASN,
 		CustomerCIDR: connection.LocalIPv4CIDR, CloudCIDR: connection.RemoteIPv4CIDR,
 		CloudRoutes: slices.Clone(cloudRoutes),
 	}
@@ -84,14 +105,18 @@ func New(connection resource.VPNConnection, gateway resource.VPNGateway, custome
 	if !regionForm.MatchString(c.Region) {
 		return Config{}, fmt.Errorf("device configuration of %s: %q is no region", c.Connection, c.Region)
 	}
-	if !c.CustomerAddress.Is4() || !c.CustomerCIDR.IsValid() || !c.CloudCIDR.IsValid() {
+	if known := c.CustomerAddress.Is4() || certificate != nil && !c.CustomerAddress.IsValid(); !known || !c.CustomerCIDR.IsValid() || !c.CloudCIDR.IsValid() {
 		return Config{}, fmt.Errorf("device configuration of %s: an address is missing", c.Connection)
+	}
+	if err := certificate.validate(); err != nil {
+		return Config{}, fmt.Errorf("device configuration of %s: %w", c.Connection, err)
 	}
 	for _, r := range connection.Routes {
 		c.SiteRoutes = append(c.SiteRoutes, r.Destination)
 	}
 	for i, t := range connection.Tunnels {
-		if !t.OutsideAddress.Is4() || resource.ValidatePreSharedKey(t.PreSharedKey) != nil || resource.ValidateInsideCIDR(t.InsideCIDR) != nil {
+		keyless := certificate == nil && resource.ValidatePreSharedKey(t.PreSharedKey) != nil
+		if !t.OutsideAddress.Is4() || keyless || resource.ValidateInsideCIDR(t.InsideCIDR) != nil {
 			return Config{}, fmt.Errorf("device configuration of %s: tunnel %d is incomplete", c.Connection, i+1)
 		}
 		c.Tunnels[i] = Tunnel{
@@ -104,6 +129,29 @@ func New(connection resource.VPNConnection, gateway resource.VPNGateway, custome
 		}
 	}
 	return c, nil
+}
+
+func (c *Certificate) validate() error {
+	if c == nil {
+		return nil
+	}
+	if !arnForm.MatchString(c.ARN) {
+		return fmt.Errorf("%q is no ARN of a certificate", c.ARN)
+	}
+	for _, text := range c.Authorities {
+		if !pemForm.MatchString(text) {
+			return errors.New("an authority is no certificate in PEM form")
+		}
+	}
+	return nil
+}
+
+// Customer is the device's address for an operator to read.
+func (c Config) Customer() string {
+	if !c.CustomerAddress.IsValid() {
+		return "any address"
+	}
+	return c.CustomerAddress.String()
 }
 
 // CustomerInsidePrefix is the device's address in the tunnel with the length of

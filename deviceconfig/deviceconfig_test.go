@@ -32,7 +32,7 @@ func newConfig(t *testing.T, change func(*resource.VPNConnection)) Config {
 	if change != nil {
 		change(&connection)
 	}
-	c, err := New(connection, gateway, customer, routes)
+	c, err := New(connection, gateway, customer, nil, routes)
 	if err != nil {
 		t.Fatal(err)
 	}

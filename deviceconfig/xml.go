@@ -34,7 +34,7 @@ type (
 		IPsec    xmlIPsec `xml:"ipsec"`
 	}
 	xmlEnd struct {
-		Outside netip.Addr  `xml:"tunnel_outside_address>ip_address"`
+		Outside netip.Addr  `xml:"tunnel_outside_address>ip_address"` // empty: any
 		Inside  xmlAddress  `xml:"tunnel_inside_address"`
 		BGP     *xmlBGPPeer `xml:"bgp,omitempty"`
 	}
@@ -53,7 +53,7 @@ type (
 		Lifetime       int32  `xml:"lifetime"`
 		PFS            string `xml:"perfect_forward_secrecy"`
 		Mode           string `xml:"mode"`
-		PreSharedKey   string `xml:"pre_shared_key"`
+		PreSharedKey   string `xml:"pre_shared_key"` // empty: certificates
 	}
 	xmlIPsec struct {
 		Protocol       string `xml:"protocol"`

@@ -6,9 +6,12 @@ import (
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
+	"causeway.dev/control/certificates"
 	"causeway.dev/control/routes"
 	"causeway.dev/deviceconfig"
+	"causeway.dev/pki"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 func (s *Service) deviceConfigurationActions() actions {
@@ -92,5 +95,22 @@ func deviceConfiguration(r reader, v resource.VPNConnection) (deviceconfig.Confi
 	if vpc, ok := vpcs.table.Get(r.Reader, r.scope, gateway.VPC); ok {
 		cloud = routes.LocalRanges(vpc)
 	}
-	return deviceconfig.New(v, gateway, customer, cloud)
+	return deviceconfig.New(v, gateway, customer, deviceCertificate(r, &customer), cloud)
+}
+
+// deviceCertificate is what the device at a customer gateway has to install; nil
+// where it has pre-shared keys.
+func deviceCertificate(r reader, customer *resource.CustomerGateway) *deviceconfig.Certificate {
+	if customer.Certificate == "" {
+		return nil
+	}
+	c := &deviceconfig.Certificate{ARN: *certificateARN(customer)}
+	if installed, ok := store.Certificates.Get(r.Reader, r.scope, customer.Certificate); ok {
+		family := certificates.Family(pki.KeyAlgorithm(installed.KeyAlgorithm))
+		// The first certificate of a tunnel makes the authority, moments later.
+		if authority, ok := store.CertificateAuthorities.Get(r.Reader, r.scope, family); ok {
+			c.Authorities = []string{pki.EncodePEM(authority.Issuer.Certificate), pki.EncodePEM(authority.Root.Certificate)}
+		}
+	}
+	return c
 }
