@@ -13,7 +13,7 @@ FUZZTIME   ?= 20s
 TESTFLAGS  ?=
 STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
 
-.PHONY: help setup build demo check test test-interop test-acceptance bench bench-tunnel bench-all fuzz lint generate golden clean
+.PHONY: help setup build demo check test test-interop test-acceptance bench bench-tunnel profile bench-all fuzz lint generate golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ bench-tunnel: ## our tunnel beside other VPNs, ROUNDS times, KINDS=regexp for so
 	@printf '\n== %s\n' 'Tunnel: two gateways in namespaces'
 	@mkdir -p bin
 	@$(GO) test -run '^$$' -bench '^BenchmarkTunnel$$' -benchtime $(ROUNDS)x -timeout 120m -v ./test/bench -args -results '$(CURDIR)/bin/tunnel.json' -kinds '$(KINDS)'
+
+profile: ## where a tunnel's processor time goes under one TCP stream (needs root); profiles in bin/
+	@mkdir -p bin
+	@$(GO) test -run '^$$' -bench '^BenchmarkProfile$$' -benchtime 1x -v ./test/bench -args -profile '$(CURDIR)/bin'
 
 bench-all: ## every benchmark there is
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...

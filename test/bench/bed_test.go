@@ -56,6 +56,8 @@ type bed struct {
 	processes []int
 
 	established time.Duration // until all tunnels were up, if several
+
+	stop func() // ends the VPN's processes early, where a peer sets it
 }
 
 // newBed builds a bed and waits until host A reaches host B.
@@ -85,6 +87,9 @@ func newBed(tb testing.TB, lab *netlab.Lab, w *workshop, sweep *sweeper, number 
 	if k.peer == nil {
 		left.Run("ip", "route", "add", lans[1], "via", outside[1].String())
 		right.Run("ip", "route", "add", lans[0], "via", outside[0].String())
+		s.addBehind()
+		left.Run("ip", "route", "add", behindNetworks[1], "via", outside[1].String())
+		right.Run("ip", "route", "add", behindNetworks[0], "via", outside[0].String())
 	} else {
 		k.peer.start(w, s)
 	}

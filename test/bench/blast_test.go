@@ -22,9 +22,13 @@ const (
 
 	ipUDPHeaders = 28
 
-	// A datagram begins with its trial's number (4 bytes) and when it was sent,
-	// as nanoseconds of the wall clock that both ends share (8 bytes).
-	loadHeader = 12
+	// A datagram begins with its trial's number (4 bytes), its flow's (4 bytes)
+	// and when it was sent, as nanoseconds of the wall clock that both ends
+	// share (8 bytes).
+	loadHeader = 16
+	atTrial    = 0
+	atFlow     = 4
+	atSent     = 8
 
 	countPort = 7000
 	delayPort = 7001
@@ -46,27 +50,18 @@ type blaster struct {
 func newBlaster(tb testing.TB, s *bed) *blaster {
 	tb.Helper()
 	l := &blaster{tb: tb}
-	socket := func(fd *int, local, remote netip.AddrPort) (err error) {
-		if *fd, err = openUDP(local, remote); err == nil {
-			l.open = append(l.open, *fd)
-		}
-		return err
-	}
 	count, delay := netip.AddrPortFrom(addressB, countPort), netip.AddrPortFrom(addressB, delayPort)
 	err := errors.Join(
 		s.a.Do(func() (err error) {
 			for i := range l.from {
-				err = errors.Join(err, socket(&l.from[i], netip.AddrPortFrom(addressA, uint16(countPort+i)), count))
+				err = errors.Join(err, l.socket(&l.from[i], netip.AddrPortFrom(addressA, uint16(countPort+i)), count))
 			}
-			return errors.Join(err, socket(&l.timed, netip.AddrPortFrom(addressA, countPort+flows), delay))
+			return errors.Join(err, l.socket(&l.timed, netip.AddrPortFrom(addressA, countPort+flows), delay))
 		}),
 		s.b.Do(func() error {
 			return errors.Join(
-				socket(&l.count.fd, count, netip.AddrPort{}),
-				socket(&l.delay.fd, delay, netip.AddrPort{}),
-				// A super-packet stays one until here and is counted by its length.
-				unix.SetsockoptInt(l.count.fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1),
-				unix.SetsockoptInt(l.delay.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1))
+				l.socket(&l.count.fd, count, netip.AddrPort{}, superPackets),
+				l.socket(&l.delay.fd, delay, netip.AddrPort{}, timestamps))
 		}))
 	if err != nil {
 		l.close()
@@ -77,6 +72,14 @@ func newBlaster(tb testing.TB, s *bed) *blaster {
 	return l
 }
 
+// socket opens one that is closed with the blaster.
+func (l *blaster) socket(fd *int, local, remote netip.AddrPort, options ...option) (err error) {
+	if *fd, err = openUDP(local, remote, options...); err == nil {
+		l.open = append(l.open, *fd)
+	}
+	return err
+}
+
 func (l *blaster) close() {
 	for _, fd := range l.open {
 		if err := unix.Close(fd); err != nil {
@@ -85,9 +88,18 @@ func (l *blaster) close() {
 	}
 }
 
-// A trial is what one burst of load did.
+// A load is what is sent for a while.
+type load struct {
+	size      int // bytes of IPv4 in a packet
+	perSecond int // packets; 0 is as fast as it goes
+	burst     int // packets of one flow at once, at most; 0 is what the rate needs
+	during    time.Duration
+}
+
+// A trial is what became of it.
 type trial struct {
 	sent, arrived int
+	arrivedOf     []int // each flow
 	took          time.Duration
 	delays        []time.Duration // of each that arrived, if they were asked for
 }
@@ -95,28 +107,32 @@ type trial struct {
 // blast sends packets of size bytes (of IPv4) at a rate for a while; a rate of
 // 0 is as fast as it goes.
 func (l *blaster) blast(size, perSecond int, during time.Duration) (t trial) {
-	l.trial++
-	return l.run(l.from[:], &l.count, l.trial, size, perSecond, during)
+	l.tb.Helper()
+	return l.run(l.from[:], &l.count, load{size: size, perSecond: perSecond, during: during})
 }
 
 // run sends on a thread of its own and collects on another.
-func (l *blaster) run(from []int, to *arrivals, number uint32, size, perSecond int, during time.Duration) (t trial) {
+func (l *blaster) run(from []int, to *arrivals, d load) (t trial) {
 	l.tb.Helper()
+	l.trial++
 	var sendErr, receiveErr error
 	sent := make(chan struct{})
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		lockPrecisely()
-		t.arrived, t.delays, receiveErr = to.collect(number, size-ipUDPHeaders, sent)
+		t.arrivedOf, t.delays, receiveErr = to.collect(l.trial, len(from), d.size-ipUDPHeaders, sent)
 	})
 	wait.Go(func() {
 		lockPrecisely()
 		defer close(sent)
-		t.sent, t.took, sendErr = send(from, number, size-ipUDPHeaders, perSecond, during)
+		t.sent, t.took, sendErr = d.send(from, l.trial)
 	})
 	wait.Wait()
 	if err := errors.Join(sendErr, receiveErr); err != nil {
-		l.tb.Fatalf("load of %d packets of %d bytes a second: %v", perSecond, size, err)
+		l.tb.Fatalf("load of %d packets of %d bytes a second: %v", d.perSecond, d.size, err)
+	}
+	for _, n := range t.arrivedOf {
+		t.arrived += n
 	}
 	return t
 }
@@ -133,35 +149,41 @@ func lockPrecisely() {
 const tick = 200 * time.Microsecond
 
 // send keeps to the rate as long as it gets the processor: who was late sends
-// twice the rate until it has caught up, and no storm.
-func send(from []int, number uint32, payloadLen, perSecond int, during time.Duration) (sent int, took time.Duration, err error) {
-	payload := make([]byte, payloadLen)
-	binary.BigEndian.PutUint32(payload, number)
-	vector := unix.Iovec{Base: &payload[0], Len: uint64(payloadLen)}
+// twice the rate until it has caught up, and no storm. Each burst is of the next
+// flow.
+func (d load) send(from []int, number uint32) (sent int, took time.Duration, err error) {
+	payload := make([]byte, d.size-ipUDPHeaders)
+	binary.BigEndian.PutUint32(payload[atTrial:], number)
+	vector := unix.Iovec{Base: &payload[0], Len: uint64(len(payload))}
 	messages := make([]message, batchMax)
 	for i := range messages {
 		messages[i].header.Iov, messages[i].header.Iovlen = &vector, 1
 	}
 	step, burst := tick, batchMax
-	if perSecond > 0 {
-		step = max(tick, time.Second/time.Duration(perSecond))
-		burst = min(batchMax, 2*(1+int(step.Seconds()*float64(perSecond))))
+	if d.perSecond > 0 {
+		step = max(tick, time.Second/time.Duration(d.perSecond))
+		burst = min(batchMax, 2*(1+int(step.Seconds()*float64(d.perSecond))))
+	}
+	if d.burst > 0 {
+		burst = d.burst
 	}
 	begin := monotonic()
-	for next := begin; took < during; took = monotonic() - begin {
+	for next, flow := begin, 0; took < d.during; took = monotonic() - begin {
 		due := burst
-		if perSecond > 0 {
+		if d.perSecond > 0 {
 			next = max(next+step, begin+took)
 			sleepUntil(next)
-			due = min(int((monotonic()-begin).Seconds()*float64(perSecond))-sent, burst)
+			due = min(int((monotonic()-begin).Seconds()*float64(d.perSecond))-sent, burst)
 		}
 		if due > 0 {
-			binary.BigEndian.PutUint64(payload[4:], uint64(time.Now().UnixNano()))
-			n, err := sendMessages(from[sent/burst%len(from)], messages[:due])
+			binary.BigEndian.PutUint32(payload[atFlow:], uint32(flow))
+			binary.BigEndian.PutUint64(payload[atSent:], uint64(time.Now().UnixNano()))
+			n, err := sendMessages(from[flow], messages[:due])
 			if err != nil {
 				return sent, took, err
 			}
 			sent += n
+			flow = (flow + 1) % len(from)
 		}
 	}
 	runtime.KeepAlive(&vector)
@@ -200,7 +222,8 @@ const lateMax = 30 * time.Millisecond
 // collect counts a trial's datagrams until none has come for a while after all
 // were sent. It looks only now and then, so that nobody is woken for a packet:
 // the socket's buffer holds what comes meanwhile, and the kernel says when.
-func (a *arrivals) collect(number uint32, payloadLen int, sent <-chan struct{}) (count int, delays []time.Duration, err error) {
+func (a *arrivals) collect(number uint32, flows, payloadLen int, sent <-chan struct{}) (count []int, delays []time.Duration, err error) {
+	count = make([]int, flows)
 	last := monotonic()
 	for {
 		now := monotonic()
@@ -209,10 +232,11 @@ func (a *arrivals) collect(number uint32, payloadLen int, sent <-chan struct{}) 
 			return count, delays, err
 		}
 		for i, m := range a.messages[:n] {
-			if binary.BigEndian.Uint32(a.heads[i][:]) != number {
+			flow := binary.BigEndian.Uint32(a.heads[i][atFlow:])
+			if binary.BigEndian.Uint32(a.heads[i][atTrial:]) != number || flow >= uint32(flows) {
 				continue // late, of the trial before
 			}
-			count += int(m.length) / payloadLen
+			count[flow] += int(m.length) / payloadLen
 			if a.timed {
 				delays = append(delays, a.delay(i))
 			}
@@ -247,7 +271,7 @@ func (a *arrivals) read() (int, error) {
 func (a *arrivals) delay(i int) time.Duration {
 	const header = unix.SizeofCmsghdr // of the one control message there is
 	at := *(*unix.Timespec)(unsafe.Pointer(&a.controls[i][header]))
-	return time.Duration(at.Nano() - int64(binary.BigEndian.Uint64(a.heads[i][4:])))
+	return time.Duration(at.Nano() - int64(binary.BigEndian.Uint64(a.heads[i][atSent:])))
 }
 
 // delays returns the median and the 99th percentile of the way from host A to
@@ -255,8 +279,7 @@ func (a *arrivals) delay(i int) time.Duration {
 func (l *blaster) delays() (p50, p99 time.Duration, arrived int) {
 	l.tb.Helper()
 	const perSecond = 10_000
-	l.trial++
-	t := l.run([]int{l.timed}, &l.delay, l.trial, innerMTU, perSecond, time.Second)
+	t := l.run([]int{l.timed}, &l.delay, load{size: innerMTU, perSecond: perSecond, during: time.Second})
 	if t.arrived < t.sent/2 {
 		l.tb.Fatalf("%d of %d packets arrived at %d a second", t.arrived, t.sent, perSecond)
 	}

@@ -35,7 +35,8 @@ var figures = []figure{
 // severalFigures are those of kinds with several tunnels.
 var severalFigures = []figure{
 	{tcpRate, "TCP of all, Gbit/s", 2},
-	{"fairness", "least of most", 2},
+	{"tcp_fairness", "slowest of fastest", 2},
+	{"fairness", "flooded: least of most", 2},
 	{"established_seconds", "established, s", 1},
 	{"resident_mib", "RSS, MiB", 0},
 	{"idle_cpu_ms_per_second", "idle, ms/s", 2},

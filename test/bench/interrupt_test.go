@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 
 	"golang.org/x/sys/unix"
 
@@ -22,12 +23,16 @@ type sweeper struct {
 	dir        string
 }
 
-// newSweeper waits for SIGINT and SIGTERM until the returned function is
-// called.
-func newSweeper(dir string) (*sweeper, func()) {
+// newSweeper waits for SIGINT and SIGTERM until everything has been removed in
+// the ordinary way. It comes before the first bed.
+func newSweeper(tb testing.TB, dir string) *sweeper {
 	s := &sweeper{dir: dir}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	tb.Cleanup(func() {
+		signal.Stop(signals)
+		close(signals)
+	})
 	go func() {
 		if got, ok := <-signals; ok {
 			s.sweep()
@@ -35,10 +40,7 @@ func newSweeper(dir string) (*sweeper, func()) {
 			os.Exit(1)
 		}
 	}()
-	return s, func() {
-		signal.Stop(signals)
-		close(signals)
-	}
+	return s
 }
 
 func (s *sweeper) add(b *bed) {
@@ -51,6 +53,9 @@ func (s *sweeper) add(b *bed) {
 func (s *sweeper) sweep() {
 	s.mu.Lock() // for good
 	for _, name := range s.namespaces {
+		if !netns.Exists(name) {
+			continue
+		}
 		out, err := exec.Command("ip", "netns", "pids", name).Output()
 		for pid := range strings.FieldsSeq(string(out)) {
 			// This process may be in there for a moment, to open a socket.

@@ -41,9 +41,20 @@ func receiveMessages(fd int, m []message) (int, error) {
 // bufferBytes hold a tenth of a second of the highest rate there may be.
 const bufferBytes = 32 << 20
 
+// An option is one of a socket, switched on.
+type option struct{ level, name int }
+
+var (
+	// superPackets stay whole until they are received, and are counted by their
+	// length.
+	superPackets = option{unix.IPPROTO_UDP, unix.UDP_GRO}
+	// timestamps say when the kernel had a datagram.
+	timestamps = option{unix.SOL_SOCKET, unix.SO_TIMESTAMPNS}
+)
+
 // openUDP binds a blocking UDP socket in the namespace of the calling thread;
 // with a remote address it is connected.
-func openUDP(local, remote netip.AddrPort) (int, error) {
+func openUDP(local, remote netip.AddrPort, options ...option) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
@@ -51,6 +62,11 @@ func openUDP(local, remote netip.AddrPort) (int, error) {
 	for _, buffer := range []int{unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
 		if err == nil {
 			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, buffer, bufferBytes)
+		}
+	}
+	for _, o := range options {
+		if err == nil {
+			err = unix.SetsockoptInt(fd, o.level, o.name, 1)
 		}
 	}
 	if err == nil {

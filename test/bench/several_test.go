@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,18 +19,24 @@ func behind(side, tunnel int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, byte(101 + side), byte(tunnel >> 8), byte(tunnel)})
 }
 
+// behindNetworks hold all of them.
+var behindNetworks = [2]string{"10.101.0.0/16", "10.102.0.0/16"}
+
 // addBehind gives the hosts those addresses. The routes across are the
 // tunnels'.
 func (s *bed) addBehind() {
-	s.a.Run("ip", "route", "add", "local", "10.101.0.0/16", "dev", "lo")
-	s.b.Run("ip", "route", "add", "local", "10.102.0.0/16", "dev", "lo")
-	s.gateways[0].Run("ip", "route", "add", "10.101.0.0/16", "via", addressA.String())
-	s.gateways[1].Run("ip", "route", "add", "10.102.0.0/16", "via", addressB.String())
+	s.a.Run("ip", "route", "add", "local", behindNetworks[0], "dev", "lo")
+	s.b.Run("ip", "route", "add", "local", behindNetworks[1], "dev", "lo")
+	s.gateways[0].Run("ip", "route", "add", behindNetworks[0], "via", addressA.String())
+	s.gateways[1].Run("ip", "route", "add", behindNetworks[1], "via", addressB.String())
 }
 
-// settleDuration is how long streams run before they are counted: TCP finds its
-// share first.
-const settleDuration = time.Second
+// settleDuration is how long streams run before they are counted for
+// streamsDuration: TCP finds its share first.
+const (
+	settleDuration  = time.Second
+	streamsDuration = 4 * time.Second
+)
 
 // streams runs one TCP stream through each of so many tunnels at once, and
 // returns the rate of all together and the smallest rate as a share of the
@@ -87,7 +95,7 @@ func (s *bed) streams(tb testing.TB, tunnels int) (gbitPerSecond, fairness float
 	}
 	begin := monotonic()
 	before, ofBefore := count()
-	time.Sleep(tcpDuration)
+	time.Sleep(streamsDuration)
 	after, of := count()
 	took := monotonic() - begin
 	smallest, largest := after, int64(1)
@@ -99,13 +107,16 @@ func (s *bed) streams(tb testing.TB, tunnels int) (gbitPerSecond, fairness float
 
 const streamBuffer = 128 << 10
 
-// fill writes until the connection is closed.
+// fill writes until the connection is closed. After each buffer others have
+// their turn: else Go's scheduler, which lets a goroutine that never waits go on
+// for milliseconds, would decide on the streams' shares.
 func fill(c net.Conn) {
 	b := make([]byte, streamBuffer)
 	for {
 		if _, err := c.Write(b); err != nil {
 			return
 		}
+		runtime.Gosched()
 	}
 }
 
@@ -118,18 +129,56 @@ func exhaust(c net.Conn, count *atomic.Int64) {
 		if err != nil {
 			return
 		}
+		runtime.Gosched()
 	}
+}
+
+// fairness floods all tunnels evenly, by short bursts in turn, and returns how
+// many packets arrive through the worst as a share of those through the best.
+// Unlike streams of TCP, which do not share a path evenly even where it only
+// forwards, a flood shows what the gateways do.
+func (s *bed) fairness(tb testing.TB, tunnels int) float64 {
+	tb.Helper()
+	l := &blaster{tb: tb}
+	defer l.close()
+	var from []int
+	err := s.a.Do(func() error {
+		for i := range tunnels {
+			var fd int
+			if err := l.socket(&fd, netip.AddrPortFrom(behind(0, i), countPort), netip.AddrPortFrom(behind(1, i), countPort)); err != nil {
+				return err
+			}
+			from = append(from, fd)
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.b.Do(func() error {
+			return l.socket(&l.count.fd, netip.AddrPortFrom(netip.IPv4Unspecified(), countPort), netip.AddrPort{}, superPackets)
+		})
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	l.count.init(false)
+	t := l.run(from, &l.count, load{size: innerMTU, burst: 16, during: time.Second})
+	slices.Sort(t.arrivedOf)
+	return float64(t.arrivedOf[0]) / float64(max(1, t.arrivedOf[tunnels-1]))
 }
 
 // measureSeveral takes the figures of a bed of several tunnels.
 func (s *bed) measureSeveral(tb testing.TB) measured {
 	tb.Helper()
-	m := measured{"established_seconds": s.established.Seconds()}
+	m := measured{}
+	if s.kind.peer != nil {
+		m["established_seconds"] = s.established.Seconds()
+		defer func() { m["resident_mib"] = s.residentMiB(tb) }()
+	}
 	if s.kind.idle {
 		m["idle_cpu_ms_per_second"] = idle(tb, []*bed{s})[0]
 	} else {
-		m[tcpRate], m["fairness"] = s.streams(tb, s.kind.several)
+		m[tcpRate], m["tcp_fairness"] = s.streams(tb, s.kind.several)
+		m["fairness"] = s.fairness(tb, s.kind.several)
 	}
-	m["resident_mib"] = s.residentMiB(tb)
 	return m
 }

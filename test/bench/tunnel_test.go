@@ -30,8 +30,7 @@ func BenchmarkTunnel(b *testing.B) {
 	}
 	lab := netlab.New(b, "iperf3", "ethtool", "ping")
 	w := newWorkshop(lab.Dir())
-	sweep, stop := newSweeper(lab.Dir())
-	defer stop()
+	sweep := newSweeper(b, lab.Dir())
 	begin := time.Now()
 	run := report{Started: begin.UTC().Truncate(time.Second), Commit: commit(), Machine: machine(), Peers: peerVersions(), LoadAverage: [2]string{loadAverage()}}
 	build := func(idle bool) (beds []*bed) {

@@ -1,0 +1,177 @@
+// Command gateway is one gateway of a benchmark: the product's tunnels without
+// its configuration file, so that there can be thousands of them, and with a
+// profile of the processor's time.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"causeway.dev/ike"
+	"causeway.dev/ipsec"
+	"causeway.dev/packetio"
+	"causeway.dev/tunnel"
+)
+
+// A gateway is one side of a number of tunnels between one pair of addresses.
+// Their identities tell them apart.
+type gateway struct {
+	local, remote netip.Addr
+	start         bool // this side begins
+	tunnels       int
+	mtu           int
+	esp           string
+	routes        netip.Prefix // the first of a range of addresses, one behind each tunnel
+	network       netip.Prefix // behind the first tunnel
+}
+
+func main() {
+	var g gateway
+	flag.TextVar(&g.local, "local", netip.Addr{}, "own outside address")
+	flag.TextVar(&g.remote, "remote", netip.Addr{}, "the peer's outside address")
+	flag.BoolVar(&g.start, "start", false, "begin to negotiate")
+	flag.IntVar(&g.tunnels, "tunnels", 1, "how many there are")
+	flag.IntVar(&g.mtu, "mtu", 1400, "of the TUNs, in bytes")
+	flag.StringVar(&g.esp, "esp", "aes128gcm16-group19", "proposal")
+	flag.TextVar(&g.network, "network", netip.Prefix{}, "network that the first tunnel leads to")
+	flag.TextVar(&g.routes, "behind", netip.Prefix{}, "network of which each tunnel leads to one address, in order")
+	profile := flag.String("profile", "", "write a CPU profile, from when all tunnels are up until the end, to this file")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	if err := g.run(ctx, *profile); err != nil {
+		fmt.Fprintln(os.Stderr, "gateway:", err)
+		os.Exit(1)
+	}
+}
+
+func (g gateway) run(ctx context.Context, profile string) (err error) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Listen: tunnel.Listen, OpenDevice: g.openDevice})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		err = errors.Join(err, host.Close(goodbye))
+	}()
+	tunnels, err := g.configuration()
+	if err != nil {
+		return err
+	}
+	if err := host.Set(tunnels); err != nil {
+		return err
+	}
+	for !allUp(host) {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	fmt.Println("up")
+	if profile != "" {
+		file, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func allUp(host *ipsec.Host) bool {
+	for _, s := range host.Status() {
+		if !s.Up {
+			return false
+		}
+	}
+	return true
+}
+
+func (g gateway) configuration() (tunnels []ipsec.Tunnel, err error) {
+	ikeProposal, err := ike.ParseIKEProposal("aes128-sha256-group19")
+	if err != nil {
+		return nil, err
+	}
+	espProposal, err := ike.ParseESPProposal(g.esp)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs := "left", "right"
+	if !g.start {
+		ours, theirs = theirs, ours
+	}
+	for i := range g.tunnels {
+		tunnels = append(tunnels, ipsec.Tunnel{MTU: g.mtu, Peer: ike.Peer{
+			ID:    ike.PeerID(fmt.Sprintf("vpn%d", i)),
+			Local: g.local, Remote: g.remote,
+			LocalID:       ike.ParseIdentity(fmt.Sprintf("%s%d.example", ours, i)),
+			RemoteID:      ike.ParseIdentity(fmt.Sprintf("%s%d.example", theirs, i)),
+			PreSharedKey:  ike.Secret("a.key.for.benchmarks"),
+			IKEProposals:  []ike.IKEProposal{ikeProposal},
+			ESPProposals:  []ike.ESPProposal{espProposal},
+			Start:         g.start,
+			Encapsulation: ike.EncapsulationAlways,
+		}})
+	}
+	return tunnels, nil
+}
+
+// openDevice makes a tunnel's TUN with the routes that lead to it.
+func (g gateway) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
+	name := string(t.Peer.ID)
+	device, err := packetio.OpenTUN(name, t.MTU)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.route(name); err != nil {
+		return nil, errors.Join(err, device.Close())
+	}
+	return device, nil
+}
+
+func (g gateway) route(name string) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", name, err)
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set %s up: %w", name, err)
+	}
+	var number int
+	if _, err := fmt.Sscanf(name, "vpn%d", &number); err != nil {
+		return err
+	}
+	first := g.routes.Addr().As4()
+	behind := netip.PrefixFrom(netip.AddrFrom4([4]byte{first[0], first[1], byte(number >> 8), byte(number)}), 32)
+	routes := []netip.Prefix{behind}
+	if number == 0 {
+		routes = append(routes, g.network)
+	}
+	for _, r := range routes {
+		to := &net.IPNet{IP: r.Addr().AsSlice(), Mask: net.CIDRMask(r.Bits(), 32)}
+		if err := netlink.RouteAdd(&netlink.Route{Dst: to, LinkIndex: link.Attrs().Index, Scope: netlink.SCOPE_LINK}); err != nil {
+			return fmt.Errorf("route %v over %s: %w", r, name, err)
+		}
+	}
+	return nil
+}
