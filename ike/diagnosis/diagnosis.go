@@ -190,3 +190,31 @@ func alternatives(names []string) string {
 	}
 	return strings.Join(shown, " or ")
 }
+
+// Merge puts offers together that differ in one kind of algorithm only, so that
+// what is shown of them means exactly what they mean: any of one kind with any of
+// the others.
+func Merge(offers []Offer) []Offer {
+	for _, kind := range []func(*Offer) *[]string{
+		func(o *Offer) *[]string { return &o.Group },
+		func(o *Offer) *[]string { return &o.Encryption },
+	} {
+		var merged []Offer
+		at := map[string]int{} // by all kinds but this one
+		for _, o := range offers {
+			rest := o
+			*kind(&rest) = nil
+			key := fmt.Sprintf("%q", rest)
+			i, seen := at[key]
+			if !seen {
+				at[key] = len(merged)
+				merged = append(merged, o)
+				continue
+			}
+			into := kind(&merged[i])
+			*into = slices.Concat(*into, *kind(&o))
+		}
+		offers = merged
+	}
+	return offers
+}
