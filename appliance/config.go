@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
 	"time"
 
@@ -25,16 +26,21 @@ type Config struct {
 
 // A Tunnel is one IPsec tunnel to a remote gateway.
 type Tunnel struct {
-	Name         string         `yaml:"name"` // of the TUN; at most 15 characters
-	ID           string         `yaml:"id"`   // own IKE identity towards this gateway; default that of Config
-	Remote       netip.Addr     `yaml:"remote"`
-	RemoteID     string         `yaml:"remote_id"` // default Remote
-	PSK          string         `yaml:"psk"`
+	Name         string         `yaml:"name"`          // of the TUN; at most 15 characters
+	ID           string         `yaml:"id"`            // own IKE identity towards this gateway; default that of Config
+	Remote       netip.Addr     `yaml:"remote"`        // may be missing where a certificate says who the gateway is and it begins
+	RemoteID     string         `yaml:"remote_id"`     // default Remote; "any": whoever has the key or a certificate of CA
+	PSK          string         `yaml:"psk"`           // or Certificate, Key and CA
+	Certificate  string         `yaml:"certificate"`   // file, PEM: own certificate, then those between it and the root
+	Key          string         `yaml:"key"`           // file, PEM: its private key
+	CA           string         `yaml:"ca"`            // file, PEM: the authorities whose certificates the gateway may have
+	CRL          string         `yaml:"crl"`           // file, DER or PEM: a revocation list of theirs
 	IKE          string         `yaml:"ike"`           // "ikev2", the default
 	IKEProposals []string       `yaml:"ike_proposals"` // default aes128-sha256-group14
 	ESPProposals []string       `yaml:"esp_proposals"` // default aes128gcm16-group14
 	Start        *bool          `yaml:"start"`         // default true; false: answer only
 	Encap        string         `yaml:"encap"`         // "auto", the default, or "always" (UDP 4500)
+	FragmentSize int            `yaml:"fragment_size"` // longest IP datagram of IKE messages, 576 to 65535; default 1280
 	Inside       netip.Prefix   `yaml:"inside"`        // own inside address with the length of its range
 	MTU          int            `yaml:"mtu"`           // of the TUN, 576 to 9000; default what fits the cipher
 	Routes       []netip.Prefix `yaml:"routes"`        // installed while the tunnel is up
@@ -69,6 +75,9 @@ func LoadConfig(name string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", name, err)
 	}
+	for i := range c.Tunnels {
+		c.Tunnels[i].findFiles(filepath.Dir(name))
+	}
 	return c, nil
 }
 
@@ -96,7 +105,7 @@ func ParseConfig(text []byte) (Config, error) {
 			return Config{}, fmt.Errorf("tunnel %d: the name %s is taken by another", i+1, t.Name)
 		}
 		names[t.Name] = true
-		if t.Remote.Is4() != c.Local.Is4() {
+		if t.Remote.IsValid() && t.Remote.Is4() != c.Local.Is4() {
 			return Config{}, fmt.Errorf("tunnel %d (%s): local %v and remote %v are of two IP versions", i+1, t.Name, c.Local, t.Remote)
 		}
 	}
@@ -121,10 +130,20 @@ func (t *Tunnel) validate() error {
 	switch {
 	case !linkName.MatchString(t.Name):
 		return fmt.Errorf("name: %q is not an interface name of 1 to 15 letters, digits, '.', '_' or '-'", t.Name)
-	case !t.Remote.IsValid():
-		return errors.New("remote: the gateway's address is missing")
-	case t.PSK == "":
-		return errors.New("psk: the pre-shared key is missing")
+	case !t.Remote.IsValid() && (t.Certificate == "" || t.starts()):
+		return errors.New("remote: the gateway's address is missing; only one with a certificate that begins itself (start: false) may have any")
+	case !t.Remote.IsValid() && t.RemoteID == "":
+		return errors.New("remote_id: without remote it has to say who the gateway is")
+	case t.PSK == "" && t.Certificate == "":
+		return errors.New("psk: the pre-shared key is missing, and there is no certificate either")
+	case t.PSK != "" && t.Certificate != "":
+		return errors.New("psk: there is a certificate, too; one of them is enough")
+	case t.Certificate != "" && (t.Key == "" || t.CA == ""):
+		return errors.New("certificate: it needs its key and a ca for the gateway's")
+	case t.Certificate == "" && (t.Key != "" || t.CA != "" || t.CRL != ""):
+		return errors.New("certificate: key, ca and crl are of no use without it")
+	case t.FragmentSize != 0 && (t.FragmentSize < 576 || t.FragmentSize > 65535):
+		return fmt.Errorf("fragment_size: %d is not between 576 and 65535", t.FragmentSize)
 	case t.IKE != "ikev2":
 		return fmt.Errorf("ike: %q: only ikev2 is built", t.IKE)
 	case t.Encap != "auto" && t.Encap != "always":
@@ -140,25 +159,29 @@ func (t *Tunnel) validate() error {
 	return nil
 }
 
+func (t *Tunnel) starts() bool { return t.Start == nil || *t.Start }
+
 var dpdActions = map[string]ike.DPDAction{"clear": ike.DPDClear, "none": ike.DPDNone, "restart": ike.DPDRestart}
 
-// peer is the tunnel's IKE configuration. validate has passed.
+// peer is the tunnel's IKE configuration, with the files that it names.
+// validate has passed.
 func (c Config) peer(t Tunnel) (ike.Peer, error) {
 	p := ike.Peer{
 		ID:              ike.PeerID(t.Name),
 		Local:           c.Local,
 		Remote:          t.Remote,
-		LocalID:         ike.ParseIdentity(cmp.Or(t.ID, c.ID, c.Local.String())),
-		RemoteID:        ike.ParseIdentity(cmp.Or(t.RemoteID, t.Remote.String())),
-		PreSharedKey:    ike.Secret(t.PSK),
 		LocalSelectors:  t.LocalSelectors,
 		RemoteSelectors: t.RemoteSelectors,
-		Start:           t.Start == nil || *t.Start,
+		Start:           t.starts(),
+		FragmentSize:    t.FragmentSize,
 		IKELifetime:     time.Duration(t.IKELifetime),
 		ChildLifetime:   time.Duration(t.ChildLifetime),
 		RekeyMargin:     time.Duration(t.RekeyMargin),
 		DPDTimeout:      time.Duration(t.DPDTimeout),
 		DPDAction:       dpdActions[t.DPDAction],
+	}
+	if err := c.identify(&p, t); err != nil {
+		return p, err
 	}
 	if t.Encap == "always" {
 		p.Encapsulation = ike.EncapsulationAlways

@@ -2,10 +2,14 @@ package appliance
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/pki"
 )
 
 const example = `
@@ -64,6 +68,11 @@ func TestBadConfigurationsSayWhatIsWrong(t *testing.T) {
 		{"encap: auto", "encap: never"}:                   "neither auto nor always",
 		{"start: true", "strat: true"}:                    "unknown field",
 		{`psk: "correct.horse"`, `psk: ""`}:               "pre-shared key is missing",
+		{`psk:`, "certificate: a.pem\n    psk:"}:          "one of them is enough",
+		{`psk: "correct.horse"`, `certificate: a.pem`}:    "needs its key and a ca",
+		{`psk:`, "ca: a.pem\n    psk:"}:                   "of no use without it",
+		{"remote: 203.0.113.1", "remote_id: gw"}:          "gateway's address is missing",
+		{"mtu: 1400", "fragment_size: 100"}:               "not between 576 and 65535",
 		{"inside: 169.254.10.2/30", "inside: 10.0.0.0/8"}: "range's own address",
 		{"name: vpn1", "name: a/b"}:                       "not an interface name",
 	} {
@@ -107,5 +116,61 @@ func TestFirstTunnelThatIsUpCarriesARoute(t *testing.T) {
 				t.Errorf("up %v: %v over %q, want %q", c.up, p, got[p], name)
 			}
 		}
+	}
+}
+
+// A certificate replaces the key, its files are found beside the configuration,
+// and a gateway that begins itself may come from anywhere.
+func TestCertificatesFromFiles(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	root, err := pki.NewRoot(pki.Name("root"), "EC_prime256v1", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := pki.GenerateKey("EC_prime256v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := root.Issue(pki.Request{Subject: pki.Name("own.example"), Key: key.Public(), Lifetime: time.Hour}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := pki.KeyPEM(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := root.NewCRL(nil, 1, now, now.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("own.pem", pki.EncodePEM(leaf.Raw))
+	write("own.key", text)
+	write("ca.pem", pki.EncodePEM(root.Certificate.Raw))
+	write("ca.crl", string(list))
+	config := strings.Replace(example, `psk: "correct.horse"`, "certificate: own.pem\n    key: own.key\n    ca: ca.pem\n    crl: ca.crl\n    remote_id: CN=gateway, O=Example\n    fragment_size: 600", 1)
+	config = strings.Replace(strings.Replace(config, "    remote: 203.0.113.1\n", "", 1), "start: true", "start: false", 1)
+	write("config.yaml", config)
+	c, err := LoadConfig(filepath.Join(folder, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.peer(c.Tunnels[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Certificate == nil || p.Verifier == nil || len(p.PreSharedKey) != 0 || p.LocalID.Type != ike.IDNone || p.Remote.IsValid() ||
+		p.RemoteID.Type != ike.IDDERASN1DN || p.FragmentSize != 600 {
+		t.Errorf("peer = %+v", p)
+	}
+	write("own.key", "no key")
+	if _, err := c.peer(c.Tunnels[0]); err == nil || !strings.Contains(err.Error(), "own.key") {
+		t.Errorf("without a key: %v", err)
 	}
 }

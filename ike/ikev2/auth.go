@@ -192,7 +192,8 @@ func (s *session) establish(now time.Time, sa *ikeSA) {
 	s.endAt = time.Time{}
 	s.current = sa
 	s.schedule(now, sa)
-	s.emit(ike.Established{Version: ike.IKEv2, Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID, FormerKey: s.provedBy == engine.ByFormerKey})
+	s.emit(ike.Established{Version: ike.IKEv2, Path: s.espPath(), Proposal: sa.proposal, RemoteID: s.remoteID, RemoteChain: s.chain, FormerKey: s.provedBy == engine.ByFormerKey})
+	s.chain = nil
 }
 
 // schedule begins the life of an IKE SA.

@@ -156,6 +156,9 @@ func TestCertificates(t *testing.T) {
 				w.connect()
 				w.checkSettled()
 				e, _ := lastEvent[ike.Established](w.right)
+				if len(e.RemoteChain) != 2 || !bytes.Equal(e.RemoteChain[0], w.left.peer.Certificate.Chain[0]) {
+					t.Errorf("the initiator's chain has %d certificates", len(e.RemoteChain))
+				}
 				if want := "O=Causeway, CN=left.example"; e.RemoteID.String() != want {
 					t.Errorf("the initiator is %q, want %q", e.RemoteID, want)
 				}

@@ -1,8 +1,6 @@
 package ikev2
 
 import (
-	"slices"
-
 	"causeway.dev/ike"
 	"causeway.dev/ike/wire"
 )
@@ -35,38 +33,43 @@ func (s *session) tell(e ike.Exchanged) {
 }
 
 func purposeOf(t task) string {
-	switch t.(type) {
+	switch t := t.(type) {
 	case *liveness:
-		return purposeLiveness
+		return ike.PurposeLiveness
 	case *deleteIKE:
-		return purposeDeleteIKE
+		return ike.PurposeDeleteIKE
 	case *deleteChild:
-		return purposeDeleteChild
+		return ike.PurposeDeleteChild
+	case *rekeyIKE:
+		return ike.PurposeRekeyIKE
+	case *createChild:
+		if t.old != nil {
+			return ike.PurposeRekeyChild
+		}
 	}
 	return ""
 }
 
-const (
-	purposeLiveness    = "liveness check"
-	purposeDeleteIKE   = "delete IKE SA"
-	purposeDeleteChild = "delete child SA"
-)
-
-// purpose says what an INFORMATIONAL request of the peer's is for. RFC 7296
-// section 2.4: an empty one asks for a sign of life.
+// purpose says what a request of the peer's is for. RFC 7296 section 2.4: an
+// empty INFORMATIONAL one asks for a sign of life; section 1.3.2: a
+// CREATE_CHILD_SA one without selectors is for the IKE SA.
 func purpose(m wire.Message) string {
-	if m.Header.Exchange != wire.Informational {
-		return ""
-	}
-	if len(m.Payloads) == 0 {
-		return purposeLiveness
-	}
-	i := slices.IndexFunc(m.Payloads, func(p wire.Payload) bool { _, ok := p.(*wire.Delete); return ok })
+	p := sortPayloads(m.Payloads)
 	switch {
-	case i < 0:
+	case m.Header.Exchange == wire.CreateChildSA && p.notify(wire.RekeySA) != nil:
+		return ike.PurposeRekeyChild
+	case m.Header.Exchange == wire.CreateChildSA && p.tsi == nil:
+		return ike.PurposeRekeyIKE
+	case m.Header.Exchange != wire.Informational:
 		return ""
-	case m.Payloads[i].(*wire.Delete).Protocol == wire.ProtocolIKE:
-		return purposeDeleteIKE
+	case len(m.Payloads) == 0:
+		return ike.PurposeLiveness
 	}
-	return purposeDeleteChild
+	for _, d := range p.deletes {
+		if d.Protocol == wire.ProtocolIKE {
+			return ike.PurposeDeleteIKE
+		}
+		return ike.PurposeDeleteChild
+	}
+	return ""
 }

@@ -89,6 +89,7 @@ func (s *session) disprove(now time.Time, p *ike.Peer, m parts, id *wire.ID, o p
 	if err != nil {
 		return reasonCertificate(err)
 	}
+	s.chain = chain
 	return ""
 }
 

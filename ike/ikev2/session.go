@@ -52,6 +52,7 @@ type session struct {
 	nat       NAT
 	mobike    bool // the peer may change its addresses, RFC 4555
 	remoteID  ike.Identity
+	chain     [][]byte  // what the peer has proved itself with, until it is told
 	confirmed bool      // the peer is known to have the session, too
 	lastHeard time.Time // last authenticated message or ESP packet
 	endAt     time.Time // when connecting, ending or a doomed duplicate is over
