@@ -48,7 +48,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 		tunnels = append(tunnels, ipsec.Tunnel{Peer: peer, Inside: t.Inside, MTU: t.MTU})
 	}
 	a := &running{config: c, log: log, status: status, said: map[string]State{}}
-	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Listen: tunnel.Listen, OpenDevice: a.openDevice})
+	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Offloads: packetio.AllOffloads, Listen: tunnel.Listen, OpenDevice: a.openDevice})
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (a *running) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
 		mtu = defaultMTU
 	}
 	name := string(t.Peer.ID)
-	device, err := packetio.OpenTUN(name, mtu)
+	device, err := packetio.OpenTUN(name, mtu, packetio.AllOffloads)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func newLab(t *testing.T) *lab {
 	l.ip("link set lan up")
 	for i, name := range []string{"a", "b"} {
 		l.in(func() error {
-			device, err := packetio.OpenTUN(name, 1400)
+			device, err := packetio.OpenTUN(name, 1400, packetio.AllOffloads)
 			if err != nil {
 				return err
 			}

@@ -69,32 +69,6 @@ type Counters struct {
 	Packets, Bytes uint64
 }
 
-// InsideMTU returns the largest inner packet in bytes whose ESP packet still
-// fits into outerMTU bytes: with udp in UDP (RFC 3948), and with outerIPv6 in
-// IPv6 instead of IPv4.
-//
-//	[ IP 20 or 40 | UDP 0 or 8 | SPI 4 | Seq 4 | IV | inner packet | padding, pad length, next header | ICV ]
-//
-// What is left between IV and ICV is rounded down to the cipher's block (16
-// for CBC, 4 for GCM: RFC 4303 section 2.4), less the 2 bytes of the trailer.
-// At 1500 this gives AWS's table: GCM 1446, in UDP 1438; CBC with SHA1 or
-// SHA2-256 1438 and 1422, SHA2-384 1422 and 1422, SHA2-512 1422 and 1406.
-func InsideMTU(outerMTU int, proposal ike.ESPProposal, udp, outerIPv6 bool) int {
-	suite, err := suiteOf(proposal.Encryption, proposal.Integrity)
-	if err != nil {
-		return 0
-	}
-	room := outerMTU - 20
-	if outerIPv6 {
-		room = outerMTU - 40
-	}
-	if udp {
-		room -= 8
-	}
-	room -= headerLen + suite.ivLen + suite.icvLen
-	return max(room-room%suite.block-trailerLen, 0)
-}
-
 // A suite is what a pair of algorithms does to the form of a packet.
 type suite struct {
 	keyLen          int // of the cipher, without the salt

@@ -64,6 +64,17 @@ func (s *Sealer) SealedLen(n int) int {
 	return headerLen + s.ivLen + n + s.padding(n) + trailerLen + s.icvLen
 }
 
+// Inside returns the largest payload in bytes whose ESP packet has at most room
+// bytes: what is left between IV and ICV is rounded down to the cipher's block
+// (16 for CBC, 4 for others: RFC 4303 section 2.4), less the 2 bytes of the
+// trailer. In IPv4 of 1500 bytes that gives AWS's table: GCM 1446, in UDP 1438;
+// CBC with SHA1 or SHA2-256 1438 and 1422, SHA2-384 1422 and 1422, SHA2-512 1422
+// and 1406.
+func (s *Sealer) Inside(room int) int {
+	room -= headerLen + s.ivLen + s.icvLen
+	return max(room-room%s.block-trailerLen, 0)
+}
+
 // padding is the shortest that fills payload and trailer to whole blocks. RFC
 // 4303 section 2.4.
 func (s *Sealer) padding(n int) int {

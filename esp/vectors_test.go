@@ -11,7 +11,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"testing"
 
@@ -287,49 +286,59 @@ func TestSealMatchesIndependentComposition(t *testing.T) {
 	}
 }
 
-// AWS's published table: the reference of InsideMTU.
-func TestInsideMTU(t *testing.T) {
+// AWS's published table: the reference of Inside.
+func TestInside(t *testing.T) {
 	tests := []struct {
-		e          ike.Encryption
-		i          ike.Integrity
+		name       string
 		plain, udp int
 	}{
-		{ike.AES128GCM16, 0, 1446, 1438},
-		{ike.AES256GCM16, 0, 1446, 1438},
-		{ike.AES128CBC, ike.HMACSHA1, 1438, 1422},
-		{ike.AES256CBC, ike.HMACSHA256, 1438, 1422},
-		{ike.AES128CBC, ike.HMACSHA384, 1422, 1422},
-		{ike.AES256CBC, ike.HMACSHA512, 1422, 1406},
+		{"aes128gcm16", 1446, 1438},
+		{"aes256gcm16", 1446, 1438},
+		{"aes128-sha1", 1438, 1422},
+		{"aes256-sha256", 1438, 1422},
+		{"aes128-sha384", 1422, 1422},
+		{"aes256-sha512", 1422, 1406},
 	}
 	for _, tt := range tests {
-		p := ike.ESPProposal{Encryption: tt.e, Integrity: tt.i}
-		if plain, udp := InsideMTU(1500, p, false, false), InsideMTU(1500, p, true, false); plain != tt.plain || udp != tt.udp {
-			t.Errorf("%v: %d and %d in UDP, want %d and %d", p, plain, udp, tt.plain, tt.udp)
+		proposal, err := ike.ParseESPProposal(tt.name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if v4, v6 := InsideMTU(1520, p, true, false), InsideMTU(1540, p, true, true); v4 != v6 {
-			t.Errorf("%v: an IPv6 header is 20 bytes longer: %d over IPv4, %d over IPv6", p, v4, v6)
+		s := sealerOf(t, proposal)
+		if plain, udp := s.Inside(1500-20), s.Inside(1500-28); plain != tt.plain || udp != tt.udp {
+			t.Errorf("%s: %d and %d in UDP, want %d and %d", tt.name, plain, udp, tt.plain, tt.udp)
+		}
+		if n := s.Inside(20); n != 0 {
+			t.Errorf("%s: %d bytes fit into 20", tt.name, n)
 		}
 	}
 }
 
-// InsideMTU is the largest that fits: one byte more does not.
-func TestInsideMTUIsTight(t *testing.T) {
+// Inside is the largest that fits: one byte more does not.
+func TestInsideIsTight(t *testing.T) {
 	for _, c := range combinations() {
-		s, err := NewSealer(c.params(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, outer := range []int{1280, 1400, 1492, 1500, 9000} {
-			n := InsideMTU(outer, ike.ESPProposal{Encryption: c.encryption, Integrity: c.integrity}, true, false)
-			if fits, over := 28+s.SealedLen(n), 28+s.SealedLen(n+1); fits > outer || over <= outer {
-				t.Errorf("%s at %d: %d gives %d, %d gives %d", c.name, outer, n, fits, n+1, over)
+		s := sealerOf(t, ike.ESPProposal{Encryption: c.encryption, Integrity: c.integrity})
+		for _, room := range []int{1252, 1372, 1464, 1472, 8972} {
+			n := s.Inside(room)
+			if fits, over := s.SealedLen(n), s.SealedLen(n+1); fits > room || over <= room {
+				t.Errorf("%s in %d: %d gives %d, %d gives %d", c.name, room, n, fits, n+1, over)
 			}
 		}
 	}
 }
 
-func ExampleInsideMTU() {
-	proposal := ike.ESPProposal{Encryption: ike.AES256GCM16}
-	fmt.Println(InsideMTU(1500, proposal, false, false), InsideMTU(1500, proposal, true, false))
-	// Output: 1446 1438
+func sealerOf(t *testing.T, proposal ike.ESPProposal) *Sealer {
+	t.Helper()
+	for _, c := range combinations() {
+		if c.encryption != proposal.Encryption || c.integrity != proposal.Integrity {
+			continue
+		}
+		s, err := NewSealer(c.params(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	t.Fatalf("no combination for %v", proposal)
+	return nil
 }

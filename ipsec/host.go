@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -35,6 +36,14 @@ type Tunnel struct {
 type Config struct {
 	Logger *slog.Logger
 
+	// Lanes is how many goroutines carry packets; default one a processor that
+	// Go may use. Offloads are for the endpoints' sockets.
+	Lanes    int
+	Offloads packetio.Offloads
+
+	// NewPoller is what lanes wait by; default packetio.NewPoller.
+	NewPoller func() (packetio.Poller, error)
+
 	// Listen opens an endpoint in the network that outside addresses belong to.
 	Listen func(tunnel.EndpointConfig) (*tunnel.Endpoint, error)
 
@@ -48,6 +57,7 @@ type Host struct {
 	log     *slog.Logger
 	group   *run.Group
 	daemon  *daemon.Daemon
+	lanes   tunnel.Lanes
 	reports chan report // from the hot path to IKE
 	changed chan struct{}
 
@@ -93,11 +103,22 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		tunnels:   map[ike.PeerID]*life{},
 		endpoints: map[netip.Addr]*listening{},
 	}
+	if cfg.NewPoller == nil {
+		cfg.NewPoller = packetio.NewPoller
+	}
+	lanes, err := tunnel.NewLanes(cmp.Or(cfg.Lanes, runtime.GOMAXPROCS(0)), cfg.NewPoller)
+	if err != nil {
+		return nil, err
+	}
+	h.lanes = lanes
 	d, err := daemon.New(daemon.Config{Logger: cfg.Logger, Send: h.sendIKE, Events: h.observe})
 	if err != nil {
-		return nil, fmt.Errorf("start IKE: %w", err)
+		return nil, errors.Join(fmt.Errorf("start IKE: %w", err), lanes.Close())
 	}
 	h.daemon = d
+	for i, lane := range lanes {
+		h.group.Go(fmt.Sprintf("lane %d", i), lane.Run)
+	}
 	h.group.Go("ike", d.Run)
 	h.group.Go("reports", h.carryReports)
 	h.group.Go("traffic", h.reportTraffic)
@@ -170,7 +191,7 @@ func (h *Host) Running() map[ike.PeerID]bool {
 
 // begin opens a tunnel's device and endpoint and starts to carry its packets.
 func (h *Host) begin(t Tunnel) error {
-	endpoint, err := h.listen(t.Peer.Local)
+	endpoint, lane, err := h.listen(t.Peer.Local)
 	if err != nil {
 		return err
 	}
@@ -181,7 +202,7 @@ func (h *Host) begin(t Tunnel) error {
 	}
 	id := t.Peer.ID
 	carrier, err := tunnel.New(tunnel.Config{
-		Name: string(id), Device: device, Endpoint: endpoint, MTU: t.MTU, Inside: t.Inside, Logger: h.log,
+		Name: string(id), Device: device, Endpoint: endpoint, Lane: lane, MTU: t.MTU, Inside: t.Inside, Logger: h.log,
 		Events: func(e tunnel.Event) { h.report(id, e) },
 	})
 	if err != nil {
@@ -237,17 +258,20 @@ func (h *Host) end(id ike.PeerID) {
 	h.unlisten(l.config.Peer.Local)
 }
 
-// listen returns the endpoint of a local address; the first user opens it.
-func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, error) {
+// listen returns the endpoint of a local address, which the first user opens,
+// and the lane for a new tunnel of it: the endpoint's own for the first, so that
+// both directions are in one; for others whichever has the least to do.
+func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, *tunnel.Lane, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if l, ok := h.endpoints[local]; ok {
 		l.users++
-		return l.endpoint, nil
+		return l.endpoint, h.lanes.Least(), nil
 	}
-	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, IKE: h.daemon.Receive})
+	lane := h.lanes.Least()
+	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, Lane: lane, Offloads: h.cfg.Offloads, IKE: h.daemon.Receive})
 	if err != nil {
-		return nil, fmt.Errorf("listen on %v: %w", local, err)
+		return nil, nil, fmt.Errorf("listen on %v: %w", local, err)
 	}
 	l := &listening{endpoint: endpoint, users: 1, group: run.New(h.group.Context())}
 	l.group.Go("endpoint "+local.String(), func(ctx context.Context) error {
@@ -259,7 +283,7 @@ func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, error) {
 		return err
 	})
 	h.endpoints[local] = l
-	return endpoint, nil
+	return endpoint, lane, nil
 }
 
 // unlisten gives an endpoint back; the last user closes it.
@@ -394,5 +418,5 @@ func (h *Host) Close(ctx context.Context) error {
 		h.end(id)
 	}
 	h.group.Stop(nil)
-	return errors.Join(stopped, h.group.Wait())
+	return errors.Join(stopped, h.group.Wait(), h.lanes.Close())
 }

@@ -65,7 +65,7 @@ func newSite(t *testing.T, network *packetio.MemoryNetwork, name string, local, 
 		s.opened = append(s.opened, string(t.Peer.ID))
 		return d, nil
 	}
-	host, err := New(context.Background(), Config{Logger: slog.New(slog.DiscardHandler), Listen: listen, OpenDevice: open})
+	host, err := New(context.Background(), Config{Logger: slog.New(slog.DiscardHandler), Listen: listen, OpenDevice: open, NewPoller: packetio.NewMemoryPoller})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,16 +80,18 @@ type translated struct {
 	site  *site
 }
 
+func (s translated) Unwrap() packetio.Socket { return s.Socket }
+
 func (s translated) Local() netip.AddrPort { return s.local }
 
-func (s translated) ReadBatch() ([]packetio.Datagram, error) {
-	d, err := s.Socket.ReadBatch()
-	return d, cmp.Or(s.site.failing, err)
+func (s translated) ReadBatch(r *packetio.Receiver) error {
+	err := s.Socket.ReadBatch(r)
+	return cmp.Or(s.site.failing, err)
 }
 
-func (s translated) WriteBatch(d []packetio.Datagram) (int, error) {
+func (s translated) WriteBatch(sender *packetio.Sender, d []packetio.Datagram) (int, error) {
 	s.site.sent()
-	return s.Socket.WriteBatch(d)
+	return s.Socket.WriteBatch(sender, d)
 }
 
 func proposals() ([]ike.IKEProposal, []ike.ESPProposal) {
@@ -299,7 +301,7 @@ func TestSetSaysWhatFailed(t *testing.T) {
 		lost.Place = "nowhere"
 		broken.Peer.PreSharedKey = nil
 		err := e.Set([]Tunnel{lost, foreign, broken, tunnelTo("e", east, west, false)})
-		for _, want := range []string{"lost", "no such place", "foreign", "192.0.2.1 is not an address", "broken: no pre-shared key"} {
+		for _, want := range []string{"lost", "no such place", "foreign", "192.0.2.1 is not an address", "broken: neither a pre-shared key nor a certificate"} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("Set says %v, want %q in it", err, want)
 			}
@@ -347,7 +349,7 @@ func TestBreakDown(t *testing.T) {
 		w.set(tunnelTo("w", west, east, true))
 		synctest.Wait()
 		for what, fail := range map[string]func(){
-			"device":   func() { w.devices["w"].Close() },
+			"device":   func() { w.devices["w"].Fail(errors.New("removed")) },
 			"endpoint": func() { w.failing = errors.New("failed") },
 		} {
 			both(t, w, e)

@@ -143,7 +143,7 @@ func (n *Node) newest() *nodespec.Desired {
 // networks and instances are left as they are, for the next start to adopt.
 func (n *Node) Run(ctx context.Context) error {
 	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
-		Logger: n.log, OpenDevice: n.openDevice,
+		Logger: n.log, OpenDevice: n.openDevice, Offloads: packetio.AllOffloads,
 		Listen: func(c tunnel.EndpointConfig) (endpoint *tunnel.Endpoint, err error) {
 			err = n.cfg.Underlay.Do(func() error {
 				endpoint, err = tunnel.Listen(c)
@@ -298,7 +298,7 @@ func (n *Node) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
 	id := string(t.Peer.ID)
 	var device *packetio.TUN
 	err := netns.Do(netfabric.NamespaceName(n.cfg.Prefix, t.Place), func() (err error) {
-		device, err = packetio.OpenTUN(netfabric.TUNName(id), tunnelMTUMax)
+		device, err = packetio.OpenTUN(netfabric.TUNName(id), tunnelMTUMax, packetio.AllOffloads)
 		return err
 	})
 	if err != nil {

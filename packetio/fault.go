@@ -29,8 +29,11 @@ func NewFaultySocket(s Socket, f Faults) *FaultySocket {
 	return &FaultySocket{Socket: s, faults: f, random: rand.New(rand.NewPCG(f.Seed, 0))}
 }
 
+// Unwrap returns the socket inside, for a poller in memory.
+func (s *FaultySocket) Unwrap() Socket { return s.Socket }
+
 // WriteBatch implements Socket. What is lost or delayed counts as sent.
-func (s *FaultySocket) WriteBatch(datagrams []Datagram) (int, error) {
+func (s *FaultySocket) WriteBatch(sender *Sender, datagrams []Datagram) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	late := s.delayed
@@ -54,7 +57,7 @@ func (s *FaultySocket) WriteBatch(datagrams []Datagram) (int, error) {
 		}
 		out = append(out, d)
 	}
-	if _, err := s.Socket.WriteBatch(append(out, late...)); err != nil {
+	if _, err := s.Socket.WriteBatch(sender, append(out, late...)); err != nil {
 		return 0, err
 	}
 	return len(datagrams), nil

@@ -6,60 +6,24 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // memoryQueue bounds what an in-memory device or socket holds, in packets; the
 // rest is lost, as it is in a kernel.
 const memoryQueue = 1024
 
-// An interrupter is what Interrupt and Resume of the in-memory kinds share.
-type interrupter struct {
-	mu          sync.Mutex
-	interrupted chan struct{} // closed by Interrupt; guarded by mu
-}
-
-func (i *interrupter) signal() <-chan struct{} {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.interrupted
-}
-
-// Interrupt implements Device and Socket.
-func (i *interrupter) Interrupt() error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	select {
-	case <-i.interrupted:
-	default:
-		close(i.interrupted)
-	}
-	return nil
-}
-
-// Resume implements Device and Socket.
-func (i *interrupter) Resume() error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.interrupted = make(chan struct{})
-	return nil
-}
-
 // A MemoryDevice is a Device without a kernel: a test is its network stack.
 type MemoryDevice struct {
-	interrupter
+	doorbell // rings while fromStack holds something
+
 	fromStack, toStack chan []byte
-	closed             chan struct{}
-	closeOnce          sync.Once
+	failure            atomic.Pointer[error]
 }
 
 // NewMemoryDevice returns an empty device.
 func NewMemoryDevice() *MemoryDevice {
-	return &MemoryDevice{
-		interrupter: interrupter{interrupted: make(chan struct{})},
-		fromStack:   make(chan []byte, memoryQueue),
-		toStack:     make(chan []byte, memoryQueue),
-		closed:      make(chan struct{}),
-	}
+	return &MemoryDevice{fromStack: make(chan []byte, memoryQueue), toStack: make(chan []byte, memoryQueue)}
 }
 
 // Put gives the device a copy of a packet as its stack would. It returns false
@@ -67,10 +31,17 @@ func NewMemoryDevice() *MemoryDevice {
 func (d *MemoryDevice) Put(packet []byte) bool {
 	select {
 	case d.fromStack <- bytes.Clone(packet):
+		d.ring()
 		return true
 	default:
 		return false
 	}
+}
+
+// Fail makes ReadBatch return err, as when a device is removed by somebody else.
+func (d *MemoryDevice) Fail(err error) {
+	d.failure.Store(&err)
+	d.ring()
 }
 
 // Packets are those that WriteBatch handed to the stack.
@@ -79,21 +50,14 @@ func (d *MemoryDevice) Packets() <-chan []byte { return d.toStack }
 // ReadBatch implements Device.
 func (d *MemoryDevice) ReadBatch(b *Batch) error {
 	b.Reset()
-	interrupted := d.signal()
-	select {
-	case <-interrupted:
-		return fmt.Errorf("read memory device: %w", os.ErrDeadlineExceeded)
-	default:
-	}
-	select {
-	case <-interrupted:
-		return fmt.Errorf("read memory device: %w", os.ErrDeadlineExceeded)
-	case <-d.closed:
+	if d.closed() {
 		return fmt.Errorf("read memory device: %w", os.ErrClosed)
-	case p := <-d.fromStack:
-		copy(b.Append(len(p)), p)
 	}
-	for b.fits(1, ipPacketMax) {
+	if failure := d.failure.Load(); failure != nil {
+		return fmt.Errorf("read memory device: %w", *failure)
+	}
+	d.silence() // first: what is put after this rings again
+	for b.fits(ipPacketMax) {
 		select {
 		case p := <-d.fromStack:
 			copy(b.Append(len(p)), p)
@@ -101,27 +65,23 @@ func (d *MemoryDevice) ReadBatch(b *Batch) error {
 			return nil
 		}
 	}
+	d.ring() // there may be more
 	return nil
 }
 
 // WriteBatch implements Device.
 func (d *MemoryDevice) WriteBatch(packets [][]byte) (int, error) {
+	if d.closed() {
+		return 0, fmt.Errorf("write memory device: %w", os.ErrClosed)
+	}
 	for i, p := range packets {
 		select {
-		case <-d.closed:
-			return i, fmt.Errorf("write memory device: %w", os.ErrClosed)
 		case d.toStack <- bytes.Clone(p):
 		default:
 			return i, fmt.Errorf("write memory device: queue of %d packets is full", memoryQueue)
 		}
 	}
 	return len(packets), nil
-}
-
-// Close implements Device.
-func (d *MemoryDevice) Close() error {
-	d.closeOnce.Do(func() { close(d.closed) })
-	return nil
 }
 
 // A MemoryNetwork carries datagrams between the MemorySockets on it.
@@ -143,53 +103,45 @@ func (n *MemoryNetwork) Listen(local netip.AddrPort) (*MemorySocket, error) {
 	if n.sockets[local] != nil {
 		return nil, fmt.Errorf("listen on %v: address is in use", local)
 	}
-	s := &MemorySocket{interrupter: interrupter{interrupted: make(chan struct{})}, network: n, local: local, queue: make(chan Datagram, memoryQueue), closed: make(chan struct{})}
+	s := &MemorySocket{network: n, local: local, queue: make(chan Datagram, memoryQueue)}
 	n.sockets[local] = s
 	return s, nil
 }
 
 // A MemorySocket is a Socket without a kernel.
 type MemorySocket struct {
-	interrupter
-	network   *MemoryNetwork
-	local     netip.AddrPort
-	queue     chan Datagram
-	taken     []Datagram // owned by the reader
-	closed    chan struct{}
-	closeOnce sync.Once
+	doorbell // rings while queue holds something
+
+	network *MemoryNetwork
+	local   netip.AddrPort
+	queue   chan Datagram
 }
 
 // Local implements Socket.
 func (s *MemorySocket) Local() netip.AddrPort { return s.local }
 
 // ReadBatch implements Socket.
-func (s *MemorySocket) ReadBatch() ([]Datagram, error) {
-	s.taken = s.taken[:0]
-	select {
-	case <-s.signal():
-		return nil, fmt.Errorf("receive on %v: %w", s.local, os.ErrDeadlineExceeded)
-	case <-s.closed:
-		return nil, fmt.Errorf("receive on %v: %w", s.local, os.ErrClosed)
-	case d := <-s.queue:
-		s.taken = append(s.taken, d)
+func (s *MemorySocket) ReadBatch(r *Receiver) error {
+	r.Datagrams = r.Datagrams[:0]
+	if s.closed() {
+		return fmt.Errorf("receive on %v: %w", s.local, os.ErrClosed)
 	}
+	s.silence() // first: what comes after this rings again
 	for {
 		select {
 		case d := <-s.queue:
-			s.taken = append(s.taken, d)
+			r.Datagrams = append(r.Datagrams, d)
 		default:
-			return s.taken, nil
+			return nil
 		}
 	}
 }
 
 // WriteBatch implements Socket. As on a real network, what nobody listens for
 // is lost without an error.
-func (s *MemorySocket) WriteBatch(datagrams []Datagram) (int, error) {
-	select {
-	case <-s.closed:
+func (s *MemorySocket) WriteBatch(_ *Sender, datagrams []Datagram) (int, error) {
+	if s.closed() {
 		return 0, fmt.Errorf("send from %v: %w", s.local, os.ErrClosed)
-	default:
 	}
 	s.network.mu.RLock()
 	defer s.network.mu.RUnlock()
@@ -200,6 +152,7 @@ func (s *MemorySocket) WriteBatch(datagrams []Datagram) (int, error) {
 		}
 		select {
 		case to.queue <- Datagram{Remote: s.local, TOS: d.TOS, Payload: bytes.Clone(d.Payload)}:
+			to.ring()
 		default:
 		}
 	}
@@ -208,11 +161,10 @@ func (s *MemorySocket) WriteBatch(datagrams []Datagram) (int, error) {
 
 // Close implements Socket.
 func (s *MemorySocket) Close() error {
-	s.closeOnce.Do(func() {
-		close(s.closed)
-		s.network.mu.Lock()
-		defer s.network.mu.Unlock()
+	s.network.mu.Lock()
+	if s.network.sockets[s.local] == s {
 		delete(s.network.sockets, s.local)
-	})
-	return nil
+	}
+	s.network.mu.Unlock()
+	return s.doorbell.Close()
 }

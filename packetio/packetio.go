@@ -7,6 +7,8 @@ package packetio
 
 import (
 	"net/netip"
+
+	"causeway.dev/packet"
 )
 
 // A Packet is one IP packet inside a slot that has room before and behind it,
@@ -23,13 +25,19 @@ type Packet struct {
 func (p Packet) Bytes() []byte { return p.Slot[p.Offset : p.Offset+p.Length] }
 
 // A Batch is a number of packets in one buffer. It is owned by one goroutine
-// and used again for each read.
+// and used again for each read, of whichever device.
 type Batch struct {
 	Packets []Packet
 
 	headroom, tailroom int
 	buf                []byte
 	used               int
+
+	// super is where a device reads one virtio-net header and packet;
+	// pending are the segments of it for which there was no room, from next on.
+	super   []byte
+	pending packet.Segments
+	next    int
 }
 
 // batchPackets and batchBytes bound a batch: what one TUN super-packet of
@@ -47,6 +55,7 @@ func NewBatch(headroom, tailroom int) *Batch {
 		headroom: headroom,
 		tailroom: tailroom,
 		buf:      make([]byte, batchBytes),
+		super:    make([]byte, vnetHeaderLen+ipPacketMax),
 	}
 }
 
@@ -69,9 +78,28 @@ func (b *Batch) Append(n int) []byte {
 	return slot[b.headroom : b.headroom+n]
 }
 
-// fits reports whether count more packets of n bytes each can be appended.
-func (b *Batch) fits(count, n int) bool {
-	return len(b.Packets)+count <= cap(b.Packets) && b.used+count*(b.headroom+n+b.tailroom) <= len(b.buf)
+// More reports whether the device's last packet had more segments than the
+// batch has room: its next ReadBatch begins with them, and must come before
+// another device's.
+func (b *Batch) More() bool { return b.next < b.pending.Count() }
+
+// takePending adds the segments that are left.
+func (b *Batch) takePending() {
+	for count := b.pending.Count(); b.next < count; b.next++ {
+		slot := b.Append(b.pending.Len(b.next))
+		if slot == nil {
+			return
+		}
+		b.pending.Write(b.next, slot)
+	}
+}
+
+// forgetPending keeps a device's segments from the next device's batch.
+func (b *Batch) forgetPending() { b.pending, b.next = packet.Segments{}, 0 }
+
+// fits reports whether one more packet of n bytes can be appended.
+func (b *Batch) fits(n int) bool {
+	return len(b.Packets) < cap(b.Packets) && b.used+b.headroom+n+b.tailroom <= len(b.buf)
 }
 
 // A Datagram is the payload of one UDP datagram or raw IP packet. Payload is
@@ -82,24 +110,48 @@ type Datagram struct {
 	Payload []byte
 }
 
-// A Socket sends and receives datagrams in batches. ReadBatch has one caller
-// at a time; WriteBatch may be called from anywhere.
+// A Source is something that can become readable.
+type Source interface {
+	// Descriptor is what the kernel polls for readability; -1 after Close.
+	Descriptor() int
+}
+
+// A Poller waits for many sources at once, without a goroutine or a buffer for
+// each.
+type Poller interface {
+	// Add makes Wait return key, which is not negative, as long as the source
+	// is readable. One that is closed leaves by itself.
+	Add(s Source, key int) error
+
+	// Remove undoes Add. A Wait that has returned already may have named it.
+	Remove(Source) error
+
+	// Wait waits until sources are readable or Wake is called, and returns
+	// their keys, appended to keys. It has one caller at a time.
+	Wait(keys []int) ([]int, error)
+
+	// Wake ends the present Wait, or the next.
+	Wake()
+
+	// Close frees the poller; nobody may be in Wait.
+	Close() error
+}
+
+// A Socket sends and receives datagrams in batches and never waits. Its methods
+// are safe for concurrent use, each with a Receiver or Sender of its own.
 type Socket interface {
-	// ReadBatch waits for at least one datagram and returns all that it took.
-	// They are valid until the next call. After Close it returns
-	// os.ErrClosed, wrapped, and after Interrupt os.ErrDeadlineExceeded.
-	ReadBatch() ([]Datagram, error)
+	Source
 
-	// Interrupt ends the present ReadBatch and all later ones.
-	Interrupt() error
-
-	// Resume undoes Interrupt.
-	Resume() error
+	// ReadBatch takes datagrams that have come: r.Datagrams, valid until r is
+	// used again; none if none have. It returns os.ErrClosed, wrapped, after
+	// Close.
+	ReadBatch(r *Receiver) error
 
 	// WriteBatch sends the datagrams in order and returns how many were
 	// handed to the network; the error is that of the first that was not. One
-	// that is refused does not keep back those after it.
-	WriteBatch([]Datagram) (int, error)
+	// that is refused, or for which the kernel has no room, does not keep back
+	// those after it.
+	WriteBatch(s *Sender, datagrams []Datagram) (int, error)
 
 	// Local is the address that the socket is bound to.
 	Local() netip.AddrPort
@@ -107,24 +159,20 @@ type Socket interface {
 	Close() error
 }
 
-// A Device carries IP packets to and from a network stack. ReadBatch has one
-// caller at a time; WriteBatch may be called from anywhere.
+// A Device carries IP packets to and from a network stack and never waits.
 type Device interface {
-	// ReadBatch empties the batch, waits for at least one packet and fills it
-	// with what is there. It returns os.ErrClosed, wrapped, after Close and
-	// os.ErrDeadlineExceeded, wrapped, after Interrupt.
+	Source
+
+	// ReadBatch empties the batch and fills it with what is there, or with
+	// nothing. It returns os.ErrClosed, wrapped, after Close. It has one
+	// caller at a time.
 	ReadBatch(*Batch) error
 
-	// WriteBatch hands the packets to the stack in order and returns how many
-	// it took; the error is that of the first that it did not. It may alter
-	// the packets' headers.
+	// WriteBatch hands the packets to the stack, those of one flow in order,
+	// and returns how many it took; the error is that of the first that it
+	// did not. It may alter the packets' headers. It may be called from
+	// anywhere.
 	WriteBatch(packets [][]byte) (int, error)
-
-	// Interrupt ends the present ReadBatch and all later ones.
-	Interrupt() error
-
-	// Resume undoes Interrupt.
-	Resume() error
 
 	Close() error
 }

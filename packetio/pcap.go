@@ -68,14 +68,17 @@ func NewTracedSocket(s Socket, p *Pcap, now func() time.Time) *TracedSocket {
 	return &TracedSocket{Socket: s, pcap: p, now: now}
 }
 
+// Unwrap returns the socket inside, for a poller in memory.
+func (s *TracedSocket) Unwrap() Socket { return s.Socket }
+
 // WriteBatch implements Socket.
-func (s *TracedSocket) WriteBatch(datagrams []Datagram) (int, error) {
+func (s *TracedSocket) WriteBatch(sender *Sender, datagrams []Datagram) (int, error) {
 	for _, d := range datagrams {
 		if err := s.pcap.Write(s.now(), outerPacket(s.Local(), d)); err != nil {
 			return 0, err
 		}
 	}
-	return s.Socket.WriteBatch(datagrams)
+	return s.Socket.WriteBatch(sender, datagrams)
 }
 
 // outerPacket returns the IP packet that carries d from local: UDP, or ESP

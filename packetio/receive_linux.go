@@ -3,35 +3,38 @@ package packetio
 import (
 	"encoding/binary"
 	"net/netip"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/packet"
 )
 
-// receiver is owned by the one caller of ReadBatch.
-type receiver struct {
-	messages  []unix.Mmsghdr
-	iov       []unix.Iovec
-	names     [][unix.SizeofSockaddrInet6]byte
-	control   [][controlLen]byte
-	buf       []byte
-	datagrams []Datagram
-	used      int // messages to be made ready again
-	err       error
-	receive   func(fd uintptr) bool
+// A Receiver is where datagrams are received. It has one owner, who may use it
+// for one socket after the other.
+type Receiver struct {
+	Datagrams []Datagram
+
+	messages []unix.Mmsghdr
+	iov      []unix.Iovec
+	names    [][unix.SizeofSockaddrInet6]byte
+	control  [][controlLen]byte
+	buf      []byte
+	used     int // messages to be made ready again
 }
 
-func (s *KernelSocket) initReceiver(messages int) {
-	r := &s.rx
-	r.messages = make([]unix.Mmsghdr, messages)
-	r.iov = make([]unix.Iovec, messages)
-	r.names = make([][unix.SizeofSockaddrInet6]byte, messages)
-	r.control = make([][controlLen]byte, messages)
-	// Only the pages that a message ever reached are really there.
-	r.buf = make([]byte, messages*messageMax)
-	r.datagrams = make([]Datagram, 0, messages*segmentsMax)
+// NewReceiver returns a Receiver of 4 MiB, of which only the pages that a
+// message ever reached are really there.
+func NewReceiver() *Receiver {
+	const messages = receiveMessages
+	r := &Receiver{
+		Datagrams: make([]Datagram, 0, receiveMessagesOffload*segmentsMax),
+		messages:  make([]unix.Mmsghdr, messages),
+		iov:       make([]unix.Iovec, messages),
+		names:     make([][unix.SizeofSockaddrInet6]byte, messages),
+		control:   make([][controlLen]byte, messages),
+		buf:       make([]byte, messages*messageMax),
+		used:      messages,
+	}
 	for i := range messages {
 		r.iov[i].Base = &r.buf[i*messageMax]
 		r.iov[i].SetLen(messageMax)
@@ -39,59 +42,51 @@ func (s *KernelSocket) initReceiver(messages int) {
 		h.Iov, h.Name, h.Control = &r.iov[i], &r.names[i][0], &r.control[i][0]
 		h.SetIovlen(1)
 	}
-	r.used = messages
-	r.receive = s.receive
+	return r
 }
 
-// ReadBatch implements Socket.
-func (s *KernelSocket) ReadBatch() ([]Datagram, error) {
-	r := &s.rx
-	for {
-		for i := range r.used {
-			h := &r.messages[i].Hdr
-			h.Namelen, h.Flags = unix.SizeofSockaddrInet6, 0
-			h.SetControllen(controlLen)
-		}
-		r.used, r.err = 0, nil
-		err := s.raw.Read(r.receive)
-		if err == nil {
-			err = r.err
-		}
-		if err != nil {
-			return nil, s.wrap("receive on", err)
-		}
-		r.datagrams = r.datagrams[:0]
-		for i := range r.used {
-			s.take(i)
-		}
-		if len(r.datagrams) > 0 {
-			return r.datagrams, nil
-		}
+// prepare makes all messages ready for the kernel.
+func (r *Receiver) prepare() {
+	for i := range r.used {
+		h := &r.messages[i].Hdr
+		h.Namelen, h.Flags = unix.SizeofSockaddrInet6, 0
+		h.SetControllen(controlLen)
 	}
+	r.used = 0
+	r.Datagrams = r.Datagrams[:0]
 }
 
-func (s *KernelSocket) receive(fd uintptr) bool {
-	r := &s.rx
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.messages[0])), uintptr(len(r.messages)), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			r.used = int(n)
-			return true
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
-		default:
-			r.err = errno
-			return true
-		}
+// ReadBatch implements Socket: one call of recvmmsg.
+func (s *KernelSocket) ReadBatch(r *Receiver) error {
+	r.prepare()
+	fd, err := s.hold()
+	if err != nil {
+		return s.wrap("receive on", err)
 	}
+	defer s.release()
+	messages := receiveMessages
+	if s.coalesces {
+		messages = receiveMessagesOffload
+	}
+	n, errno := rawReceive(fd, r.messages[:messages])
+	for errno == unix.EINTR {
+		n, errno = rawReceive(fd, r.messages[:messages])
+	}
+	if errno == unix.EAGAIN {
+		return nil
+	}
+	if errno != 0 {
+		return s.wrap("receive on", errno)
+	}
+	r.used = n
+	for i := range n {
+		r.take(i, s.isRaw)
+	}
+	return nil
 }
 
 // take adds the datagrams of message i; what was cut off is left out.
-func (s *KernelSocket) take(i int) {
-	r := &s.rx
+func (r *Receiver) take(i int, isRaw bool) {
 	m := &r.messages[i]
 	if m.Hdr.Flags&unix.MSG_TRUNC != 0 {
 		return
@@ -99,7 +94,7 @@ func (s *KernelSocket) take(i int) {
 	payload := r.buf[i*messageMax : i*messageMax+int(m.Len)]
 	remote := nameOf(&r.names[i])
 	tos, size := parseControl(r.control[i][:min(int(m.Hdr.Controllen), controlLen)])
-	if s.isRaw {
+	if isRaw {
 		remote = netip.AddrPortFrom(remote.Addr(), 0)
 		if remote.Addr().Is4() {
 			// A raw IPv4 socket hands the header over too. (A raw IPv6 one does not.)
@@ -111,12 +106,12 @@ func (s *KernelSocket) take(i int) {
 		}
 	}
 	if size <= 0 || size >= len(payload) {
-		r.datagrams = append(r.datagrams, Datagram{Remote: remote, TOS: tos, Payload: payload[:len(payload):len(payload)]})
+		r.Datagrams = append(r.Datagrams, Datagram{Remote: remote, TOS: tos, Payload: payload[:len(payload):len(payload)]})
 		return
 	}
 	for len(payload) > 0 {
 		n := min(size, len(payload))
-		r.datagrams = append(r.datagrams, Datagram{Remote: remote, TOS: tos, Payload: payload[:n:n]})
+		r.Datagrams = append(r.Datagrams, Datagram{Remote: remote, TOS: tos, Payload: payload[:n:n]})
 		payload = payload[n:]
 	}
 }

@@ -2,118 +2,104 @@ package packetio
 
 import (
 	"encoding/binary"
-	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// sender is guarded by mu.
-type sender struct {
-	mu       sync.Mutex
-	messages [sendMessages]unix.Mmsghdr
-	names    [sendMessages][unix.SizeofSockaddrInet6]byte
-	control  [sendMessages][controlLen]byte
-	counts   [sendMessages]int // datagrams of each message
-	iov      [sendMessages * 4]unix.Iovec
-
-	left  []Datagram
-	plain int // so many of left go without segmentation
-	sent  int
-	err   error
-	send  func(fd uintptr) bool
+// A Sender is what a socket needs to send a batch. It has one owner, who may
+// use it for one socket after the other.
+type Sender struct {
+	messages []unix.Mmsghdr
+	names    [][unix.SizeofSockaddrInet6]byte
+	control  [][controlLen]byte
+	counts   []int // datagrams of each message
+	iov      []unix.Iovec
 }
 
-func (s *KernelSocket) initSender() {
-	for i := range s.tx.messages {
-		h := &s.tx.messages[i].Hdr
-		h.Name, h.Control = &s.tx.names[i][0], &s.tx.control[i][0]
+// NewSender returns a Sender that hands the kernel up to so many messages a
+// call. A message holds a run of datagrams where the socket segments, else one.
+func NewSender(messages int) *Sender {
+	t := &Sender{
+		messages: make([]unix.Mmsghdr, messages),
+		names:    make([][unix.SizeofSockaddrInet6]byte, messages),
+		control:  make([][controlLen]byte, messages),
+		counts:   make([]int, messages),
+		iov:      make([]unix.Iovec, messages*2),
 	}
-	s.tx.send = s.send
+	for i := range messages {
+		h := &t.messages[i].Hdr
+		h.Name, h.Control = &t.names[i][0], &t.control[i][0]
+	}
+	return t
 }
 
 // WriteBatch implements Socket.
-func (s *KernelSocket) WriteBatch(datagrams []Datagram) (int, error) {
-	t := &s.tx
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.left, t.plain, t.sent, t.err = datagrams, 0, 0, nil
-	err := s.raw.Write(t.send)
-	t.left = nil
-	clear(t.iov[:])
-	if err == nil {
-		err = t.err
-	}
+func (s *KernelSocket) WriteBatch(t *Sender, datagrams []Datagram) (sent int, err error) {
+	fd, err := s.hold()
 	if err != nil {
-		return t.sent, s.wrap("send from", err)
+		return 0, s.wrap("send from", err)
 	}
-	return t.sent, nil
-}
-
-func (s *KernelSocket) send(fd uintptr) bool {
-	t := &s.tx
-	for len(t.left) > 0 {
-		messages := s.gather()
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&t.messages[0])), uintptr(messages), unix.MSG_DONTWAIT, 0, 0)
+	defer s.release()
+	plain := 0 // so many of the next go without segmentation
+	for len(datagrams) > 0 {
+		n, errno := rawSend(fd, t.gather(datagrams, plain, s.segments.Load()))
+		count := t.counts[0]
 		switch {
 		case errno == unix.EINTR:
-		case errno == unix.EAGAIN:
-			return false
+			continue
 		case errno == 0:
-			for _, count := range t.counts[:n] {
-				t.sent += count
-				t.advance(count)
+			count = 0
+			for _, c := range t.counts[:n] {
+				count += c
 			}
-		case t.counts[0] > 1 && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE):
+			sent += count
+		case count > 1 && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE):
 			// Segments that exceed the route's MTU may be fragmented one by
 			// one, but not as a super-packet; EIO means that the route's
 			// device makes no checksums, and then it never works.
 			if errno == unix.EIO {
-				s.segments = false
+				s.segments.Store(false)
 			}
-			t.plain = t.counts[0]
-		default:
-			if t.err == nil {
-				t.err = errno
-			}
-			t.advance(t.counts[0])
+			plain = count
+			continue
+		case err == nil:
+			// EAGAIN is no exception: the kernel's queue for us is full, and
+			// a router without room drops.
+			err = s.wrap("send from", errno)
 		}
+		datagrams, plain = datagrams[count:], max(plain-count, 0)
 	}
-	return true
+	clear(t.iov)
+	return sent, err
 }
 
-func (t *sender) advance(count int) {
-	t.left = t.left[count:]
-	t.plain = max(t.plain-count, 0)
-}
-
-// gather makes messages of the datagrams that are left, as many as fit one
-// call, and returns their number. With segmentation, a run of datagrams to one
-// peer, all of one length but for a shorter last, is one message.
-func (s *KernelSocket) gather() int {
-	t := &s.tx
-	left, plain, iov := t.left, t.plain, 0
+// gather makes messages of the datagrams, as many as fit one call; the first
+// plain ones go one by one. With segmentation, a run of datagrams to one peer,
+// all of one length but for a shorter last, is one message.
+func (t *Sender) gather(datagrams []Datagram, plain int, segments bool) []unix.Mmsghdr {
+	iov := 0
 	for i := range t.messages {
-		if len(left) == 0 || iov == len(t.iov) {
-			return i
+		if len(datagrams) == 0 || iov == len(t.iov) {
+			return t.messages[:i]
 		}
 		run := 1
-		if s.segments && plain == 0 {
-			run = runLen(left[:min(len(left), len(t.iov)-iov)])
+		if segments && plain == 0 {
+			run = runLen(datagrams[:min(len(datagrams), len(t.iov)-iov)])
 		}
 		for j := range run {
-			t.iov[iov+j].Base = unsafe.SliceData(left[j].Payload)
-			t.iov[iov+j].SetLen(len(left[j].Payload))
+			t.iov[iov+j].Base = unsafe.SliceData(datagrams[j].Payload)
+			t.iov[iov+j].SetLen(len(datagrams[j].Payload))
 		}
 		h := &t.messages[i].Hdr
 		h.Iov = &t.iov[iov]
 		h.SetIovlen(run)
-		h.Namelen = putName(&t.names[i], left[0].Remote)
-		h.SetControllen(putControl(&t.control[i], &left[0], run > 1))
+		h.Namelen = putName(&t.names[i], datagrams[0].Remote)
+		h.SetControllen(putControl(&t.control[i], &datagrams[0], run > 1))
 		t.counts[i] = run
-		left, plain, iov = left[run:], max(plain-run, 0), iov+run
+		datagrams, plain, iov = datagrams[run:], max(plain-run, 0), iov+run
 	}
-	return len(t.messages)
+	return t.messages
 }
 
 // runLen returns how many of the datagrams from the first on can be one

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"sync/atomic"
-	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,10 +17,9 @@ const (
 	socketBuffer = 4 << 20
 
 	// receiveMessages is how many messages one recvmmsg takes; with receive
-	// offload each may hold 64 datagrams, so fewer do. sendMessages likewise.
+	// offload each may hold 64 datagrams, so fewer do.
 	receiveMessages        = 64
 	receiveMessagesOffload = 8
-	sendMessages           = 64
 
 	// segmentsMax and segmentedBytesMax bound a message with segmentation:
 	// UDP_MAX_SEGMENTS of older kernels, and a UDP datagram's length.
@@ -36,21 +32,17 @@ const (
 
 // A KernelSocket is a UDP socket or a raw ESP socket.
 type KernelSocket struct {
-	file     *os.File
-	raw      syscall.RawConn
-	local    netip.AddrPort
-	isRaw    bool
-	segments bool // UDP_SEGMENT works; owned by the writer
-	closed   atomic.Bool
-
-	rx receiver
-	tx sender
+	descriptor
+	local     netip.AddrPort
+	isRaw     bool
+	segments  atomic.Bool // UDP_SEGMENT works
+	coalesces bool        // UDP_GRO works
 }
 
 // ListenUDP binds a UDP socket in the network namespace of the calling thread.
-// With offload, the kernel segments and coalesces datagrams where it can.
-func ListenUDP(local netip.AddrPort, offload bool) (*KernelSocket, error) {
-	s, err := listen(local, unix.SOCK_DGRAM, 0, offload)
+// The kernel segments and coalesces datagrams where it is wanted and it can.
+func ListenUDP(local netip.AddrPort, wanted Offloads) (*KernelSocket, error) {
+	s, err := listen(local, unix.SOCK_DGRAM, 0, wanted)
 	if err != nil {
 		return nil, fmt.Errorf("listen on UDP %v: %w", local, err)
 	}
@@ -60,14 +52,14 @@ func ListenUDP(local netip.AddrPort, offload bool) (*KernelSocket, error) {
 // ListenESP binds a raw socket for IP protocol 50 in the network namespace of
 // the calling thread.
 func ListenESP(local netip.Addr) (*KernelSocket, error) {
-	s, err := listen(netip.AddrPortFrom(local, 0), unix.SOCK_RAW, unix.IPPROTO_ESP, false)
+	s, err := listen(netip.AddrPortFrom(local, 0), unix.SOCK_RAW, unix.IPPROTO_ESP, Offloads{})
 	if err != nil {
 		return nil, fmt.Errorf("listen on ESP %v: %w", local, err)
 	}
 	return s, nil
 }
 
-func listen(local netip.AddrPort, kind, protocol int, offload bool) (*KernelSocket, error) {
+func listen(local netip.AddrPort, kind, protocol int, wanted Offloads) (*KernelSocket, error) {
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	if !local.IsValid() {
 		return nil, errors.New("address is missing")
@@ -80,20 +72,15 @@ func listen(local netip.AddrPort, kind, protocol int, offload bool) (*KernelSock
 	if err != nil {
 		return nil, err
 	}
-	s := &KernelSocket{isRaw: kind == unix.SOCK_RAW}
-	if err := s.configure(fd, family, local, offload); err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	s.file = os.NewFile(uintptr(fd), "socket")
-	if s.raw, err = s.file.SyscallConn(); err != nil {
-		s.file.Close()
+	s := &KernelSocket{descriptor: descriptor{fd: fd}, isRaw: kind == unix.SOCK_RAW}
+	if err := s.configure(fd, family, local, wanted); err != nil {
+		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *KernelSocket) configure(fd, family int, local netip.AddrPort, offload bool) error {
+func (s *KernelSocket) configure(fd, family int, local netip.AddrPort, wanted Offloads) error {
 	for _, buffer := range []struct{ force, ask int }{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
 		// The second form is cut to the system's limit without an error.
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, buffer.force, socketBuffer) != nil {
@@ -121,11 +108,8 @@ func (s *KernelSocket) configure(fd, family int, local netip.AddrPort, offload b
 			return fmt.Errorf("set socket option %d of %d: %w", o[1], o[0], err)
 		}
 	}
-	coalesces := false
-	if offload && !s.isRaw {
-		coalesces = unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, 1) == nil
-		s.segments = unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT, 0) == nil
-	}
+	s.coalesces = wanted.SocketCoalescing && !s.isRaw && unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, 1) == nil
+	s.segments.Store(wanted.SocketSegmentation && !s.isRaw && unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT, 0) == nil)
 	if err := unix.Bind(fd, sockaddr(local)); err != nil {
 		return err
 	}
@@ -137,12 +121,6 @@ func (s *KernelSocket) configure(fd, family int, local netip.AddrPort, offload b
 	if !s.isRaw {
 		s.local = netip.AddrPortFrom(local.Addr(), portOf(bound))
 	}
-	messages := receiveMessages
-	if coalesces {
-		messages = receiveMessagesOffload
-	}
-	s.initReceiver(messages)
-	s.initSender()
 	return nil
 }
 
@@ -166,22 +144,7 @@ func portOf(a unix.Sockaddr) uint16 {
 // Local implements Socket.
 func (s *KernelSocket) Local() netip.AddrPort { return s.local }
 
-// Interrupt implements Socket.
-func (s *KernelSocket) Interrupt() error { return s.file.SetReadDeadline(time.Unix(1, 0)) }
-
-// Resume implements Socket.
-func (s *KernelSocket) Resume() error { return s.file.SetReadDeadline(time.Time{}) }
-
-// Close implements Socket.
-func (s *KernelSocket) Close() error {
-	s.closed.Store(true)
-	return s.file.Close()
-}
-
 func (s *KernelSocket) wrap(what string, err error) error {
-	if s.closed.Load() {
-		err = os.ErrClosed
-	}
 	return fmt.Errorf("%s %v: %w", what, s.local, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,11 +22,11 @@ func do(t *testing.T, host *netlab.Host, f func() error) {
 	}
 }
 
-func listenUDP(t *testing.T, ns *netlab.Host, address string, offload bool) *KernelSocket {
+func listenUDP(t *testing.T, ns *netlab.Host, address string, wanted Offloads) *KernelSocket {
 	t.Helper()
 	var s *KernelSocket
 	do(t, ns, func() (err error) {
-		s, err = ListenUDP(netip.MustParseAddrPort(address), offload)
+		s, err = ListenUDP(netip.MustParseAddrPort(address), wanted)
 		return err
 	})
 	t.Cleanup(func() { s.Close() })
@@ -35,15 +36,14 @@ func listenUDP(t *testing.T, ns *netlab.Host, address string, offload bool) *Ker
 // receive reads until n datagrams have come or time is up, and copies them.
 func receive(t *testing.T, s Socket, n int) []Datagram {
 	t.Helper()
+	r, readable := NewReceiver(), waiter(t, s)
 	var all []Datagram
-	timer := time.AfterFunc(3*time.Second, func() { s.Close() })
-	defer timer.Stop()
 	for len(all) < n {
-		batch, err := s.ReadBatch()
-		if err != nil {
+		readable()
+		if err := s.ReadBatch(r); err != nil {
 			t.Fatalf("%d of %d datagrams, then %v", len(all), n, err)
 		}
-		for _, d := range batch {
+		for _, d := range r.Datagrams {
 			d.Payload = bytes.Clone(d.Payload)
 			all = append(all, d)
 		}
@@ -51,16 +51,38 @@ func receive(t *testing.T, s Socket, n int) []Datagram {
 	return all
 }
 
+// waiter returns a function that waits until s is readable and fails the test
+// when it is not in time.
+func waiter(t *testing.T, s Source) (readable func()) {
+	t.Helper()
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	if err := p.Add(s, 7); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		timer := time.AfterFunc(3*time.Second, p.Wake)
+		defer timer.Stop()
+		if keys, err := p.Wait(nil); err != nil || len(keys) != 1 || keys[0] != 7 {
+			t.Fatalf("not readable in time: %v, %v", keys, err)
+		}
+	}
+}
+
 func TestUDP(t *testing.T) {
 	for _, tt := range []struct {
 		name, a, b   string
-		sends, takes bool // offload
+		sends, takes Offloads
 	}{
-		{"IPv4", "127.0.0.1:4500", "127.0.0.2:4500", false, false},
-		{"IPv4 segmented", "127.0.0.1:4500", "127.0.0.2:4500", true, false},
-		{"IPv4 coalesced", "127.0.0.1:4500", "127.0.0.2:4500", true, true},
-		{"IPv6", "[::1]:4500", "[::1]:4501", false, false},
-		{"IPv6 coalesced", "[::1]:4500", "[::1]:4501", true, true},
+		{"IPv4", "127.0.0.1:4500", "127.0.0.2:4500", Offloads{}, Offloads{}},
+		{"IPv4 segmented", "127.0.0.1:4500", "127.0.0.2:4500", AllOffloads, Offloads{}},
+		{"IPv4 coalesced", "127.0.0.1:4500", "127.0.0.2:4500", AllOffloads, AllOffloads},
+		{"IPv6", "[::1]:4500", "[::1]:4501", Offloads{}, Offloads{}},
+		{"IPv6 coalesced", "[::1]:4500", "[::1]:4501", AllOffloads, AllOffloads},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ns := netlab.New(t).Host("a")
@@ -79,7 +101,7 @@ func TestUDP(t *testing.T) {
 			add(1, 0, 0)
 			add(40, 100, 46<<2)
 			add(2, 101, 46<<2)
-			if n, err := a.WriteBatch(want); n != len(want) || err != nil {
+			if n, err := a.WriteBatch(NewSender(64), want); n != len(want) || err != nil {
 				t.Fatalf("WriteBatch = %d, %v, want %d", n, err, len(want))
 			}
 			got := receive(t, b, len(want))
@@ -99,7 +121,7 @@ func TestUDPSendsAroundFaults(t *testing.T) {
 	nsA, nsB := lab.Host("a"), lab.Host("b")
 	lab.Connect(nsA, "eth0", "192.0.2.1/24", nsB, "eth0", "192.0.2.2/24")
 	nsA.Run("ip", "link", "set", "eth0", "mtu", "1200")
-	a, b := listenUDP(t, nsA, "192.0.2.1:4500", true), listenUDP(t, nsB, "192.0.2.2:4500", true)
+	a, b := listenUDP(t, nsA, "192.0.2.1:4500", AllOffloads), listenUDP(t, nsB, "192.0.2.2:4500", AllOffloads)
 	nowhere := netip.MustParseAddrPort("198.51.100.9:4500")
 	batch := []Datagram{
 		{Remote: b.Local(), Payload: []byte("first")},
@@ -108,7 +130,7 @@ func TestUDPSendsAroundFaults(t *testing.T) {
 		{Remote: b.Local(), Payload: bytes.Repeat([]byte("y"), 1472)},
 		{Remote: b.Local(), Payload: []byte("last")},
 	}
-	n, err := a.WriteBatch(batch)
+	n, err := a.WriteBatch(NewSender(64), batch)
 	if n != 4 || err == nil {
 		t.Fatalf("WriteBatch = %d, %v, want 4 and why the other was not", n, err)
 	}
@@ -148,7 +170,7 @@ func TestESPSocket(t *testing.T) {
 			defer a.Close()
 			defer b.Close()
 			want := []Datagram{{Remote: b.Local(), TOS: 0xb9, Payload: []byte("sixteen bytes...")}, {Remote: b.Local(), Payload: bytes.Repeat([]byte("z"), 4000)}}
-			if n, err := a.WriteBatch(want); n != 2 || err != nil {
+			if n, err := a.WriteBatch(NewSender(64), want); n != 2 || err != nil {
 				t.Fatalf("WriteBatch = %d, %v", n, err)
 			}
 			for i, d := range receive(t, b, 2) {
@@ -160,36 +182,102 @@ func TestESPSocket(t *testing.T) {
 	}
 }
 
-func TestCloseEndsReadBatch(t *testing.T) {
-	s := listenUDP(t, netlab.New(t).Host("a"), "127.0.0.1:0", true)
-	time.AfterFunc(20*time.Millisecond, func() { s.Close() })
-	if _, err := s.ReadBatch(); !errors.Is(err, os.ErrClosed) {
+func TestClosedSocket(t *testing.T) {
+	s := listenUDP(t, netlab.New(t).Host("a"), "127.0.0.1:0", AllOffloads)
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.ReadBatch(NewReceiver()); !errors.Is(err, os.ErrClosed) {
 		t.Fatalf("ReadBatch = %v, want %v", err, os.ErrClosed)
 	}
-	if _, err := s.WriteBatch([]Datagram{{Remote: s.Local()}}); !errors.Is(err, os.ErrClosed) {
+	if _, err := s.WriteBatch(NewSender(1), []Datagram{{Remote: s.Local()}}); !errors.Is(err, os.ErrClosed) {
 		t.Fatalf("WriteBatch = %v, want %v", err, os.ErrClosed)
 	}
 }
 
 func TestSocketNoAllocations(t *testing.T) {
 	ns := netlab.New(t).Host("a")
-	a, b := listenUDP(t, ns, "127.0.0.1:0", true), listenUDP(t, ns, "127.0.0.2:0", true)
+	a, b := listenUDP(t, ns, "127.0.0.1:0", AllOffloads), listenUDP(t, ns, "127.0.0.2:0", AllOffloads)
 	batch := make([]Datagram, 20)
 	for i := range batch {
 		batch[i] = Datagram{Remote: b.Local(), TOS: 4, Payload: make([]byte, 1000)}
 	}
+	sender, receiver := NewSender(64), NewReceiver()
 	if n := testing.AllocsPerRun(50, func() {
-		if _, err := a.WriteBatch(batch); err != nil {
+		if _, err := a.WriteBatch(sender, batch); err != nil {
 			t.Fatal(err)
 		}
-		for got := 0; got < len(batch); {
-			d, err := b.ReadBatch()
-			if err != nil {
-				t.Fatal(err)
+		// On the loopback what is sent has arrived.
+		for got := 0; got < len(batch); got += len(receiver.Datagrams) {
+			if err := b.ReadBatch(receiver); err != nil || len(receiver.Datagrams) == 0 {
+				t.Fatalf("%d datagrams, then %v", got, err)
 			}
-			got += len(d)
 		}
 	}); n != 0 {
 		t.Fatalf("%v allocations for 20 datagrams there and back", n)
+	}
+}
+
+func TestPollers(t *testing.T) {
+	for name, newPoller := range map[string]func() (Poller, error){"kernel": NewPoller, "memory": NewMemoryPoller} {
+		t.Run(name, func(t *testing.T) { testPoller(t, newPoller) })
+	}
+}
+
+func testPoller(t *testing.T, newPoller func() (Poller, error)) {
+	p, err := newPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	devices := [4]*MemoryDevice{}
+	for i := range devices {
+		devices[i] = NewMemoryDevice()
+		defer devices[i].Close()
+		if i == 2 {
+			devices[i].Put([]byte("x")) // before it is polled
+		}
+		if err := p.Add(devices[i], i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wait := func(want ...int) {
+		t.Helper()
+		timer := time.AfterFunc(3*time.Second, func() { t.Error("still waiting"); p.Wake() })
+		defer timer.Stop()
+		var keys []int
+		for len(keys) == 0 && !t.Failed() { // it may wake for nothing
+			if keys, err = p.Wait(keys); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if slices.Sort(keys); !slices.Equal(keys, want) {
+			t.Fatalf("Wait = %v, want %v", keys, want)
+		}
+	}
+	wait(2)
+	devices[0].Put([]byte("x"))
+	wait(0, 2)
+	wait(0, 2) // as long as they are readable
+	if err := devices[2].ReadBatch(NewBatch(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	wait(0)
+	if err := p.Remove(devices[0]); err != nil {
+		t.Fatal(err)
+	}
+	devices[1].Put([]byte("x"))
+	wait(1)
+	devices[1].Close()
+	devices[3].Put([]byte("x"))
+	wait(3)
+	if err := devices[3].ReadBatch(NewBatch(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(10*time.Millisecond, p.Wake)
+	if keys, err := p.Wait(nil); err != nil || len(keys) != 0 {
+		t.Fatalf("Wait = %v, %v after Wake", keys, err)
 	}
 }

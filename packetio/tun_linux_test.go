@@ -17,7 +17,7 @@ func openTUN(t *testing.T, ns *netlab.Host, name, address string) *TUN {
 	t.Helper()
 	var tun *TUN
 	do(t, ns, func() (err error) {
-		tun, err = OpenTUN(name, 1400)
+		tun, err = OpenTUN(name, 1400, AllOffloads)
 		return err
 	})
 	t.Cleanup(func() { tun.Close() })
@@ -45,8 +45,9 @@ func TestTUN(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	batch := NewBatch(24, 64)
+	batch, readable := NewBatch(24, 64), waiter(t, tun)
 	for got := 0; got < 5; {
+		readable()
 		if err := tun.ReadBatch(batch); err != nil {
 			t.Fatal(err)
 		}
@@ -77,21 +78,14 @@ func TestTUN(t *testing.T) {
 	}
 }
 
-func TestTUNInterruptAndClose(t *testing.T) {
+func TestClosedTUN(t *testing.T) {
 	tun := openTUN(t, netlab.New(t).Host("a"), "vpn1", "10.9.0.1/24")
-	batch := NewBatch(0, 0)
-	time.AfterFunc(20*time.Millisecond, func() { _ = tun.Interrupt() })
-	for range 2 {
-		if err := tun.ReadBatch(batch); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("ReadBatch = %v, want %v", err, os.ErrDeadlineExceeded)
-		}
-	}
-	if err := tun.Resume(); err != nil {
-		t.Fatal(err)
-	}
-	time.AfterFunc(20*time.Millisecond, func() { tun.Close() })
-	if err := tun.ReadBatch(batch); !errors.Is(err, os.ErrClosed) {
+	tun.Close()
+	if err := tun.ReadBatch(NewBatch(0, 0)); !errors.Is(err, os.ErrClosed) {
 		t.Fatalf("ReadBatch = %v, want %v", err, os.ErrClosed)
+	}
+	if _, err := tun.WriteBatch([][]byte{{}}); !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("WriteBatch = %v, want %v", err, os.ErrClosed)
 	}
 }
 
@@ -106,7 +100,19 @@ func TestTUNOffloadCarriesTCP(t *testing.T) {
 		go func() {
 			batch := NewBatch(0, 0)
 			var packets [][]byte
+			poller, err := NewPoller()
+			if err != nil || poller.Add(way[0], 0) != nil {
+				t.Errorf("poll a TUN: %v", err)
+				return
+			}
+			defer poller.Close()
 			for way[0].ReadBatch(batch) == nil {
+				if len(batch.Packets) == 0 {
+					timer := time.AfterFunc(100*time.Millisecond, poller.Wake)
+					_, _ = poller.Wait(nil)
+					timer.Stop()
+					continue
+				}
 				packets = packets[:0]
 				for _, p := range batch.Packets {
 					packets = append(packets, p.Bytes())

@@ -2,8 +2,10 @@
 // a socket and back, in batches and to completion, without a queue, a lock or
 // an allocation per packet.
 //
-//	TUN ─ ReadBatch ─▶ check, fragment, seal ─▶ WriteBatch ─ socket      one goroutine a Tunnel
-//	TUN ◀ WriteBatch ─ check, open, find SA  ◀─ ReadBatch  ─ socket      one goroutine a socket of an Endpoint
+//	TUN ─ ReadBatch ─▶ check, fragment, seal ─▶ WriteBatch ─ socket      outbound.go
+//	TUN ◀ WriteBatch ─ check, open, find SA  ◀─ ReadBatch  ─ socket      inbound.go
+//
+// A Lane is the goroutine that does both, for many tunnels.
 package tunnel
 
 import (
@@ -19,7 +21,6 @@ import (
 
 	"causeway.dev/esp"
 	"causeway.dev/ike"
-	"causeway.dev/internal/run"
 	"causeway.dev/packetio"
 )
 
@@ -44,15 +45,19 @@ const (
 type EndpointConfig struct {
 	Local netip.Addr // to be bound; an IPv4 or IPv6 unicast address of this namespace
 
+	// Lane receives for the endpoint, and sends for its tunnels unless they
+	// have one of their own.
+	Lane *Lane
+
 	// IKE is called for each IKE datagram: of port 500, or of port 4500 with
-	// the non-ESP marker removed. It is called from the receive loops, from
-	// two goroutines at once: it must not block, and must copy what it keeps.
+	// the non-ESP marker removed. It is called by the lane, while it holds up
+	// all others: it must not block, and must copy what it keeps.
 	// The datagram has a header's length and a plausible length field; no
 	// more is known of it.
 	IKE func(local, remote netip.AddrPort, datagram []byte)
 
-	// NoOffload turns UDP segmentation and receive offload off.
-	NoOffload bool
+	// Offloads that the sockets are to use.
+	Offloads packetio.Offloads
 }
 
 // EndpointCounters are what an Endpoint has seen that no tunnel can claim.
@@ -82,6 +87,10 @@ type Endpoint struct {
 
 	ikeDatagrams, keepalives atomic.Uint64
 	drops                    dropCounters
+
+	// What IKE has to say is sent by its own goroutine.
+	sendMu sync.Mutex
+	sender *packetio.Sender // guarded by sendMu
 }
 
 // Listen binds the address in the network namespace of the calling thread.
@@ -110,7 +119,7 @@ func Listen(cfg EndpointConfig) (*Endpoint, error) {
 
 // listenUDP keeps a nil *KernelSocket from becoming a Socket that is not nil.
 func listenUDP(cfg EndpointConfig, port uint16) (packetio.Socket, error) {
-	s, err := packetio.ListenUDP(netip.AddrPortFrom(cfg.Local, port), !cfg.NoOffload)
+	s, err := packetio.ListenUDP(netip.AddrPortFrom(cfg.Local, port), cfg.Offloads)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +129,7 @@ func listenUDP(cfg EndpointConfig, port uint16) (packetio.Socket, error) {
 // NewEndpoint returns an Endpoint over sockets that are already there; it
 // closes them when it is closed.
 func NewEndpoint(cfg EndpointConfig, s Sockets) *Endpoint {
-	e := &Endpoint{cfg: cfg, sockets: s}
+	e := &Endpoint{cfg: cfg, sockets: s, sender: packetio.NewSender(1)}
 	e.inbound.Store(&map[ike.SPI]*inboundSA{})
 	return e
 }
@@ -141,59 +150,49 @@ func (e *Endpoint) SendIKE(local, remote netip.AddrPort, datagram []byte) error 
 	default:
 		return fmt.Errorf("send IKE from %v: port is neither %d nor %d", local, PortIKE, PortNATT)
 	}
-	_, err := socket.WriteBatch([]packetio.Datagram{{Remote: remote, Payload: datagram}})
+	return e.send(socket, remote, datagram)
+}
+
+func (e *Endpoint) send(socket packetio.Socket, remote netip.AddrPort, payload []byte) error {
+	e.sendMu.Lock()
+	defer e.sendMu.Unlock()
+	_, err := socket.WriteBatch(e.sender, []packetio.Datagram{{Remote: remote, Payload: payload}})
 	return err
 }
 
 // SendKeepalive sends a NAT keep-alive, so that a NAT on our side keeps its
 // mapping. RFC 3948 section 2.3.
 func (e *Endpoint) SendKeepalive(remote netip.AddrPort) error {
-	_, err := e.sockets.NATT.WriteBatch([]packetio.Datagram{{Remote: remote, Payload: []byte{keepalive}}})
+	return e.send(e.sockets.NATT, remote, []byte{keepalive})
+}
+
+// Run lets the lane receive until ctx ends or the endpoint is closed. The
+// sockets stay open: what is to be said to peers at the end can still be sent.
+func (e *Endpoint) Run(ctx context.Context) error {
+	err := e.cfg.Lane.carry(ctx,
+		e.source(e.sockets.IKE, e.takeIKE),
+		e.source(e.sockets.NATT, e.takeNATT),
+		e.source(e.sockets.ESP, e.takeESP))
+	if ctx.Err() != nil || errors.Is(err, os.ErrClosed) {
+		return nil
+	}
 	return err
 }
 
-// Run receives until ctx ends or the endpoint is closed. The sockets stay open:
-// what is to be said to peers at the end can still be sent.
-func (e *Endpoint) Run(ctx context.Context) error {
-	for _, s := range e.all() {
-		if err := s.Resume(); err != nil {
+// source is a socket whose datagrams take gets.
+func (e *Endpoint) source(socket packetio.Socket, take func(*inboundRun, packetio.Datagram)) *source {
+	local, received, r := socket.Local(), e.cfg.Lane.received, &e.cfg.Lane.inbound
+	return &source{Source: socket, turn: func() error {
+		if err := socket.ReadBatch(received); err != nil {
 			return err
 		}
-	}
-	g := run.New(ctx)
-	defer context.AfterFunc(g.Context(), func() {
-		for _, s := range e.all() {
-			_ = s.Interrupt() // fails only on a closed one, whose ReadBatch ends anyway
-		}
-	})()
-	g.Go("receive UDP 500", func(context.Context) error { return e.receive(e.sockets.IKE, e.takeIKE) })
-	g.Go("receive UDP 4500", func(context.Context) error {
-		return e.receive(e.sockets.NATT, e.takeNATT)
-	})
-	g.Go("receive ESP", func(context.Context) error {
-		return e.receive(e.sockets.ESP, e.takeESP)
-	})
-	return g.Wait()
-}
-
-// receive runs each batch to completion.
-func (e *Endpoint) receive(s packetio.Socket, take func(*inboundRun, packetio.Datagram)) error {
-	local := s.Local()
-	r := &inboundRun{local: local}
-	for {
-		batch, err := s.ReadBatch()
-		if errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		r.table = *e.inbound.Load()
-		for _, d := range batch {
+		r.local, r.table = local, *e.inbound.Load()
+		for _, d := range received.Datagrams {
 			take(r, d)
 		}
 		r.flush()
-	}
+		return nil
+	}}
 }
 
 func (e *Endpoint) takeIKE(r *inboundRun, d packetio.Datagram) {

@@ -14,8 +14,10 @@ import (
 // nowhere is a Socket and a Device that costs nothing.
 type nowhere struct{ packetio.Socket }
 
-func (nowhere) Local() netip.AddrPort                         { return netip.AddrPortFrom(outsideA, PortNATT) }
-func (nowhere) WriteBatch(d []packetio.Datagram) (int, error) { return len(d), nil }
+func (nowhere) Local() netip.AddrPort { return netip.AddrPortFrom(outsideA, PortNATT) }
+func (nowhere) WriteBatch(_ *packetio.Sender, d []packetio.Datagram) (int, error) {
+	return len(d), nil
+}
 
 type nowhereDevice struct{ packetio.Device }
 
@@ -31,7 +33,8 @@ const hotPathBatch = 32
 
 func newHotPath(tb testing.TB, proposal ike.ESPProposal, size int) hotPath {
 	tb.Helper()
-	endpoint := NewEndpoint(EndpointConfig{Local: outsideA}, Sockets{IKE: nowhere{}, NATT: nowhere{}, ESP: nowhere{}})
+	lane := newLane(tb)
+	endpoint := NewEndpoint(EndpointConfig{Local: outsideA, Lane: lane}, Sockets{IKE: nowhere{}, NATT: nowhere{}, ESP: nowhere{}})
 	t, err := New(Config{Device: nowhereDevice{}, Endpoint: endpoint})
 	if err != nil {
 		tb.Fatal(err)
@@ -43,8 +46,8 @@ func newHotPath(tb testing.TB, proposal ike.ESPProposal, size int) hotPath {
 	if err := t.ActivateChild(child.Outbound); err != nil {
 		tb.Fatal(err)
 	}
-	out := &outboundRun{tunnel: t, fragments: packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)}
-	batch := packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)
+	out, batch := &lane.outbound, lane.batch
+	out.tunnel = t
 	p := udp(hostA, hostB, 0, size)
 	sealOne := func() {
 		batch.Reset()

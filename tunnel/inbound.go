@@ -19,14 +19,15 @@ type inboundSA struct {
 	check  selectors // source in the peer's, destination in ours
 	mtu    int       // inside MTU of the child, until an outbound SA is active
 
-	// mu guards opener: two sockets may hold packets of one SA at once when
-	// the path changes. It is taken once for a run of packets.
+	// mu guards opener against being wiped in the middle of a batch; it is
+	// taken once for a run of packets.
 	mu     sync.Mutex
-	opener *esp.Opener
-	seen   bool // an authentic packet has come since the last flush
+	opener Opener
+	used   bool // an authentic packet has come
+	seen   bool // and since the last flush
 }
 
-// An inboundRun is one receive loop's work on one batch. Packets of one SA
+// An inboundRun is a lane's work on one batch of a socket. Packets of one SA
 // that follow each other go to their TUN together.
 type inboundRun struct {
 	local netip.AddrPort
@@ -55,28 +56,21 @@ func (r *inboundRun) open(sa *inboundSA, d packetio.Datagram) {
 
 // take returns the inner packet, ready for the TUN, or why it is dropped.
 func (sa *inboundSA) take(d packetio.Datagram) (p []byte, drop Drop, ok bool) {
-	first := sa.opener.Counters().Packets == 0
-	payload, nextHeader, err := sa.opener.Open(d.Payload)
-	switch {
-	case errors.Is(err, esp.ErrReplay):
-		return nil, DropReplay, false
-	case errors.Is(err, esp.ErrAuthentication):
-		return nil, DropAuthentication, false
-	case errors.Is(err, esp.ErrClosed):
-		return nil, DropNoSA, false
-	case err != nil:
-		return nil, DropMalformedInbound, false
+	payload, err := sa.opener.Open(d.Payload)
+	if err != nil && !errors.Is(err, errDummy) {
+		return nil, dropOf(err), false
 	}
 	t := sa.tunnel
 	sa.seen = true // a sign of life, whatever is inside
-	if first && t.cfg.Events != nil {
+	if !sa.used && t.cfg.Events != nil {
 		t.cfg.Events(FirstInbound{SPI: sa.spi})
 	}
-	if nextHeader == esp.NextHeaderDummy {
+	sa.used = true
+	if err != nil {
 		return nil, DropDummy, false
 	}
 	p, source, destination, err := parse(payload)
-	if err != nil || packet.Version(p) != versionOf(nextHeader) {
+	if err != nil {
 		return nil, DropMalformedInbound, false
 	}
 	// RFC 4301 section 5.2, step 4: what came must be what was agreed.
@@ -94,14 +88,17 @@ func (sa *inboundSA) take(d packetio.Datagram) (p []byte, drop Drop, ok bool) {
 	return p, 0, true
 }
 
-func versionOf(nextHeader byte) int {
-	switch nextHeader {
-	case esp.NextHeaderIPv4:
-		return 4
-	case esp.NextHeaderIPv6:
-		return 6
+// dropOf names an Opener's error.
+func dropOf(err error) Drop {
+	switch {
+	case errors.Is(err, esp.ErrReplay):
+		return DropReplay
+	case errors.Is(err, esp.ErrAuthentication):
+		return DropAuthentication
+	case errors.Is(err, esp.ErrClosed):
+		return DropNoSA
 	}
-	return -1
+	return DropMalformedInbound
 }
 
 // flush hands the packets to their TUN and lets go of the SA.

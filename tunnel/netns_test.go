@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -51,15 +50,15 @@ func newSites(t testing.TB, proposal ike.ESPProposal, udp bool) (a, b *site) {
 
 func newSite(t testing.TB, host *netlab.Host, outside, inside netip.Addr, child ike.ChildSA) *site {
 	t.Helper()
-	s := &site{host: host}
+	s, lane := &site{host: host}, newLane(t)
 	var tun *packetio.TUN
 	if err := host.Do(func() (err error) {
 		// The TUN takes more than the tunnel does, so that fragmenting and
 		// refusing are the tunnel's work and not the kernel's.
-		if tun, err = packetio.OpenTUN("vpn1", 1500); err != nil {
+		if tun, err = packetio.OpenTUN("vpn1", 1500, packetio.AllOffloads); err != nil {
 			return err
 		}
-		s.endpoint, err = Listen(EndpointConfig{Local: outside})
+		s.endpoint, err = Listen(EndpointConfig{Local: outside, Lane: lane, Offloads: packetio.AllOffloads})
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -77,17 +76,9 @@ func newSite(t testing.TB, host *netlab.Host, outside, inside netip.Addr, child 
 	if err := s.tunnel.ActivateChild(child.Outbound); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- s.endpoint.Run(ctx) }()
-	go func() { ended <- s.tunnel.Run(ctx) }()
+	end := start(t, lane.Run, s.endpoint.Run, s.tunnel.Run)
 	t.Cleanup(func() {
-		cancel()
-		for range 2 {
-			if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-				t.Errorf("Run: %v", err)
-			}
-		}
+		end()
 		s.tunnel.Close()
 		if err := errors.Join(s.endpoint.Close(), tun.Close()); err != nil {
 			t.Error(err)

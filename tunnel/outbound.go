@@ -15,17 +15,16 @@ import (
 
 // An outboundSA is one that packets leave by.
 type outboundSA struct {
-	spi      ike.SPI
-	proposal ike.ESPProposal
-	check    selectors // source in ours, destination in the peer's
+	spi   ike.SPI
+	check selectors // source in ours, destination in the peer's
 
 	// mu guards sealer against being wiped in the middle of a batch, for
 	// which it is taken once.
 	mu     sync.Mutex
-	sealer *esp.Sealer
+	sealer Sealer
 }
 
-// A route is what the sending loop needs to know; it is replaced as a whole.
+// A route is what a lane needs to know to send; it is replaced as a whole.
 type route struct {
 	sa        *outboundSA
 	socket    packetio.Socket
@@ -33,46 +32,37 @@ type route struct {
 	insideMTU int
 }
 
-// icmpBurst and icmpInterval bound the ICMP errors that a tunnel sends: RFC
-// 1812 section 4.3.2.8. A sender needs one for each path it learns.
-const (
-	icmpBurst    = 50
-	icmpInterval = 2 * time.Millisecond
-)
-
-// An outboundRun is the sending loop's work on one batch; its buffers are used
-// again for the next.
+// An outboundRun is a lane's work on one batch of a TUN.
 type outboundRun struct {
 	tunnel    *Tunnel
 	route     *route
+	sender    *packetio.Sender
 	fragments *packetio.Batch
 	datagrams []packetio.Datagram
 	bytes     uint64
 	packets   uint64
-
-	errors      [][]byte // ICMP errors for the TUN
-	icmpTokens  int
-	icmpAccrued time.Time
+	errors    [][]byte // ICMP errors for the TUN
 }
 
-// Run carries packets from the TUN to the peer until ctx ends or the TUN is
-// closed. It may be called again, but not twice at once.
+// Run lets a lane carry packets from the TUN to the peer until ctx ends or the
+// TUN is closed. It may be called again, but not twice at once.
 func (t *Tunnel) Run(ctx context.Context) error {
-	if err := t.cfg.Device.Resume(); err != nil {
-		return err
-	}
-	defer context.AfterFunc(ctx, func() { _ = t.cfg.Device.Interrupt() })()
-	batch := packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)
-	r := &outboundRun{tunnel: t, fragments: packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)}
+	return t.lane.carry(ctx, &source{Source: t.cfg.Device, turn: t.turn})
+}
+
+// turn carries what the TUN has now, a batch, and then whatever of its last
+// super-packet had no room there.
+func (t *Tunnel) turn() error {
+	batch, r := t.lane.batch, &t.lane.outbound
+	r.tunnel = t
 	for {
-		err := t.cfg.Device.ReadBatch(batch)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
+		if err := t.cfg.Device.ReadBatch(batch); err != nil {
 			return err
 		}
 		r.carry(batch)
+		if !batch.More() {
+			return nil
+		}
 	}
 }
 
@@ -149,11 +139,8 @@ func (r *outboundRun) seal(slot packetio.Packet) {
 	p := slot.Bytes()
 	// RFC 6040 section 4.1, normal mode: the outer ECN is the inner one's, and
 	// so is the DSCP: RFC 4301 section 5.1.2.1.
-	tos, nextHeader := packet.TOS(p), byte(esp.NextHeaderIPv4)
-	if packet.Version(p) == 6 {
-		nextHeader = esp.NextHeaderIPv6
-	}
-	sealed, err := r.route.sa.sealer.Seal(slot.Slot, slot.Offset, slot.Length, nextHeader)
+	tos := packet.TOS(p)
+	sealed, err := r.route.sa.sealer.Seal(slot.Slot, slot.Offset, slot.Length)
 	switch {
 	case errors.Is(err, esp.ErrSequenceExhausted):
 		r.tunnel.drops.add(DropSequenceExhausted, 1)
@@ -173,7 +160,7 @@ func (r *outboundRun) seal(slot packetio.Packet) {
 func (r *outboundRun) send() {
 	t := r.tunnel
 	if len(r.datagrams) > 0 {
-		sent, err := r.route.socket.WriteBatch(r.datagrams)
+		sent, err := r.route.socket.WriteBatch(r.sender, r.datagrams)
 		if err != nil {
 			t.drops.add(DropSend, uint64(len(r.datagrams)-sent))
 		}
@@ -187,14 +174,34 @@ func (r *outboundRun) send() {
 	r.fragments.Reset()
 }
 
+// icmpBurst and icmpInterval bound the ICMP errors that a tunnel sends: RFC
+// 1812 section 4.3.2.8. A sender needs one for each path it learns.
+const (
+	icmpBurst    = 50
+	icmpInterval = 2 * time.Millisecond
+)
+
+// An icmpBudget is what is left of them.
+type icmpBudget struct {
+	tokens  int
+	accrued time.Time
+}
+
+func (b *icmpBudget) spend(now time.Time) bool {
+	if accrued := int(now.Sub(b.accrued) / icmpInterval); accrued > 0 {
+		b.tokens = min(b.tokens+accrued, icmpBurst)
+		b.accrued = now
+	}
+	if b.tokens == 0 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
 // reject tells p's sender which size fits: RFC 4301 section 8.2.1.
 func (r *outboundRun) reject(p []byte) {
-	now := time.Now()
-	if accrued := int(now.Sub(r.icmpAccrued) / icmpInterval); accrued > 0 {
-		r.icmpTokens = min(r.icmpTokens+accrued, icmpBurst)
-		r.icmpAccrued = now
-	}
-	if r.icmpTokens == 0 {
+	if !r.tunnel.icmp.spend(time.Now()) {
 		return
 	}
 	buf := make([]byte, 0, packet.ICMPErrorMax)
@@ -205,7 +212,6 @@ func (r *outboundRun) reject(p []byte) {
 		buf, ok = packet.AppendFragmentationNeeded(buf, r.tunnel.icmp4, packet.IPv4(p), r.route.insideMTU)
 	}
 	if ok {
-		r.icmpTokens--
 		r.errors = append(r.errors, buf)
 	}
 }

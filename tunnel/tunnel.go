@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,8 +12,11 @@ import (
 
 	"causeway.dev/esp"
 	"causeway.dev/ike"
+	"causeway.dev/packet"
 	"causeway.dev/packetio"
 )
+
+const udpHeaderLen = 8 // RFC 768
 
 // outerMTUDefault is Ethernet's, as AWS assumes for its table of inside MTUs.
 const outerMTUDefault = 1500
@@ -22,6 +26,7 @@ type Config struct {
 	Name     string          // for logs
 	Device   packetio.Device // the tunnel's TUN; the owner closes it
 	Endpoint *Endpoint
+	Lane     *Lane // carries from the device; default the endpoint's
 
 	// OuterMTU is the MTU of the path to the peer in bytes; default 1500.
 	// MTU, if not 0, bounds the inside MTU further than the cipher does.
@@ -61,9 +66,11 @@ const sequenceLow = 3 << 30
 // concurrent use.
 type Tunnel struct {
 	cfg          Config
+	lane         *Lane
+	icmp         icmpBudget // owned by the lane
 	icmp4, icmp6 netip.Addr // sources of ICMP errors
 
-	route       atomic.Pointer[route] // of the sending loop; nil: nothing leaves
+	route       atomic.Pointer[route] // of the lane; nil: nothing leaves
 	sequenceLow uint32                // when SequenceLow is told
 
 	inboundPackets, inboundBytes   atomic.Uint64
@@ -96,7 +103,7 @@ func New(cfg Config) (*Tunnel, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Logger = cfg.Logger.With("tunnel", cfg.Name)
-	return &Tunnel{cfg: cfg, icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6), sequenceLow: sequenceLow}, nil
+	return &Tunnel{cfg: cfg, lane: cmp.Or(cfg.Lane, cfg.Endpoint.cfg.Lane), icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6), sequenceLow: sequenceLow}, nil
 }
 
 // peerInside returns the other end's address of an inside range: the usable
@@ -141,25 +148,30 @@ func (t *Tunnel) InstallChild(child ike.ChildSA) error {
 	if err != nil {
 		return fmt.Errorf("install inbound SA %08x: %w", uint32(child.Inbound), err)
 	}
-	p := &pair{
-		inbound:  &inboundSA{spi: child.Inbound, tunnel: t, check: newSelectors(child.RemoteSelectors, child.LocalSelectors), mtu: t.insideMTU(child.Proposal, child.Path), opener: opener},
-		outbound: &outboundSA{spi: child.Outbound, proposal: child.Proposal, check: newSelectors(child.LocalSelectors, child.RemoteSelectors), sealer: sealer},
-	}
+	return t.install(&pair{
+		inbound:  &inboundSA{spi: child.Inbound, check: newSelectors(child.RemoteSelectors, child.LocalSelectors), opener: espOpener{opener}},
+		outbound: &outboundSA{spi: child.Outbound, check: newSelectors(child.LocalSelectors, child.RemoteSelectors), sealer: espSealer{sealer}},
+	}, child.Path)
+}
+
+// install makes p's inbound half live.
+func (t *Tunnel) install(p *pair, path ike.Path) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.isClosed {
 		return errors.New("install child SA: tunnel is closed")
 	}
+	p.inbound.tunnel, p.inbound.mtu = t, t.insideMTU(p.outbound.sealer, path)
 	if err := t.cfg.Endpoint.install(p.inbound); err != nil {
 		return err
 	}
 	t.pairs = append(t.pairs, p)
-	t.path = child.Path
+	t.path = path
 	if active := t.route.Load(); active != nil {
 		// The pair in use follows, should the path be another than before.
 		t.route.Store(t.newRoute(active.sa))
 	}
-	t.cfg.Logger.Debug("child SA installed", "spi_in", uint32(child.Inbound), "spi_out", uint32(child.Outbound), "peer", child.Path.Remote)
+	t.cfg.Logger.Debug("child SA installed", "spi_in", uint32(p.inbound.spi), "spi_out", uint32(p.outbound.spi), "peer", path.Remote)
 	return nil
 }
 
@@ -236,12 +248,22 @@ func (t *Tunnel) newRoute(sa *outboundSA) *route {
 	if t.path.UDP {
 		r.socket, r.remote = t.cfg.Endpoint.sockets.NATT, t.path.Remote
 	}
-	r.insideMTU = t.insideMTU(sa.proposal, t.path)
+	r.insideMTU = t.insideMTU(sa.sealer, t.path)
 	return r
 }
 
-func (t *Tunnel) insideMTU(proposal ike.ESPProposal, path ike.Path) int {
-	mtu := esp.InsideMTU(t.cfg.OuterMTU, proposal, path.UDP, path.Remote.Addr().Unmap().Is6())
+// insideMTU is what a packet of the path's MTU has room for:
+//
+//	[ IP 20 or 40 | UDP 0 or 8 | what the sealer makes of an inner packet ]
+func (t *Tunnel) insideMTU(sealer Sealer, path ike.Path) int {
+	room := t.cfg.OuterMTU - packet.IPv4HeaderLen
+	if path.Remote.Addr().Unmap().Is6() {
+		room = t.cfg.OuterMTU - packet.IPv6HeaderLen
+	}
+	if path.UDP {
+		room -= udpHeaderLen
+	}
+	mtu := sealer.Inside(room)
 	if t.cfg.MTU > 0 {
 		mtu = min(mtu, t.cfg.MTU)
 	}

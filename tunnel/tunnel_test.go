@@ -95,7 +95,7 @@ func newLabWith(t *testing.T, proposal ike.ESPProposal, udp bool, wrap func(pack
 
 func (l *lab) gateway(outside, inside netip.Addr) *gateway {
 	l.t.Helper()
-	g := &gateway{device: packetio.NewMemoryDevice(), events: make(chan Event, 10), ike: make(chan string, 10)}
+	g, lane := &gateway{device: packetio.NewMemoryDevice(), events: make(chan Event, 10), ike: make(chan string, 10)}, newLane(l.t)
 	socket := func(port uint16) packetio.Socket {
 		s, err := l.network.Listen(netip.AddrPortFrom(outside, port))
 		if err != nil {
@@ -104,7 +104,7 @@ func (l *lab) gateway(outside, inside netip.Addr) *gateway {
 		return l.wrap(s)
 	}
 	g.endpoint = NewEndpoint(EndpointConfig{
-		Local: outside,
+		Local: outside, Lane: lane,
 		IKE: func(local, remote netip.AddrPort, datagram []byte) {
 			g.ike <- fmt.Sprintf("%v %v %d", local, remote, len(datagram))
 		},
@@ -113,20 +113,46 @@ func (l *lab) gateway(outside, inside netip.Addr) *gateway {
 	if g.tunnel, err = New(Config{Name: inside.String(), Device: g.device, Endpoint: g.endpoint, Inside: netip.PrefixFrom(inside, 30), Inside6: netip.PrefixFrom(insideA6, 126), Events: func(e Event) { g.events <- e }}); err != nil {
 		l.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- g.endpoint.Run(ctx) }()
-	go func() { ended <- g.tunnel.Run(ctx) }()
+	end := start(l.t, lane.Run, g.endpoint.Run, g.tunnel.Run)
 	l.t.Cleanup(func() {
-		cancel()
-		for range 2 {
-			if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-				l.t.Errorf("Run: %v", err)
-			}
+		end()
+		if err := errors.Join(g.endpoint.Close(), g.device.Close()); err != nil {
+			l.t.Error(err)
 		}
-		g.endpoint.Close()
 	})
 	return g
+}
+
+// newLane returns a lane that does not run.
+func newLane(tb testing.TB) *Lane {
+	tb.Helper()
+	lane, err := NewLane(packetio.NewPoller)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := lane.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return lane
+}
+
+// start starts what runs; end ends it and waits.
+func start(tb testing.TB, runs ...func(context.Context) error) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, len(runs))
+	for _, run := range runs {
+		go func() { ended <- run(ctx) }()
+	}
+	return func() {
+		cancel()
+		for range runs {
+			if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+				tb.Errorf("Run: %v", err)
+			}
+		}
+	}
 }
 
 // next is the packet that comes out of the gateway's TUN next.
@@ -369,7 +395,7 @@ func (l *lab) send(to netip.AddrPort, tos uint8, payload []byte) {
 		l.t.Fatal(err)
 	}
 	defer from.Close()
-	if _, err := from.WriteBatch([]packetio.Datagram{{Remote: to, TOS: tos, Payload: payload}}); err != nil {
+	if _, err := from.WriteBatch(nil, []packetio.Datagram{{Remote: to, TOS: tos, Payload: payload}}); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -434,12 +460,12 @@ type capturedSocket struct {
 	sent chan packetio.Datagram
 }
 
-func (s capturedSocket) WriteBatch(d []packetio.Datagram) (int, error) {
+func (s capturedSocket) WriteBatch(sender *packetio.Sender, d []packetio.Datagram) (int, error) {
 	for _, d := range d {
 		d.Payload = bytes.Clone(d.Payload)
 		s.sent <- d
 	}
-	return s.Socket.WriteBatch(d)
+	return s.Socket.WriteBatch(sender, d)
 }
 
 // RFC 4301 section 5.1.2.1 and RFC 6040: DSCP and ECN go out, congestion comes in.
@@ -577,9 +603,15 @@ func TestChangePath(t *testing.T) {
 	}
 	l.a.tunnel.ChangePath(ike.Path{Local: netip.AddrPortFrom(outsideA, PortNATT), Remote: moved.Local(), UDP: true})
 	l.a.device.Put(udp(hostA, hostB, 0, 100))
-	d, err := moved.ReadBatch()
-	if err != nil || d[0].Remote != netip.AddrPortFrom(outsideA, PortNATT) || binary.BigEndian.Uint32(d[0].Payload) != 0xb0000000 {
-		t.Fatalf("%v, %v", d, err)
+	r := packetio.NewReceiver()
+	for deadline := time.Now().Add(2 * time.Second); len(r.Datagrams) == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if err := moved.ReadBatch(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := r.Datagrams
+	if len(d) != 1 || d[0].Remote != netip.AddrPortFrom(outsideA, PortNATT) || binary.BigEndian.Uint32(d[0].Payload) != 0xb0000000 {
+		t.Fatalf("%v", d)
 	}
 	if mtu := l.a.tunnel.InsideMTU(); mtu != 1438 {
 		t.Fatalf("inside MTU %d", mtu)

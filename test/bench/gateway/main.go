@@ -25,6 +25,9 @@ import (
 	"causeway.dev/tunnel"
 )
 
+// upPeriod is how often all tunnels are asked for whether they are up.
+const upPeriod = 200 * time.Millisecond
+
 // A gateway is one side of a number of tunnels between one pair of addresses.
 // Their identities tell them apart.
 type gateway struct {
@@ -79,7 +82,7 @@ func (g gateway) run(ctx context.Context, profile string) (err error) {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(upPeriod):
 		}
 	}
 	fmt.Println("up")
@@ -139,7 +142,7 @@ func (g gateway) configuration() (tunnels []ipsec.Tunnel, err error) {
 // openDevice makes a tunnel's TUN with the routes that lead to it.
 func (g gateway) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
 	name := string(t.Peer.ID)
-	device, err := packetio.OpenTUN(name, t.MTU)
+	device, err := packetio.OpenTUN(name, t.MTU, packetio.AllOffloads)
 	if err != nil {
 		return nil, err
 	}

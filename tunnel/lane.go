@@ -1,0 +1,187 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"causeway.dev/esp"
+	"causeway.dev/packetio"
+)
+
+// senderMessages is how many messages one sendmmsg takes: a whole batch of a
+// socket that does not segment.
+const senderMessages = 128
+
+// A Lane is one goroutine that carries the packets of many tunnels and
+// endpoints, both ways, each batch to completion. All buffers are the lane's, so
+// an idle tunnel costs a few kilobytes and no time.
+//
+// Both directions of a tunnel in one goroutine take less processor time than
+// two goroutines would: while one direction's batch is in work, the other's
+// grows, and what grows costs less a packet. More processors are for more lanes
+// with other tunnels.
+type Lane struct {
+	poller packetio.Poller
+
+	// mu is held while packets are carried, so that a source which has been
+	// removed is not in use any more.
+	mu      sync.Mutex
+	sources []*source // by key; nil: free
+
+	// Scratch of the goroutine in Run.
+	outbound outboundRun
+	inbound  inboundRun
+	received *packetio.Receiver
+	batch    *packetio.Batch
+	keys     []int
+}
+
+// A source is what a lane reads from, with what is done when it is readable.
+type source struct {
+	packetio.Source
+	turn   func() error // reads and carries one batch
+	failed chan<- error // takes the error that ended the source
+}
+
+// NewLane returns a lane without sources that waits by a poller of its own. Run
+// makes it work.
+func NewLane(newPoller func() (packetio.Poller, error)) (*Lane, error) {
+	poller, err := newPoller()
+	if err != nil {
+		return nil, fmt.Errorf("make lane: %w", err)
+	}
+	sender := packetio.NewSender(senderMessages)
+	return &Lane{
+		poller:   poller,
+		received: packetio.NewReceiver(),
+		batch:    packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax),
+		outbound: outboundRun{sender: sender, fragments: packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)},
+	}, nil
+}
+
+// Run carries packets until ctx ends. It may be called again, but not twice at
+// once.
+func (l *Lane) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, l.poller.Wake)()
+	for ctx.Err() == nil {
+		var err error
+		if l.keys, err = l.poller.Wait(l.keys[:0]); err != nil {
+			return err
+		}
+		l.round()
+	}
+	return ctx.Err()
+}
+
+// round gives each readable source one turn.
+func (l *Lane) round() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, key := range l.keys {
+		s := l.sources[key]
+		if s == nil {
+			continue // removed since the poller named it
+		}
+		if err := s.turn(); err != nil {
+			l.drop(key)
+			s.failed <- err
+		}
+	}
+}
+
+// Close frees the lane, which must have ended and have no sources.
+func (l *Lane) Close() error { return l.poller.Close() }
+
+// carry adds sources and waits until ctx ends, when it returns ctx's error, or
+// one of them fails. When it returns they are not in use any more. The lane need
+// not run yet.
+func (l *Lane) carry(ctx context.Context, sources ...*source) error {
+	failed := make(chan error, len(sources))
+	for _, s := range sources {
+		s.failed = failed
+		if err := l.add(s); err != nil {
+			return err
+		}
+		defer l.remove(s)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-failed:
+		return err
+	}
+}
+
+func (l *Lane) add(s *source) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := slices.Index(l.sources, nil)
+	if key < 0 {
+		key = len(l.sources)
+		l.sources = append(l.sources, nil)
+	}
+	if err := l.poller.Add(s.Source, key); err != nil {
+		return err
+	}
+	l.sources[key] = s
+	return nil
+}
+
+func (l *Lane) remove(s *source) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if key := slices.Index(l.sources, s); key >= 0 {
+		l.drop(key)
+	}
+}
+
+// drop is called with mu held.
+func (l *Lane) drop(key int) {
+	// It fails for a source that is closed, which has left by itself.
+	_ = l.poller.Remove(l.sources[key].Source)
+	l.sources[key] = nil
+}
+
+// Lanes share tunnels between them.
+type Lanes []*Lane
+
+// NewLanes returns count lanes.
+func NewLanes(count int, newPoller func() (packetio.Poller, error)) (Lanes, error) {
+	lanes := make(Lanes, 0, count)
+	for range count {
+		lane, err := NewLane(newPoller)
+		if err != nil {
+			return nil, errors.Join(err, lanes.Close())
+		}
+		lanes = append(lanes, lane)
+	}
+	return lanes, nil
+}
+
+// Least returns the lane with the fewest sources.
+func (l Lanes) Least() *Lane {
+	return slices.MinFunc(l, func(a, b *Lane) int { return a.load() - b.load() })
+}
+
+func (l *Lane) load() (sources int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.sources {
+		if s != nil {
+			sources++
+		}
+	}
+	return sources
+}
+
+// Close closes all lanes.
+func (l Lanes) Close() error {
+	var errs []error
+	for _, lane := range l {
+		errs = append(errs, lane.Close())
+	}
+	return errors.Join(errs...)
+}
