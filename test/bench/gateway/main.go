@@ -25,6 +25,10 @@ import (
 	"causeway.dev/tunnel"
 )
 
+// deviceGroup is that of all TUNs: the kernel removes a group at once, but
+// thousands of devices one by one in minutes.
+const deviceGroup = 1
+
 // upPeriod is how often all tunnels are asked for whether they are up.
 const upPeriod = 200 * time.Millisecond
 
@@ -62,7 +66,7 @@ func main() {
 
 func (g gateway) run(ctx context.Context, profile string) (err error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Listen: tunnel.Listen, OpenDevice: g.openDevice})
+	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Offloads: packetio.AllOffloads, Listen: tunnel.Listen, OpenDevice: g.openDevice})
 	if err != nil {
 		return err
 	}
@@ -156,6 +160,9 @@ func (g gateway) route(name string) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
 		return fmt.Errorf("find %s: %w", name, err)
+	}
+	if err := netlink.LinkSetGroup(link, deviceGroup); err != nil {
+		return fmt.Errorf("put %s into a group: %w", name, err)
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("set %s up: %w", name, err)
