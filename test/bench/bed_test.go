@@ -47,6 +47,7 @@ type peer interface {
 // A bed is one kind in namespaces of its own.
 type bed struct {
 	kind     kind
+	tb       testing.TB
 	lab      *netlab.Lab
 	a, b     *netlab.Host
 	gateways [2]*netlab.Host
@@ -64,7 +65,7 @@ type bed struct {
 func newBed(tb testing.TB, lab *netlab.Lab, w *workshop, sweep *sweeper, number int, k kind) *bed {
 	tb.Helper()
 	name := func(role string) string { return fmt.Sprintf("%d%s", number, role) }
-	s := &bed{kind: k, lab: lab, a: lab.Host(name("a")), b: lab.Host(name("b"))}
+	s := &bed{kind: k, tb: tb, lab: lab, a: lab.Host(name("a")), b: lab.Host(name("b"))}
 	left, right := lab.Host(name("l")).Forward(), lab.Host(name("r")).Forward()
 	s.gateways = [2]*netlab.Host{left, right}
 	sweep.add(s)

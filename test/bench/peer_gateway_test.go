@@ -29,6 +29,8 @@ func (p gateways) start(w *workshop, s *bed) {
 	s.addBehind()
 	var running []*netlab.Process
 	for i, gateway := range s.gateways {
+		// An idle tunnel has no packets: IPv6 would announce itself on each device.
+		gateway.Run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
 		argv := []string{w.built[gatewayPackage],
 			"-local", outside[i].String(), "-remote", outside[1-i].String(), "-tunnels", strconv.Itoa(p.tunnels),
 			"-network", lans[1-i], "-behind", behind(1-i, 0).String() + "/16", "-mtu", strconv.Itoa(innerMTU)}
@@ -39,6 +41,12 @@ func (p gateways) start(w *workshop, s *bed) {
 			argv = append(argv, "-profile", filepath.Join(p.profile, profiles[i]))
 		}
 		g := gateway.Start(s.kind.name+"-"+strconv.Itoa(i), argv...)
+		s.tb.Cleanup(func() {
+			if _, err := gateway.Try("ip", "link", "delete", "group", "1"); err != nil {
+				s.tb.Log(err) // it has ended, and the devices with it
+			}
+			g.Kill()
+		})
 		running = append(running, g)
 		s.processes = append(s.processes, g.Pid())
 	}
