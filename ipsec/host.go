@@ -44,6 +44,10 @@ type Config struct {
 	// NewPoller is what lanes wait by; default packetio.NewPoller.
 	NewPoller func() (packetio.Poller, error)
 
+	// Log, if set, takes the entries of all tunnels' logs. It is called from
+	// the IKE loop: it must not block, and must not call back.
+	Log func(LogEntry)
+
 	// Listen opens an endpoint in the network that outside addresses belong to.
 	Listen func(tunnel.EndpointConfig) (*tunnel.Endpoint, error)
 
@@ -75,6 +79,7 @@ type life struct {
 	device  packetio.Device
 	group   *run.Group
 	tracker *tracker // guarded by Host.mu
+	journal journal  // owned by the IKE loop
 
 	// Owned by the traffic loop: the traffic that IKE knows of, and the last
 	// keep-alive.
@@ -210,7 +215,7 @@ func (h *Host) begin(t Tunnel) error {
 		h.unlisten(t.Peer.Local)
 		return err
 	}
-	l := &life{config: t, tunnel: carrier, device: device, group: run.New(h.group.Context()), tracker: newTracker(time.Now(), t.Peer)}
+	l := &life{config: t, tunnel: carrier, device: device, group: run.New(h.group.Context()), tracker: newTracker(time.Now(), t.Peer), journal: newJournal()}
 	h.mu.Lock()
 	h.tunnels[id] = l
 	h.mu.Unlock()
@@ -344,6 +349,9 @@ func (h *Host) observe(id ike.PeerID, event ike.Event) {
 		l.tunnel.RemoveChild(e.Inbound, e.Outbound)
 	case ike.PathChanged:
 		l.tunnel.ChangePath(e.Path)
+	}
+	if entry := l.journal.observe(time.Now(), id, event); h.cfg.Log != nil && entry.Details != "" {
+		h.cfg.Log(entry)
 	}
 	h.mu.Lock()
 	flipped := l.tracker.observe(time.Now(), event)

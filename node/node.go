@@ -71,6 +71,9 @@ type Config struct {
 	// revocation where nothing could be learnt.
 	HardFail bool
 
+	// Log, if set, takes the entries of all tunnels' logs. It must not block.
+	Log func(nodespec.TunnelLogEntry)
+
 	// Report takes what has been seen, when it has changed.
 	Report func(ctx context.Context, o nodespec.Observed) error
 }
@@ -139,11 +142,22 @@ func (n *Node) newest() *nodespec.Desired {
 	return n.desired
 }
 
+// tell hands an entry of a tunnel's log on.
+func (n *Node) tell(e ipsec.LogEntry) {
+	if n.cfg.Log == nil {
+		return
+	}
+	n.cfg.Log(nodespec.TunnelLogEntry{
+		Tunnel: string(e.Tunnel), At: e.At, IKE: nodespec.SAState(e.IKE), Child: nodespec.SAState(e.Child), UDP: e.UDP,
+		Event: nodespec.TunnelLogEvent(e.Event), Details: e.Details,
+	})
+}
+
 // Run applies and reports until ctx ends. Then the tunnels' peers are told, and
 // networks and instances are left as they are, for the next start to adopt.
 func (n *Node) Run(ctx context.Context) error {
 	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
-		Logger: n.log, OpenDevice: n.openDevice, Offloads: packetio.AllOffloads,
+		Log: n.tell, Logger: n.log, OpenDevice: n.openDevice, Offloads: packetio.AllOffloads,
 		Listen: func(c tunnel.EndpointConfig) (endpoint *tunnel.Endpoint, err error) {
 			err = n.cfg.Underlay.Do(func() error {
 				endpoint, err = tunnel.Listen(c)

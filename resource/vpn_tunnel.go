@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -39,6 +40,8 @@ type TunnelOptions struct {
 	Phase1DHGroupNumbers       []int32  `json:"phase1DhGroupNumbers,omitempty"`
 	Phase2DHGroupNumbers       []int32  `json:"phase2DhGroupNumbers,omitempty"`
 	IKEVersions                []string `json:"ikeVersions,omitempty"` // "ikev1", "ikev2"
+
+	Log TunnelLogOptions `json:"log,omitzero"`
 }
 
 // AWS's names of algorithms and versions, the weakest of each kind first.
@@ -100,6 +103,7 @@ func (o TunnelOptions) Effective() TunnelOptions {
 	o.Phase1DHGroupNumbers = orAll(o.Phase1DHGroupNumbers, Phase1DHGroups)
 	o.Phase2DHGroupNumbers = orAll(o.Phase2DHGroupNumbers, Phase2DHGroups)
 	o.IKEVersions = orAll(o.IKEVersions, IKEVersions)
+	o.Log.Format = or(o.Log.Format, TunnelLogJSON)
 	return o
 }
 
@@ -157,7 +161,7 @@ func (t VPNTunnel) Validate() error {
 
 // Validate says what is wrong with the options that a caller set.
 func (o TunnelOptions) Validate() error {
-	if err := o.validateNumbers(); err != nil {
+	if err := cmp.Or(o.validateNumbers(), o.Log.Validate()); err != nil {
 		return err
 	}
 	if err := o.validateLists(); err != nil {

@@ -1,11 +1,13 @@
 package serve
 
 import (
+	"errors"
 	"log/slog"
 	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"causeway.dev/control/tunnellog"
 	"causeway.dev/logs"
 )
 
@@ -16,18 +18,34 @@ func openLogs(cfg Config, log *slog.Logger) (*logs.Store, error) {
 	return logs.Open(filepath.Join(cfg.DataDir, logsFile), logs.Options{BytesMax: int64(cfg.Logs.MaxMiB) << 20, Logger: log})
 }
 
+// logGroupExists lets the EC2 API look for log groups.
+func logGroupExists(s *logs.Store) func(account, region, name string) (bool, error) {
+	return func(account, region, name string) (bool, error) {
+		_, err := s.Group(logs.Scope{Account: account, Region: region}, name)
+		if errors.Is(err, logs.ErrNoGroup) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+}
+
 // logsMetrics shows Prometheus how much the log store holds.
-type logsMetrics struct{ store *logs.Store }
+type logsMetrics struct {
+	store   *logs.Store
+	tunnels *tunnellog.Log
+}
 
 var (
-	logsBytes   = prometheus.NewDesc("causeway_logs_bytes", "Bytes of the log events that are stored.", nil, nil)
-	logsEvicted = prometheus.NewDesc("causeway_logs_evicted_total", "Log events removed for lack of room since the start.", nil, nil)
+	logsBytes      = prometheus.NewDesc("causeway_logs_bytes", "Bytes of the log events that are stored.", nil, nil)
+	tunnelLogDrops = prometheus.NewDesc("causeway_tunnel_log_drops_total", "Entries of tunnels' logs that were not written.", []string{"reason"}, nil)
+	logsEvicted    = prometheus.NewDesc("causeway_logs_evicted_total", "Log events removed for lack of room since the start.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (logsMetrics) Describe(to chan<- *prometheus.Desc) {
 	to <- logsBytes
 	to <- logsEvicted
+	to <- tunnelLogDrops
 }
 
 // Collect implements prometheus.Collector.
@@ -35,4 +53,7 @@ func (m logsMetrics) Collect(to chan<- prometheus.Metric) {
 	u := m.store.Usage()
 	to <- prometheus.MustNewConstMetric(logsBytes, prometheus.GaugeValue, float64(u.Bytes))
 	to <- prometheus.MustNewConstMetric(logsEvicted, prometheus.CounterValue, float64(u.Evicted))
+	overflown, undelivered := m.tunnels.Drops()
+	to <- prometheus.MustNewConstMetric(tunnelLogDrops, prometheus.CounterValue, float64(overflown), "queue full")
+	to <- prometheus.MustNewConstMetric(tunnelLogDrops, prometheus.CounterValue, float64(undelivered), "not delivered")
 }

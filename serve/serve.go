@@ -28,6 +28,7 @@ import (
 	"causeway.dev/control/certificates"
 	"causeway.dev/control/lifecycle"
 	"causeway.dev/control/telemetry"
+	"causeway.dev/control/tunnellog"
 	"causeway.dev/iam"
 	"causeway.dev/instance"
 	"causeway.dev/internal/run"
@@ -107,8 +108,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err
 	}
 	group := run.New(ctx)
+	tunnelLog := tunnellog.New(records, logStore, log)
 	agent := node.New(node.Config{
-		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log, HardFail: cfg.PKI.Revocation == revocationHard, Report: telemetry.New(records).Report,
+		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log, HardFail: cfg.PKI.Revocation == revocationHard, Report: telemetry.New(records).Report, Log: tunnelLog.Take,
 	})
 	listener, err := listen(cfg)
 	if err != nil {
@@ -120,8 +122,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
 	group.Go("certificates", certificates.Keeper{Store: records, Logger: log, TunnelLifetime: cfg.PKI.TunnelCertificateLifetime, URL: cfg.PKI.URL}.Run)
 	group.Go("logs", logStore.Run)
+	group.Go("tunnel log", tunnelLog.Run)
 	group.Go("api", func(ctx context.Context) error {
-		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, logStore, directory, driver, agent))
+		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, logStore, tunnelLog, directory, driver, agent))
 	})
 	return group.Wait()
 }
@@ -168,14 +171,15 @@ func openStore(ctx context.Context, cfg Config, log *slog.Logger) (*store.Store,
 	return store.Open(ctx, c)
 }
 
-func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.Store, directory iam.Directory, driver instance.Driver, agent *node.Node) http.Handler {
+func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.Store, tunnelLog *tunnellog.Log, directory iam.Directory, driver instance.Driver, agent *node.Node) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{logStore})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{logStore, tunnelLog})
 	operations := ec2.New(ec2.Config{
 		Store:            records,
 		Regions:          cfg.ec2Regions(),
 		Limits:           cfg.Limits,
 		OutsideAddresses: slices.Clone(cfg.Outside.TunnelAddresses),
+		LogGroupExists:   logGroupExists(logStore),
 		Console:          console{driver},
 		Host:             ec2.Host{CPUs: runtime.NumCPU(), MemoryMiB: memoryMiB(), Architecture: architecture()},
 	})

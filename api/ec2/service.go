@@ -43,6 +43,10 @@ type Config struct {
 	// Console reads what instances print; nil if nobody keeps it.
 	Console Console
 
+	// LogGroupExists looks for the log group that a tunnel's log is to go to;
+	// nil takes any for existing.
+	LogGroupExists func(account, region, name string) (bool, error)
+
 	// Endpoint is the URL under which clients reach this API, for
 	// DescribeRegions; it may be empty.
 	Endpoint string

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 
@@ -53,7 +54,7 @@ func (s *Service) CreateVpnConnection(ctx context.Context, c server.Caller, in *
 		v := wanted
 		v.Meta = w.newMeta(s.newID(vpnConnections.prefix), tags[vpnConnections.kind])
 		v.CustomerGateway, v.VPNGateway = customer.ID, gateway.ID
-		if err := checkAuthentication(&customer, &v); err != nil {
+		if err := cmp.Or(checkAuthentication(&customer, &v), s.checkTunnelLogs(w, v.Tunnels[:]...)); err != nil {
 			return err
 		}
 		if err := s.checkVPNConnectionLimits(w.reader, gateway.ID); err != nil {

@@ -42,6 +42,9 @@ func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, i
 		if err := v.Validate(); err != nil {
 			return err
 		}
+		if err := s.checkTunnelLogs(w, *tunnel); err != nil {
+			return err
+		}
 		customer, err := customerGateways.get(w.reader, v.CustomerGateway)
 		if err != nil {
 			return err
@@ -118,21 +121,22 @@ func setTunnelOptions(t *resource.VPNTunnel, given model.ModifyVpnTunnelOptionsS
 	setList(&t.Phase2IntegrityAlgorithms, given.Phase2IntegrityAlgorithms, func(v *model.Phase2IntegrityAlgorithmsRequestListValue) string { return val(v.Value) })
 	setList(&t.Phase1DHGroupNumbers, given.Phase1DHGroupNumbers, func(v *model.Phase1DHGroupNumbersRequestListValue) int32 { return val(v.Value) })
 	setList(&t.Phase2DHGroupNumbers, given.Phase2DHGroupNumbers, func(v *model.Phase2DHGroupNumbersRequestListValue) int32 { return val(v.Value) })
+	setTunnelLog(&t.Log, given.LogOptions)
 	setList(&t.IKEVersions, given.IKEVersions, func(v *model.IKEVersionsRequestListValue) string { return val(v.Value) })
 	return nil
 }
 
 func refuseUnbuiltTunnelOptions(given model.ModifyVpnTunnelOptionsSpecification) error {
-	logs := func() bool {
+	bgpLog := func() bool {
 		if given.LogOptions == nil || given.LogOptions.CloudWatchLogOptions == nil {
 			return false
 		}
 		o := given.LogOptions.CloudWatchLogOptions
-		return val(o.LogEnabled) || val(o.BgpLogEnabled)
+		return val(o.BgpLogEnabled)
 	}
 	return refuseUnbuilt(
 		member{"TunnelOptions.EnableTunnelLifecycleControl", val(given.EnableTunnelLifecycleControl)},
-		member{"TunnelOptions.LogOptions", logs()},
+		member{"TunnelOptions.LogOptions.CloudWatchLogOptions.BgpLogEnabled", bgpLog()},
 		member{"TunnelOptions.TunnelInsideIpv6Cidr", val(given.TunnelInsideIpv6Cidr) != ""},
 	)
 }
@@ -161,6 +165,7 @@ func tunnelOptionsAnswer(t *resource.VPNTunnel) model.TunnelOption {
 		RekeyMarginTimeSeconds: positive(t.RekeyMarginTimeSeconds),
 		ReplayWindowSize:       positive(t.ReplayWindowSize),
 		StartupAction:          str(t.StartupAction),
+		LogOptions:             tunnelLogAnswer(t.Log),
 
 		IkeVersions: mapped(t.IKEVersions, func(v *string) model.IKEVersionsListValue { return model.IKEVersionsListValue{Value: v} }),
 		Phase1DHGroupNumbers: mapped(t.Phase1DHGroupNumbers, func(v *int32) model.Phase1DHGroupNumbersListValue {

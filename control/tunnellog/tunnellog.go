@@ -1,0 +1,177 @@
+// Package tunnellog writes the logs of Site-to-Site VPN tunnels: it takes what a
+// node tells of IKE, and where a tunnel's options ask for a log, appends it to
+// the log group that they name, with AWS's fields.
+package tunnellog
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"causeway.dev/logs"
+	"causeway.dev/nodespec"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+const (
+	// queueMax bounds what waits to be written: a minute of a thousand
+	// tunnels that each do a dead peer check every ten seconds.
+	queueMax = 16_384
+
+	// collect is how long entries wait for others to be written with them.
+	collect = time.Second
+
+	// batchMax is how many entries are written at a time.
+	batchMax = 4_096
+)
+
+// A Log writes the logs of all tunnels.
+type Log struct {
+	records *store.Store
+	logs    *logs.Store
+	log     *slog.Logger
+	queue   chan nodespec.TunnelLogEntry
+
+	overflown, undelivered atomic.Uint64
+
+	// Owned by Run.
+	revision int64
+	tunnels  map[string]destination // by tunnel id, of those that have a log
+	failed   string                 // what was last said of a delivery that failed
+}
+
+// A destination is where the log of a tunnel goes, with what its entries say of
+// the tunnel's options.
+type destination struct {
+	scope         logs.Scope
+	group, stream string
+	text          bool
+	dpd           bool
+	cgw           string // the customer gateway's address, "" for any
+}
+
+// New returns a Log that looks for options in records and writes to logs.
+func New(records *store.Store, l *logs.Store, log *slog.Logger) *Log {
+	return &Log{records: records, logs: l, log: log, queue: make(chan nodespec.TunnelLogEntry, queueMax)}
+}
+
+// Take takes an entry of any tunnel. It never waits: what finds no room is
+// dropped and counted.
+func (l *Log) Take(e nodespec.TunnelLogEntry) {
+	select {
+	case l.queue <- e:
+	default:
+		l.overflown.Add(1)
+	}
+}
+
+// Drops counts entries that were not written: because they came faster than they
+// could be, or because the log group took none.
+func (l *Log) Drops() (overflown, undelivered uint64) {
+	return l.overflown.Load(), l.undelivered.Load()
+}
+
+// Run writes until ctx ends, and then what has been taken until then.
+func (l *Log) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			l.write(l.waiting(nil))
+			return ctx.Err()
+		case e := <-l.queue:
+			entries := []nodespec.TunnelLogEntry{e}
+			select {
+			case <-ctx.Done():
+			case <-time.After(collect):
+			}
+			l.write(l.waiting(entries))
+		}
+	}
+}
+
+// waiting adds what is in the queue, up to a batch.
+func (l *Log) waiting(entries []nodespec.TunnelLogEntry) []nodespec.TunnelLogEntry {
+	for len(entries) < batchMax {
+		select {
+		case e := <-l.queue:
+			entries = append(entries, e)
+		default:
+			return entries
+		}
+	}
+	return entries
+}
+
+// write appends the entries of the tunnels that have a log. A stream at a time,
+// so that a log group that is gone keeps nothing from the others.
+func (l *Log) write(entries []nodespec.TunnelLogEntry) {
+	l.lookUp()
+	batches := map[destination]*logs.Batch{}
+	for _, e := range entries {
+		d, ok := l.tunnels[e.Tunnel]
+		if !ok {
+			continue
+		}
+		b := batches[d]
+		if b == nil {
+			b = &logs.Batch{Scope: d.scope, Group: d.group, Stream: d.stream, Create: true}
+			batches[d] = b
+		}
+		b.Events = append(b.Events, logs.Event{Timestamp: e.At.UnixMilli(), Message: d.format(e)})
+	}
+	if len(batches) == 0 {
+		return
+	}
+	all := make([]logs.Batch, 0, len(batches))
+	for b := range maps.Values(batches) {
+		all = append(all, *b)
+	}
+	now := time.Now()
+	if err := l.logs.Append(now, all...); err == nil {
+		l.failed = ""
+		return
+	}
+	for _, b := range all {
+		if err := l.logs.Append(now, b); err != nil {
+			l.undelivered.Add(uint64(len(b.Events)))
+			l.complain(b, err)
+		}
+	}
+}
+
+// complain says once that a log group takes nothing, not for every batch.
+func (l *Log) complain(b logs.Batch, err error) {
+	if said := b.Group + err.Error(); said != l.failed {
+		l.failed = said
+		l.log.Warn("the log of a tunnel is not written", "group", b.Group, "stream", b.Stream, "err", err)
+	}
+}
+
+// lookUp brings the destinations up to date.
+func (l *Log) lookUp() {
+	snapshot := l.records.Snapshot()
+	revision := max(store.VPNConnections.Revision(snapshot), store.CustomerGateways.Revision(snapshot))
+	if l.tunnels != nil && revision == l.revision {
+		return
+	}
+	l.revision, l.tunnels = revision, map[string]destination{}
+	for v := range store.VPNConnections.All(snapshot) {
+		for i, t := range v.Tunnels {
+			region, account, group, ok := t.Log.Group()
+			if !t.Log.Enabled || !ok {
+				continue
+			}
+			d := destination{
+				scope: logs.Scope{Account: account, Region: region}, group: group, stream: t.LogStream(v.ID),
+				text: t.Log.Format == resource.TunnelLogText, dpd: t.Effective().DPDTimeoutAction != resource.DPDActionNone,
+			}
+			if g, ok := store.CustomerGateways.Get(snapshot, store.Scope{Account: v.Account, Region: v.Region}, v.CustomerGateway); ok && g.Address.IsValid() {
+				d.cgw = g.Address.String()
+			}
+			l.tunnels[resource.TunnelID(v.ID, i+1)] = d
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package resource
+
+import "strings"
+
+// TunnelLogOptions say whether and where the log of a tunnel goes.
+type TunnelLogOptions struct {
+	Enabled  bool   `json:"enabled,omitempty"`
+	GroupARN string `json:"groupArn,omitempty"` // "arn:aws:logs:REGION:ACCOUNT:log-group:NAME"; required where Enabled
+	Format   string `json:"format,omitempty"`   // TunnelLogJSON or TunnelLogText; "" is TunnelLogJSON
+}
+
+// Formats of a tunnel's log, in AWS's words.
+const (
+	TunnelLogJSON = "json"
+	TunnelLogText = "text"
+)
+
+// Validate says what is wrong with the options that a caller set.
+func (o TunnelLogOptions) Validate() error {
+	if o.Format != "" && o.Format != TunnelLogJSON && o.Format != TunnelLogText {
+		return InvalidValue("LogOutputFormat", o.Format, "Give json or text.")
+	}
+	if o.GroupARN != "" {
+		if _, _, _, ok := o.Group(); !ok {
+			return InvalidValue("LogGroupArn", o.GroupARN, "It must be arn:aws:logs:REGION:ACCOUNT:log-group:NAME.")
+		}
+	} else if o.Enabled {
+		return Errorf("MissingParameter", "LogEnabled needs LogGroupArn, the log group that the tunnel's log goes to")
+	}
+	return nil
+}
+
+// Group takes GroupARN apart; ok is false if it has another form.
+func (o TunnelLogOptions) Group() (region, account, name string, ok bool) {
+	parts := strings.SplitN(strings.TrimSuffix(o.GroupARN, ":*"), ":", 7)
+	if len(parts) != 7 || strings.Join(parts[:3], ":") != "arn:aws:logs" || parts[5] != "log-group" || parts[3] == "" || parts[4] == "" || parts[6] == "" {
+		return "", "", "", false
+	}
+	return parts[3], parts[4], parts[6], true
+}
+
+// LogStream names the log stream of the tunnel, as AWS does.
+func (t VPNTunnel) LogStream(connection string) string {
+	return connection + "-" + t.OutsideAddress.String() + "-IKE.log"
+}
