@@ -3,6 +3,8 @@ package packet
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -82,13 +84,13 @@ func TestSegmentsRefuses(t *testing.T) {
 
 // What segmentation took apart, coalescing puts together again.
 func TestCoalesceInvertsSegments(t *testing.T) {
-	for _, super := range [][]byte{tcp4(tcpACK|tcpPSH, 9, 1000, nil, pattern(5000)), tcp6(tcpACK|tcpPSH, 1000, nil, pattern(5000))} {
+	for _, super := range [][]byte{tcp4(tcpACK|tcpPSH, 9, 1000, nil, pattern(5000)), tcp6(tcpACK|tcpPSH, 1000, nil, pattern(5000)), udp4(pattern(5000))} {
 		s, err := NewSegments(super, 1200)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var (
-			first   TCPSegment
+			first   Segment
 			whole   []byte
 			payload int
 			push    bool
@@ -96,7 +98,7 @@ func TestCoalesceInvertsSegments(t *testing.T) {
 		for i := range s.Count() {
 			p := make([]byte, s.Len(i))
 			s.Write(i, p)
-			segment, ok := NewTCPSegment(p)
+			segment, ok := NewSegment(p)
 			if !ok {
 				t.Fatalf("segment %d is not to be coalesced", i)
 			}
@@ -113,7 +115,7 @@ func TestCoalesceInvertsSegments(t *testing.T) {
 		}
 		first.packet = whole
 		first.MakeSuper(payload, push)
-		if !CompleteChecksum(whole, first.TransportAt(), tcpChecksum) || !bytes.Equal(whole, super) {
+		if !CompleteChecksum(whole, first.TransportAt(), first.ChecksumOffset()) || !bytes.Equal(whole, super) {
 			t.Fatalf("got  %x\nwant %x", whole[:60], super[:60])
 		}
 	}
@@ -121,7 +123,7 @@ func TestCoalesceInvertsSegments(t *testing.T) {
 
 func TestCoalesceRefusesStrangers(t *testing.T) {
 	base := func() []byte { return tcp4(tcpACK, 1, 1000, nil, pattern(100)) }
-	first, ok := NewTCPSegment(base())
+	first, ok := NewSegment(base())
 	if !ok {
 		t.Fatal("base is not to be coalesced")
 	}
@@ -130,7 +132,7 @@ func TestCoalesceRefusesStrangers(t *testing.T) {
 		edit(p)
 		IPv4(p).finish(len(p), 2)
 		writeTransportChecksum(p, ProtocolTCP, 20, tcpChecksum)
-		next, ok := NewTCPSegment(p)
+		next, ok := NewSegment(p)
 		return ok && first.ContinuedBy(next, 1, 100)
 	}
 	if !follow(func([]byte) {}) {
@@ -142,17 +144,23 @@ func TestCoalesceRefusesStrangers(t *testing.T) {
 		}
 	}
 	for name, p := range map[string][]byte{
-		"SYN": tcp4(tcpSYN|tcpACK, 1, 1, nil, pattern(9)), "FIN": tcp4(tcpFIN|tcpACK, 1, 1, nil, pattern(9)), "no data": tcp4(tcpACK, 1, 1, nil, nil), "UDP": udp4(pattern(100)),
+		"SYN": tcp4(tcpSYN|tcpACK, 1, 1, nil, pattern(9)), "FIN": tcp4(tcpFIN|tcpACK, 1, 1, nil, pattern(9)), "no data": tcp4(tcpACK, 1, 1, nil, nil), "UDP without a checksum": udpWithoutChecksum(), "UDP without data": udp4(nil),
 	} {
-		if _, ok := NewTCPSegment(p); ok {
+		if _, ok := NewSegment(p); ok {
 			t.Errorf("%s: taken", name)
 		}
 	}
 	damaged := base()
 	damaged[60] ^= 1
-	if _, ok := NewTCPSegment(damaged); ok {
+	if _, ok := NewSegment(damaged); ok {
 		t.Error("a damaged packet would get a right checksum")
 	}
+}
+
+func udpWithoutChecksum() []byte {
+	p := udp4(pattern(100))
+	p[26], p[27] = 0, 0
+	return p
 }
 
 func TestCompleteChecksum(t *testing.T) {
@@ -184,7 +192,7 @@ func FuzzViews(f *testing.F) {
 				}
 			}
 		}
-		if segment, ok := NewTCPSegment(b); ok && (len(segment.Payload()) == 0 || !segment.ContinuedBy(segment, 0, 0)) {
+		if segment, ok := NewSegment(b); ok && (len(segment.Payload()) == 0 || !segment.ContinuedBy(segment, 0, 0)) {
 			t.Fatalf("segment of %x", b)
 		}
 		p, err := parse(bytes.Clone(b))
@@ -223,5 +231,55 @@ func BenchmarkSum(b *testing.B) {
 	b.SetBytes(1400)
 	for b.Loop() {
 		Sum(p, 0)
+	}
+}
+
+// Flows that are interleaved come out as super-packets, each flow in order, and
+// nothing is overtaken by what follows it between the same hosts.
+func TestCoalescer(t *testing.T) {
+	tcp := func(flags byte, sequence uint32, n int) []byte {
+		return tcp4(flags, uint16(sequence/100), sequence, nil, pattern(n))
+	}
+	datagram := func(port uint16, n int) []byte {
+		p := udp4(pattern(n))
+		binary.BigEndian.PutUint16(p[20:], port)
+		binary.BigEndian.PutUint16(p[6:], v4DontFragment)
+		IPv4(p).finish(len(p), 7)
+		writeTransportChecksum(p, ProtocolUDP, 20, udpChecksum)
+		return p
+	}
+	for name, tt := range map[string]struct {
+		packets [][]byte
+		want    string // the packets of each group
+		tcpOnly bool
+	}{
+		"one":                {packets: [][]byte{tcp(tcpACK, 0, 100)}, want: "[0]"},
+		"a run":              {packets: [][]byte{tcp(tcpACK, 0, 100), tcp(tcpACK, 100, 100), tcp(tcpACK, 200, 50)}, want: "[0 1 2]"},
+		"after a short one":  {packets: [][]byte{tcp(tcpACK, 0, 100), tcp(tcpACK, 100, 50), tcp(tcpACK, 150, 50)}, want: "[0 1] [2]"},
+		"after PSH":          {packets: [][]byte{tcp(tcpACK, 0, 100), tcp(tcpACK|tcpPSH, 100, 100), tcp(tcpACK, 200, 100)}, want: "[0 1] [2]"},
+		"a hole":             {packets: [][]byte{tcp(tcpACK, 0, 100), tcp(tcpACK, 200, 100), tcp(tcpACK, 300, 100)}, want: "[0] [1 2]"},
+		"two flows":          {packets: [][]byte{datagram(1, 60), datagram(2, 60), datagram(1, 60), datagram(2, 40), datagram(1, 60), datagram(2, 60)}, want: "[0 2 4] [1 3] [5]"},
+		"two protocols":      {packets: [][]byte{datagram(1, 60), tcp(tcpACK, 0, 100), datagram(1, 60), tcp(tcpACK, 100, 100)}, want: "[0 2] [1 3]"},
+		"a stranger between": {packets: [][]byte{datagram(1, 60), tcp(tcpACK|tcpFIN, 0, 100), datagram(1, 60), datagram(1, 60)}, want: "[0] [1] [2 3]"},
+		"nonsense between":   {packets: [][]byte{datagram(1, 60), {0x45}, datagram(1, 60)}, want: "[0] [1] [2]"},
+		"TCP only":           {packets: [][]byte{datagram(1, 60), datagram(1, 60)}, want: "[0] [1]", tcpOnly: true},
+		"a larger one":       {packets: [][]byte{datagram(1, 60), datagram(1, 61), datagram(1, 61)}, want: "[0] [1 2]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c Coalescer
+			for range 2 { // nothing is left of the last batch
+				got := ""
+				for g := range c.Gather(tt.packets, true, !tt.tcpOnly) {
+					members := []int{}
+					for i := c.groups[g].first; i >= 0; i = c.next[i] {
+						members = append(members, i)
+					}
+					got += fmt.Sprintf("%v ", members)
+				}
+				if strings.TrimSpace(got) != tt.want {
+					t.Fatalf("groups %s, want %s", got, tt.want)
+				}
+			}
+		})
 	}
 }

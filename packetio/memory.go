@@ -70,7 +70,7 @@ func (d *MemoryDevice) ReadBatch(b *Batch) error {
 }
 
 // WriteBatch implements Device.
-func (d *MemoryDevice) WriteBatch(packets [][]byte) (int, error) {
+func (d *MemoryDevice) WriteBatch(_ *Gatherer, packets [][]byte) (int, error) {
 	if d.closed() {
 		return 0, fmt.Errorf("write memory device: %w", os.ErrClosed)
 	}

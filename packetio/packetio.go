@@ -168,11 +168,11 @@ type Device interface {
 	// caller at a time.
 	ReadBatch(*Batch) error
 
-	// WriteBatch hands the packets to the stack, those of one flow in order,
-	// and returns how many it took; the error is that of the first that it
-	// did not. It may alter the packets' headers. It may be called from
-	// anywhere.
-	WriteBatch(packets [][]byte) (int, error)
+	// WriteBatch hands the packets to the stack, those between the same hosts
+	// in order, and returns how many it took; the error is that of the first
+	// that it did not. It may alter the packets' headers. It may be called
+	// from anywhere, each with a Gatherer of its own.
+	WriteBatch(w *Gatherer, packets [][]byte) (int, error)
 
 	Close() error
 }

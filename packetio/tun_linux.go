@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,8 +26,6 @@ const (
 	vnetSegmentSize    = 4
 	vnetChecksumStart  = 6
 	vnetChecksumOffset = 8
-
-	tcpChecksumOffset = 16
 )
 
 const ipPacketMax = 65535
@@ -38,14 +35,6 @@ type TUN struct {
 	descriptor
 	name     string
 	offloads Offloads
-	writer   tunWriter
-}
-
-// tunWriter is guarded by mu.
-type tunWriter struct {
-	mu     sync.Mutex
-	header [vnetHeaderLen]byte
-	iov    [1 + batchPackets]unix.Iovec
 }
 
 // OpenTUN makes a TUN device in the network namespace of the calling thread.
@@ -182,19 +171,25 @@ func (b *Batch) takeSuper(read []byte) {
 	copy(b.Append(len(p)), p)
 }
 
-// WriteBatch implements Device. Consecutive TCP segments of one flow go to the
-// stack as one super-packet, gathered from where they lie.
-func (t *TUN) WriteBatch(packets [][]byte) (taken int, err error) {
-	w := &t.writer
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// A Gatherer is what a device needs to hand packets to the stack. It has one
+// owner, who may use it for one device after the other.
+type Gatherer struct {
+	coalescer packet.Coalescer
+	parts     [][]byte
+	header    [vnetHeaderLen]byte
+	iov       []unix.Iovec
+}
+
+// WriteBatch implements Device. Segments of one TCP or UDP flow go to the stack
+// as super-packets, gathered from where they lie.
+func (t *TUN) WriteBatch(w *Gatherer, packets [][]byte) (taken int, err error) {
 	fd, err := t.hold()
 	if err != nil {
 		return 0, fmt.Errorf("write TUN %s: %w", t.name, err)
 	}
 	defer t.release()
-	for len(packets) > 0 {
-		count, iov := w.gather(packets, t.offloads)
+	for group := range w.coalescer.Gather(packets, t.offloads.TUNSegmentation, t.offloads.TUNUDPSegmentation) {
+		count, iov := w.gather(group, packets)
 		errno := rawWritev(fd, iov)
 		for errno == unix.EINTR {
 			errno = rawWritev(fd, iov)
@@ -204,53 +199,49 @@ func (t *TUN) WriteBatch(packets [][]byte) (taken int, err error) {
 		} else if err == nil {
 			err = fmt.Errorf("write TUN %s: %w", t.name, errno)
 		}
-		packets = packets[count:]
 	}
-	clear(w.iov[:])
+	clear(w.iov)
+	clear(w.parts)
 	return taken, err
 }
 
-// gather makes the vector of the next write: the first packet and those that
-// continue it. It returns how many packets those are.
-func (w *tunWriter) gather(packets [][]byte, offloads Offloads) (count int, iov []unix.Iovec) {
+// gather makes the vector of a group's write and returns how many packets those
+// are.
+func (w *Gatherer) gather(group int, packets [][]byte) (count int, iov []unix.Iovec) {
+	var s packet.Super
+	s, w.parts = w.coalescer.Super(group, w.parts[:0])
 	clear(w.header[:])
-	w.setIOV(0, w.header[:])
-	w.setIOV(1, packets[0])
-	if !offloads.TUNSegmentation || len(packets) == 1 {
-		return 1, w.iov[:2]
+	w.iov = w.iov[:0]
+	w.add(w.header[:])
+	if s.Count == 1 {
+		w.add(packets[s.First])
+		return 1, w.iov
 	}
-	first, ok := packet.NewTCPSegment(packets[0])
-	if !ok {
-		return 1, w.iov[:2]
+	w.add(s.Packet())
+	for _, part := range w.parts {
+		w.add(part)
 	}
-	size := len(first.Payload())
-	payload, push, short := size, first.Push(), false
-	for count = 1; count < min(len(packets), batchPackets) && !push && !short; count++ {
-		next, ok := packet.NewTCPSegment(packets[count])
-		if !ok || len(next.Payload()) > size || first.HeaderLen()+payload+len(next.Payload()) > ipPacketMax || !first.ContinuedBy(next, count, payload) {
-			break
-		}
-		w.setIOV(1+count, next.Payload())
-		payload += len(next.Payload())
-		push, short = next.Push(), len(next.Payload()) < size // then it is the last
-	}
-	if count == 1 {
-		return 1, w.iov[:2]
-	}
-	first.MakeSuper(payload, push)
 	w.header[vnetFlags] = unix.VIRTIO_NET_HDR_F_NEEDS_CSUM
-	w.header[vnetGSOType] = unix.VIRTIO_NET_HDR_GSO_TCPV4
-	if packet.Version(packets[0]) == 6 {
-		w.header[vnetGSOType] = unix.VIRTIO_NET_HDR_GSO_TCPV6
-	}
-	binary.NativeEndian.PutUint16(w.header[vnetHeaderLength:], uint16(first.HeaderLen()))
-	binary.NativeEndian.PutUint16(w.header[vnetSegmentSize:], uint16(size))
-	binary.NativeEndian.PutUint16(w.header[vnetChecksumStart:], uint16(first.TransportAt()))
-	binary.NativeEndian.PutUint16(w.header[vnetChecksumOffset:], tcpChecksumOffset)
-	return count, w.iov[:1+count]
+	w.header[vnetGSOType] = gsoType(s.Segment)
+	binary.NativeEndian.PutUint16(w.header[vnetHeaderLength:], uint16(s.HeaderLen()))
+	binary.NativeEndian.PutUint16(w.header[vnetSegmentSize:], uint16(s.Size))
+	binary.NativeEndian.PutUint16(w.header[vnetChecksumStart:], uint16(s.TransportAt()))
+	binary.NativeEndian.PutUint16(w.header[vnetChecksumOffset:], uint16(s.ChecksumOffset()))
+	return s.Count, w.iov
 }
 
-func (w *tunWriter) setIOV(i int, b []byte) {
-	w.iov[i].Base = unsafe.SliceData(b)
-	w.iov[i].SetLen(len(b))
+func gsoType(s packet.Segment) byte {
+	switch {
+	case s.Protocol() == packet.ProtocolUDP:
+		return unix.VIRTIO_NET_HDR_GSO_UDP_L4
+	case packet.Version(s.Packet()) == 6:
+		return unix.VIRTIO_NET_HDR_GSO_TCPV6
+	}
+	return unix.VIRTIO_NET_HDR_GSO_TCPV4
+}
+
+func (w *Gatherer) add(b []byte) {
+	v := unix.Iovec{Base: unsafe.SliceData(b)}
+	v.SetLen(len(b))
+	w.iov = append(w.iov, v)
 }

@@ -64,7 +64,7 @@ func TestTUN(t *testing.T) {
 	}
 	// And back, one of them cut short so that the stack refuses it.
 	back := packet.AppendUDP(nil, peer, netip.MustParseAddrPort("10.9.0.1:7000"), 0, []byte("answer"))
-	if n, err := tun.WriteBatch([][]byte{back, nil, back}); n != 2 || err == nil {
+	if n, err := tun.WriteBatch(new(Gatherer), [][]byte{back, nil, back}); n != 2 || err == nil {
 		t.Fatalf("WriteBatch = %d, %v, want 2 and why the other was not", n, err)
 	}
 	for range 2 {
@@ -84,7 +84,7 @@ func TestClosedTUN(t *testing.T) {
 	if err := tun.ReadBatch(NewBatch(0, 0)); !errors.Is(err, os.ErrClosed) {
 		t.Fatalf("ReadBatch = %v, want %v", err, os.ErrClosed)
 	}
-	if _, err := tun.WriteBatch([][]byte{{}}); !errors.Is(err, os.ErrClosed) {
+	if _, err := tun.WriteBatch(new(Gatherer), [][]byte{{}}); !errors.Is(err, os.ErrClosed) {
 		t.Fatalf("WriteBatch = %v, want %v", err, os.ErrClosed)
 	}
 }
@@ -100,6 +100,7 @@ func TestTUNOffloadCarriesTCP(t *testing.T) {
 		go func() {
 			batch := NewBatch(0, 0)
 			var packets [][]byte
+			var gatherer Gatherer
 			poller, err := NewPoller()
 			if err != nil || poller.Add(way[0], 0) != nil {
 				t.Errorf("poll a TUN: %v", err)
@@ -117,7 +118,7 @@ func TestTUNOffloadCarriesTCP(t *testing.T) {
 				for _, p := range batch.Packets {
 					packets = append(packets, p.Bytes())
 				}
-				_, _ = way[1].WriteBatch(packets)
+				_, _ = way[1].WriteBatch(&gatherer, packets)
 			}
 		}()
 	}

@@ -21,7 +21,9 @@ func (nowhere) WriteBatch(_ *packetio.Sender, d []packetio.Datagram) (int, error
 
 type nowhereDevice struct{ packetio.Device }
 
-func (nowhereDevice) WriteBatch(p [][]byte) (int, error) { return len(p), nil }
+func (nowhereDevice) WriteBatch(_ *packetio.Gatherer, p [][]byte) (int, error) {
+	return len(p), nil
+}
 
 // hotPath is both directions of a tunnel without I/O: seal is one outbound
 // batch, open one inbound batch.

@@ -33,6 +33,8 @@ type inboundRun struct {
 	local netip.AddrPort
 	table map[ike.SPI]*inboundSA
 
+	gatherer *packetio.Gatherer
+
 	sa      *inboundSA // locked, if not nil
 	packets [][]byte
 	bytes   uint64
@@ -118,7 +120,7 @@ func (r *inboundRun) flush() {
 	}
 	t.inboundPackets.Add(uint64(len(r.packets)))
 	t.inboundBytes.Add(r.bytes)
-	if taken, err := t.cfg.Device.WriteBatch(r.packets); err != nil {
+	if taken, err := t.cfg.Device.WriteBatch(r.gatherer, r.packets); err != nil {
 		t.drops.add(DropDevice, uint64(len(r.packets)-taken))
 	}
 	r.packets, r.bytes = r.packets[:0], 0

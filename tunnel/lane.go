@@ -53,12 +53,13 @@ func NewLane(newPoller func() (packetio.Poller, error)) (*Lane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make lane: %w", err)
 	}
-	sender := packetio.NewSender(senderMessages)
+	gatherer := new(packetio.Gatherer)
 	return &Lane{
 		poller:   poller,
+		inbound:  inboundRun{gatherer: gatherer},
 		received: packetio.NewReceiver(),
 		batch:    packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax),
-		outbound: outboundRun{sender: sender, fragments: packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)},
+		outbound: outboundRun{sender: packetio.NewSender(senderMessages), gatherer: gatherer, fragments: packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)},
 	}, nil
 }
 

@@ -37,6 +37,7 @@ type outboundRun struct {
 	tunnel    *Tunnel
 	route     *route
 	sender    *packetio.Sender
+	gatherer  *packetio.Gatherer
 	fragments *packetio.Batch
 	datagrams []packetio.Datagram
 	bytes     uint64
@@ -221,7 +222,7 @@ func (r *outboundRun) sendErrors() {
 		return
 	}
 	t := r.tunnel
-	if taken, err := t.cfg.Device.WriteBatch(r.errors); err != nil {
+	if taken, err := t.cfg.Device.WriteBatch(r.gatherer, r.errors); err != nil {
 		t.drops.add(DropDevice, uint64(len(r.errors)-taken))
 	}
 	r.errors = r.errors[:0]
