@@ -35,7 +35,7 @@ type Tunnel struct {
 	Key          string         `yaml:"key"`           // file, PEM: its private key
 	CA           string         `yaml:"ca"`            // file, PEM: the authorities whose certificates the gateway may have
 	CRL          string         `yaml:"crl"`           // file, DER or PEM: a revocation list of theirs
-	IKE          string         `yaml:"ike"`           // "ikev2", the default
+	IKEVersions  []string       `yaml:"ike_versions"`  // "ikev1", "ikev2"; default both. Of both, IKEv2 is begun with
 	IKEProposals []string       `yaml:"ike_proposals"` // default aes128-sha256-group14
 	ESPProposals []string       `yaml:"esp_proposals"` // default aes128gcm16-group14
 	Start        *bool          `yaml:"start"`         // default true; false: answer only
@@ -113,7 +113,6 @@ func ParseConfig(text []byte) (Config, error) {
 }
 
 func (t *Tunnel) setDefaults() {
-	t.IKE = cmp.Or(t.IKE, "ikev2")
 	t.Encap = cmp.Or(t.Encap, "auto")
 	t.DPDAction = cmp.Or(t.DPDAction, "restart")
 	if len(t.IKEProposals) == 0 {
@@ -144,14 +143,17 @@ func (t *Tunnel) validate() error {
 		return errors.New("certificate: key, ca and crl are of no use without it")
 	case t.FragmentSize != 0 && (t.FragmentSize < 576 || t.FragmentSize > 65535):
 		return fmt.Errorf("fragment_size: %d is not between 576 and 65535", t.FragmentSize)
-	case t.IKE != "ikev2":
-		return fmt.Errorf("ike: %q: only ikev2 is built", t.IKE)
 	case t.Encap != "auto" && t.Encap != "always":
 		return fmt.Errorf("encap: %q is neither auto nor always", t.Encap)
 	case t.MTU != 0 && (t.MTU < 576 || t.MTU > 9000):
 		return fmt.Errorf("mtu: %d is not between 576 and 9000", t.MTU)
 	case t.Inside.IsValid() && t.Inside.Addr() == t.Inside.Masked().Addr() && t.Inside.Bits() < 31:
 		return fmt.Errorf("inside: %v is the range's own address, not a host's", t.Inside)
+	}
+	for _, v := range t.IKEVersions {
+		if _, err := ike.ParseVersion(v); err != nil {
+			return fmt.Errorf("ike_versions: %w", err)
+		}
 	}
 	if _, ok := dpdActions[t.DPDAction]; !ok {
 		return fmt.Errorf("dpd_action: %q is neither restart, clear nor none", t.DPDAction)
@@ -185,6 +187,13 @@ func (c Config) peer(t Tunnel) (ike.Peer, error) {
 	}
 	if t.Encap == "always" {
 		p.Encapsulation = ike.EncapsulationAlways
+	}
+	for _, s := range t.IKEVersions {
+		version, err := ike.ParseVersion(s)
+		if err != nil {
+			return p, fmt.Errorf("ike_versions: %w", err)
+		}
+		p.Versions |= ike.VersionsOf(version)
 	}
 	for _, s := range t.IKEProposals {
 		proposal, err := ike.ParseIKEProposal(s)

@@ -18,7 +18,7 @@ tunnels:
   - name: vpn1
     remote: 203.0.113.1
     psk: "correct.horse"
-    ike: ikev2
+    ike_versions: [ikev2]
     ike_proposals: [aes128-sha256-group14]
     esp_proposals: [aes128gcm16-group14]
     start: true
@@ -62,7 +62,7 @@ func TestBadConfigurationsSayWhatIsWrong(t *testing.T) {
 	for change, want := range map[[2]string]string{
 		{"local: 198.51.100.7\n", ""}:                     "own outside address is missing",
 		{"local: 198.51.100.7", "local: 2001:db8::1"}:     "two IP versions",
-		{"ike: ikev2", "ike: ikev1"}:                      "only ikev2 is built",
+		{"[ikev2]", "[ikev3]"}:                            `"ikev3" is neither ikev1 nor ikev2`,
 		{"mtu: 1400", "mtu: 100"}:                         "not between 576 and 9000",
 		{"remote: 203.0.113.1", "remote: gw"}:             "gw",
 		{"encap: auto", "encap: never"}:                   "neither auto nor always",

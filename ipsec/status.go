@@ -40,9 +40,11 @@ type tracker struct {
 	pairs       []pair  // installed, the oldest first
 	active      ike.SPI // inbound SPI of the pair that packets leave by; 0 for none
 	established bool    // an IKE SA stands
+	version     ike.Version
 	proposal    ike.IKEProposal
 	path        ike.Path
 	proved      proof  // with certificates: what the peer has proved itself with
+	formerKey   bool   // the peer has proved itself by its former pre-shared key
 	remarks     string // what an operator should know of it though it is accepted
 
 	broken error // why packets can't be carried, whatever SAs stand
@@ -69,7 +71,7 @@ func (t *tracker) observe(now time.Time, event ike.Event) bool {
 		t.connecting = true
 	case ike.Established:
 		t.established, t.connecting = true, false
-		t.proposal, t.path = e.Proposal, e.Path
+		t.version, t.proposal, t.path, t.formerKey = e.Version, e.Proposal, e.Path, e.FormerKey
 		if !e.Rekeyed || len(e.RemoteChain) > 0 { // a rekey proves nothing anew
 			t.proved = proof{e.RemoteChain, e.RemoteID}
 		}
@@ -121,10 +123,14 @@ func (t *tracker) breakDown(now time.Time, err error) {
 // message is the status in one sentence.
 func (t *tracker) message(seen arrival) string {
 	if t.up {
-		if t.remarks != "" {
-			return t.describe() + "; " + t.remarks
+		message := t.describe()
+		if t.formerKey {
+			message += "; the peer still uses the former pre-shared key: give it the new one"
 		}
-		return t.describe()
+		if t.remarks != "" {
+			message += "; " + t.remarks
+		}
+		return message
 	}
 	switch {
 	case t.broken != nil:
@@ -157,5 +163,5 @@ func (t *tracker) describe() string {
 	}
 	esp := t.pairs[slices.IndexFunc(t.pairs, func(p pair) bool { return p.inbound == t.active })].proposal
 	esp.Group = ike.GroupNone // the PFS group matters at a rekey only
-	return fmt.Sprintf("IKEv2 %v, ESP %v over %s", t.proposal, esp, how)
+	return fmt.Sprintf("%v %v, ESP %v over %s", t.version, t.proposal, esp, how)
 }

@@ -59,7 +59,7 @@ func TestOldPairOfTheSameSPI(t *testing.T) {
 	old, fresh := child(1), child(1)
 	fresh.Inbound = 7
 	for _, e := range []ike.Event{
-		ike.ChildInstalled{Child: old}, ike.ChildActivated{Outbound: 1},
+		ike.Established{Version: ike.IKEv2}, ike.ChildInstalled{Child: old}, ike.ChildActivated{Outbound: 1},
 		ike.ChildInstalled{Child: fresh}, ike.ChildActivated{Outbound: 1},
 		ike.ChildRemoved{Inbound: old.Inbound, Outbound: 1, Reason: "replaced"},
 	} {
@@ -87,7 +87,9 @@ func TestMessageSaysWhatIsWrong(t *testing.T) {
 		"under way":        {[]ike.Event{ike.Connecting{}}, arrival{datagrams: 1}, false, "negotiating with 203.0.113.9"},
 		"failed":           {[]ike.Event{ike.Connecting{}, ike.NegotiationFailed{Reason: "pre-shared key mismatch"}, ike.Closed{Reason: "gone"}}, arrival{datagrams: 2}, false, "pre-shared key mismatch"},
 		"up":               {[]ike.Event{ike.Established{}, ike.ChildInstalled{Child: child(1)}, ike.ChildActivated{Outbound: 1}}, arrival{datagrams: 4}, false, "ESP aes128gcm16 over UDP 4500"},
-		"up after a fault": {[]ike.Event{ike.NegotiationFailed{Reason: "x"}, ike.ChildInstalled{Child: child(1)}, ike.ChildActivated{Outbound: 1}}, arrival{datagrams: 4}, false, "IKEv2"},
+		"the former key":   {[]ike.Event{ike.Established{FormerKey: true}, ike.ChildInstalled{Child: child(1)}, ike.ChildActivated{Outbound: 1}}, arrival{datagrams: 4}, false, "still uses the former pre-shared key"},
+		"the new key":      {[]ike.Event{ike.Established{FormerKey: true}, ike.Established{}, ike.ChildInstalled{Child: child(1)}, ike.ChildActivated{Outbound: 1}}, arrival{datagrams: 4}, false, "over UDP 4500"},
+		"up after a fault": {[]ike.Event{ike.NegotiationFailed{Reason: "x"}, ike.Established{Version: ike.IKEv2}, ike.ChildInstalled{Child: child(1)}, ike.ChildActivated{Outbound: 1}}, arrival{datagrams: 4}, false, "IKEv2"},
 	} {
 		tr := newTracker(epoch, ike.Peer{Remote: remote, Start: c.start})
 		for _, e := range c.events {

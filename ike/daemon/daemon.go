@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
-	"causeway.dev/ike/ikev2"
+	"causeway.dev/internal/run"
 )
 
 // ErrStopped is returned by calls that come after the daemon's end.
@@ -34,7 +34,7 @@ var ErrUnknownPeer = errors.New("no such IKE peer")
 
 const (
 	// queueLength and queueOctetsMax bound the datagrams that wait for the
-	// loop. A thousand take it about a second at worst, when all begin a
+	// loop. A thousand take it some seconds at worst, when all begin a
 	// handshake; what comes later its sender had better retransmit.
 	queueLength    = 1024
 	queueOctetsMax = 4 << 20
@@ -71,12 +71,14 @@ type Daemon struct {
 	done      chan struct{} // closed by Run at its end
 
 	// owned by Run
-	gate     *ikev2.Gate
+	gate     *engines
 	peers    map[ike.PeerID]*peer
 	arrivals arrivals
 	retries  retries
 	drops    map[ike.Drop]uint64
 	stopping bool
+
+	computations computations
 }
 
 // peer is what the daemon knows of a peer beside the engine.
@@ -99,10 +101,12 @@ func New(cfg Config) (*Daemon, error) {
 		calls:     make(chan func(time.Time)),
 		datagrams: make(chan ike.Datagram, queueLength),
 		done:      make(chan struct{}),
-		gate:      ikev2.NewGate(ikev2.Config{Rand: cfg.Rand}),
+		gate:      newEngines(cfg.Rand),
 		peers:     map[ike.PeerID]*peer{},
 		arrivals:  arrivals{},
 		drops:     map[ike.Drop]uint64{},
+
+		computations: newComputations(),
 	}, nil
 }
 
@@ -110,6 +114,14 @@ func New(cfg Config) (*Daemon, error) {
 // order after Stop.
 func (d *Daemon) Run(ctx context.Context) error {
 	defer close(d.done)
+	group := run.New(ctx)
+	defer func() {
+		group.Stop(nil)
+		_ = group.Wait() // workers fail never
+	}()
+	for range workers() {
+		group.Go("IKE key agreements", d.computations.compute)
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for !d.stopping || d.gate.Closing() {
@@ -117,9 +129,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 		if due, ok := d.deadline(); ok {
 			timer.Reset(time.Until(due))
 		}
+		computation, work := d.computations.next()
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case work <- computation:
+			d.computations.begun()
+		case computed := <-d.computations.done:
+			d.computed(time.Now(), computed)
 		case call := <-d.calls:
 			call(time.Now())
 		case datagram := <-d.datagrams:
@@ -129,6 +146,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// computed goes on with what a worker has done.
+func (d *Daemon) computed(now time.Time, c ike.Computation) {
+	d.gate.Computed(now, c)
+	d.carryOut(now)
 }
 
 // do has the loop call f.
@@ -175,8 +198,8 @@ func (d *Daemon) receive(now time.Time, datagram ike.Datagram) {
 	d.carryOut(now)
 }
 
-// advance begins at most one attempt: a Diffie-Hellman exchange takes up to 50
-// ms, and where a thousand peers are due the loop has to hear them meanwhile.
+// advance begins at most one attempt: a key pair takes up to 2 ms here, and where
+// a thousand peers are due the loop has to hear them meanwhile.
 func (d *Daemon) advance(now time.Time) {
 	d.gate.Advance(now)
 	d.carryOut(now)
@@ -198,10 +221,14 @@ func (d *Daemon) deadline() (time.Time, bool) {
 
 // carryOut does what the engine asks for, in its order.
 func (d *Daemon) carryOut(now time.Time) {
-	for _, output := range d.gate.TakeOutput() {
+	for _, output := range d.gate.TakeOutput(now) {
 		if output.Event != nil {
 			d.observe(now, output.Peer, output.Event)
 			d.cfg.Events(output.Peer, output.Event)
+			continue
+		}
+		if output.Computation != nil {
+			d.computations.add(output)
 			continue
 		}
 		d.send(output.Peer, output.Datagram)

@@ -83,7 +83,7 @@ func (d *Daemon) set(now time.Time, config ike.Peer) {
 		if reflect.DeepEqual(old.config, config) {
 			return
 		}
-		if renewsCertificate(old.config, config) {
+		if renewsCertificate(old.config, config) || rotatesKey(old.config, config) {
 			if err := d.gate.SetPeer(config); err == nil {
 				old.config = config
 				return
@@ -108,6 +108,17 @@ func renewsCertificate(old, config ike.Peer) bool {
 		return false
 	}
 	old.Certificate, old.Verifier = config.Certificate, config.Verifier
+	return reflect.DeepEqual(old, config)
+}
+
+// rotatesKey reports whether a configuration differs from the one before in
+// pre-shared keys only, and the one in use goes on being valid. What stands goes
+// on then.
+func rotatesKey(old, config ike.Peer) bool {
+	if !keys.Equal(old.PreSharedKey, config.PreSharedKey) && !keys.Equal(old.PreSharedKey, config.FormerKey) {
+		return false
+	}
+	old.PreSharedKey, old.FormerKey, old.FormerKeyUntil = config.PreSharedKey, config.FormerKey, config.FormerKeyUntil
 	return reflect.DeepEqual(old, config)
 }
 
@@ -149,6 +160,9 @@ func validate(p ike.Peer) error {
 		if err := keys.ValidateESP(proposal); err != nil {
 			return problem("%w", err)
 		}
+	}
+	if _, err := versionsOf(p); err != nil {
+		return problem("%w", err)
 	}
 	return nil
 }

@@ -247,6 +247,9 @@ func (s *session) dropSA(sa *isakmpSA) {
 		}
 	}
 	sa.forget()
+	if s.probe != nil && s.probe.sa == sa {
+		s.probe = nil
+	}
 	s.sas = slices.DeleteFunc(s.sas, func(have *isakmpSA) bool { return have == sa })
 }
 

@@ -11,6 +11,11 @@ type connection struct {
 	rekeyIKE, rekeyESP string // default never
 	start              bool
 	more               string // in the connection's section
+	version            int    // of IKE; default 2
+
+	id, remoteID string // default local and remote
+	auth         string // of charon without a key; default pubkey
+	mobike       bool
 }
 
 func (c connection) String() string {
@@ -24,22 +29,34 @@ func (c connection) String() string {
 	if c.start {
 		action = "start"
 	}
+	mobike := "no"
+	if c.mobike {
+		mobike = "yes"
+	}
+	c.id, c.remoteID = or(c.id, c.local), or(c.remoteID, c.remote)
+	local, remote := "auth = psk", "auth = psk"
+	if c.key == "" {
+		local, remote = "auth = "+or(c.auth, "pubkey")+"\n            certs = theirs.pem", "auth = pubkey"
+	}
+	if c.version == 0 {
+		c.version = 2
+	}
 	return fmt.Sprintf(`connections {
   gw {
-    version = 2
-    local_addrs = %s
+    version = %[17]d
+    local_addrs = %[1]s
     remote_addrs = %s
     proposals = %s
     rekey_time = %s
     over_time = 60s
     rand_time = 0
     keyingtries = 0
-    mobike = no
-    %s
-    local { auth = psk
-            id = %[1]s }
-    remote { auth = psk
-             id = %[2]s }
+    mobike = %[12]s
+    %[5]s
+    local { %[13]s
+            id = "%[15]s" }
+    remote { %[14]s
+             id = "%[16]s" }
     children {
       net {
         local_ts = %[6]s
@@ -55,10 +72,11 @@ func (c connection) String() string {
 }
 secrets {
   ike-gw {
-    id-1 = %[1]s
-    id-2 = %[2]s
+    id-1 = "%[15]s"
+    id-2 = "%[16]s"
     secret = "%[11]s"
   }
 }
-`, c.local, c.remote, c.ike, or(c.rekeyIKE, "0"), c.more, or(c.localTS, "0.0.0.0/0"), or(c.remoteTS, "0.0.0.0/0"), c.esp, or(c.rekeyESP, "0"), action, c.key)
+`, c.local, c.remote, c.ike, or(c.rekeyIKE, "0"), c.more, or(c.localTS, "0.0.0.0/0"), or(c.remoteTS, "0.0.0.0/0"), c.esp, or(c.rekeyESP, "0"), action, c.key,
+		mobike, local, remote, c.id, c.remoteID, c.version)
 }
