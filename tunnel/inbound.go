@@ -36,6 +36,7 @@ type inboundRun struct {
 	gatherer *packetio.Gatherer
 
 	sa      *inboundSA // locked, if not nil
+	tap     Tap        // of its tunnel; nil: none
 	packets [][]byte
 	bytes   uint64
 }
@@ -45,12 +46,18 @@ func (r *inboundRun) open(sa *inboundSA, d packetio.Datagram) {
 	if sa != r.sa {
 		r.flush()
 		sa.mu.Lock()
-		r.sa = sa
+		r.sa, r.tap = sa, sa.tunnel.tapped()
+	}
+	if r.tap != nil {
+		r.tap.Outer(false, r.local, d.Remote, r.local.Port() != 0, d.Payload)
 	}
 	p, drop, ok := sa.take(d)
 	if !ok {
 		sa.tunnel.drops.add(drop, 1)
 		return
+	}
+	if r.tap != nil {
+		r.tap.Inner(false, p)
 	}
 	r.packets = append(r.packets, p)
 	r.bytes += uint64(len(p))

@@ -36,6 +36,7 @@ type route struct {
 type outboundRun struct {
 	tunnel    *Tunnel
 	route     *route
+	tap       Tap // nil: none
 	sender    *packetio.Sender
 	gatherer  *packetio.Gatherer
 	fragments *packetio.Batch
@@ -70,6 +71,7 @@ func (t *Tunnel) turn() error {
 // carry seals a batch and sends it.
 func (r *outboundRun) carry(batch *packetio.Batch) {
 	t := r.tunnel
+	r.tap = t.tapped()
 	if r.route = t.route.Load(); r.route == nil {
 		t.drops.add(DropNoSA, uint64(len(batch.Packets)))
 		return
@@ -141,6 +143,9 @@ func (r *outboundRun) seal(slot packetio.Packet) {
 	// RFC 6040 section 4.1, normal mode: the outer ECN is the inner one's, and
 	// so is the DSCP: RFC 4301 section 5.1.2.1.
 	tos := packet.TOS(p)
+	if r.tap != nil {
+		r.tap.Inner(true, p)
+	}
 	sealed, err := r.route.sa.sealer.Seal(slot.Slot, slot.Offset, slot.Length)
 	switch {
 	case errors.Is(err, esp.ErrSequenceExhausted):
@@ -153,7 +158,11 @@ func (r *outboundRun) seal(slot packetio.Packet) {
 		}
 		r.packets++
 		r.bytes += uint64(slot.Length)
-		r.datagrams = append(r.datagrams, packetio.Datagram{Remote: r.route.remote, TOS: tos, Payload: sealed})
+		d := packetio.Datagram{Remote: r.route.remote, TOS: tos, Payload: sealed}
+		r.datagrams = append(r.datagrams, d)
+		if r.tap != nil {
+			r.tapOutbound(d)
+		}
 	}
 }
 

@@ -77,6 +77,7 @@ type Tunnel struct {
 	outboundPackets, outboundBytes atomic.Uint64
 	lastInbound, lastOutbound      atomic.Int64 // Unix time in nanoseconds, 0: never
 	drops                          dropCounters
+	tap                            atomic.Pointer[Tap]
 
 	mu       sync.Mutex
 	pairs    []*pair  // guarded by mu

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -710,4 +712,62 @@ func TestRoughPath(t *testing.T) {
 	if d := l.b.tunnel.Counters().Drops; d[DropReplay] == 0 || d[DropAuthentication] == 0 {
 		t.Fatalf("drops %v", d)
 	}
+}
+
+// A recordingTap keeps what it sees.
+type recordingTap struct {
+	mu   sync.Mutex
+	seen []string
+}
+
+func (r *recordingTap) Inner(outbound bool, p []byte) {
+	r.note(fmt.Sprintf("inner out=%v %d", outbound, len(p)))
+}
+
+func (r *recordingTap) Outer(outbound bool, local, remote netip.AddrPort, udp bool, payload []byte) {
+	r.note(fmt.Sprintf("outer out=%v %v %v udp=%v %08x", outbound, local, remote, udp, binary.BigEndian.Uint32(payload)))
+}
+
+func (r *recordingTap) note(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, line)
+}
+
+func (r *recordingTap) take() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seen := r.seen
+	r.seen = nil
+	return seen
+}
+
+// A tap sees both sides of both directions, forgeries too, until it is removed.
+func TestTap(t *testing.T) {
+	l := newLab(t, gcm128, true)
+	var a, b recordingTap
+	l.a.tunnel.SetTap(&a)
+	l.b.tunnel.SetTap(&b)
+	send := func() {
+		l.a.device.Put(udp(hostA, hostB, 0, 100))
+		l.b.next(t)
+	}
+	send()
+	want := func(tap *recordingTap, want ...string) {
+		t.Helper()
+		if got := tap.take(); !slices.Equal(got, want) {
+			t.Fatalf("seen %q, want %q", got, want)
+		}
+	}
+	on := func(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, PortNATT) }
+	want(&a, "inner out=true 100", fmt.Sprintf("outer out=true %v %v udp=true b0000000", on(outsideA), on(outsideB)))
+	want(&b, fmt.Sprintf("outer out=false %v %v udp=true b0000000", on(outsideB), on(outsideA)), "inner out=false 100")
+	l.forge(0, 4, udp(hostA, hostB, 0, 100), func(p []byte) { p[len(p)-1] ^= 1 })
+	l.b.drops(t, DropAuthentication, 1)
+	want(&b, fmt.Sprintf("outer out=false %v 192.0.2.66:6666 udp=true b0000000", on(outsideB)))
+	l.a.tunnel.SetTap(nil)
+	l.b.tunnel.SetTap(nil)
+	send()
+	want(&a)
+	want(&b)
 }
