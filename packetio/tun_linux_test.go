@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ func TestTUN(t *testing.T) {
 	tun := openTUN(t, ns, "vpn1", "10.9.0.1/24")
 	if tun.Name() != "vpn1" {
 		t.Fatalf("name %q", tun.Name())
+	}
+	if got := strings.TrimSpace(ns.Run("cat", "/sys/class/net/vpn1/mtu", "/sys/class/net/vpn1/tx_queue_len")); got != "1400\n2000" {
+		t.Fatalf("MTU and queue %q", got)
 	}
 	var conn *net.UDPConn
 	do(t, ns, func() (err error) {
