@@ -12,13 +12,27 @@ type Datagram struct {
 	Payload       []byte
 }
 
-// An Output of an engine is either an event of a peer or, where Event is nil, a
-// datagram to be sent. The order of outputs is binding: an inbound SA is
-// installed by its event before the datagram leaves that lets the peer use it.
+// An Output of an engine is an event of a peer, a computation that the owner is to
+// have done elsewhere, or, where both are nil, a datagram to be sent. The order of
+// outputs is binding: an inbound SA is installed by its event before the datagram
+// leaves that lets the peer use it.
 type Output struct {
 	Peer     PeerID // empty for an answer given before the peer is known
 	Event    Event
 	Datagram Datagram
+
+	// Computation goes back to the engine's Computed when its Compute has been
+	// called. Computations may be done at once and in any order. An Urgent one is
+	// of a peer whose IKE SA stands: it is to come before the others.
+	Computation Computation
+	Urgent      bool
+}
+
+// A Computation takes longer than a loop that serves many peers can wait for.
+type Computation interface {
+	// Compute may be called on any goroutine, once. Nothing else is to be done
+	// with the computation meanwhile.
+	Compute()
 }
 
 // A Drop says why a datagram was ignored; the empty string means that it was
@@ -41,6 +55,7 @@ const (
 	DropRetransmitted Drop = "retransmitted"       // request seen before, answered again
 	DropUnexpected    Drop = "unexpected-exchange" // exchange that does not fit the state
 	DropUnauthentic   Drop = "unauthentic-error"   // error notification that nothing proves; remembered
+	DropBusy          Drop = "busy"                // too many key agreements are being computed for attempts of others
 	DropFragments     Drop = "fragment-limit"      // a message in more or longer pieces than are kept
 	DropClosed        Drop = "closed"              // the IKE SA has ended
 )

@@ -79,7 +79,7 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 		return ike.DropMalformed
 	}
 	if s := g.admission.sessions[initKey{d.Remote, h.SPIi}]; s != nil && s.origin.hash == sha256.Sum256(d.Payload) {
-		if s.phase == connecting {
+		if s.phase == connecting && s.acceptance.response != nil {
 			s.transmit(d.Local, d.Remote, s.acceptance.response)
 		}
 		return ike.DropRetransmitted
@@ -109,8 +109,12 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 	if a.halfOpen >= halfOpenMax && !reserved || a.sources[source] >= halfOpenMaxSource {
 		return ike.DropHalfOpen
 	}
+	busy, crowded := g.busy(m.ke.Group, reserved)
+	if busy {
+		return ike.DropBusy
+	}
 	proven := false
-	if a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource || a.refused >= refusedThreshold {
+	if crowded || a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource || a.refused >= refusedThreshold {
 		if proven = g.returnedCookie(now, d, h, m); !proven {
 			g.refuseInit(d, h, &wire.Notify{Type: wire.CookieNotify, Data: keys.Cookie(a.secret, m.nonce.Data, d.Remote, h.SPIi)})
 			return ike.DropCookie

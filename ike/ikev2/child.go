@@ -253,10 +253,12 @@ func (s *session) acceptChild(now time.Time, sa *ikeSA, m parts, n negotiation) 
 			if m.ke == nil || m.ke.Group != proposal.Group {
 				return nil, refuseGroup(proposal.Group)
 			}
-			dh := s.gate.newDH(proposal.Group)
+			dh, secret, ready, err := s.agree(proposal.Group, m.ke.Data)
+			if !ready {
+				return nil, nil
+			}
 			defer dh.Wipe()
-			var err error
-			if shared, err = dh.Shared(m.ke.Data); err != nil {
+			if shared = secret; err != nil {
 				return refuseChild(wire.InvalidSyntax, reasonIncomplete(n.exchange, "KE payload"))
 			}
 			defer keys.Wipe(shared)

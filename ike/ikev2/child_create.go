@@ -27,11 +27,10 @@ import (
 
 // createChild is the initiator's duty.
 type createChild struct {
+	keyPair
 	old   *childSA // that it replaces, or nil
-	group ike.Group
 	in    ike.SPI
 	nonce []byte
-	dh    *keys.DH
 	rival *rivalChild // the peer's rekey of the same child SA
 }
 
@@ -70,7 +69,7 @@ func (s *session) rekeyChildNow(now time.Time, child *childSA) {
 	case child != s.active:
 		child.rekeyAt = s.retryTime(now)
 	case s.rekeyOf(child) == nil:
-		s.enqueue(&createChild{old: child, group: child.proposal.Group})
+		s.enqueue(&createChild{old: child, keyPair: keyPair{group: child.proposal.Group}})
 	}
 }
 
@@ -91,6 +90,7 @@ func (s *session) rekeyOf(child *childSA) *createChild {
 
 func (c *createChild) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeType, []wire.Payload, bool) {
 	if c.old != nil && c.old.state != childUp || c.old == nil && s.newestChild() != nil {
+		c.wipe()
 		return 0, nil, false // the peer was faster
 	}
 	p := s.peer
@@ -102,8 +102,7 @@ func (c *createChild) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeTyp
 	}
 	payloads = append(payloads, offerESP(p.ESPProposals, true, c.in), &wire.Nonce{Data: c.nonce})
 	if c.group != ike.GroupNone {
-		c.dh = s.gate.newDH(c.group)
-		payloads = append(payloads, &wire.KE{Group: c.group, Data: c.dh.Public()})
+		payloads = append(payloads, &wire.KE{Group: c.group, Data: c.take(s.gate).Public()})
 	}
 	payloads = append(payloads,
 		offerSelectors(wire.PayloadTSi, p.LocalSelectors),
@@ -112,9 +111,7 @@ func (c *createChild) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeTyp
 }
 
 func (c *createChild) process(s *session, sa *ikeSA, now time.Time, m parts) {
-	if c.dh != nil {
-		defer c.dh.Wipe()
-	}
+	defer c.wipe()
 	if s.phase != established {
 		s.gate.releaseSPI(c.in)
 		return
@@ -142,9 +139,7 @@ func (c *createChild) release(g *Gate) {
 	if c.nonce != nil { // built
 		g.releaseSPI(c.in)
 	}
-	if c.dh != nil {
-		c.dh.Wipe()
-	}
+	c.wipe()
 }
 
 // replace puts a new child SA in the place of the old one and of a redundant one.
@@ -182,7 +177,7 @@ func (c *createChild) complete(s *session, sa *ikeSA, m parts) (childParameters,
 			return none, reasonIncomplete(wire.CreateChildSA, "KE payload")
 		}
 		var err error
-		if shared, err = c.dh.Shared(m.ke.Data); err != nil {
+		if shared, err = s.shared(c.dh, m.ke.Data); err != nil {
 			return none, reasonIncomplete(wire.CreateChildSA, "KE payload")
 		}
 		defer keys.Wipe(shared)
@@ -198,7 +193,7 @@ func (c *createChild) refused(s *session, now time.Time, n *wire.Notify) {
 	switch n.Type {
 	case wire.InvalidKEPayload:
 		if group, ok := wantedGroup(n); ok && group != c.group && slices.ContainsFunc(s.peer.ESPProposals, func(p ike.ESPProposal) bool { return p.Group == group }) {
-			s.enqueue(&createChild{old: c.old, group: group})
+			s.enqueue(&createChild{old: c.old, keyPair: keyPair{group: group}})
 			return
 		}
 		c.retry(s, now, retryRefused, reasonESPRefused(s.peer.ESPProposals, true))
@@ -211,7 +206,7 @@ func (c *createChild) refused(s *session, now time.Time, n *wire.Notify) {
 				s.active = nil
 			}
 			s.removeChild(c.old, "the peer does not know the child SA any more")
-			s.enqueue(&createChild{group: c.group})
+			s.enqueue(&createChild{keyPair: keyPair{group: c.group}})
 		}
 	default:
 		c.retry(s, now, retryRefused, childRefusal(wire.CreateChildSA, n.Type, s.peer))
@@ -260,7 +255,7 @@ func (s *session) answerCreateChild(now time.Time, sa *ikeSA, m parts) response 
 	}
 	// One pair a tunnel; what is being replaced or deleted does not count.
 	if s.newestChild() != nil || s.childUnderWay() {
-		return refuse(wire.NoAdditionalSAs)
+		return s.refuseSecondPair(now, m)
 	}
 	child, payloads := s.acceptChild(now, sa, m, s.negotiation(m))
 	return response{payloads: payloads, after: func() {

@@ -26,6 +26,7 @@ type exchange struct {
 	exchange wire.ExchangeType
 	message  *sealed // sent again octet by octet, RFC 7296 section 2.1
 	task     task
+	held     bool // the answer is here and waits for a computation
 	engine.Retransmission
 }
 
@@ -40,6 +41,9 @@ func (s *session) pump(now time.Time) {
 	}
 	for s.phase == established && s.current.pending == nil && len(s.queue) > 0 {
 		t := s.queue[0]
+		if !s.prepared(t) {
+			break
+		}
 		s.queue = s.queue[1:]
 		s.start(now, s.current, t)
 	}
@@ -89,9 +93,13 @@ func (s *session) receiveResponse(now time.Time, sa *ikeSA, message wire.Message
 		s.fail(now, reason)
 		return
 	}
+	m := sortPayloads(message.Payloads)
+	if s.holdResponse(sa, e, message, m) {
+		return
+	}
 	sa.pending = nil
 	s.tellAnswered(e)
-	e.task.process(s, sa, now, sortPayloads(message.Payloads))
+	e.task.process(s, sa, now, m)
 }
 
 // patient reports whether silence has no consequence.
@@ -113,6 +121,9 @@ func (s *session) giveUpAt(sa *ikeSA, e *exchange) time.Time {
 	// One that goes on sending ESP but answers no request has lost the IKE SA.
 	timeout := s.dpdTimeout()
 	quiet := engine.Latest(e.First.Add(timeout-s.livenessInterval()), s.lastHeard.Add(timeout))
+	if !s.hintedAt.Before(e.First) && s.lastHeard.Before(e.First) {
+		quiet = engine.Soonest(quiet, e.First.Add(hintTimeout))
+	}
 	return engine.Soonest(quiet, e.First.Add(4*timeout))
 }
 

@@ -34,10 +34,17 @@ type Gate struct {
 	peers map[ike.PeerID]*peerState
 	local map[netip.Addr][]*ike.Peer // by Peer.Local, in the order of SetPeer
 
+	// computing is what has been handed out, computingInitial how much of it is
+	// for half-open SAs; costly says of which groups.
+	computing        map[*keys.Agreement]waiting
+	computingInitial int
+	costly           func(ike.Group) bool
+
 	bySPI     map[uint64]*session // by the SPIs that we chose
 	schedule  engine.Schedule[*session]
 	admission admission
 
+	strays         strays
 	fragmentOctets int // of messages to half-open SAs that have come in part
 
 	// terminating is set while all sessions with a peer are ended, so that
@@ -53,6 +60,7 @@ type peerState struct {
 	config   *ike.Peer
 	rotation engine.Rotation
 	sessions []*session
+	strayAt  time.Time // when the peer was last told that it sends to an SA that is not there
 }
 
 // NewGate returns a gate without peers.
@@ -66,6 +74,8 @@ func NewGate(cfg Config) *Gate {
 		peers:     map[ike.PeerID]*peerState{},
 		local:     map[netip.Addr][]*ike.Peer{},
 		bySPI:     map[uint64]*session{},
+		computing: map[*keys.Agreement]waiting{},
+		costly:    keys.Costly,
 		admission: newAdmission(),
 	}
 }
@@ -165,7 +175,11 @@ func (g *Gate) Receive(now time.Time, d Datagram) Drop {
 		return g.receiveInit(now, d, h)
 	}
 	s := g.bySPI[ours]
+	if s == nil && h.SPIi == 0 && h.SPIr == 0 && h.Exchange == wire.Informational {
+		return g.hearStray(now, d)
+	}
 	if s == nil {
+		g.answerStray(now, d, h)
 		return ike.DropUnknownSPI
 	}
 	var drop Drop

@@ -18,10 +18,9 @@ import (
 
 // rekeyIKE is the initiator's duty.
 type rekeyIKE struct {
-	group ike.Group
+	keyPair
 	spi   uint64
 	nonce []byte
-	dh    *keys.DH
 	rival *rivalIKE // the peer's rekey of the same IKE SA
 }
 
@@ -36,7 +35,7 @@ func (s *session) rekeyIKENow() {
 	if s.current.pending != nil && isRekeyIKE(s.current.pending.task) || slices.ContainsFunc(s.queue, isRekeyIKE) {
 		return
 	}
-	s.enqueue(&rekeyIKE{group: s.current.proposal.Group})
+	s.enqueue(&rekeyIKE{keyPair: keyPair{group: s.current.proposal.Group}})
 }
 
 func isRekeyIKE(t task) bool {
@@ -45,16 +44,16 @@ func isRekeyIKE(t task) bool {
 }
 
 func (r *rekeyIKE) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeType, []wire.Payload, bool) {
-	r.spi, r.nonce, r.dh = s.gate.newIKESPI(s), s.gate.random(nonceLength), s.gate.newDH(r.group)
+	r.spi, r.nonce = s.gate.newIKESPI(s), s.gate.random(nonceLength)
 	return wire.CreateChildSA, []wire.Payload{
 		offerIKE(s.peer.IKEProposals, binary.BigEndian.AppendUint64(nil, r.spi)),
 		&wire.Nonce{Data: r.nonce},
-		&wire.KE{Group: r.group, Data: r.dh.Public()},
+		&wire.KE{Group: r.group, Data: r.take(s.gate).Public()},
 	}, true
 }
 
 func (r *rekeyIKE) process(s *session, sa *ikeSA, now time.Time, m parts) {
-	defer r.dh.Wipe()
+	defer r.wipe()
 	if n := m.failure(); n != nil {
 		s.gate.releaseIKESPI(r.spi)
 		r.refused(s, sa, now, n)
@@ -88,8 +87,8 @@ func (r *rekeyIKE) process(s *session, sa *ikeSA, now time.Time, m parts) {
 func (r *rekeyIKE) release(g *Gate) {
 	if r.nonce != nil { // built
 		g.releaseIKESPI(r.spi)
-		r.dh.Wipe()
 	}
+	r.wipe()
 }
 
 // adopt makes sa the IKE SA that counts.
@@ -117,7 +116,7 @@ func (r *rekeyIKE) complete(s *session, sa *ikeSA, m parts) (*ikeSA, string) {
 	if !ok || proposal.Group != r.group || m.ke.Group != r.group || remote == 0 {
 		return nil, reasonIKEMismatch(m.sa.Proposals, s.peer.IKEProposals)
 	}
-	shared, err := r.dh.Shared(m.ke.Data)
+	shared, err := s.shared(r.dh, m.ke.Data)
 	if err != nil {
 		return nil, reasonIncomplete(wire.CreateChildSA, "KE payload")
 	}
@@ -134,7 +133,7 @@ func (r *rekeyIKE) refused(s *session, sa *ikeSA, now time.Time, n *wire.Notify)
 		group, ok := wantedGroup(n)
 		if ok && group != r.group && r.rival == nil && s.phase == established &&
 			slices.ContainsFunc(s.peer.IKEProposals, func(p ike.IKEProposal) bool { return p.Group == group }) {
-			s.enqueue(&rekeyIKE{group: group})
+			s.enqueue(&rekeyIKE{keyPair: keyPair{group: group}})
 			return
 		}
 		r.retry(s, sa, now, retryRefused, reasonIKERefused(s.peer.IKEProposals))
@@ -187,9 +186,11 @@ func (s *session) answerRekeyIKE(now time.Time, sa *ikeSA, m parts) response {
 	if len(offered) != 8 || binary.BigEndian.Uint64(offered) == 0 {
 		return refuse(wire.InvalidSyntax)
 	}
-	dh := s.gate.newDH(proposal.Group)
+	dh, shared, ready, err := s.agree(proposal.Group, m.ke.Data)
+	if !ready {
+		return response{}
+	}
 	defer dh.Wipe()
-	shared, err := dh.Shared(m.ke.Data)
 	if err != nil {
 		return refuse(wire.InvalidSyntax)
 	}

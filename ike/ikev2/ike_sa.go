@@ -26,6 +26,7 @@ type ikeSA struct {
 	pending *exchange // our request that waits for its answer
 	then    task      // what follows pending on this SA, whatever is current
 
+	held     bool    // the peer's next request is here and waits for a computation
 	expectID uint32  // of the peer's next request
 	reply    *sealed // to the request before it
 

@@ -86,6 +86,7 @@ func (s *session) answerInformational(now time.Time, sa *ikeSA, d ike.Datagram, 
 	if refused {
 		return r
 	}
+	s.heardInvalidSPI(now, m)
 	var deleted []ike.SPI
 	for _, d := range m.deletes {
 		switch d.Protocol {

@@ -33,7 +33,7 @@ func (s *session) nextDeadline() time.Time {
 	}
 	for _, sa := range s.sas {
 		next = engine.Soonest(next, sa.rekeyAt, sa.expiresAt, sa.assembliesUntil())
-		if sa.pending != nil {
+		if sa.pending != nil && !sa.pending.held {
 			next = engine.Soonest(next, sa.pending.Next, s.giveUpAt(sa, sa.pending))
 		}
 	}
@@ -104,7 +104,7 @@ func (s *session) timeOut(now time.Time) {
 
 func (s *session) advanceSA(now time.Time, sa *ikeSA, due func(time.Time) bool) {
 	sa.expireAssemblies(now)
-	if e := sa.pending; e != nil {
+	if e := sa.pending; e != nil && !e.held {
 		if due(s.giveUpAt(sa, e)) {
 			s.giveUp(now, sa)
 			return

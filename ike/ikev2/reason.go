@@ -129,6 +129,11 @@ func reasonSelectors(peerSide, ourSide *wire.TS, p *ike.Peer) string {
 		describeSelectors(offerSelectors(wire.PayloadTSi, p.RemoteSelectors)), describeSelectors(offerSelectors(wire.PayloadTSr, p.LocalSelectors)))
 }
 
+func reasonSecondPair(m parts) string {
+	return fmt.Sprintf("the peer asks for a second pair of security associations, for %s === %s (its side first), but a VPN tunnel has a single pair: put its policies together into one that covers all networks, such as 0.0.0.0/0 === 0.0.0.0/0",
+		describeSelectors(m.tsi), describeSelectors(m.tsr))
+}
+
 func reasonSelectorsRefused(p *ike.Peer) string {
 	return fmt.Sprintf("the peer does not accept this tunnel's traffic selectors %s === %s (ours first; TS_UNACCEPTABLE)",
 		describeSelectors(offerSelectors(wire.PayloadTSi, p.LocalSelectors)), describeSelectors(offerSelectors(wire.PayloadTSr, p.RemoteSelectors)))
@@ -157,6 +162,7 @@ const (
 	reasonReplaced     = "replaced by a newer IKE SA with the same peer"
 	reasonNoChild      = "no child SA is left with the peer"
 	reasonNATForbidden = "the peer forbids address translation (NO_NATS_ALLOWED), but its addresses are translated on the way"
+	reasonRedirect     = "the peer wants to send us to another gateway (REDIRECT), which this tunnel does not follow: configure that gateway's address, or turn redirection off"
 	reasonCookie2      = "the peer did not prove that it is at the address that it has moved to"
 	reasonLifetime     = "the lifetime of the IKE SA ended before it could be rekeyed"
 )

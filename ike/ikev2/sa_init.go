@@ -25,7 +25,10 @@ type initiation struct {
 	cookie   []byte
 	request  []byte // the last one sent: IKE_AUTH proves it
 	restarts int
-	reason   string // what the peer may have told
+
+	computing []uint64 // SPIs of answers whose key agreements are being computed
+
+	reason string // what the peer may have told
 	engine.Retransmission
 }
 
@@ -57,10 +60,9 @@ func (g *Gate) initiate(now time.Time, p *ike.Peer, by engine.ProvedBy) {
 	s.path = ike.Path{Local: at(p.Local, portIKE), Remote: at(p.Remote, portIKE)}
 	s.endAt = now.Add(connectTimeout)
 	s.init = &initiation{spi: g.newIKESPI(s), nonce: g.random(nonceLength)}
-	s.init.dh = g.newDH(ikeOffers(p)[0].Group)
 	g.peers[p.ID].sessions = append(g.peers[p.ID].sessions, s)
 	s.emit(ike.Connecting{Remote: s.path.Remote})
-	s.sendInit(now)
+	s.beginInit(now, ikeOffers(p)[0].Group)
 	g.touch(s)
 }
 
@@ -85,6 +87,9 @@ func (s *session) sendInit(now time.Time) {
 		Payloads: payloads,
 	}.Append(nil)
 	i.Tries = 0
+	if s.endAt.IsZero() {
+		s.endAt = now.Add(connectTimeout)
+	}
 	s.retransmitInit(now)
 }
 
@@ -95,7 +100,7 @@ func (s *session) retransmitInit(now time.Time) {
 
 // receiveInitResponse handles what claims to be the answer.
 func (s *session) receiveInitResponse(now time.Time, d Datagram) Drop {
-	if s.phase != connecting || s.init == nil {
+	if s.phase != connecting || s.init == nil || s.init.dh == nil {
 		return ike.DropUnexpected
 	}
 	if d.Remote.Addr() != s.path.Remote.Addr() {
@@ -120,6 +125,9 @@ func (s *session) receiveInitResponse(now time.Time, d Datagram) Drop {
 		}
 		return s.suspect(now, reason)
 	}
+	if m.sa == nil && m.notify(wire.Redirect) != nil {
+		return s.suspect(now, reasonRedirect) // RFC 5685: we have not said that we would follow
+	}
 	return s.pursue(now, d, payload, message.Header, m)
 }
 
@@ -134,7 +142,7 @@ func (s *session) suspect(now time.Time, reason string) Drop {
 
 func (s *session) restartWithCookie(now time.Time, cookie []byte) Drop {
 	i := s.init
-	if len(s.sas) > 0 || len(cookie) == 0 || len(cookie) > cookieLengthMax || bytes.Equal(cookie, i.cookie) || i.restarts == restartsMax {
+	if s.pursuing() || len(cookie) == 0 || len(cookie) > cookieLengthMax || bytes.Equal(cookie, i.cookie) || i.restarts == restartsMax {
 		return ike.DropUnexpected
 	}
 	i.restarts++
@@ -147,7 +155,7 @@ func (s *session) restartWithCookie(now time.Time, cookie []byte) Drop {
 // wants, and the initiator takes it only if it offered it.
 func (s *session) restartWithGroup(now time.Time, data []byte) Drop {
 	i := s.init
-	if len(s.sas) > 0 || len(data) != 2 {
+	if s.pursuing() || len(data) != 2 {
 		return ike.DropUnexpected
 	}
 	group := ike.Group(binary.BigEndian.Uint16(data))
@@ -160,18 +168,21 @@ func (s *session) restartWithGroup(now time.Time, data []byte) Drop {
 	}
 	i.restarts++
 	i.dh.Wipe()
-	i.dh = s.gate.newDH(group)
-	s.sendInit(now)
+	i.Retransmission = engine.Retransmission{}
+	s.beginInit(now, group)
 	return ike.Accepted
 }
+
+// pursuing reports whether an answer is being pursued.
+func (s *session) pursuing() bool { return len(s.sas)+len(s.init.computing) > 0 }
 
 // pursue goes on to IKE_AUTH with an answer that looks right.
 func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Header, m parts) Drop {
 	i := s.init
-	if h.SPIr == 0 || h.MessageID != 0 || h.Flags.Initiator() || len(s.sas) == halvesMax {
+	if h.SPIr == 0 || h.MessageID != 0 || h.Flags.Initiator() || len(s.sas)+len(i.computing) >= halvesMax {
 		return ike.DropUnexpected
 	}
-	if slices.ContainsFunc(s.sas, func(sa *ikeSA) bool { return sa.remote == h.SPIr }) {
+	if slices.ContainsFunc(s.sas, func(sa *ikeSA) bool { return sa.remote == h.SPIr }) || slices.Contains(i.computing, h.SPIr) {
 		return ike.DropRetransmitted
 	}
 	if !single(m.sa) || m.ke == nil || m.nonce == nil {
@@ -184,7 +195,10 @@ func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Head
 	if m.ke.Group != i.dh.Group() || proposal.Group != m.ke.Group {
 		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "KE payload"))
 	}
-	shared, err := i.dh.Shared(m.ke.Data)
+	if s.holdInitResponse(d, response, h, m) {
+		return ike.Accepted
+	}
+	shared, err := s.shared(i.dh, m.ke.Data)
 	if err != nil {
 		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "KE payload"))
 	}
@@ -237,40 +251,67 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidSyntax})
 		return false
 	}
+	s.translated(detectNAT(d, h, m))
+	a := &acceptance{request: bytes.Clone(d.Payload), ni: bytes.Clone(m.nonce.Data), nr: g.random(nonceLength), hashes: announcedHashes(m)}
+	s.acceptance = a
+	s.endAt = now.Add(connectTimeout)
+	if !g.costly(proposal.Group) {
+		return s.acceptInit(now, d, h, m, proposal, chosen)
+	}
+	// What it says is read again from our own copy.
+	if message, err := wire.Parse(a.request); err == nil {
+		m = sortPayloads(message.Payloads)
+	}
+	g.admission.enter(s, h.SPIi)
 	dh := g.newDH(proposal.Group)
+	s.handOut(dh.Agree(m.ke.Data), true, func(now time.Time) {
+		if s.phase == connecting && !s.acceptInit(now, d, h, m, proposal, chosen) {
+			s.forget()
+			s.setPhase(ended)
+		}
+	})
+	dh.Wipe()
+	g.touch(s)
+	return true
+}
+
+// acceptInit answers an IKE_SA_INIT request that fits what is configured, and
+// reports whether its KE payload could be used.
+func (s *session) acceptInit(now time.Time, d Datagram, h wire.Header, m parts, proposal ike.IKEProposal, chosen wire.Proposal) bool {
+	g, a := s.gate, s.acceptance
+	counted := s.agreed != nil
+	dh, shared, _, err := s.agree(proposal.Group, m.ke.Data)
 	defer dh.Wipe()
-	shared, err := dh.Shared(m.ke.Data)
 	if err != nil {
 		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidSyntax})
 		return false
 	}
 	defer keys.Wipe(shared)
-	s.translated(detectNAT(d, h, m))
-	a := &acceptance{request: bytes.Clone(d.Payload), ni: bytes.Clone(m.nonce.Data), nr: g.random(nonceLength), hashes: announcedHashes(m)}
 	spi := g.newIKESPI(s)
 	payloads := append([]wire.Payload{
 		&wire.SA{Proposals: []wire.Proposal{chosen}},
 		&wire.KE{Group: proposal.Group, Data: dh.Public()},
 		&wire.Nonce{Data: a.nr},
-	}, s.natDetection(h.SPIi, spi, candidates[0])...)
+		&wire.Notify{Type: wire.ChildlessSupported}, // RFC 6023: a child SA may follow by itself
+	}, s.natDetection(h.SPIi, spi, s.candidates[0])...)
 	fragmentation := m.notify(wire.FragmentationSupported) != nil
 	if fragmentation {
 		payloads = append(payloads, announceFragmentation())
 	}
-	payloads = append(payloads, requestCertificate(candidates...)...)
-	if a.hashes != 0 && usesCertificate(candidates...) {
+	payloads = append(payloads, requestCertificate(s.candidates...)...)
+	if a.hashes != 0 && usesCertificate(s.candidates...) {
 		payloads = append(payloads, hashAlgorithms())
 	}
 	a.response = wire.Message{
 		Header:   wire.Header{SPIi: h.SPIi, SPIr: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
 		Payloads: payloads,
 	}.Append(nil)
-	s.acceptance = a
 	sa := newSA(false, spi, h.SPIi, proposal, keys.DeriveIKE(proposal, a.ni, a.nr, shared, h.SPIi, spi))
 	sa.expectID, sa.fragmentation = 1, fragmentation
 	s.sas = []*ikeSA{sa}
-	s.endAt = now.Add(connectTimeout)
-	g.admission.enter(s, h.SPIi)
+	if !counted {
+		g.admission.enter(s, h.SPIi)
+	}
 	if id := s.id(); id != "" && g.standing(id, nil) == nil {
 		s.emit(ike.Connecting{Remote: d.Remote})
 	}

@@ -32,6 +32,10 @@ type session struct {
 	peer       *ike.Peer
 	candidates []*ike.Peer
 
+	// agreed is a key agreement that has been computed, while what waited for it
+	// goes on; wanted one without which a request can't be answered.
+	agreed, wanted *keys.Agreement
+
 	initiator     bool // of the first IKE SA
 	provedBy      engine.ProvedBy
 	keyGraceEnd   time.Time // when the session ends since its key is no longer valid
@@ -48,14 +52,17 @@ type session struct {
 	active   *childSA // the one that packets leave by
 	queue    []task   // to be started on current, in order
 
-	path      ike.Path
-	nat       NAT
-	mobike    bool // the peer may change its addresses, RFC 4555
-	remoteID  ike.Identity
-	chain     [][]byte  // what the peer has proved itself with, until it is told
-	confirmed bool      // the peer is known to have the session, too
-	lastHeard time.Time // last authenticated message or ESP packet
-	endAt     time.Time // when connecting, ending or a doomed duplicate is over
+	path       ike.Path
+	nat        NAT
+	mobike     bool // the peer may change its addresses, RFC 4555
+	remoteID   ike.Identity
+	hintedAt   time.Time // when somebody last said that the peer has lost the session
+	askedAt    time.Time // when that last led to a question
+	pairToldAt time.Time // when it was last told that the peer wants a second pair
+	chain      [][]byte  // what the peer has proved itself with, until it is told
+	confirmed  bool      // the peer is known to have the session, too
+	lastHeard  time.Time // last authenticated message or ESP packet
+	endAt      time.Time // when connecting, ending or a doomed duplicate is over
 
 }
 
@@ -131,9 +138,15 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 		if h.Exchange != sa.pending.exchange {
 			return ike.DropUnexpected
 		}
+		if sa.pending.held {
+			return ike.DropRetransmitted
+		}
 	case h.MessageID == sa.expectID:
 		if sa.state == saClosed {
 			return ike.DropClosed
+		}
+		if sa.held {
+			return ike.DropRetransmitted
 		}
 		if (h.Exchange == wire.IKEAuth) != (sa.state == saHalfOpen) || sa.state == saHalfOpen && sa.initiator {
 			return ike.DropUnexpected
@@ -145,6 +158,9 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 	}
 	if retransmitted {
 		return s.answerAgain(sa, d, h)
+	}
+	if h.NextPayload == wire.PayloadNotify && h.Flags.Response() && sa == s.current {
+		return s.receiveStray(now, d)
 	}
 	message, whole, drop, err := s.open(now, sa, d, h)
 	if drop != ike.Accepted {
@@ -212,6 +228,10 @@ func (s *session) receiveRequest(now time.Time, sa *ikeSA, d Datagram, message w
 		a = s.answerInformational(now, sa, d, sortPayloads(message.Payloads))
 	default:
 		a = refuse(wire.InvalidSyntax)
+	}
+	if s.wanted != nil {
+		s.hold(sa, d, message)
+		return
 	}
 	sa.reply = s.seal(sa, sa.header(message.Header.Exchange, message.Header.MessageID, true), a.payloads)
 	sa.expectID++
@@ -414,7 +434,9 @@ func (s *session) forget() {
 	}
 	if s.init != nil {
 		s.gate.releaseIKESPI(s.init.spi)
-		s.init.dh.Wipe()
+		if s.init.dh != nil {
+			s.init.dh.Wipe()
+		}
 	}
 	s.sas, s.current, s.queue, s.init, s.acceptance = nil, nil, nil, nil, nil
 }

@@ -480,7 +480,7 @@ func TestRefusals(t *testing.T) {
 		}, wire.TemporaryFailure},
 		{"rekey of the IKE SA while we rekey a child SA", wire.CreateChildSA, func(w *world) []wire.Payload {
 			s := w.right.gate.standing("right", nil)
-			s.start(w.net.Now(), s.current, &createChild{old: s.active, group: ike.Group19})
+			s.start(w.net.Now(), s.current, &createChild{old: s.active, keyPair: keyPair{group: ike.Group19}})
 			dh := w.left.gate.newDH(ike.Group19)
 			return []wire.Payload{offerIKE(w.left.peer.IKEProposals, make([]byte, 8)), &wire.Nonce{Data: make([]byte, 32)}, &wire.KE{Group: ike.Group19, Data: dh.Public()}}
 		}, wire.TemporaryFailure},

@@ -51,6 +51,9 @@ func simulate(t *testing.T, seed uint64) {
 		}
 		right.Start = seed%3 == 0
 	})
+	if seed%2 == 0 {
+		w.handOut()
+	}
 	random := w.net.Rand()
 	w.net.Conditions = simnet.Conditions{
 		DelayMax:  time.Duration(random.Int64N(int64(300 * time.Millisecond))),

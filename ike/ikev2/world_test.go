@@ -25,6 +25,8 @@ type world struct {
 	right *side
 	whole time.Time // when the line was last mended
 
+	handsOut bool // all key agreements are computed elsewhere
+
 	mtu     int // datagrams of IKE that are longer are lost; 0 for none
 	longest int // datagram of IKE but for IKE_SA_INIT
 }
@@ -44,6 +46,8 @@ type side struct {
 	used     map[ike.SPI]bool        // inbound SPIs that have carried a packet
 	path     ike.Path                // of ESP
 
+	computations int // handed out
+
 	redial      bool // initiate again after Closed and NegotiationFailed
 	sent, lost  int  // ESP packets sent, and those that the other could not open
 	unsendable  int  // ESP packets without an outbound SA
@@ -52,6 +56,8 @@ type side struct {
 	crashed     time.Time
 	deaf        bool // on port 4500
 	flushed     int  // datagrams sent
+	tellsStrays bool // to the peer, of ESP that nobody has an SA for
+	deafToInit  bool // to IKE_SA_INIT
 	several     bool // has other peers, which do not matter here
 }
 
@@ -132,6 +138,9 @@ func (s *side) restart(seed uint64) {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)
 	s.gate = NewGate(Config{Rand: rand.NewChaCha8(key)})
+	if s.w.handsOut {
+		s.gate.costly = func(ike.Group) bool { return true }
+	}
 	if err := s.gate.SetPeer(s.peer); err != nil {
 		s.w.t.Fatal(err)
 	}
@@ -163,6 +172,9 @@ func (s *side) Receive(now time.Time, local, remote netip.AddrPort, payload []by
 	if s.deaf && local.Port() == portNATT {
 		return
 	}
+	if h, err := wire.ParseHeader(payload); s.deafToInit && err == nil && h.Exchange == wire.IKESAInit {
+		return
+	}
 	s.drops[s.gate.Receive(now, Datagram{Local: local, Remote: remote, Payload: payload})]++
 	s.flush()
 }
@@ -192,9 +204,37 @@ func (s *side) command(c ike.Command) {
 	s.flush()
 }
 
+// handOut lets key agreements of all groups take a while.
+func (w *world) handOut() {
+	w.handsOut = true
+	for _, s := range []*side{w.left, w.right} {
+		s.gate.costly = func(ike.Group) bool { return true }
+	}
+}
+
+// computeTime is how long a key agreement takes at most.
+const computeTime = 300 * time.Millisecond
+
+// compute does what was handed out, a while later.
+func (s *side) compute(c ike.Computation) {
+	s.computations++
+	gate, now := s.gate, s.w.net.Now()
+	s.w.net.At(now.Add(time.Duration(s.w.net.Rand().Int64N(int64(computeTime)))), func() {
+		if s.gate == gate { // it has not crashed
+			c.Compute()
+			gate.Computed(s.w.net.Now(), c)
+			s.flush()
+		}
+	})
+}
+
 // flush carries out the output in order.
 func (s *side) flush() {
 	for _, o := range append([]Output(nil), s.gate.TakeOutput()...) {
+		if o.Computation != nil {
+			s.compute(o.Computation)
+			continue
+		}
 		if o.Event == nil {
 			if h, err := wire.ParseHeader(o.Datagram.Payload); err == nil && h.Exchange != wire.IKESAInit {
 				s.w.longest = max(s.w.longest, len(o.Datagram.Payload))
@@ -309,6 +349,10 @@ func (s *side) sendESP() {
 func (s *side) receiveESP(now time.Time, packet []byte) {
 	in := ike.SPI(binary.BigEndian.Uint32(packet[1:]))
 	c, ok := s.children[in]
+	if !ok && s.tellsStrays {
+		s.gate.StrayESP(now, at(s.addr, 0), at(s.other.addr, 0), in)
+		s.flush()
+	}
 	if !ok || !bytes.Equal(c.InboundKey, packet[5:]) {
 		s.other.lost++
 		s.w.net.Note("%s: packet for SA %08x can't be opened", s.name, in)
