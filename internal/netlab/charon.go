@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -15,7 +16,7 @@ const CharonProgram = "/usr/lib/ipsec/charon"
 // charonPlugins: kernel-libipsec has to stand before kernel-netlink, else charon
 // ends where the kernel has no XFRM. aesni stands before openssl, since the first
 // that has a cipher is asked for it, and aesni's are faster.
-const charonPlugins = "random nonce pem aesni openssl aes sha1 sha2 hmac gcm gmp kdf kernel-libipsec kernel-netlink socket-default vici updown"
+const charonPlugins = "random nonce pem aesni openssl aes sha1 sha2 hmac gcm gmp kdf x509 revocation constraints pubkey pkcs1 pkcs8 kernel-libipsec kernel-netlink socket-default vici updown"
 
 // A Charon is a real strongSwan inside a host, with ESP in user space by its
 // plugin kernel-libipsec (strongSwan 5.9.8 of Debian 12), which always
@@ -29,27 +30,29 @@ type Charon struct {
 }
 
 // StartCharon runs charon inside the host with the connections that swanctl.conf
-// has; the test is skipped where strongSwan is not installed.
-func (h *Host) StartCharon(swanctl string) *Charon {
+// has, and further settings of its own; the test is skipped where strongSwan is
+// not installed.
+func (h *Host) StartCharon(swanctl string, settings ...string) *Charon {
 	t := h.lab.t
 	t.Helper()
 	if _, err := os.Stat(CharonProgram); err != nil {
 		t.Skip("strongSwan is not installed: make setup")
 	}
 	c := &Charon{host: h, dir: filepath.Join(h.lab.dir, "charon-"+h.Name)}
-	for _, d := range []string{"run", "swanctl"} {
+	for _, d := range []string{"run", "swanctl", "swanctl/x509", "swanctl/x509ca", "swanctl/private"} {
 		if err := os.MkdirAll(filepath.Join(c.dir, d), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c.write("strongswan.conf", fmt.Sprintf(`charon {
   load_modular = no
-  load = %s
+  load = %[1]s
   retransmit_timeout = 1.0
   retransmit_base = 1.3
+  %[3]s
   filelog {
     main {
-      path = %s/charon.log
+      path = %[2]s/charon.log
       default = 1
       flush_line = yes
     }
@@ -61,7 +64,7 @@ func (h *Host) StartCharon(swanctl string) *Charon {
     socket-default { fwmark = 0x42 }
   }
 }
-`, charonPlugins, c.dir))
+`, charonPlugins, c.dir, strings.Join(settings, "\n  ")))
 	p := h.Start("charon", "env", "STRONGSWAN_CONF="+c.dir+"/strongswan.conf", "unshare", "-m", "--propagation", "private",
 		"sh", "-c", `mount --bind "$0/run" /run && exec "$1"`, c.dir, CharonProgram)
 	c.process = p
@@ -86,6 +89,9 @@ func (c *Charon) write(name, content string) {
 		t.Fatal(err)
 	}
 }
+
+// File writes a file that the next Configure finds, such as "x509/own.pem".
+func (c *Charon) File(name, content string) { c.write(filepath.Join("swanctl", name), content) }
 
 var (
 	loaded  = regexp.MustCompile(`successfully loaded [1-9][0-9]* connections`)
