@@ -15,6 +15,7 @@ type Opener struct {
 	transform
 	window   Window
 	counters Counters
+	newest   bool
 
 	cbc      blockMode
 	isClosed bool
@@ -88,6 +89,7 @@ func (o *Opener) Open(packet []byte) (payload []byte, nextHeader byte, err error
 		o.cbc.SetIV(packet[headerLen:ivEnd])
 		o.cbc.CryptBlocks(body, body)
 	}
+	o.newest = sequence > o.window.top
 	o.window.Mark(sequence)
 	n := len(body) - trailerLen - int(body[len(body)-2])
 	if n < 0 || !paddingValid(body[n:len(body)-trailerLen]) {
@@ -97,6 +99,10 @@ func (o *Opener) Open(packet []byte) (payload []byte, nextHeader byte, err error
 	o.counters.Bytes += uint64(n)
 	return body[:n:n], body[len(body)-1], nil
 }
+
+// Newest reports whether the packet opened last had the highest sequence number
+// so far.
+func (o *Opener) Newest() bool { return o.newest }
 
 // paddingValid proves RFC 4303 section 2.4: padding counts 1, 2, 3, ... The
 // packet is authenticated by now, so time says nothing to an attacker.

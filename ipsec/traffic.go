@@ -41,6 +41,8 @@ func (h *Host) report(id ike.PeerID, event tunnel.Event) {
 		r.command = ike.InboundUsed{Inbound: e.SPI}
 	case tunnel.SequenceLow:
 		r.command = ike.RekeyChild{}
+	case tunnel.InboundMoved:
+		r.command = ike.InboundMoved{Inbound: e.SPI, Remote: e.Remote}
 	}
 	select {
 	case h.reports <- r:

@@ -18,6 +18,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"causeway.dev/esp"
 	"causeway.dev/ike"
@@ -41,6 +42,12 @@ const (
 	keepalive = 0xff
 )
 
+// Calls of UnknownSPI are bounded, for anybody can cause them.
+const (
+	straysBurst    = 10
+	straysInterval = 100 * time.Millisecond
+)
+
 // EndpointConfig describes one outside address of ours.
 type EndpointConfig struct {
 	Local netip.Addr // to be bound; an IPv4 or IPv6 unicast address of this namespace
@@ -55,6 +62,11 @@ type EndpointConfig struct {
 	// The datagram has a header's length and a plausible length field; no
 	// more is known of it.
 	IKE func(local, remote netip.AddrPort, datagram []byte)
+
+	// UnknownSPI, if set, is called for ESP that no SA of ours is for, a few
+	// times a second at most; the sender is as it says, nothing is proved. The
+	// port of local is 0 for IP protocol 50. It must not block.
+	UnknownSPI func(local, remote netip.AddrPort, spi ike.SPI)
 
 	// Offloads that the sockets are to use.
 	Offloads packetio.Offloads
@@ -84,6 +96,8 @@ type Endpoint struct {
 	// changed, so that the receive loops read it without a lock.
 	inbound   atomic.Pointer[map[ike.SPI]*inboundSA]
 	inboundMu sync.Mutex // serializes replacing
+
+	strays budget // owned by the lane
 
 	ikeDatagrams, keepalives atomic.Uint64
 	drops                    dropCounters
@@ -238,6 +252,10 @@ func (e *Endpoint) takeESP(r *inboundRun, d packetio.Datagram) {
 	sa := r.table[spi]
 	if sa == nil {
 		e.drops.add(DropUnknownSPI, 1)
+		if e.cfg.UnknownSPI != nil && e.strays.spend(time.Now(), straysBurst, straysInterval) {
+			r.flush() // as for IKE
+			e.cfg.UnknownSPI(r.local, d.Remote, spi)
+		}
 		return
 	}
 	r.open(sa, d)

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"causeway.dev/esp"
+	"causeway.dev/ike"
 	"causeway.dev/packet"
 )
 
@@ -34,8 +35,18 @@ type Opener interface {
 	// payload that it refuses is one of the errors of package esp.
 	Open(payload []byte) (p []byte, err error)
 
+	// Newest reports whether the packet opened last was sent after all that
+	// were opened before.
+	Newest() bool
+
 	// Close wipes the keys.
 	Close()
+}
+
+// InstallFormat is InstallChild for a format other than ESP: whose payloads begin
+// with the SPI that their receiver chose, and which admits all addresses.
+func (t *Tunnel) InstallFormat(inbound ike.SPI, opener Opener, outbound ike.SPI, sealer Sealer, path ike.Path) error {
+	return t.install(&pair{inbound: &inboundSA{spi: inbound, opener: opener}, outbound: &outboundSA{spi: outbound, sealer: sealer}}, path)
 }
 
 // errDummy is Open's for an authentic payload without a packet: RFC 4303

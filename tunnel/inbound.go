@@ -25,6 +25,7 @@ type inboundSA struct {
 	opener Opener
 	used   bool // an authentic packet has come
 	seen   bool // and since the last flush
+	moved  budget
 }
 
 // An inboundRun is a lane's work on one batch of a socket. Packets of one SA
@@ -37,6 +38,8 @@ type inboundRun struct {
 
 	sa      *inboundSA // locked, if not nil
 	tap     Tap        // of its tunnel; nil: none
+
+	expected *netip.AddrPort // source of its tunnel's packets; nil: any
 	packets [][]byte
 	bytes   uint64
 }
@@ -46,7 +49,7 @@ func (r *inboundRun) open(sa *inboundSA, d packetio.Datagram) {
 	if sa != r.sa {
 		r.flush()
 		sa.mu.Lock()
-		r.sa, r.tap = sa, sa.tunnel.tapped()
+		r.sa, r.tap, r.expected = sa, sa.tunnel.tapped(), sa.tunnel.expected.Load()
 	}
 	if r.tap != nil {
 		r.tap.Outer(false, r.local, d.Remote, r.local.Port() != 0, d.Payload)
@@ -56,11 +59,22 @@ func (r *inboundRun) open(sa *inboundSA, d packetio.Datagram) {
 		sa.tunnel.drops.add(drop, 1)
 		return
 	}
+	if r.expected != nil && d.Remote != *r.expected {
+		sa.tellMoved(d.Remote)
+	}
 	if r.tap != nil {
 		r.tap.Inner(false, p)
 	}
 	r.packets = append(r.packets, p)
 	r.bytes += uint64(len(p))
+}
+
+// tellMoved tells that the peer has sent from somewhere else.
+func (sa *inboundSA) tellMoved(remote netip.AddrPort) {
+	// An old packet that took a longer way must not move the tunnel back.
+	if events := sa.tunnel.cfg.Events; events != nil && remote.Port() != 0 && sa.opener.Newest() && sa.moved.spend(time.Now(), 1, movedInterval) {
+		events(InboundMoved{SPI: sa.spi, Remote: remote})
+	}
 }
 
 // take returns the inner packet, ready for the TUN, or why it is dropped.

@@ -184,22 +184,23 @@ func (r *outboundRun) send() {
 	r.fragments.Reset()
 }
 
-// icmpBurst and icmpInterval bound the ICMP errors that a tunnel sends: RFC
-// 1812 section 4.3.2.8. A sender needs one for each path it learns.
+// ICMP errors of a tunnel are bounded: RFC 1812 section 4.3.2.8. A sender needs
+// one for each path it learns.
 const (
 	icmpBurst    = 50
 	icmpInterval = 2 * time.Millisecond
 )
 
-// An icmpBudget is what is left of them.
-type icmpBudget struct {
+// A budget bounds how often something is done: burst times at once, and then
+// once an interval.
+type budget struct {
 	tokens  int
 	accrued time.Time
 }
 
-func (b *icmpBudget) spend(now time.Time) bool {
-	if accrued := int(now.Sub(b.accrued) / icmpInterval); accrued > 0 {
-		b.tokens = min(b.tokens+accrued, icmpBurst)
+func (b *budget) spend(now time.Time, burst int, interval time.Duration) bool {
+	if accrued := int(now.Sub(b.accrued) / interval); accrued > 0 {
+		b.tokens = min(b.tokens+accrued, burst)
 		b.accrued = now
 	}
 	if b.tokens == 0 {
@@ -211,7 +212,7 @@ func (b *icmpBudget) spend(now time.Time) bool {
 
 // reject tells p's sender which size fits: RFC 4301 section 8.2.1.
 func (r *outboundRun) reject(p []byte) {
-	if !r.tunnel.icmp.spend(time.Now()) {
+	if !r.tunnel.icmp.spend(time.Now(), icmpBurst, icmpInterval) {
 		return
 	}
 	buf := make([]byte, 0, packet.ICMPErrorMax)

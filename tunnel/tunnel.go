@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"causeway.dev/esp"
 	"causeway.dev/ike"
@@ -56,8 +57,20 @@ type FirstInbound struct{ SPI ike.SPI }
 // successor. RFC 4303 section 3.3.3.
 type SequenceLow struct{ SPI ike.SPI }
 
+// InboundMoved: the newest authenticated packet of an inbound SA came in UDP from
+// another source than the tunnel's path has. It is told at most once a second
+// for an SA. RFC 7296 section 2.23.
+type InboundMoved struct {
+	SPI    ike.SPI
+	Remote netip.AddrPort
+}
+
 func (FirstInbound) event() {}
 func (SequenceLow) event()  {}
+func (InboundMoved) event() {}
+
+// movedInterval is how often InboundMoved is told of one SA.
+const movedInterval = time.Second
 
 // sequenceLow leaves a quarter of the numbers for the rekey.
 const sequenceLow = 3 << 30
@@ -67,11 +80,12 @@ const sequenceLow = 3 << 30
 type Tunnel struct {
 	cfg          Config
 	lane         *Lane
-	icmp         icmpBudget // owned by the lane
+	icmp         budget     // owned by the lane
 	icmp4, icmp6 netip.Addr // sources of ICMP errors
 
-	route       atomic.Pointer[route] // of the lane; nil: nothing leaves
-	sequenceLow uint32                // when SequenceLow is told
+	route       atomic.Pointer[route]          // of the lane; nil: nothing leaves
+	expected    atomic.Pointer[netip.AddrPort] // source of what arrives in UDP; nil: any
+	sequenceLow uint32                         // when SequenceLow is told
 
 	inboundPackets, inboundBytes   atomic.Uint64
 	outboundPackets, outboundBytes atomic.Uint64
@@ -167,7 +181,7 @@ func (t *Tunnel) install(p *pair, path ike.Path) error {
 		return err
 	}
 	t.pairs = append(t.pairs, p)
-	t.path = path
+	t.setPath(path)
 	if active := t.route.Load(); active != nil {
 		// The pair in use follows, should the path be another than before.
 		t.route.Store(t.newRoute(active.sa))
@@ -226,11 +240,20 @@ func (t *Tunnel) end(p *pair) {
 func (t *Tunnel) ChangePath(path ike.Path) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.path = path
+	t.setPath(path)
 	if active := t.route.Load(); active != nil {
 		t.route.Store(t.newRoute(active.sa))
 	}
 	t.cfg.Logger.Debug("path changed", "peer", path.Remote, "udp", path.UDP)
+}
+
+// setPath is called with mu held.
+func (t *Tunnel) setPath(path ike.Path) {
+	t.path = path
+	t.expected.Store(nil)
+	if path.UDP {
+		t.expected.Store(&path.Remote)
+	}
 }
 
 // find is called with mu held.

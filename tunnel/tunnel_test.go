@@ -60,6 +60,7 @@ type gateway struct {
 	device   *packetio.MemoryDevice
 	events   chan Event
 	ike      chan string
+	strays   chan string
 }
 
 type lab struct {
@@ -97,7 +98,7 @@ func newLabWith(t *testing.T, proposal ike.ESPProposal, udp bool, wrap func(pack
 
 func (l *lab) gateway(outside, inside netip.Addr) *gateway {
 	l.t.Helper()
-	g, lane := &gateway{device: packetio.NewMemoryDevice(), events: make(chan Event, 10), ike: make(chan string, 10)}, newLane(l.t)
+	g, lane := &gateway{device: packetio.NewMemoryDevice(), events: make(chan Event, 10), ike: make(chan string, 10), strays: make(chan string, 100)}, newLane(l.t)
 	socket := func(port uint16) packetio.Socket {
 		s, err := l.network.Listen(netip.AddrPortFrom(outside, port))
 		if err != nil {
@@ -107,6 +108,9 @@ func (l *lab) gateway(outside, inside netip.Addr) *gateway {
 	}
 	g.endpoint = NewEndpoint(EndpointConfig{
 		Local: outside, Lane: lane,
+		UnknownSPI: func(local, remote netip.AddrPort, spi ike.SPI) {
+			g.strays <- fmt.Sprintf("%v %v %08x", local, remote, uint32(spi))
+		},
 		IKE: func(local, remote netip.AddrPort, datagram []byte) {
 			g.ike <- fmt.Sprintf("%v %v %d", local, remote, len(datagram))
 		},
@@ -770,4 +774,52 @@ func TestTap(t *testing.T) {
 	send()
 	want(&a)
 	want(&b)
+}
+
+// A peer that sends from somewhere else is told of once, and not for what is old.
+func TestInboundMoved(t *testing.T) {
+	l := newLab(t, gcm128, true)
+	l.a.device.Put(udp(hostA, hostB, 0, 100))
+	l.b.next(t)
+	if e := <-l.b.events; e != (FirstInbound{SPI: 0xb0000000}) {
+		t.Fatalf("event %+v", e)
+	}
+	childA, _ := children(gcm128, true, 0)
+	forger, err := esp.NewSealer(esp.Params{SPI: childA.Outbound, Encryption: ike.AES128GCM16, Key: childA.OutboundKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sealed [4][]byte
+	for i := range sealed { // sequence numbers 1 to 4, of which 1 has been used
+		slot := make([]byte, 300)
+		n := copy(slot[esp.HeadroomMax:], udp(hostA, hostB, 0, 100))
+		if sealed[i], err = forger.Seal(slot, esp.HeadroomMax, n, 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, i := range []int{3, 2} {
+		l.send(netip.AddrPortFrom(outsideB, PortNATT), 0, sealed[i])
+		l.b.next(t)
+	}
+	if e, want := <-l.b.events, (InboundMoved{SPI: 0xb0000000, Remote: netip.MustParseAddrPort("192.0.2.66:6666")}); e != want {
+		t.Fatalf("event %+v, want %+v", e, want)
+	}
+	if len(l.b.events) != 0 {
+		t.Fatalf("event %+v", <-l.b.events)
+	}
+}
+
+// A flood of ESP for nobody is told of a few times.
+func TestUnknownSPI(t *testing.T) {
+	l := newLab(t, gcm128, true)
+	for range 60 {
+		l.send(netip.AddrPortFrom(outsideB, PortNATT), 0, bytes.Repeat([]byte{7}, 100))
+	}
+	l.b.drops(t, DropUnknownSPI, 60)
+	if got, want := <-l.b.strays, "198.51.100.7:4500 192.0.2.66:6666 07070707"; got != want {
+		t.Fatalf("stray %s, want %s", got, want)
+	}
+	if n := len(l.b.strays); n > 30 {
+		t.Fatalf("told of %d", n)
+	}
 }
