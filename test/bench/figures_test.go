@@ -66,6 +66,9 @@ func (s *bed) measure(tb testing.TB) measured {
 	if s.kind.loads {
 		s.measureLoads(tb, m)
 	}
+	if s.kind.tcpOnly {
+		return m
+	}
 
 	load := newBlaster(tb, s)
 	defer load.close()

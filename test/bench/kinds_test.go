@@ -13,6 +13,9 @@ type kind struct {
 	// it into packets of its MTU and gathers them again, as a network card does.
 	uncut bool
 
+	// tcpOnly leaves all but TCP out.
+	tcpOnly bool
+
 	// several is the number of tunnels between the gateways, with a TCP stream
 	// through each; 0 is one tunnel with all kinds of load.
 	several int
@@ -28,6 +31,7 @@ type kind struct {
 // The kinds that ratios speak of.
 const (
 	plain          = "plain"
+	nullKind       = "causeway-null"
 	ceilingKind    = "ceiling"
 	causeway       = "causeway-gcm128"
 	causeway256    = "causeway-gcm256"
@@ -58,6 +62,7 @@ var kinds = []kind{
 	{name: plain},
 	{name: ceilingKind, peer: ceiling{}},
 	{name: causeway, peer: appliances{esp: gcm128, encap: "always"}, loads: true},
+	{name: nullKind, peer: gateways{tunnels: 1, esp: "null"}},
 	{name: wireguardGo, peer: wireguard{}},
 	{name: openVPN256, peer: openvpn{cipher: "AES-256-GCM"}},
 	{name: strongSwan, peer: strongswan{esp: "aes128gcm16"}},
@@ -74,9 +79,9 @@ var kinds = []kind{
 	severalTunnels(2),
 	severalTunnels(8),
 	severalTunnels(64),
-	{name: idleKind, peer: gateways{tunnels: 2000}, several: 2000, idle: true},
-	{name: plain + uncut, uncut: true},
-	{name: ceilingKind + uncut, peer: ceiling{}, uncut: true},
-	{name: causeway + uncut, peer: appliances{esp: gcm128, encap: "always"}, uncut: true},
-	{name: wireguardGo + uncut, peer: wireguard{}, uncut: true},
+	{name: idleKind, peer: gateways{tunnels: 2000, esp: gcm128}, several: 2000, idle: true},
+	{name: plain + uncut, uncut: true, tcpOnly: true},
+	{name: ceilingKind + uncut, peer: ceiling{}, uncut: true, tcpOnly: true},
+	{name: causeway + uncut, peer: appliances{esp: gcm128, encap: "always"}, uncut: true, tcpOnly: true},
+	{name: wireguardGo + uncut, peer: wireguard{}, uncut: true, tcpOnly: true},
 }

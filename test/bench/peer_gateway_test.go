@@ -14,6 +14,7 @@ import (
 // this, beside this file.
 type gateways struct {
 	tunnels int
+	esp     string // proposal, or "null"
 	profile string // directory for a CPU profile of each; empty: none
 }
 
@@ -32,7 +33,7 @@ func (p gateways) start(w *workshop, s *bed) {
 		// An idle tunnel has no packets: IPv6 would announce itself on each device.
 		gateway.Run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
 		argv := []string{w.built[gatewayPackage],
-			"-local", outside[i].String(), "-remote", outside[1-i].String(), "-tunnels", strconv.Itoa(p.tunnels),
+			"-local", outside[i].String(), "-remote", outside[1-i].String(), "-tunnels", strconv.Itoa(p.tunnels), "-esp", p.esp,
 			"-network", lans[1-i], "-behind", behind(1-i, 0).String() + "/16", "-mtu", strconv.Itoa(innerMTU)}
 		if i == 0 {
 			argv = append(argv, "-start")

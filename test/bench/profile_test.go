@@ -31,7 +31,7 @@ func BenchmarkProfile(b *testing.B) {
 	lab := netlab.New(b, "iperf3", "ethtool", "ping")
 	w := newWorkshop(lab.Dir())
 	sweep := newSweeper(b, lab.Dir())
-	k := kind{name: "causeway-profile", peer: gateways{tunnels: 1, profile: *profileDir}}
+	k := kind{name: "causeway-profile", peer: gateways{tunnels: 1, esp: gcm128, profile: *profileDir}}
 	if err := k.peer.prepare(w); err != nil {
 		b.Fatal(err)
 	}

@@ -51,14 +51,18 @@ func main() {
 	flag.BoolVar(&g.start, "start", false, "begin to negotiate")
 	flag.IntVar(&g.tunnels, "tunnels", 1, "how many there are")
 	flag.IntVar(&g.mtu, "mtu", 1400, "of the TUNs, in bytes")
-	flag.StringVar(&g.esp, "esp", "aes128gcm16-group19", "proposal")
+	flag.StringVar(&g.esp, "esp", "aes128gcm16-group19", "proposal, or \"null\" for one tunnel without IKE and cryptography")
 	flag.TextVar(&g.network, "network", netip.Prefix{}, "network that the first tunnel leads to")
 	flag.TextVar(&g.routes, "behind", netip.Prefix{}, "network of which each tunnel leads to one address, in order")
 	profile := flag.String("profile", "", "write a CPU profile, from when all tunnels are up until the end, to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	if err := g.run(ctx, *profile); err != nil {
+	run := g.run
+	if g.esp == "null" {
+		run = g.runNull
+	}
+	if err := run(ctx, *profile); err != nil {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
 		os.Exit(1)
 	}
@@ -89,6 +93,11 @@ func (g gateway) run(ctx context.Context, profile string) (err error) {
 		case <-time.After(upPeriod):
 		}
 	}
+	return serve(ctx, profile)
+}
+
+// serve says that all tunnels are up and waits for the end.
+func serve(ctx context.Context, profile string) error {
 	fmt.Println("up")
 	if profile != "" {
 		file, err := os.Create(profile)
@@ -143,10 +152,13 @@ func (g gateway) configuration() (tunnels []ipsec.Tunnel, err error) {
 	return tunnels, nil
 }
 
-// openDevice makes a tunnel's TUN with the routes that lead to it.
 func (g gateway) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
-	name := string(t.Peer.ID)
-	device, err := packetio.OpenTUN(name, t.MTU, packetio.AllOffloads)
+	return g.openTUN(string(t.Peer.ID))
+}
+
+// openTUN makes a tunnel's TUN with the routes that lead to it.
+func (g gateway) openTUN(name string) (*packetio.TUN, error) {
+	device, err := packetio.OpenTUN(name, g.mtu, packetio.AllOffloads)
 	if err != nil {
 		return nil, err
 	}
