@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,12 +35,13 @@ type cli struct {
 	t       *testing.T
 	i       *installation
 	program string
+	service string // "" is ec2
 }
 
-// run runs `aws ec2 …`.
+// run runs `aws SERVICE …`.
 func (c cli) run(arguments ...string) (out string, exitCode int) {
 	c.t.Helper()
-	cmd := exec.Command(c.program, append([]string{"--endpoint-url", c.i.endpoint, "--region", region, "ec2"}, arguments...)...)
+	cmd := exec.Command(c.program, append([]string{"--endpoint-url", c.i.endpoint, "--region", region, cmp.Or(c.service, "ec2")}, arguments...)...)
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+accessSecret,
 		"AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
 	var both bytes.Buffer
@@ -88,7 +90,7 @@ func TestMainJobByTheAWSCLI(t *testing.T) {
 	s := newSite(t)
 	program := awsProgram(t)
 	i := install(t, s.lab, s.internet, testAddresses)
-	aws := cli{t, i, program}
+	aws := cli{t: t, i: i, program: program}
 
 	vpc := aws.query("Vpc.VpcId", "create-vpc", "--cidr-block", "10.0.0.0/16", "--tag-specifications", "ResourceType=vpc,Tags=[{Key=Name,Value=the main job}]")
 	aws.wants(vpc, "Vpcs[].VpcId", "describe-vpcs", "--filters", "Name=tag:Name,Values=the*job", "Name=cidr,Values=10.0.0.0/16")
