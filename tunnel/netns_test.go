@@ -28,37 +28,55 @@ type site struct {
 	host     *netlab.Host
 	endpoint *Endpoint
 	tunnel   *Tunnel
+	events   chan Event
+	path     ike.Path // of the child that it began with
 }
 
 func newSites(t testing.TB, proposal ike.ESPProposal, udp bool) (a, b *site) {
 	t.Helper()
 	lab := netlab.New(t, "ping")
 	hosts := [2]*netlab.Host{lab.Host("a"), lab.Host("b")}
+	connectSites(lab, hosts)
+	for i, address := range []netip.Addr{hostA, hostB} {
+		hosts[i].Run("ip", "address", "add", address.String()+"/32", "dev", "lo")
+	}
+	return openSites(t, hosts, proposal, udp, packetio.AllOffloads)
+}
+
+func connectSites(lab *netlab.Lab, hosts [2]*netlab.Host) {
 	lab.Connect(hosts[0], "eth0", "192.0.2.1/24", hosts[1], "eth0", "192.0.2.2/24")
+}
+
+// openSites makes hosts that are connected already gateways.
+func openSites(t testing.TB, hosts [2]*netlab.Host, proposal ike.ESPProposal, udp bool, offloads packetio.Offloads) (a, b *site) {
+	t.Helper()
 	sites := [2]*site{}
 	outside := [2]netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}
 	childA, childB := children(proposal, udp, 0)
 	for i, child := range []ike.ChildSA{childA, childB} {
 		child.Path = ike.Path{Local: netip.AddrPortFrom(outside[i], PortNATT), Remote: netip.AddrPortFrom(outside[1-i], PortNATT), UDP: udp}
-		sites[i] = newSite(t, hosts[i], outside[i], [2]netip.Addr{insideA, insideB}[i], child)
+		sites[i] = newSite(t, hosts[i], [2]netip.Addr{insideA, insideB}[i], child, offloads)
 		host, remote := [2]netip.Addr{hostA, hostB}[i], [2]string{"192.168.0.0/16", "10.0.0.0/16"}[i]
-		hosts[i].Run("ip", "address", "add", host.String()+"/32", "dev", "lo")
-		hosts[i].Run("ip", "route", "add", remote, "dev", "vpn1", "src", host.String())
+		route := []string{"ip", "route", "add", remote, "dev", "vpn1"}
+		if strings.Contains(hosts[i].Run("ip", "address", "show", "dev", "lo"), host.String()) {
+			route = append(route, "src", host.String())
+		}
+		hosts[i].Run(route...)
 	}
 	return sites[0], sites[1]
 }
 
-func newSite(t testing.TB, host *netlab.Host, outside, inside netip.Addr, child ike.ChildSA) *site {
+func newSite(t testing.TB, host *netlab.Host, inside netip.Addr, child ike.ChildSA, offloads packetio.Offloads) *site {
 	t.Helper()
-	s, lane := &site{host: host}, newLane(t)
+	s, lane := &site{host: host, path: child.Path, events: make(chan Event, 16)}, newLane(t)
 	var tun *packetio.TUN
 	if err := host.Do(func() (err error) {
 		// The TUN takes more than the tunnel does, so that fragmenting and
 		// refusing are the tunnel's work and not the kernel's.
-		if tun, err = packetio.OpenTUN("vpn1", 1500, packetio.AllOffloads); err != nil {
+		if tun, err = packetio.OpenTUN("vpn1", 1500, offloads); err != nil {
 			return err
 		}
-		s.endpoint, err = Listen(EndpointConfig{Local: outside, Lane: lane, Offloads: packetio.AllOffloads})
+		s.endpoint, err = Listen(EndpointConfig{Local: child.Path.Local.Addr(), Lane: lane, Offloads: offloads})
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -67,7 +85,7 @@ func newSite(t testing.TB, host *netlab.Host, outside, inside netip.Addr, child 
 	host.Run("ip", "address", "add", inside.String()+"/30", "dev", "vpn1")
 	host.Run("ip", "link", "set", "vpn1", "up")
 	var err error
-	if s.tunnel, err = New(Config{Name: host.Name, Device: tun, Endpoint: s.endpoint, Inside: netip.PrefixFrom(inside, 30)}); err != nil {
+	if s.tunnel, err = New(Config{Name: host.Name, Device: tun, Endpoint: s.endpoint, Inside: netip.PrefixFrom(inside, 30), Events: s.tell}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.tunnel.InstallChild(child); err != nil {
@@ -85,6 +103,14 @@ func newSite(t testing.TB, host *netlab.Host, outside, inside netip.Addr, child 
 		}
 	})
 	return s
+}
+
+// tell keeps an event for who waits for it.
+func (s *site) tell(e Event) {
+	select {
+	case s.events <- e:
+	default:
+	}
 }
 
 func forms(t *testing.T, f func(t *testing.T, a, b *site, udp bool)) {

@@ -35,7 +35,7 @@ func (t *Traffic) segments(f *flow) (all []Message) {
 		if t.chance(3) {
 			size = 1 + t.r.IntN(2000)
 		}
-		n := min(size+1+t.size(room), room)
+		n := min(size+1+t.size(room), room, superMax*size)
 		if t.chance(4) {
 			n = min(n/size*size+size, room) // no shorter last
 		}
@@ -49,6 +49,7 @@ func (t *Traffic) segments(f *flow) (all []Message) {
 	// for the last, here and there with something that must end a run.
 	for range t.run() {
 		size, flags := f.segmentSize, byte(ack)
+		t.change(f)
 		switch t.r.IntN(25) {
 		case 0:
 			size = 1 + t.r.IntN(size)
@@ -68,6 +69,49 @@ func (t *Traffic) segments(f *flow) (all []Message) {
 	}
 	return all
 }
+
+// change alters one field of a flow's headers, seldom.
+func (t *Traffic) change(f *flow) {
+	field := f.header[1:2] // type of service, part of IPv6's class and label
+	switch t.r.IntN(60) {
+	case 0:
+		field = f.tcpHeader[0:4] // acknowledgment
+	case 1:
+		field = f.tcpHeader[6:8] // window
+	case 2:
+		field = f.tcpHeader[10:12] // urgent pointer
+	case 3:
+		if len(f.options) < 12 {
+			return
+		}
+		field = f.options[4:8]
+	case 4:
+		field = f.header[8:9] // time to live
+		if f.six {
+			field = f.header[7:8]
+		}
+	case 5:
+	default:
+		return
+	}
+	copy(field, t.bytes(len(field)))
+}
+
+// zeroChecksum makes a whole packet's first two bytes of payload such that its
+// TCP or UDP checksum comes out as zero.
+func zeroChecksum(p []byte) {
+	v, ok := decode(p)
+	if !ok || v.payloadAt == 0 || v.payloadAt+2 > len(p) {
+		return
+	}
+	p[v.payloadAt], p[v.payloadAt+1] = 0, 0
+	binary.BigEndian.PutUint16(p[v.payloadAt:], v.transportChecksum())
+	finish(p)
+}
+
+// superMax is how many segments a super-packet has at most: more than a batch
+// holds, and fewer than any queue.
+const superMax = 200
 
 // run is how many packets of a flow follow each other.
 func (t *Traffic) run() int {

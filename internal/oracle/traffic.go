@@ -28,6 +28,7 @@ type Traffic struct {
 	r       *rand.Rand
 	flows   []*flow
 	pending [][]Message // bursts that take turns
+	turn    int         // of pending
 }
 
 // NewTraffic returns new traffic.
@@ -55,10 +56,12 @@ func (t *Traffic) Next() Message {
 	if len(t.pending) == 0 {
 		return t.Next()
 	}
-	turn := t.r.IntN(len(t.pending))
-	m := t.pending[turn][0]
-	if t.pending[turn] = t.pending[turn][1:]; len(t.pending[turn]) == 0 {
-		t.pending = append(t.pending[:turn], t.pending[turn+1:]...)
+	if t.turn >= len(t.pending) || t.chance(6) {
+		t.turn = t.r.IntN(len(t.pending))
+	}
+	m := t.pending[t.turn][0]
+	if t.pending[t.turn] = t.pending[t.turn][1:]; len(t.pending[t.turn]) == 0 {
+		t.pending = append(t.pending[:t.turn], t.pending[t.turn+1:]...)
 	}
 	return m
 }
@@ -118,7 +121,10 @@ func (t *Traffic) newFlow(i int) *flow {
 	}
 	binary.BigEndian.PutUint16(f.ports[:], uint16(1000+i))
 	binary.BigEndian.PutUint16(f.ports[2:], uint16(2000+t.r.IntN(2)))
-	f.segmentSize = []int{1, 17, 536, 1000, 1386, 1398, 1448, 4000}[t.r.IntN(8)]
+	f.segmentSize = []int{1, 17, 536, 1000, 1386, 1398, 1448, 9000}[t.r.IntN(8)]
+	if i == 0 {
+		f.segmentSize = 16_000 // so that a run is longer than any packet
+	}
 	f.tcpHeader = [12]byte(t.bytes(12))
 	f.tcpHeader[10], f.tcpHeader[11] = 0, 0
 	f.options = [][]byte{nil, {1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8}, {1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9}}[t.r.IntN(3)]
@@ -205,6 +211,11 @@ func (t *Traffic) burst() []Message {
 // message is one packet as a stack hands it over: the checksum is sometimes
 // left to the reader.
 func (t *Traffic) message(p []byte) Message {
+	if t.chance(30) {
+		if v, _ := decode(p); v.checksumAt > 0 && binary.BigEndian.Uint16(p[v.checksumAt:]) == v.transportChecksum() {
+			zeroChecksum(p)
+		}
+	}
 	v, ok := decode(p)
 	if !(t.cfg.TCPSuper || t.cfg.UDPSuper) || !ok || v.checksumAt == 0 || t.chance(2) || binary.BigEndian.Uint16(p[v.checksumAt:]) != v.transportChecksum() {
 		return Message{Packet: p}
@@ -220,6 +231,12 @@ func partial(p []byte, v view) Message {
 // super is a packet of several segments, or those if the stack cuts it itself.
 func (t *Traffic) super(p []byte, size int, leave bool) (all []Message) {
 	v, _ := decode(p)
+	if t.chance(10) { // the first segment's, that is
+		first := append([]byte(nil), p[:min(v.payloadAt+size, len(p))]...)
+		finish(first)
+		zeroChecksum(first)
+		copy(p[v.payloadAt:], first[v.payloadAt:])
+	}
 	m := partial(p, v)
 	m.HeaderLen, m.SegmentSize = uint16(v.payloadAt), uint16(size)
 	switch {
