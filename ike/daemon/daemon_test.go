@@ -3,10 +3,11 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
 )
 
 var (
@@ -380,10 +382,49 @@ func TestKeyRotationKeepsTheTunnel(t *testing.T) {
 		answering.PreSharedKey, answering.FormerKey = ike.Secret("a third"), nil
 		set(t, b, answering)
 		time.Sleep(time.Second)
-		if lines := b.told("a"); !slices.Contains(lines, "a Closed: "+reasonChanged) {
+		if lines := b.told("a"); !slices.Contains(lines, "Closed: "+reasonChanged) {
 			t.Errorf("a key that is no longer valid keeps the tunnel: %q", lines)
 		}
 	})
+}
+
+// Given tunnels in the costliest group, when they begin, then key agreements do not
+// hold up the loop: another tunnel's command is answered long before they are done.
+func TestCostlyKeyAgreementsDoNotHoldUpTheLoop(t *testing.T) {
+	n := newNetwork(t)
+	a, b := n.start(west), n.start(east)
+	costly := func(p ike.Peer) ike.Peer {
+		proposal, err := ike.ParseIKEProposal("aes128-sha256-group18")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.IKEProposals = []ike.IKEProposal{proposal}
+		return p
+	}
+	set(t, b, costly(b.peer("a", west)))
+	set(t, a, costly(starting(a.peer("b", east))))
+	longest := time.Duration(0)
+	for begin := time.Now(); a.childOf("b") == nil || b.childOf("a") == nil; {
+		asked := time.Now()
+		b.Status("a")
+		a.Status("b")
+		longest = max(longest, time.Since(asked))
+		if time.Since(begin) > 20*time.Second {
+			t.Fatal("the tunnel does not come up")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	requireUp(t, a, "b", b, "a")
+	begin := time.Now()
+	dh, err := keys.NewDH(ike.Group18, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dh.Public()
+	// The responder's takes twice as long.
+	if one := time.Since(begin); longest > 2*one {
+		t.Errorf("the longest wait was %v, a key pair takes %v", longest, one)
+	}
 }
 
 // Given a wrong key, then both sides say so, and the starting side goes on
@@ -523,7 +564,7 @@ func TestJunkIsHarmless(t *testing.T) {
 		requireUp(t, a, "b", b, "a")
 		inbound := b.childOf("a").Inbound
 
-		random := rand.New(rand.NewPCG(1, 2))
+		random := mathrand.New(mathrand.NewPCG(1, 2))
 		const junk = 20000
 		for i := range junk {
 			mu.Lock()
