@@ -221,7 +221,7 @@ func (s *Service) ListCertificates(_ context.Context, c server.Caller, in *model
 	size := int(cmp.Or(val(in.MaxItems), listSize))
 	for i := range found {
 		v := &found[i]
-		if order := strings.Compare(place(v), after); after != "" && (order <= 0) != descending {
+		if order := strings.Compare(place(v), after); after != "" && (order == 0 || (order < 0) != descending) {
 			continue
 		}
 		if len(out.CertificateSummaryList) == size {
