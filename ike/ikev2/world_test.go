@@ -27,6 +27,9 @@ type world struct {
 
 	handsOut bool // all key agreements are computed elsewhere
 
+	hold    func(*side, ike.Datagram) // takes what would be sent; nil for none
+	context func() string             // what led to a failure; nil for the diagram alone
+
 	mtu     int // datagrams of IKE that are longer are lost; 0 for none
 	longest int // datagram of IKE but for IKE_SA_INIT
 }
@@ -244,6 +247,10 @@ func (s *side) flush() {
 				continue
 			}
 			s.flushed++
+			if s.w.hold != nil {
+				s.w.hold(s, o.Datagram)
+				continue
+			}
 			s.w.net.Send(o.Datagram.Local, o.Datagram.Remote, o.Datagram.Payload)
 			continue
 		}
@@ -367,7 +374,11 @@ func (s *side) receiveESP(now time.Time, packet []byte) {
 
 func (s *side) fatalf(format string, args ...any) {
 	s.w.t.Helper()
-	s.w.t.Fatalf("%s: %s\n%s", s.name, fmt.Sprintf(format, args...), s.w.net.Diagram())
+	story := ""
+	if s.w.context != nil {
+		story = s.w.context() + "\n"
+	}
+	s.w.t.Fatalf("%s: %s\n%s%s", s.name, fmt.Sprintf(format, args...), story, s.w.net.Diagram())
 }
 
 // traffic sends a packet each way every interval until the end.

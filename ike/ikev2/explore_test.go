@@ -1,0 +1,270 @@
+package ikev2
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/internal/simnet"
+)
+
+var exploreFull = flag.Bool("explore.full", false, "TestEveryOrder tries more losses and timeouts, for minutes")
+
+// TestEveryOrder tries, in a small world, every order in which the messages of two
+// sides that act at once can arrive, with a loss or an early retransmission at
+// every place: RFC 7296 sections 2.8.1, 2.8.2 and 2.25. However it went, both sides
+// end up meaning the same, and no packet was ever sent by an SA that the other side
+// did not have.
+func TestEveryOrder(t *testing.T) {
+	child := action{"child rekey", func(s *side) { s.command(ike.RekeyChild{}) }}
+	whole := action{"IKE rekey", func(s *side) { s.command(ike.RekeyIKE{}) }}
+	end := action{"terminate", func(s *side) { s.command(ike.Terminate{Reason: "asked for"}) }}
+	remove := action{"child delete", func(s *side) {
+		session := s.gate.standing(s.peer.ID, nil)
+		if session == nil || session.active == nil {
+			return
+		}
+		session.enqueue(&deleteChild{child: session.active, in: session.active.in})
+		session.pump(s.w.net.Now())
+		s.gate.touch(session)
+		s.flush()
+	}}
+	for _, c := range []struct {
+		left, right []action
+		ends        bool // an SA may be gone at the end
+	}{
+		{[]action{child}, nil, false},
+		{[]action{whole}, nil, false},
+		{[]action{child}, []action{child}, false},
+		{[]action{whole}, []action{whole}, false},
+		{[]action{child}, []action{whole}, false},
+		{[]action{whole}, []action{child}, false},
+		{[]action{child, whole}, nil, false},
+		{[]action{whole, child}, nil, false},
+		{[]action{child}, []action{remove}, true},
+		{[]action{remove}, []action{remove}, true},
+		{[]action{whole}, []action{remove}, true},
+		{[]action{child}, []action{end}, true},
+		{[]action{whole}, []action{end}, true},
+		{[]action{end}, []action{end}, true},
+	} {
+		e := &explorer{left: c.left, right: c.right, ends: c.ends, losses: 1}
+		if testing.Short() {
+			e.losses = 0
+		}
+		if *exploreFull {
+			e.losses, e.timeouts = 2, 1
+		}
+		t.Run(e.String(), func(t *testing.T) {
+			t.Parallel()
+			for _, e.probe = range []bool{false, true} {
+				runs := e.explore(t)
+				t.Logf("%d orders, packets between: %v", runs, e.probe)
+			}
+		})
+	}
+}
+
+// An action is what a side does at some time.
+type action struct {
+	name string
+	do   func(*side)
+}
+
+// An explorer runs a world once for each order of events.
+type explorer struct {
+	left, right      []action
+	losses, timeouts int  // how many there may be
+	probe            bool // a packet goes each way between all events
+	ends             bool
+
+	// The choices of a run: which of how many options was taken at each step.
+	taken, options []int
+	step           int
+	story          []string
+}
+
+func (e *explorer) String() string {
+	var words []string
+	for _, a := range e.left {
+		words = append(words, a.name)
+	}
+	words = append(words, "against")
+	for _, a := range e.right {
+		words = append(words, a.name)
+	}
+	return strings.Join(words, " ")
+}
+
+// explore runs every order and returns how many there are.
+func (e *explorer) explore(t *testing.T) (runs int) {
+	e.taken, e.options = nil, nil
+	for {
+		e.step, e.story = 0, nil
+		e.run(t)
+		runs++
+		last := len(e.taken) - 1
+		for last >= 0 && e.taken[last] == e.options[last]-1 {
+			last--
+		}
+		if last < 0 {
+			return runs
+		}
+		e.taken, e.options = e.taken[:last+1], e.options[:last+1]
+		e.taken[last]++
+	}
+}
+
+// choose takes the next of n options.
+func (e *explorer) choose(n int) int {
+	if e.step == len(e.taken) {
+		e.taken, e.options = append(e.taken, 0), append(e.options, n)
+	}
+	e.options[e.step] = n
+	e.step++
+	return e.taken[e.step-1]
+}
+
+// A parcel is a datagram that the explorer holds.
+type parcel struct {
+	to       *side
+	datagram ike.Datagram // as the receiver sees it
+}
+
+func (e *explorer) run(t *testing.T) {
+	w := newWorld(t, 7, simnet.Conditions{}, func(left, right *ike.Peer) {
+		for _, p := range []*ike.Peer{left, right} {
+			p.ESPProposals = espProposals(t, "aes128gcm16")
+			p.DPDTimeout = time.Hour
+		}
+	})
+	w.left.command(ike.Initiate{})
+	w.net.RunFor(time.Millisecond)
+	w.left.sendESP() // so that both use the first pair
+	w.right.sendESP()
+	w.net.RunFor(time.Millisecond)
+	var held []parcel
+	w.hold = func(from *side, d ike.Datagram) {
+		p := parcel{from.other, ike.Datagram{Local: d.Remote, Remote: d.Local, Payload: bytes.Clone(d.Payload)}}
+		for _, other := range held { // a retransmission makes no new order
+			if other.to == p.to && bytes.Equal(other.datagram.Payload, p.datagram.Payload) {
+				return
+			}
+		}
+		held = append(held, p)
+	}
+	todo := map[*side][]action{w.left: e.left, w.right: e.right}
+	losses, timeouts := e.losses, e.timeouts
+	for {
+		type option struct {
+			name string
+			do   func()
+		}
+		var options []option
+		for _, s := range []*side{w.left, w.right} {
+			if next := todo[s]; len(next) > 0 {
+				options = append(options, option{s.name + ": " + next[0].name, func() {
+					todo[s] = next[1:]
+					next[0].do(s)
+				}})
+			}
+		}
+		for i, p := range held {
+			take := func() { held = append(held[:i:i], held[i+1:]...) }
+			options = append(options, option{"deliver to " + p.to.name + " " + describe(p.datagram.Payload), func() {
+				take()
+				p.to.Receive(w.net.Now(), p.datagram.Local, p.datagram.Remote, p.datagram.Payload)
+			}})
+			if losses > 0 {
+				options = append(options, option{"lose " + describe(p.datagram.Payload), func() {
+					losses--
+					take()
+				}})
+			}
+		}
+		if len(options) == 0 && w.waiting() && losses < e.losses {
+			w.net.RunFor(time.Second) // what was lost comes again
+			if len(held) > 0 {
+				continue
+			}
+		}
+		if len(options) == 0 {
+			break
+		}
+		if timeouts > 0 && len(held) > 0 {
+			options = append(options, option{"wait", func() {
+				timeouts--
+				w.net.RunFor(time.Second)
+			}})
+		}
+		chosen := options[e.choose(len(options))]
+		e.story = append(e.story, chosen.name)
+		w.context = e.tell
+		chosen.do()
+		if e.probe {
+			w.left.probe(e.ends)
+			w.right.probe(e.ends)
+		}
+	}
+	w.hold = nil
+	w.net.RunFor(3 * time.Minute) // leftovers go
+	if e.ends && len(w.left.children)+len(w.right.children) == 0 {
+		w.net.RunFor(3 * time.Minute)
+		for _, s := range []*side{w.left, w.right} {
+			if st := s.gate.Status(s.peer.ID); st.Child || s.gate.Sessions() > 1 {
+				s.fatalf("without a child SA it stands as %+v", st)
+			}
+		}
+		return
+	}
+	w.checkSettled()
+	for _, s := range []*side{w.left, w.right} {
+		session := s.gate.standing(s.peer.ID, nil)
+		if len(session.sas) != 1 || len(session.children) != 1 || len(s.gate.bySPI) != 1 || s.gate.Sessions() != 1 {
+			s.fatalf("%d IKE SAs, %d child SAs, %d SPIs, %d sessions are left", len(session.sas), len(session.children), len(s.gate.bySPI), s.gate.Sessions())
+		}
+	}
+}
+
+// waiting reports whether a request of one of the sides has no answer yet.
+func (w *world) waiting() bool {
+	for _, s := range []*side{w.left, w.right} {
+		for _, session := range s.gate.schedule.All() {
+			for _, sa := range session.sas {
+				if sa.pending != nil {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (e *explorer) tell() string {
+	return fmt.Sprintf("choices %v of %v:\n  %s", e.taken, e.options, strings.Join(e.story, "\n  "))
+}
+
+// probe sends a packet that overtakes everything else.
+func (s *side) probe(ends bool) {
+	s.w.t.Helper()
+	c := s.byOutbound(s.active)
+	if c == nil {
+		if !ends {
+			s.fatalf("no SA carries packets")
+		}
+		return
+	}
+	theirs, ok := s.other.children[c.Outbound]
+	switch {
+	case !ok && ends:
+	case !ok || !bytes.Equal(theirs.InboundKey, c.OutboundKey):
+		s.fatalf("a packet by SA %08x can't be opened", uint32(c.Outbound))
+	case !s.other.used[c.Outbound]:
+		s.other.used[c.Outbound] = true
+		s.other.command(ike.InboundUsed{Inbound: c.Outbound})
+	}
+}
