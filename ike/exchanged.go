@@ -9,6 +9,10 @@ type Exchanged struct {
 	ID       uint32 // the message's
 	Try      int    // of a request of ours: 1 for the first time
 	What     string // what it is for, where that is known: one of the purposes below, or empty
+
+	// Message is the message with its payloads as if it were not encrypted,
+	// for a capture; nil where it is sent again.
+	Message []byte
 }
 
 // Purposes of messages.
@@ -21,3 +25,19 @@ const (
 )
 
 func (Exchanged) event() {}
+
+// RevealKeys asks for the keys of the IKE SA that stands, by KeysRevealed: for
+// somebody who may read what it protects.
+type RevealKeys struct{}
+
+func (RevealKeys) command() {}
+
+// KeysRevealed: these are the keys of the IKE SA. They are the owner's, to be
+// wiped when they are no longer needed.
+type KeysRevealed struct {
+	SPIi, SPIr     uint64
+	Proposal       IKEProposal
+	Ei, Er, Ai, Ar Secret // RFC 7296 section 2.14: SK_ei, SK_er, SK_ai, SK_ar
+}
+
+func (KeysRevealed) event() {}

@@ -208,6 +208,7 @@ func (c *createChild) refused(s *session, now time.Time, n *wire.Notify) {
 			s.removeChild(c.old, "the peer does not know the child SA any more")
 			s.enqueue(&createChild{keyPair: keyPair{group: c.group}})
 		}
+		s.childless(now) // its life has ended here, too
 	default:
 		c.retry(s, now, retryRefused, childRefusal(wire.CreateChildSA, n.Type, s.peer))
 	}

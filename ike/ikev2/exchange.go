@@ -25,6 +25,7 @@ type exchange struct {
 	id       uint32
 	exchange wire.ExchangeType
 	message  *sealed // sent again octet by octet, RFC 7296 section 2.1
+	plain    []byte  // the same, not encrypted, until it is told
 	task     task
 	held     bool // the answer is here and waits for a computation
 	engine.Retransmission
@@ -60,10 +61,12 @@ func (s *session) start(now time.Time, sa *ikeSA, t task) {
 		if sa.state == saHalfOpen && s.phase == connecting {
 			s.abandonHalf(now, sa, s.init.reason)
 		}
+		s.childless(now) // what was to be replaced is gone
 		return
 	}
 	e := &exchange{id: sa.nextID, exchange: kind, task: t}
 	e.message = s.seal(sa, sa.header(kind, e.id, false), payloads)
+	e.plain = wire.Message{Header: sa.header(kind, e.id, false), Payloads: payloads}.Append(nil)
 	sa.nextID++
 	sa.pending = e
 	s.retransmit(now, sa, e)
@@ -98,7 +101,7 @@ func (s *session) receiveResponse(now time.Time, sa *ikeSA, message wire.Message
 		return
 	}
 	sa.pending = nil
-	s.tellAnswered(e)
+	s.tellAnswered(e, message)
 	e.task.process(s, sa, now, m)
 }
 

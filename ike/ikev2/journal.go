@@ -1,6 +1,8 @@
 package ikev2
 
 import (
+	"bytes"
+
 	"causeway.dev/ike"
 	"causeway.dev/ike/wire"
 )
@@ -9,20 +11,32 @@ import (
 
 // tellSent tells of a request of ours, each time that it is sent.
 func (s *session) tellSent(e *exchange) {
-	s.tell(ike.Exchanged{Sent: true, Exchange: e.exchange.String(), ID: e.id, Try: e.Tries, What: purposeOf(e.task)})
+	s.tell(ike.Exchanged{Sent: true, Exchange: e.exchange.String(), ID: e.id, Try: e.Tries, What: purposeOf(e.task), Message: e.plain})
+	e.plain = nil
 }
 
 // tellAnswered tells of the answer to a request of ours.
-func (s *session) tellAnswered(e *exchange) {
-	s.tell(ike.Exchanged{Response: true, Exchange: e.exchange.String(), ID: e.id, What: purposeOf(e.task)})
+func (s *session) tellAnswered(e *exchange, m wire.Message) {
+	s.tell(ike.Exchanged{Response: true, Exchange: e.exchange.String(), ID: e.id, What: purposeOf(e.task), Message: m.Append(nil)})
 }
 
 // tellServed tells of a request of the peer's and of our answer to it.
-func (s *session) tellServed(m wire.Message) {
-	e := ike.Exchanged{Exchange: m.Header.Exchange.String(), ID: m.Header.MessageID, What: purpose(m)}
+func (s *session) tellServed(sa *ikeSA, m wire.Message, answer []wire.Payload) {
+	e := ike.Exchanged{Exchange: m.Header.Exchange.String(), ID: m.Header.MessageID, What: purpose(m), Message: m.Append(nil)}
 	s.tell(e)
 	e.Sent, e.Response = true, true
+	e.Message = wire.Message{Header: sa.header(m.Header.Exchange, e.ID, true), Payloads: answer}.Append(nil)
 	s.tell(e)
+}
+
+// revealKeys tells the owner the keys of the IKE SA that stands.
+func (s *session) revealKeys() {
+	k := s.current.keys
+	i, r := s.current.spis()
+	s.emit(ike.KeysRevealed{
+		SPIi: i, SPIr: r, Proposal: s.current.proposal,
+		Ei: bytes.Clone(k.Ei), Er: bytes.Clone(k.Er), Ai: bytes.Clone(k.Ai), Ar: bytes.Clone(k.Ar),
+	})
 }
 
 // tell leaves out messages of sessions that may yet be any of several peers'.

@@ -235,7 +235,7 @@ func (s *session) receiveRequest(now time.Time, sa *ikeSA, d Datagram, message w
 	}
 	sa.reply = s.seal(sa, sa.header(message.Header.Exchange, message.Header.MessageID, true), a.payloads)
 	sa.expectID++
-	s.tellServed(message)
+	s.tellServed(sa, message, a.payloads)
 	s.send(sa, sa.reply, d.Local, d.Remote)
 	if a.after != nil {
 		a.after()
@@ -275,6 +275,8 @@ func (s *session) command(now time.Time, c ike.Command) error {
 			return errors.New("rekey the child SA: there is none")
 		}
 		s.rekeyChildNow(now, s.active)
+	case ike.RevealKeys:
+		s.revealKeys()
 	case ike.InboundUsed:
 		s.inboundUsed(c.Inbound)
 	case ike.TrafficSeen:

@@ -57,8 +57,10 @@ type side struct {
 	retryPaused time.Time
 	drops       map[Drop]int
 	crashed     time.Time
-	deaf        bool // on port 4500
-	flushed     int  // datagrams sent
+	deaf        bool          // on port 4500
+	flushed     int           // datagrams sent
+	skew        time.Duration // of the side's clock
+	observe     func(ike.Event)
 	tellsStrays bool // to the peer, of ESP that nobody has an SA for
 	deafToInit  bool // to IKE_SA_INIT
 	several     bool // has other peers, which do not matter here
@@ -151,7 +153,7 @@ func (s *side) restart(seed uint64) {
 }
 
 func describe(b []byte) string {
-	if len(b) > 4 && b[0] == espMark {
+	if isESP(b) {
 		return fmt.Sprintf("ESP %x", b[1:5])
 	}
 	h, err := wire.ParseHeader(b)
@@ -167,8 +169,18 @@ func describe(b []byte) string {
 
 const espMark = 0xee
 
+// isESP tells the simulated ESP from IKE messages whose SPI begins like it.
+func isESP(b []byte) bool {
+	if len(b) <= 5 || b[0] != espMark {
+		return false
+	}
+	_, err := wire.ParseHeader(b)
+	return err != nil
+}
+
 func (s *side) Receive(now time.Time, local, remote netip.AddrPort, payload []byte) {
-	if len(payload) > 5 && payload[0] == espMark {
+	now = now.Add(s.skew)
+	if isESP(payload) {
 		s.receiveESP(now, payload)
 		return
 	}
@@ -187,12 +199,13 @@ func (s *side) Advance(now time.Time) {
 		s.retryPaused = time.Time{}
 		s.command(ike.Initiate{})
 	}
-	s.gate.Advance(now)
+	s.gate.Advance(now.Add(s.skew))
 	s.flush()
 }
 
 func (s *side) Deadline() (time.Time, bool) {
 	at, ok := s.gate.Deadline()
+	at = at.Add(-s.skew)
 	if !s.retryPaused.IsZero() && (!ok || s.retryPaused.Before(at)) {
 		return s.retryPaused, true
 	}
@@ -201,7 +214,7 @@ func (s *side) Deadline() (time.Time, bool) {
 
 func (s *side) command(c ike.Command) {
 	s.w.t.Helper()
-	if err := s.gate.Command(s.w.net.Now(), s.peer.ID, c); err != nil {
+	if err := s.gate.Command(s.w.net.Now().Add(s.skew), s.peer.ID, c); err != nil {
 		s.w.net.Note("%s: %T: %v", s.name, c, err)
 	}
 	s.flush()
@@ -225,7 +238,7 @@ func (s *side) compute(c ike.Computation) {
 	s.w.net.At(now.Add(time.Duration(s.w.net.Rand().Int64N(int64(computeTime)))), func() {
 		if s.gate == gate { // it has not crashed
 			c.Compute()
-			gate.Computed(s.w.net.Now(), c)
+			gate.Computed(s.w.net.Now().Add(s.skew), c)
 			s.flush()
 		}
 	})
@@ -263,6 +276,9 @@ func (s *side) flush() {
 		s.w.net.Note("%s: %v", s.name, eventText{o.Event})
 		s.events = append(s.events, o.Event)
 		s.apply(o.Event)
+		if s.observe != nil {
+			s.observe(o.Event)
+		}
 	}
 }
 
