@@ -79,6 +79,8 @@ func ipsecTunnel(t nodespec.Tunnel) (ipsec.Tunnel, error) {
 		Remote:          t.Remote,
 		LocalID:         ike.AddressIdentity(t.Local),
 		PreSharedKey:    ike.Secret(t.PreSharedKey),
+		FormerKey:       ike.Secret(t.FormerKey),
+		FormerKeyUntil:  t.FormerUntil,
 		LocalSelectors:  t.LocalSelectors,
 		RemoteSelectors: t.RemoteSelectors,
 		Start:           t.Start,

@@ -139,6 +139,11 @@ type Tunnel struct {
 
 	PreSharedKey Secret
 
+	// FormerKey, where not empty, is valid beside PreSharedKey until the peer
+	// has used that one, but no longer than FormerUntil.
+	FormerKey   Secret
+	FormerUntil time.Time
+
 	// Certificates authenticate both sides in place of the pre-shared key,
 	// where set.
 	Certificates *Certificates

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"fmt"
 	"log"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,7 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
 	"causeway.dev/internal/golden"
 	"causeway.dev/nodespec"
 	"causeway.dev/plan"
@@ -341,6 +345,9 @@ func TestSecretsAreCompiledButNotShown(t *testing.T) {
 	if key := string(desired.Tunnels[0].PreSharedKey); key != "not-to-be-shown" {
 		t.Errorf("pre-shared key %q", key)
 	}
+	if former := desired.Tunnels[0].FormerKey; former != "" {
+		t.Errorf("former key %q of a tunnel that has had one key", string(former))
+	}
 	for _, text := range []string{plan.Text(desired), fmt.Sprintf("%v %+v %#v", desired, desired, desired)} {
 		if strings.Contains(text, "not-to-be-shown") {
 			t.Error("a text shows the pre-shared key")
@@ -362,13 +369,13 @@ func TestProposalsAreReadable(t *testing.T) {
 	}
 	for _, tunnel := range plan.Compile(w.put(t, shared), "node-1").Tunnels {
 		for _, text := range slices.Concat(tunnel.IKEAccepts, tunnel.IKEOffers) {
-			if _, err := ike.ParseIKEProposal(text); err != nil {
-				t.Errorf("%s: %v", tunnel.ID, err)
+			if p, err := ike.ParseIKEProposal(text); err != nil || keys.ValidateIKE(p) != nil || p.String() != text {
+				t.Errorf("%s: %s is %v: %v, %v", tunnel.ID, text, p, err, keys.ValidateIKE(p))
 			}
 		}
 		for _, text := range slices.Concat(tunnel.ESPAccepts, tunnel.ESPOffers) {
-			if _, err := ike.ParseESPProposal(text); err != nil {
-				t.Errorf("%s: %v", tunnel.ID, err)
+			if p, err := ike.ParseESPProposal(text); err != nil || keys.ValidateESP(p) != nil || p.String() != text {
+				t.Errorf("%s: %s is %v: %v, %v", tunnel.ID, text, p, err, keys.ValidateESP(p))
 			}
 		}
 		for kind, pair := range map[string][2][]string{"ike": {tunnel.IKEOffers, tunnel.IKEAccepts}, "esp": {tunnel.ESPOffers, tunnel.ESPAccepts}} {
@@ -379,6 +386,65 @@ func TestProposalsAreReadable(t *testing.T) {
 				if !slices.Contains(pair[1], offer) {
 					t.Errorf("%s: offers %s for %s without accepting it", tunnel.ID, offer, kind)
 				}
+			}
+		}
+	}
+}
+
+// All that AWS has is accepted in both phases unless options restrict it, and then
+// exactly what they name.
+func TestProposalsAreAWSs(t *testing.T) {
+	ciphers := map[string]string{"AES128": "aes128", "AES256": "aes256", "AES128-GCM-16": "aes128gcm16", "AES256-GCM-16": "aes256gcm16"}
+	hashes := map[string]string{"SHA1": "sha1", "SHA2-256": "sha256", "SHA2-384": "sha384", "SHA2-512": "sha512"}
+	one := []int32{14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 2}
+	two := append(slices.Clone(one), 5)
+	for _, o := range []resource.TunnelOptions{
+		{},
+		{Phase1EncryptionAlgorithms: []string{"AES256"}, Phase2DHGroupNumbers: []int32{22}},
+		{Phase1DHGroupNumbers: []int32{23, 24}, Phase2IntegrityAlgorithms: []string{"SHA2-512", "SHA1"}},
+		{Phase2EncryptionAlgorithms: []string{"AES128-GCM-16"}, Phase1IntegrityAlgorithms: []string{"SHA2-384"}},
+	} {
+		given := func(names []string, all map[string]string) []string {
+			if len(names) == 0 {
+				return slices.Collect(maps.Keys(all))
+			}
+			return names
+		}
+		groups := func(set, all []int32) []int32 {
+			if len(set) == 0 {
+				return all
+			}
+			return set
+		}
+		var wantIKE, wantESP []string
+		for _, cipher := range given(o.Phase1EncryptionAlgorithms, ciphers) {
+			for _, hash := range given(o.Phase1IntegrityAlgorithms, hashes) {
+				for _, group := range groups(o.Phase1DHGroupNumbers, one) {
+					prf := ""
+					if strings.Contains(cipher, "GCM") {
+						prf = "prf"
+					}
+					wantIKE = append(wantIKE, fmt.Sprintf("%s-%s%s-group%d", ciphers[cipher], prf, hashes[hash], group))
+				}
+			}
+		}
+		for _, cipher := range given(o.Phase2EncryptionAlgorithms, ciphers) {
+			for _, group := range groups(o.Phase2DHGroupNumbers, two) {
+				if strings.Contains(cipher, "GCM") {
+					wantESP = append(wantESP, fmt.Sprintf("%s-group%d", ciphers[cipher], group))
+					continue
+				}
+				for _, hash := range given(o.Phase2IntegrityAlgorithms, hashes) {
+					wantESP = append(wantESP, fmt.Sprintf("%s-%s-group%d", ciphers[cipher], hashes[hash], group))
+				}
+			}
+		}
+		w := site()
+		w.connections[0].Tunnels[0].TunnelOptions = o
+		tunnel := plan.Compile(w.put(t, shared), "node-1").Tunnels[0]
+		for kind, pair := range map[string][2][]string{"IKE": {tunnel.IKEAccepts, wantIKE}, "ESP": {tunnel.ESPAccepts, wantESP}} {
+			if d := cmp.Diff(slices.Sorted(slices.Values(pair[1])), slices.Sorted(slices.Values(pair[0]))); d != "" {
+				t.Errorf("%s with %+v (-want +accepted):\n%s", kind, o, d)
 			}
 		}
 	}

@@ -41,6 +41,8 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 			Remote:       s.remote,
 			Inside:       netip.PrefixFrom(tunnel.CloudInside(), tunnel.InsideCIDR.Bits()),
 			PreSharedKey: nodespec.Secret(tunnel.PreSharedKey),
+			FormerKey:    nodespec.Secret(tunnel.FormerPreSharedKey),
+			FormerUntil:  tunnel.FormerPreSharedKeyUntil,
 			Certificates: certificates,
 
 			IKEAccepts: proposals.ikeAccepts,

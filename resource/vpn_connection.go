@@ -21,6 +21,9 @@ func (c *VPNConnection) Secrets() []*string {
 	var all []*string
 	for i := range c.Tunnels {
 		all = append(all, &c.Tunnels[i].PreSharedKey)
+		if c.Tunnels[i].FormerPreSharedKey != "" {
+			all = append(all, &c.Tunnels[i].FormerPreSharedKey)
+		}
 	}
 	return all
 }

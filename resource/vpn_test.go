@@ -36,7 +36,7 @@ func TestEffectiveOptions(t *testing.T) {
 
 func TestBuiltOptions(t *testing.T) {
 	b := TunnelOptions{}.Built()
-	if slices.Contains(b.IKEVersions, IKEv1) || slices.Contains(b.Phase1DHGroupNumbers, 24) || !slices.Contains(b.Phase2DHGroupNumbers, 5) {
+	if slices.Contains(b.IKEVersions, IKEv1) || !slices.Contains(b.Phase1DHGroupNumbers, 24) || !slices.Contains(b.Phase2DHGroupNumbers, 5) {
 		t.Errorf("got %v, %v, %v", b.IKEVersions, b.Phase1DHGroupNumbers, b.Phase2DHGroupNumbers)
 	}
 	if !slices.Contains(IKEVersions, IKEv1) || !slices.Contains(Phase1DHGroups, 24) {

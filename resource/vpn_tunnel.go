@@ -17,6 +17,12 @@ type VPNTunnel struct {
 	Zone           string       `json:"zone"`
 	PreSharedKey   string       `json:"preSharedKey"`
 
+	// FormerPreSharedKey is what PreSharedKey has replaced; it is valid beside
+	// it until the customer gateway has used the new one, but no longer than
+	// FormerPreSharedKeyUntil.
+	FormerPreSharedKey      string    `json:"formerPreSharedKey,omitempty"`
+	FormerPreSharedKeyUntil time.Time `json:"formerPreSharedKeyUntil,omitzero"`
+
 	TunnelOptions
 }
 
@@ -107,14 +113,21 @@ func (o TunnelOptions) Effective() TunnelOptions {
 	return o
 }
 
+// ReplacePreSharedKey sets a key and keeps the one before it valid until a time.
+func (t *VPNTunnel) ReplacePreSharedKey(key string, formerUntil time.Time) {
+	if key == t.PreSharedKey {
+		return
+	}
+	if t.PreSharedKey != "" {
+		t.FormerPreSharedKey, t.FormerPreSharedKeyUntil = t.PreSharedKey, formerUntil
+	}
+	t.PreSharedKey = key
+}
+
 // Built returns the effective options without what this version of Causeway
-// can't run: IKEv1, and the DH groups 22 to 24 with their small subgroups
-// (RFC 8247 section 2.4 forbids 22 and advises against 23 and 24).
+// can't run: IKEv1.
 func (o TunnelOptions) Built() TunnelOptions {
 	o = o.Effective()
-	unbuilt := func(group int32) bool { return group >= 22 }
-	o.Phase1DHGroupNumbers = slices.DeleteFunc(slices.Clone(o.Phase1DHGroupNumbers), unbuilt)
-	o.Phase2DHGroupNumbers = slices.DeleteFunc(slices.Clone(o.Phase2DHGroupNumbers), unbuilt)
 	o.IKEVersions = slices.DeleteFunc(slices.Clone(o.IKEVersions), func(v string) bool { return v != IKEv2 })
 	return o
 }
@@ -167,12 +180,8 @@ func (o TunnelOptions) Validate() error {
 	if err := o.validateLists(); err != nil {
 		return err
 	}
-	b := o.Built()
-	switch {
-	case len(b.IKEVersions) == 0:
+	if len(o.Built().IKEVersions) == 0 {
 		return Errorf(CodeUnsupportedOperation, "IKEv1 is not built yet. Let IKEVersions contain ikev2 or leave it out")
-	case len(b.Phase1DHGroupNumbers) == 0, len(b.Phase2DHGroupNumbers) == 0:
-		return Errorf(CodeUnsupportedOperation, "The Diffie-Hellman groups 22 to 24 are not built. Add one of the groups 14 to 21")
 	}
 	return nil
 }

@@ -45,9 +45,18 @@ type Config struct {
 	PKI      PKIConfig     `yaml:"pki"`
 	Logs     LogsConfig    `yaml:"logs"`
 
+	// FormerKeyLifetime is how long a tunnel takes a pre-shared key that was
+	// replaced, unless the customer gateway uses the new one before: "24h", the
+	// default; 1s to 720h.
+	FormerKeyLifetime time.Duration `yaml:"former_key_lifetime"`
+
 	// Limits are the quotas of each account. Default AWS's.
 	Limits ec2.Limits `yaml:"limits"`
 }
+
+// formerKeyLifetimeMax: a key that is not changed on a device in a month is not
+// being changed.
+const formerKeyLifetimeMax = 30 * 24 * time.Hour
 
 // LogsConfig bounds what the CloudWatch Logs actions keep.
 type LogsConfig struct {
@@ -170,6 +179,7 @@ func (c *Config) setDefaults() {
 	c.PKI.Revocation = cmp.Or(c.PKI.Revocation, revocationSoft)
 	c.PKI.TunnelCertificateLifetime = cmp.Or(c.PKI.TunnelCertificateLifetime, certificates.TunnelLifetimeDefault)
 	c.Logs.MaxMiB = cmp.Or(c.Logs.MaxMiB, 1024)
+	c.FormerKeyLifetime = cmp.Or(c.FormerKeyLifetime, ec2.FormerKeyLifetimeDefault)
 	if len(c.Regions) == 0 {
 		c.Regions = []Region{{Name: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b"}}}
 	}
@@ -210,6 +220,9 @@ func (c *Config) validate() error {
 				return fmt.Errorf("regions: zone %q is not %q with one letter after it", z, r.Name)
 			}
 		}
+	}
+	if f := c.FormerKeyLifetime; f < time.Second || f > formerKeyLifetimeMax {
+		return fmt.Errorf("former_key_lifetime: %v is not between 1s and %v", f, formerKeyLifetimeMax)
 	}
 	if m := c.Logs.MaxMiB; m < 1 || m > 1<<20 {
 		return fmt.Errorf("logs: max_mib %d is not from 1 to %d", m, 1<<20)

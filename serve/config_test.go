@@ -63,6 +63,8 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"accounts: [{id: '123456789012', access_keys: [{id: 'a', secret: b}]}]": "4 to 128",
 		"outside: {tunnel_addresses: [203.0.113.1/24]}":                         "not an IPv4 range",
 		"outside: {tunnel_addresses: [banana]}":                                 "banana",
+		"former_key_lifetime: 721h":                                             "720h",
+		"former_key_lifetime: -1s":                                              "-1s",
 		"logs: {max_mib: -1}":                                                   "max_mib",
 		"outside: {interface: 'a name that is too long for the kernel'}":        "interface name",
 	} {

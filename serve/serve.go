@@ -180,8 +180,10 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.
 		Limits:           cfg.Limits,
 		OutsideAddresses: slices.Clone(cfg.Outside.TunnelAddresses),
 		LogGroupExists:   logGroupExists(logStore),
-		Console:          console{driver},
-		Host:             ec2.Host{CPUs: runtime.NumCPU(), MemoryMiB: memoryMiB(), Architecture: architecture()},
+
+		FormerKeyLifetime: cfg.FormerKeyLifetime,
+		Console:           console{driver},
+		Host:              ec2.Host{CPUs: runtime.NumCPU(), MemoryMiB: memoryMiB(), Architecture: architecture()},
 	})
 	var regions []string
 	for _, r := range cfg.Regions {

@@ -51,9 +51,17 @@ type Config struct {
 	// DescribeRegions; it may be empty.
 	Endpoint string
 
+	// FormerKeyLifetime is how long a pre-shared key that was replaced is
+	// taken beside the new one, unless the customer gateway uses the new one
+	// before. Zero means FormerKeyLifetimeDefault.
+	FormerKeyLifetime time.Duration
+
 	// Rand is where ids and keys come from. Nil is crypto/rand's.
 	Rand io.Reader
 }
+
+// FormerKeyLifetimeDefault gives a customer a day to change the key on the device.
+const FormerKeyLifetimeDefault = 24 * time.Hour
 
 // A Region is a region with its zones: "us-east-1" has "us-east-1a" and so on.
 type Region struct {

@@ -176,11 +176,23 @@ func TestVpnConnectionReturnsOptionsAsGiven(t *testing.T) {
 	}
 
 	outside := v.texts("options/tunnelOptionSet/item/outsideIpAddress")
+	stored := func() resource.VPNConnection {
+		record, _ := store.VPNConnections.Get(testStore.Snapshot(), store.Scope{Account: c.account, Region: c.region}, id)
+		return record
+	}
 	t.Run("a tunnel can be changed alone", func(t *testing.T) {
 		changed := c.call("ModifyVpnTunnelOptions", "VpnConnectionId", id, "VpnTunnelOutsideIpAddress", outside[0],
 			"TunnelOptions.PreSharedKey", "another_secret", "TunnelOptions.IKEVersion.1.Value", "ikev2").all("vpnConnection/options/tunnelOptionSet/item")
 		if got := changed[0].text("preSharedKey"); got != "another_secret" {
 			t.Error("the key is not the new one")
+		}
+		first := stored().Tunnels[0]
+		if left := first.FormerPreSharedKeyUntil.Sub(testTime); first.FormerPreSharedKey != v.texts("options/tunnelOptionSet/item/preSharedKey")[0] || left != FormerKeyLifetimeDefault {
+			t.Errorf("the former key is kept for %v", left)
+		}
+		c.call("ModifyVpnTunnelOptions", "VpnConnectionId", id, "VpnTunnelOutsideIpAddress", outside[0], "TunnelOptions.DPDTimeoutSeconds", "60")
+		if again := stored().Tunnels[0]; again.FormerPreSharedKey != first.FormerPreSharedKey || again.FormerPreSharedKeyUntil != first.FormerPreSharedKeyUntil {
+			t.Error("a change of another option changed the former key")
 		}
 		if got := changed[0].text("phase1LifetimeSeconds"); got != "7200" {
 			t.Errorf("the lifetime became %s", got)

@@ -1,9 +1,11 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"strconv"
+	"time"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -35,10 +37,13 @@ func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, i
 		if tunnel == nil {
 			return resource.InvalidValue("VpnTunnelOutsideIpAddress", *in.VpnTunnelOutsideIpAddress, "The VPN connection "+v.ID+" has no tunnel with this outside address.")
 		}
-		before := tunnel.InsideCIDR
+		before, key := tunnel.InsideCIDR, tunnel.PreSharedKey
 		if err := setTunnelOptions(tunnel, *in.TunnelOptions); err != nil {
 			return err
 		}
+		given := tunnel.PreSharedKey
+		tunnel.PreSharedKey = key
+		tunnel.ReplacePreSharedKey(given, w.now.UTC().Add(s.formerKeyLifetime()).Truncate(time.Second))
 		if err := v.Validate(); err != nil {
 			return err
 		}
@@ -60,6 +65,11 @@ func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, i
 		return err
 	})
 	return &out, err
+}
+
+// formerKeyLifetime is how long a tunnel takes a pre-shared key that was replaced.
+func (s *Service) formerKeyLifetime() time.Duration {
+	return cmp.Or(s.config.FormerKeyLifetime, FormerKeyLifetimeDefault)
 }
 
 // tunnelAt finds the tunnel of an outside address.
