@@ -16,6 +16,7 @@ type connection struct {
 	id, remoteID string // default local and remote
 	auth         string // of charon without a key; default pubkey
 	mobike       bool
+	children     string // beside net
 }
 
 func (c connection) String() string {
@@ -67,6 +68,7 @@ func (c connection) String() string {
         rand_time = 0
         start_action = %[10]s
       }
+      %[18]s
     }
   }
 }
@@ -78,5 +80,5 @@ secrets {
   }
 }
 `, c.local, c.remote, c.ike, or(c.rekeyIKE, "0"), c.more, or(c.localTS, "0.0.0.0/0"), or(c.remoteTS, "0.0.0.0/0"), c.esp, or(c.rekeyESP, "0"), action, c.key,
-		mobike, local, remote, c.id, c.remoteID, c.version)
+		mobike, local, remote, c.id, c.remoteID, c.version, c.children)
 }
