@@ -54,7 +54,7 @@ func TestVpnRefusals(t *testing.T) {
 		{value, "CreateCustomerGateway", []string{"Type", "ipsec.1", "IpAddress", "192.0.2.1", "BgpAsnExtended", "4294967296"}},
 		{combination, "CreateCustomerGateway", []string{"Type", "ipsec.1", "IpAddress", "192.0.2.1", "BgpAsn", "65001", "BgpAsnExtended", "4200000000"}},
 		{value, "CreateCustomerGateway", []string{"Type", "ipsec.1", "IpAddress", "192.0.2.1", "DeviceName", strings.Repeat("x", 256)}},
-		{unsupported, "CreateCustomerGateway", []string{"Type", "ipsec.1", "CertificateArn", "arn:aws:acm:us-east-1:1:certificate/1"}},
+		{value, "CreateCustomerGateway", []string{"Type", "ipsec.1", "CertificateArn", "arn:aws:acm:us-east-1:1:certificate/1"}},
 		{value, "CreateCustomerGateway", []string{"Type", "ipsec.1", "IpAddress", "192.0.2.1", "TagSpecification.1.ResourceType", "vpc", "TagSpecification.1.Tag.1.Key", "Name"}},
 		{"DryRunOperation", "CreateCustomerGateway", []string{"Type", "ipsec.1", "IpAddress", "192.0.2.1", "DryRun", "true"}},
 		{missing, "DeleteCustomerGateway", nil},
