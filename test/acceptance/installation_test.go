@@ -44,9 +44,9 @@ type installation struct {
 }
 
 // install starts an installation whose underlay is the host given, and whose
-// gateways have addresses of a range. At the end of the test it is removed, and
-// nothing of it may be left.
-func install(t testing.TB, lab *netlab.Lab, underlay *netlab.Host, tunnelAddresses string) *installation {
+// gateways have addresses of a range, with more lines of configuration. At the end
+// of the test it is removed, and nothing of it may be left.
+func install(t testing.TB, lab *netlab.Lab, underlay *netlab.Host, tunnelAddresses string, more ...string) *installation {
 	t.Helper()
 	name := "data-" + strings.Split(tunnelAddresses, "/")[0]
 	i := &installation{t: t, lab: lab, data: filepath.Join(lab.Dir(), name), addresses: netip.MustParsePrefix(tunnelAddresses)}
@@ -58,7 +58,8 @@ accounts:
 outside:
   namespace: %s
   tunnel_addresses: [%s]
-`, i.data, accountID, accessKey, accessSecret, underlay.Name, tunnelAddresses)
+%s
+`, i.data, accountID, accessKey, accessSecret, underlay.Name, tunnelAddresses, strings.Join(more, "\n"))
 	i.config = lab.File(name+".yaml", text)
 	cfg, err := serve.ParseConfig([]byte(text))
 	if err != nil {
