@@ -233,7 +233,7 @@ func TestCertificateReasons(t *testing.T) {
 			p.Certificate, p.LocalID = ca.issue(t, "wrong.example", "P-256", nil), ike.ParseIdentity("right.example")
 		}, "AUTHENTICATION_FAILED", "it names CN=wrong.example,O=Causeway, not right.example"},
 		{"key at the initiator", func(p *ike.Peer) { p.Certificate, p.Verifier = nil, nil }, nil, "by a pre-shared key, this tunnel expects a certificate", "AUTHENTICATION_FAILED"},
-		{"key at the responder", nil, func(p *ike.Peer) { p.Certificate, p.Verifier = nil, nil }, "proof of the pre-shared key: it uses the method ECDSA signature on P-256", "does not accept our certificate"},
+		{"key at the responder", nil, func(p *ike.Peer) { p.Certificate, p.Verifier = nil, nil }, "the peer proves itself by ECDSA signature on P-256, this tunnel expects a pre-shared key", "does not accept our certificate"},
 		{"stolen certificate", func(p *ike.Peer) {
 			p.Certificate = &ike.Certificate{Chain: p.Certificate.Chain, Signer: forged{testKeys()["P-256"], testKeys()["other"]}}
 		}, nil, "the signature does not fit the key", "does not accept our certificate"},

@@ -64,7 +64,7 @@ func (s *session) prove(p *ike.Peer, id *wire.ID, o proof, taken hashes, its *wi
 func (s *session) disprove(now time.Time, p *ike.Peer, m parts, id *wire.ID, o proof) string {
 	switch {
 	case p.Certificate == nil && m.auth.Method != wire.AuthSharedKey:
-		return reasonIncomplete(wire.IKEAuth, "proof of the pre-shared key: it uses the method "+m.auth.Method.String())
+		return reasonNotKey(m.auth.Method)
 	case p.Certificate == nil:
 		rotation := &s.gate.peers[p.ID].rotation
 		for _, by := range rotation.Valid(now, p) {

@@ -170,6 +170,10 @@ const (
 // reasonKeyNotCertificate: sides that do not prove themselves in the same way.
 const reasonKeyNotCertificate = "the peer proves itself by a pre-shared key, this tunnel expects a certificate"
 
+func reasonNotKey(m wire.AuthMethod) string {
+	return fmt.Sprintf("the peer proves itself by %v, this tunnel expects a pre-shared key", m)
+}
+
 // certificateReasonMax bounds what a sentence says about a certificate, in
 // octets: names in it are of the peer's choice.
 const certificateReasonMax = 400

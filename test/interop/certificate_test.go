@@ -23,6 +23,7 @@ type credentials struct {
 type credential struct {
 	key   crypto.Signer
 	chain []*x509.Certificate // the leaf and the authority that has issued it
+	by    pki.Authority
 }
 
 const (
@@ -62,7 +63,7 @@ func issue(t *testing.T, root pki.Authority, algorithm pki.KeyAlgorithm, r pki.R
 	if err != nil {
 		t.Fatal(err)
 	}
-	return credential{key, []*x509.Certificate{leaf, below.Certificate}}
+	return credential{key, []*x509.Certificate{leaf, below.Certificate}, below}
 }
 
 func (c credential) pem(t *testing.T) (chain, key string) {
@@ -144,6 +145,56 @@ func TestStrongSwanCertificates(t *testing.T) {
 			}
 			gw.waitUp(true, 10*time.Second)
 			pings(t, s.our, ourInside, peerInside)
+		})
+	}
+}
+
+// Given certificates that one side can't accept, when strongSwan begins, then our
+// message names what is wrong with them.
+func TestCertificateMessageSaysWhatIsWrong(t *testing.T) {
+	s := newScene(t)
+	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
+	for _, c := range []struct {
+		name  string
+		spoil func(t *testing.T, c *credentials, our *side)
+		want  string
+	}{
+		{"unknown authority", func(t *testing.T, c *credentials, _ *side) {
+			c.theirs = newCredentials(t, pki.ECDSAP256, pki.ECDSAP256).theirs
+		}, "is not issued by an authority that is trusted here"},
+		{"revoked", func(t *testing.T, c *credentials, our *side) {
+			now := time.Now()
+			revoked := []pki.Revocation{{Serial: c.theirs.chain[0].SerialNumber, At: now.Add(-time.Minute)}}
+			list, err := c.theirs.by.NewCRL(revoked, 1, now.Add(-time.Minute), now.Add(time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			our.more += "    crl: " + s.lab.File("revoked.crl", string(list)) + "\n"
+		}, "was revoked on"},
+		{"another's identity", func(_ *testing.T, _ *credentials, our *side) {
+			our.more = strings.Replace(our.more, "remote_id: "+theirName, "remote_id: boss.example", 1)
+		}, `identifies itself as "theirs.example", this tunnel expects "boss.example"`},
+		{"a key", func(_ *testing.T, _ *credentials, our *side) {
+			our.key, our.more = key, "    id: "+ourName+"\n    remote_id: "+theirName+"\n"
+		}, "signature on P-256, this tunnel expects a pre-shared key"},
+	} {
+		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			made := newCredentials(t, pki.ECDSAP256, pki.ECDSAP256)
+			our := oursByCertificate("", theirName)
+			c.spoil(t, &made, &our)
+			files := made.install(t, s.lab, peer)
+			if our.key == "" {
+				our.more += files
+			}
+			peer.Configure(withCertificate(theirName).String())
+			gw := startAppliance(s.lab, s.our, "ours", our)
+			defer gw.Stop()
+			gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+			if err := peer.Initiate("net"); err == nil {
+				t.Error("charon connected")
+			}
+			gw.waitMessage(c.want, 5*time.Second)
+			t.Log(gw.state().Message)
 		})
 	}
 }
