@@ -67,8 +67,8 @@ func (s *session) install(now time.Time, c *child, e ike.ChildSA, lifetime time.
 	s.emit(ike.ChildInstalled{Child: e})
 }
 
-// activate lets packets leave by a pair that the peer is known to have. What
-// stood before is replaced: the initiator of a rekey deletes it.
+// activate lets packets leave by a pair that the peer is known to have. What is
+// older is replaced: the initiator of a rekey deletes it.
 func (s *session) activate(now time.Time, c *child) {
 	c.activateAt = time.Time{}
 	if c.state == childOffered {
@@ -82,8 +82,8 @@ func (s *session) activate(now time.Time, c *child) {
 	if c.initiator {
 		wait = overlap
 	}
-	for _, old := range s.children {
-		if old != c && old.state == childUp {
+	for _, old := range s.children[:slices.Index(s.children, c)] {
+		if old.state == childUp {
 			s.replace(old, now.Add(wait))
 		}
 	}
@@ -105,10 +105,10 @@ func (s *session) inboundUsed(now time.Time, in ike.SPI) {
 	}
 }
 
-// rekeyChild replaces a pair by a quick mode, unless it is being replaced.
+// rekeyChild replaces a pair by a quick mode, unless there is a newer one already.
 func (s *session) rekeyChild(now time.Time, c *child) {
 	c.rekeyAt = time.Time{}
-	if c.state == childUp {
+	if c.state == childUp && c == s.heir() {
 		s.quick(now, c, groupsESP(s.peer))
 	}
 }

@@ -265,6 +265,7 @@ func (s *session) terminate(now time.Time, reason string) {
 	if attempted {
 		s.attempt.end()
 	}
+	s.wanted = nil
 	if len(s.sas) == 0 && len(s.children) == 0 {
 		if attempted {
 			s.emit(ike.Closed{Reason: reason})
