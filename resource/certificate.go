@@ -159,6 +159,7 @@ type TunnelCertificate struct {
 	PrivateKey string    `json:"privateKey"` // PKCS #8 in PEM
 	Issued     time.Time `json:"issued"`
 	NotAfter   time.Time `json:"notAfter"`
+	Replace    bool      `json:"replace,omitempty"` // now, rather than in time
 }
 
 // Secrets are what the store seals.

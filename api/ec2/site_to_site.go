@@ -14,6 +14,7 @@ func (s *Service) siteToSiteActions() actions {
 		s.vpnConnectionActions(),
 		s.vpnConnectionRouteActions(),
 		s.vpnTunnelOptionsActions(),
+		s.vpnTunnelCertificateActions(),
 		s.routePropagationActions(),
 		s.deviceConfigurationActions(),
 	} {

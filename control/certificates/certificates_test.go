@@ -119,6 +119,12 @@ func TestTunnelCertificates(t *testing.T) {
 			if string(second[0].Leaf) == string(first[0].Leaf) || !second[0].NotAfter.After(first[0].NotAfter) {
 				t.Error("at two thirds nothing is replaced")
 			}
+			second[1].Replace = true
+			update(t, d.store, func(tx *store.Tx) error { store.TunnelCertificates.Put(tx, second[1]); return nil })
+			d.do(duty, start.Add(20*time.Hour+time.Minute))
+			if third := d.tunnelCertificates(); string(third[0].Leaf) != string(second[0].Leaf) || string(third[1].Leaf) == string(second[1].Leaf) || third[1].Replace {
+				t.Error("the one that was to be replaced is not, or the other is")
+			}
 			update(t, d.store, func(tx *store.Tx) error { store.VPNConnections.Delete(tx, scope, "vpn-1"); return nil })
 			d.do(duty, start.Add(21*time.Hour))
 			if left := d.tunnelCertificates(); len(left) > 0 {

@@ -222,9 +222,9 @@ func (k Keeper) issueTunnelCertificates() reconcile.Duty {
 }
 
 // rotation is when a tunnel's certificate is replaced: at two thirds of its life,
-// at once if there is none.
+// at once if there is none or somebody asks for another.
 func rotation(c *resource.TunnelCertificate, ok bool) time.Time {
-	if !ok {
+	if !ok || c.Replace {
 		return time.Time{}
 	}
 	return c.Issued.Add(c.NotAfter.Sub(c.Issued) * 2 / 3)
