@@ -274,7 +274,7 @@ func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, *tunnel.Lane, error) 
 		return l.endpoint, h.lanes.Least(), nil
 	}
 	lane := h.lanes.Least()
-	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, Lane: lane, Offloads: h.cfg.Offloads, IKE: h.daemon.Receive})
+	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, Lane: lane, Offloads: h.cfg.Offloads, IKE: h.daemon.Receive, UnknownSPI: h.daemon.StrayESP})
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on %v: %w", local, err)
 	}

@@ -60,12 +60,13 @@ type Config struct {
 }
 
 // A Daemon runs IKE with a set of peers. Its methods are safe for concurrent
-// use; but for Receive they wait until the loop, that is Run, has done what they
+// use; but for Receive and StrayESP they wait until the loop, that is Run, has done what they
 // ask, and what follows from it has been sent and told.
 type Daemon struct {
 	cfg       Config
 	calls     chan func(now time.Time) // unbuffered: a call taken is a call carried out
 	datagrams chan ike.Datagram
+	strays    chan stray
 	queued    atomic.Int64  // octets in datagrams
 	overflows atomic.Uint64 // datagrams dropped before the loop
 	done      chan struct{} // closed by Run at its end
@@ -100,6 +101,7 @@ func New(cfg Config) (*Daemon, error) {
 		cfg:       cfg,
 		calls:     make(chan func(time.Time)),
 		datagrams: make(chan ike.Datagram, queueLength),
+		strays:    make(chan stray, strayQueueLength),
 		done:      make(chan struct{}),
 		gate:      newEngines(cfg.Rand),
 		peers:     map[ike.PeerID]*peer{},
@@ -141,6 +143,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 			call(time.Now())
 		case datagram := <-d.datagrams:
 			d.receive(time.Now(), datagram)
+		case s := <-d.strays:
+			d.strayed(time.Now(), s)
 		case <-timer.C:
 			d.advance(time.Now())
 		}
