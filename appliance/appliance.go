@@ -15,6 +15,7 @@ import (
 
 	"causeway.dev/ipsec"
 	"causeway.dev/packetio"
+	"causeway.dev/packetio/probe"
 	"causeway.dev/tunnel"
 )
 
@@ -47,8 +48,12 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 		}
 		tunnels = append(tunnels, ipsec.Tunnel{Peer: peer, Inside: t.Inside, MTU: t.MTU})
 	}
-	a := &running{config: c, log: log, status: status, said: map[string]State{}}
-	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Offloads: packetio.AllOffloads, Listen: tunnel.Listen, OpenDevice: a.openDevice})
+	wanted, err := packetio.Without(c.OffloadsOff)
+	if err != nil {
+		return fmt.Errorf("offloads_off: %w", err)
+	}
+	a := &running{config: c, log: log, status: status, said: map[string]State{}, offloads: probe.Settle(wanted, log)}
+	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Offloads: a.offloads, Listen: tunnel.Listen, OpenDevice: a.openDevice})
 	if err != nil {
 		return err
 	}
@@ -80,7 +85,10 @@ type running struct {
 	log    *slog.Logger
 	host   *ipsec.Host
 	status io.Writer
-	said   map[string]State
+
+	offloads packetio.Offloads
+
+	said map[string]State
 
 	complained string // about routes; "" if all is well
 }
@@ -92,7 +100,7 @@ func (a *running) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
 		mtu = defaultMTU
 	}
 	name := string(t.Peer.ID)
-	device, err := packetio.OpenTUN(name, mtu, packetio.AllOffloads)
+	device, err := packetio.OpenTUN(name, mtu, a.offloads)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"causeway.dev/ike"
+	"causeway.dev/packetio"
 )
 
 // Config is what `causeway appliance --config FILE` reads: the downloaded
@@ -22,6 +23,11 @@ type Config struct {
 	Local   netip.Addr `yaml:"local"` // own outside address; behind a NAT the private one
 	ID      string     `yaml:"id"`    // IKE identity: an address, a domain name or user@domain; default Local
 	Tunnels []Tunnel   `yaml:"tunnels"`
+
+	// OffloadsOff are those that are not to be used, though the kernel has them:
+	// "tun-segmentation", "tun-udp-segmentation", "udp-segmentation",
+	// "udp-coalescing" or "all"; default none.
+	OffloadsOff []string `yaml:"offloads_off"`
 }
 
 // A Tunnel is one IPsec tunnel to a remote gateway.
@@ -93,6 +99,9 @@ func ParseConfig(text []byte) (Config, error) {
 	}
 	if len(c.Tunnels) == 0 {
 		return Config{}, errors.New("tunnels: there is none")
+	}
+	if _, err := packetio.Without(c.OffloadsOff); err != nil {
+		return Config{}, fmt.Errorf("offloads_off: %w", err)
 	}
 	names := map[string]bool{}
 	for i := range c.Tunnels {

@@ -60,21 +60,22 @@ func TestTunnelHasAnIdentityOfItsOwn(t *testing.T) {
 
 func TestBadConfigurationsSayWhatIsWrong(t *testing.T) {
 	for change, want := range map[[2]string]string{
-		{"local: 198.51.100.7\n", ""}:                     "own outside address is missing",
-		{"local: 198.51.100.7", "local: 2001:db8::1"}:     "two IP versions",
-		{"[ikev2]", "[ikev3]"}:                            `"ikev3" is neither ikev1 nor ikev2`,
-		{"mtu: 1400", "mtu: 100"}:                         "not between 576 and 9000",
-		{"remote: 203.0.113.1", "remote: gw"}:             "gw",
-		{"encap: auto", "encap: never"}:                   "neither auto nor always",
-		{"start: true", "strat: true"}:                    "unknown field",
-		{`psk: "correct.horse"`, `psk: ""`}:               "pre-shared key is missing",
-		{`psk:`, "certificate: a.pem\n    psk:"}:          "one of them is enough",
-		{`psk: "correct.horse"`, `certificate: a.pem`}:    "needs its key and a ca",
-		{`psk:`, "ca: a.pem\n    psk:"}:                   "of no use without it",
-		{"remote: 203.0.113.1", "remote_id: gw"}:          "gateway's address is missing",
-		{"mtu: 1400", "fragment_size: 100"}:               "not between 576 and 65535",
-		{"inside: 169.254.10.2/30", "inside: 10.0.0.0/8"}: "range's own address",
-		{"name: vpn1", "name: a/b"}:                       "not an interface name",
+		{"local: 198.51.100.7\n", ""}:                                       "own outside address is missing",
+		{"local: 198.51.100.7", "local: 2001:db8::1"}:                       "two IP versions",
+		{"local: 198.51.100.7", "offloads_off: [gso]\nlocal: 198.51.100.7"}: `no offload is called "gso"`,
+		{"[ikev2]", "[ikev3]"}:                                              `"ikev3" is neither ikev1 nor ikev2`,
+		{"mtu: 1400", "mtu: 100"}:                                           "not between 576 and 9000",
+		{"remote: 203.0.113.1", "remote: gw"}:                               "gw",
+		{"encap: auto", "encap: never"}:                                     "neither auto nor always",
+		{"start: true", "strat: true"}:                                      "unknown field",
+		{`psk: "correct.horse"`, `psk: ""`}:                                 "pre-shared key is missing",
+		{`psk:`, "certificate: a.pem\n    psk:"}:                            "one of them is enough",
+		{`psk: "correct.horse"`, `certificate: a.pem`}:                      "needs its key and a ca",
+		{`psk:`, "ca: a.pem\n    psk:"}:                                     "of no use without it",
+		{"remote: 203.0.113.1", "remote_id: gw"}:                            "gateway's address is missing",
+		{"mtu: 1400", "fragment_size: 100"}:                                 "not between 576 and 65535",
+		{"inside: 169.254.10.2/30", "inside: 10.0.0.0/8"}:                   "range's own address",
+		{"name: vpn1", "name: a/b"}:                                         "not an interface name",
 	} {
 		text := strings.Replace(example, change[0], change[1], 1)
 		if text == example {

@@ -67,6 +67,8 @@ type Config struct {
 	Driver   instance.Driver
 	Logger   *slog.Logger
 
+	Offloads packetio.Offloads // of tunnels' devices and sockets
+
 	// HardFail refuses peers whose certificate names a place to look up its
 	// revocation where nothing could be learnt.
 	HardFail bool
@@ -157,7 +159,7 @@ func (n *Node) tell(e ipsec.LogEntry) {
 // networks and instances are left as they are, for the next start to adopt.
 func (n *Node) Run(ctx context.Context) error {
 	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
-		Log: n.tell, Logger: n.log, OpenDevice: n.openDevice, Offloads: packetio.AllOffloads,
+		Log: n.tell, Logger: n.log, OpenDevice: n.openDevice, Offloads: n.cfg.Offloads,
 		Listen: func(c tunnel.EndpointConfig) (endpoint *tunnel.Endpoint, err error) {
 			err = n.cfg.Underlay.Do(func() error {
 				endpoint, err = tunnel.Listen(c)
@@ -312,7 +314,7 @@ func (n *Node) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
 	id := string(t.Peer.ID)
 	var device *packetio.TUN
 	err := netns.Do(netfabric.NamespaceName(n.cfg.Prefix, t.Place), func() (err error) {
-		device, err = packetio.OpenTUN(netfabric.TUNName(id), tunnelMTUMax, packetio.AllOffloads)
+		device, err = packetio.OpenTUN(netfabric.TUNName(id), tunnelMTUMax, n.cfg.Offloads)
 		return err
 	})
 	if err != nil {

@@ -141,6 +141,11 @@ func portOf(a unix.Sockaddr) uint16 {
 	return 0
 }
 
+// Offloads are those that are in use.
+func (s *KernelSocket) Offloads() Offloads {
+	return Offloads{SocketSegmentation: s.segments.Load(), SocketCoalescing: s.coalesces}
+}
+
 // Local implements Socket.
 func (s *KernelSocket) Local() netip.AddrPort { return s.local }
 

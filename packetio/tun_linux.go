@@ -127,6 +127,9 @@ func (t *TUN) configure(mtu int) error {
 	return nil
 }
 
+// Offloads are those that are in use.
+func (t *TUN) Offloads() Offloads { return t.offloads }
+
 // Name is the device's name in its namespace.
 func (t *TUN) Name() string { return t.name }
 

@@ -20,6 +20,7 @@ import (
 
 	"causeway.dev/api/ec2"
 	"causeway.dev/control/certificates"
+	"causeway.dev/packetio"
 )
 
 // Config is what `causeway serve --config FILE` reads. Every value is optional;
@@ -49,6 +50,11 @@ type Config struct {
 	// replaced, unless the customer gateway uses the new one before: "24h", the
 	// default; 1s to 720h.
 	FormerKeyLifetime time.Duration `yaml:"former_key_lifetime"`
+
+	// OffloadsOff are those that are not to be used, though the kernel has them:
+	// "tun-segmentation", "tun-udp-segmentation", "udp-segmentation",
+	// "udp-coalescing" or "all". Default none.
+	OffloadsOff []string `yaml:"offloads_off"`
 
 	// Limits are the quotas of each account. Default AWS's.
 	Limits ec2.Limits `yaml:"limits"`
@@ -223,6 +229,9 @@ func (c *Config) validate() error {
 	}
 	if f := c.FormerKeyLifetime; f < time.Second || f > formerKeyLifetimeMax {
 		return fmt.Errorf("former_key_lifetime: %v is not between 1s and %v", f, formerKeyLifetimeMax)
+	}
+	if _, err := packetio.Without(c.OffloadsOff); err != nil {
+		return fmt.Errorf("offloads_off: %w", err)
 	}
 	if m := c.Logs.MaxMiB; m < 1 || m > 1<<20 {
 		return fmt.Errorf("logs: max_mib %d is not from 1 to %d", m, 1<<20)

@@ -65,6 +65,7 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"outside: {tunnel_addresses: [banana]}":                                 "banana",
 		"former_key_lifetime: 721h":                                             "720h",
 		"former_key_lifetime: -1s":                                              "-1s",
+		"offloads_off: [tso]":                                                   `no offload is called "tso"`,
 		"logs: {max_mib: -1}":                                                   "max_mib",
 		"outside: {interface: 'a name that is too long for the kernel'}":        "interface name",
 	} {

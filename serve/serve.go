@@ -36,6 +36,8 @@ import (
 	"causeway.dev/logs"
 	"causeway.dev/netfabric"
 	"causeway.dev/node"
+	"causeway.dev/packetio"
+	"causeway.dev/packetio/probe"
 	"causeway.dev/store"
 )
 
@@ -107,10 +109,14 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	offloads, err := packetio.Without(cfg.OffloadsOff)
+	if err != nil {
+		return fmt.Errorf("offloads_off: %w", err)
+	}
 	group := run.New(ctx)
 	tunnelLog := tunnellog.New(records, logStore, log)
 	agent := node.New(node.Config{
-		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log, HardFail: cfg.PKI.Revocation == revocationHard, Report: telemetry.New(records).Report, Log: tunnelLog.Take,
+		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log, Offloads: probe.Settle(offloads, log), HardFail: cfg.PKI.Revocation == revocationHard, Report: telemetry.New(records).Report, Log: tunnelLog.Take,
 	})
 	listener, err := listen(cfg)
 	if err != nil {

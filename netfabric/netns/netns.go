@@ -43,6 +43,17 @@ func Do(name string, f func() error) error {
 	})
 }
 
+// Temporary calls f as Do does, in a new network namespace that has no name and
+// goes with the last that f has opened in it.
+func Temporary(f func() error) error {
+	return onThread("netns temporary", func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("make network namespace: %w", err)
+		}
+		return f()
+	})
+}
+
 // onThread runs f on a thread of its own and puts the thread back into the
 // network namespace that it came from. If that does not work the thread ends
 // with its goroutine, so that nobody inherits the wrong namespace.
