@@ -2,6 +2,8 @@ package ikev2
 
 import (
 	"encoding/binary"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,14 +17,16 @@ import (
 // raw ones as a stranger sends them, and authentic ones with any content, as a
 // broken or hostile peer that holds the key sends them. Whatever comes, the gate
 // must not panic, must keep its books, and must stay within its bounds; a
-// stranger must not change anything that stands.
+// stranger must not change anything that stands. Half-open SAs, which anybody can
+// have, get authentic messages of any content, too: identities, certificates,
+// proofs. Where the first octet is odd both sides use certificates.
 //
 // The input is a list of [ kind 1 | length 2 | octets ].
 func FuzzGate(f *testing.F) {
 	add := func(steps ...[]byte) {
 		var all []byte
 		for _, s := range steps {
-			all = append(all, s[0])
+			all = append(all, s[0]*2)
 			all = binary.BigEndian.AppendUint16(all, uint16(len(s)-1))
 			all = append(all, s[1:]...)
 		}
@@ -46,9 +50,28 @@ func FuzzGate(f *testing.F) {
 	add(inner(wire.CreateChildSA, offerIKE(seed.left.peer.IKEProposals, []byte("spi_spi_")), &wire.Nonce{Data: make([]byte, 32)},
 		&wire.KE{Group: ike.Group19, Data: seed.left.gate.newDH(ike.Group19).Public()}), []byte{fuzzCommand, 0}, []byte{fuzzWait, 200})
 	add([]byte{fuzzCommand, 1}, inner(wire.CreateChildSA), []byte{fuzzWait, 9})
+	add(append([]byte{fuzzFragments, byte(wire.Informational), byte(wire.PayloadVendorID), 0xff}, make([]byte, 700)...),
+		append([]byte{fuzzFragments, byte(wire.Informational), byte(wire.PayloadVendorID), 0x05}, make([]byte, 900)...), []byte{fuzzWait, 40})
+	add(inner(wire.Informational, &wire.Notify{Type: wire.UpdateSAAddresses}, &wire.Notify{Type: wire.Cookie2, Data: make([]byte, 16)}, &wire.Notify{Type: wire.NATDetectionSourceIP, Data: make([]byte, 20)}))
+	add(inner(wire.Informational, &wire.Notify{Type: wire.NoNATsAllowed, Data: make([]byte, 12)}, &wire.Notify{Type: wire.InvalidSPI, Data: make([]byte, 4)}))
+	left, right := seed.left.peer, seed.right.peer
+	certify(&left, &right)
+	proved := []wire.Payload{
+		&wire.ID{Role: wire.PayloadIDi, Identity: ike.AddressIdentity(leftAddr)},
+		&wire.Cert{Encoding: wire.CertificateX509Signature, Data: left.Certificate.Chain[0]}, &wire.Cert{Encoding: wire.CertificateHashURL, Data: []byte("http://x")},
+		&wire.CertReq{Encoding: wire.CertificateX509Signature, Data: make([]byte, 20)}, &wire.Auth{Method: wire.AuthDigitalSignature, Data: []byte{3, 1, 2, 3, 4}},
+		&wire.Notify{Type: wire.MOBIKESupported},
+	}
+	half := wire.AppendPayloads([]byte{fuzzHalfOpen, byte(wire.IKEAuth), byte(wire.FirstPayload(proved))}, proved)
+	add(half)
+	f.Add(append([]byte{2*fuzzHalfOpen + 1}, append(binary.BigEndian.AppendUint16(nil, uint16(len(half)-1)), half[1:]...)...))
 
 	f.Fuzz(func(t *testing.T, input []byte) {
-		w := newWorld(t, 1, simnet.Conditions{}, nil)
+		w := newWorld(t, 1, simnet.Conditions{}, func(left, right *ike.Peer) {
+			if len(input) > 0 && input[0]%2 == 1 {
+				certify(left, right)
+			}
+		})
 		w.connect()
 		s := w.left.gate.standing("left", nil)
 		// A second handle on the keys: what the attacker with the key seals.
@@ -61,9 +84,9 @@ func FuzzGate(f *testing.F) {
 			body := input[:min(length, len(input))]
 			input = input[len(body):]
 			switch {
-			case kind%4 == fuzzRaw:
+			case kind/2%6 == fuzzRaw:
 				w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), append([]byte(nil), body...))
-			case kind%4 == fuzzAuthentic && len(body) >= 2:
+			case kind/2%6 == fuzzAuthentic && len(body) >= 2:
 				authentic = true
 				message := sealRaw(seal, sa.header(wire.ExchangeType(body[0]), id, false), wire.PayloadType(body[1]), body[2:])
 				before := w.right.drops[ike.Accepted]
@@ -71,9 +94,17 @@ func FuzzGate(f *testing.F) {
 				if w.right.drops[ike.Accepted] != before {
 					id++
 				}
-			case kind%4 == fuzzWait && len(body) >= 1:
+			case kind/2%6 == fuzzWait && len(body) >= 1:
 				w.net.RunFor(time.Duration(body[0]) * time.Second)
-			case kind%4 == fuzzCommand && len(body) >= 1:
+			case kind/2%6 == fuzzFragments && len(body) >= 3:
+				authentic = true
+				w.fragments(seal, sa.header(wire.ExchangeType(body[0]), id, false), wire.PayloadType(body[1]), body[2], body[3:])
+				if expected := w.right.gate.standing("right", nil); expected != nil && expected.current.expectID > id {
+					id = expected.current.expectID
+				}
+			case kind/2%6 == fuzzHalfOpen && len(body) >= 2:
+				w.halfOpen(uint64(steps)+1, wire.ExchangeType(body[0]), wire.PayloadType(body[1]), body[2:])
+			case kind/2%6 == fuzzCommand && len(body) >= 1:
 				w.right.command([]ike.Command{ike.RekeyIKE{}, ike.RekeyChild{}, ike.Initiate{}, ike.Terminate{}}[body[0]%4])
 				authentic = authentic || body[0]%4 == 3
 			}
@@ -93,6 +124,8 @@ const (
 	fuzzAuthentic
 	fuzzWait
 	fuzzCommand
+	fuzzFragments
+	fuzzHalfOpen
 )
 
 // sealRaw protects a chain of payloads, or, where the octets are none, one payload
@@ -128,5 +161,68 @@ func (s *side) checkBooks() {
 		if session.phase == ended {
 			s.fatalf("SPI %016x leads to a session that has ended", spi)
 		}
+	}
+}
+
+// certify gives two peers certificates of one authority, which are made once.
+func certify(left, right *ike.Peer) {
+	made := fuzzCertificates()
+	left.Certificate, left.Verifier = made.left, made.ca
+	right.Certificate, right.Verifier = made.right, made.ca
+}
+
+var fuzzCertificates = sync.OnceValue(func() (made struct {
+	ca          *authority
+	left, right *ike.Certificate
+}) {
+	var t testing.T // what is wrong here is wrong in every test
+	made.ca = newAuthority(&t, "ca", nil)
+	made.left, made.right = made.ca.issue(&t, "left.example", "P-256", nil), made.ca.issue(&t, "right.example", "P-256", nil)
+	return made
+})
+
+// fragments sends a message in the smallest fragments, of which mask says which
+// come, in which order.
+func (w *world) fragments(seal *keys.Protector, h wire.Header, first wire.PayloadType, mask byte, body []byte) {
+	packets := seal.SealWithin(h, []wire.Payload{&wire.Raw{Type: first, Body: body}}, keys.FragmentLengthMin)
+	if mask&1 != 0 {
+		slices.Reverse(packets)
+	}
+	for i, packet := range packets {
+		if mask>>(1+i%7)&1 != 0 {
+			w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), packet)
+		}
+	}
+}
+
+// halfOpen begins an IKE SA with the right side, as a stranger can, and sends one
+// authentic message of any content on it, whole and in fragments.
+func (w *world) halfOpen(spi uint64, exchange wire.ExchangeType, first wire.PayloadType, body []byte) {
+	dh, nonce := w.left.gate.newDH(ike.Group19), make([]byte, 32)
+	request := wire.Message{
+		Header: wire.Header{SPIi: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagInitiator},
+		Payloads: []wire.Payload{offerIKE(w.left.peer.IKEProposals, nil), &wire.KE{Group: ike.Group19, Data: dh.Public()}, &wire.Nonce{Data: nonce},
+			announceFragmentation(), hashAlgorithms()},
+	}.Append(nil)
+	var answer []byte
+	w.hold = func(_ *side, d ike.Datagram) { answer = append([]byte(nil), d.Payload...) }
+	defer func() { w.hold = nil }()
+	from := at(leftAddr, uint16(2000+spi))
+	w.right.Receive(w.net.Now(), at(rightAddr, 500), from, request)
+	message, err := wire.Parse(answer)
+	m := sortPayloads(message.Payloads)
+	if err != nil || m.ke == nil || m.sa == nil || m.nonce == nil {
+		return // a cookie, or too many
+	}
+	shared, err := dh.Shared(m.ke.Data)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	proposal, _, _ := chooseIKE(m.sa.Proposals, w.left.peer.IKEProposals)
+	sa := newSA(true, spi, message.Header.SPIr, proposal, keys.DeriveIKE(proposal, nonce, m.nonce.Data, shared, spi, message.Header.SPIr))
+	h := sa.header(exchange, 1, false)
+	packets := append(sa.seal.SealWithin(h, []wire.Payload{&wire.Raw{Type: first, Body: body}}, keys.FragmentLengthMin)[1:], sealRaw(sa.seal, h, first, body))
+	for _, packet := range packets {
+		w.right.Receive(w.net.Now(), at(rightAddr, 500), from, packet)
 	}
 }
