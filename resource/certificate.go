@@ -63,6 +63,9 @@ type FormerCertificate struct {
 // Secrets are what the store seals.
 func (c *Certificate) Secrets() []*string { return []*string{&c.PrivateKey} }
 
+// String names the certificate, so that its key is not printed by accident.
+func (c Certificate) String() string { return "certificate " + c.ID }
+
 // Status is the certificate's state at a time.
 func (c *Certificate) Status(now time.Time) string {
 	switch {
@@ -118,6 +121,11 @@ type AuthorityCertificate struct {
 	NotAfter    time.Time `json:"notAfter"`
 }
 
+// String hides the key.
+func (a AuthorityCertificate) String() string {
+	return "authority until " + a.NotAfter.Format(time.RFC3339)
+}
+
 // A RevokedCertificate stays on the revocation list until it would have expired.
 type RevokedCertificate struct {
 	Serial   string    `json:"serial"` // hexadecimal
@@ -164,6 +172,9 @@ type TunnelCertificate struct {
 
 // Secrets are what the store seals.
 func (c *TunnelCertificate) Secrets() []*string { return []*string{&c.PrivateKey} }
+
+// String names the certificate, so that its key is not printed by accident.
+func (c TunnelCertificate) String() string { return "certificate of tunnel " + c.ID }
 
 // TunnelCertificateName is the common name of our side's certificate in a
 // tunnel.

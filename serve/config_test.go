@@ -66,6 +66,9 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"former_key_lifetime: 721h":                                             "720h",
 		"former_key_lifetime: -1s":                                              "-1s",
 		"offloads_off: [tso]":                                                   `no offload is called "tso"`,
+		"pki: {revocation: maybe}":                                              "neither soft nor hard",
+		"pki: {url: 'ftp://host'}":                                              "http://HOST:PORT",
+		"pki: {tunnel_certificate_lifetime: 1s}":                                "less than 10s",
 		"logs: {max_mib: -1}":                                                   "max_mib",
 		"outside: {interface: 'a name that is too long for the kernel'}":        "interface name",
 	} {

@@ -32,6 +32,8 @@ var rules = []rule{
 	{"ike/wire", nil, []string{module + "ike/ikev", module + "ike/daemon", module + "ike/keys"}, "bytes know no state"},
 	{"ike/ikev2", nil, []string{module + "ike/daemon", module + "tunnel", module + "node"}, "an engine does not know its driver"},
 	{"ike", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec"}, "the data plane's mechanisms have not heard of AWS"},
+	{"pki", []string{"pki/revocation"}, worldly, "judging certificates is pure: what is fetched comes from outside"},
+	{"pki", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec", module + "control"}, "certificates have not heard of AWS"},
 	{"tunnel", nil, []string{module + "ike/", module + "node", module + "store", module + "resource", module + "api/", module + "nodespec"}, "the hot path knows SAs, not negotiations"},
 	{"packetio", nil, []string{module + "tunnel", module + "ike", module + "esp", module + "node"}, "devices know no protocol"},
 	{"netfabric", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "netfabric has a configuration of its own, so that it can be read and tested alone"},

@@ -24,6 +24,9 @@ import (
 // may be used by any number of goroutines.
 type Keyring struct{ keys []key }
 
+// String hides the keys.
+func (r *Keyring) String() string { return fmt.Sprintf("[keyring of %d]", len(r.keys)) }
+
 type key struct {
 	id   string
 	aead cipher.AEAD
