@@ -13,7 +13,7 @@ FUZZTIME   ?= 20s
 TESTFLAGS  ?=
 STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
 
-.PHONY: help setup build demo check test test-interop test-acceptance bench bench-tunnel profile bench-all fuzz lint generate golden clean
+.PHONY: help setup build demo check test test-interop test-interop-long test-acceptance bench bench-tunnel profile bench-all fuzz lint generate golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ test: setup lint generate-check build ## everything that CI runs
 
 test-interop: setup ## real peers in network namespaces
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/interop/...
+
+test-interop-long: setup ## every combination with real peers, and long simulations of both IKE engines: the better part of an hour
+	$(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/interop -long
+	$(GO) test -count=1 -timeout 60m -v -run 'TestSimulation|TestTunnelDays|TestEveryOrder' ./ike/ikev2 -sim.seeds 20000 -sim.days 10000 -explore.full
 
 test-acceptance: setup build ## real AWS clients; CAUSEWAY_TF_MIRROR=DIR lets Terraform find its provider
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/acceptance/...

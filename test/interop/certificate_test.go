@@ -3,6 +3,7 @@ package interop
 import (
 	"crypto"
 	"crypto/x509"
+	"flag"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"causeway.dev/internal/netlab"
 	"causeway.dev/pki"
 )
+
+var long = flag.Bool("long", false, "every combination with strongSwan, for many minutes")
 
 // credentials are what the two sides of a test prove themselves with: leaves of
 // two authorities below one root.
@@ -110,24 +113,51 @@ func oursByCertificate(files, remoteID string) side {
 	return our
 }
 
-// Given certificates of either kind below one root, when either side begins, then
-// packets pass, whatever name of its certificate the peer goes by.
-func TestStrongSwanCertificates(t *testing.T) {
-	s := newScene(t)
-	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
-	for _, c := range []struct {
-		ours, theirs pki.KeyAlgorithm
-		id           string // what strongSwan says it is
-		auth         string // how strongSwan signs
-		weStart      bool
-	}{
+// A certificateCase is one combination of keys and roles.
+type certificateCase struct {
+	ours, theirs pki.KeyAlgorithm
+	id           string // what strongSwan says it is
+	auth         string // how strongSwan signs
+	weStart      bool
+}
+
+// certificateCases cover each kind of key, of name and of signature once; with
+// -long they are every combination.
+func certificateCases() []certificateCase {
+	cases := []certificateCase{
 		{pki.RSA2048, pki.ECDSAP256, theirName, "pubkey", false},
 		{pki.ECDSAP256, pki.RSA2048, theirMail, "pubkey", true},
 		{pki.ECDSAP384, pki.ECDSAP521, peerAddress, "pubkey", false},
 		{pki.ECDSAP521, pki.RSA2048, "CN=" + theirName, "rsa/pss", false},
 		{pki.RSA2048, pki.RSA2048, "CN=" + theirName, "rsa/pss", true},
 		{pki.ECDSAP256, pki.ECDSAP384, theirName, "ecdsa-sha512", true},
-	} {
+	}
+	if !*long {
+		return cases
+	}
+	kinds := []pki.KeyAlgorithm{pki.RSA2048, pki.RSA3072, pki.ECDSAP256, pki.ECDSAP384, pki.ECDSAP521}
+	for _, ours := range kinds {
+		for _, theirs := range kinds {
+			auths := []string{"pubkey", "ecdsa-sha384"}
+			if theirs.IsRSA() {
+				auths = []string{"pubkey", "rsa/pss", "rsa-sha512"}
+			}
+			for _, auth := range auths {
+				for _, weStart := range []bool{false, true} {
+					cases = append(cases, certificateCase{ours, theirs, "CN=" + theirName, auth, weStart})
+				}
+			}
+		}
+	}
+	return cases
+}
+
+// Given certificates of either kind below one root, when either side begins, then
+// packets pass, whatever name of its certificate the peer goes by.
+func TestStrongSwanCertificates(t *testing.T) {
+	s := newScene(t)
+	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
+	for _, c := range certificateCases() {
 		t.Run(fmt.Sprintf("%s-%s-%s-%v", c.ours, c.theirs, strings.ReplaceAll(c.auth, "/", "_"), c.weStart), func(t *testing.T) {
 			files := newCredentials(t, c.ours, c.theirs).install(t, s.lab, peer)
 			theirs := withCertificate(c.id)
