@@ -23,13 +23,12 @@ import (
 //
 //	near ── TUN [ a ] sockets ── sockets [ b ] TUN ── far
 type oracleLab struct {
-	tb        testing.TB
-	a, b      *oracleEnd
-	gateway   oracle.Gateway
-	judge     *oracle.Judge
-	nearSends oracle.Message // the last, for messages
-	super     map[uint8]int  // messages that came out at far, by type
-	buf       []byte
+	tb      testing.TB
+	a, b    *oracleEnd
+	gateway oracle.Gateway
+	judge   *oracle.Judge
+	super   map[uint8]int // messages that came out at far, by type
+	buf     []byte
 }
 
 // An oracleEnd is one of the gateways.
