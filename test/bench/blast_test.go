@@ -155,9 +155,9 @@ func (d load) send(from []int, number uint32) (sent int, took time.Duration, err
 	payload := make([]byte, d.size-ipUDPHeaders)
 	binary.BigEndian.PutUint32(payload[atTrial:], number)
 	vector := unix.Iovec{Base: &payload[0], Len: uint64(len(payload))}
-	messages := make([]message, batchMax)
+	messages := make([]unix.Mmsghdr, batchMax)
 	for i := range messages {
-		messages[i].header.Iov, messages[i].header.Iovlen = &vector, 1
+		messages[i].Hdr.Iov, messages[i].Hdr.Iovlen = &vector, 1
 	}
 	step, burst := tick, batchMax
 	if d.perSecond > 0 {
@@ -194,7 +194,7 @@ func (d load) send(from []int, number uint32) (sent int, took time.Duration, err
 type arrivals struct {
 	fd       int
 	timed    bool
-	messages []message
+	messages []unix.Mmsghdr
 	heads    [][loadHeader]byte // of each message
 	controls [][controlLen]byte // of each message, if timed
 }
@@ -204,13 +204,13 @@ const controlLen = 64
 
 func (a *arrivals) init(timed bool) {
 	a.timed = timed
-	a.messages, a.heads, a.controls = make([]message, batchMax), make([][loadHeader]byte, batchMax), make([][controlLen]byte, batchMax)
+	a.messages, a.heads, a.controls = make([]unix.Mmsghdr, batchMax), make([][loadHeader]byte, batchMax), make([][controlLen]byte, batchMax)
 	vectors := make([]unix.Iovec, batchMax)
 	for i := range a.messages {
 		vectors[i] = unix.Iovec{Base: &a.heads[i][0], Len: loadHeader}
-		a.messages[i].header.Iov, a.messages[i].header.Iovlen = &vectors[i], 1
+		a.messages[i].Hdr.Iov, a.messages[i].Hdr.Iovlen = &vectors[i], 1
 		if timed {
-			a.messages[i].header.Control = &a.controls[i][0]
+			a.messages[i].Hdr.Control = &a.controls[i][0]
 		}
 	}
 }
@@ -236,7 +236,7 @@ func (a *arrivals) collect(number uint32, flows, payloadLen int, sent <-chan str
 			if binary.BigEndian.Uint32(a.heads[i][atTrial:]) != number || flow >= uint32(flows) {
 				continue // late, of the trial before
 			}
-			count[flow] += int(m.length) / payloadLen
+			count[flow] += int(m.Len) / payloadLen
 			if a.timed {
 				delays = append(delays, a.delay(i))
 			}
@@ -261,7 +261,7 @@ func (a *arrivals) collect(number uint32, flows, payloadLen int, sent <-chan str
 func (a *arrivals) read() (int, error) {
 	for i := range a.messages {
 		if a.timed {
-			a.messages[i].header.Controllen = controlLen
+			a.messages[i].Hdr.Controllen = controlLen
 		}
 	}
 	return receiveMessages(a.fd, a.messages)

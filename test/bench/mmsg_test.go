@@ -12,14 +12,7 @@ import (
 // The load's system calls are its own, raw: what is measured must not measure
 // itself, and the load has to be far cheaper than what carries it.
 
-// A message is the kernel's mmsghdr.
-type message struct {
-	header unix.Msghdr
-	length uint32
-	_      [4]byte
-}
-
-func sendMessages(fd int, m []message) (int, error) {
+func sendMessages(fd int, m []unix.Mmsghdr) (int, error) {
 	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m[0])), uintptr(len(m)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
@@ -27,7 +20,7 @@ func sendMessages(fd int, m []message) (int, error) {
 	return int(n), nil
 }
 
-func receiveMessages(fd int, m []message) (int, error) {
+func receiveMessages(fd int, m []unix.Mmsghdr) (int, error) {
 	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m[0])), uintptr(len(m)), unix.MSG_DONTWAIT|unix.MSG_TRUNC, 0, 0)
 	switch errno {
 	case 0:

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -200,38 +199,4 @@ func loadAverage() string {
 	var one string
 	fmt.Sscan(string(text), &one)
 	return one
-}
-
-// quietness is how much of the processors was ours: what all of them together
-// counted in a moment, time and again.
-type quietness []float64
-
-func (q *quietness) measure() {
-	counts := make([]int, runtime.GOMAXPROCS(0))
-	var wait sync.WaitGroup
-	for i := range counts {
-		wait.Go(func() {
-			n := 0
-			for begin := time.Now(); time.Since(begin) < 30*time.Millisecond; {
-				n++
-			}
-			counts[i] = n
-		})
-	}
-	wait.Wait()
-	total := 0.0
-	for _, n := range counts {
-		total += float64(n)
-	}
-	*q = append(*q, total)
-}
-
-// share is that of the best moment, the only one known to be quiet.
-func (q quietness) share() spread {
-	best := slices.Max(q)
-	shares := make([]float64, len(q))
-	for i, total := range q {
-		shares[i] = total / best
-	}
-	return spreadOf(shares)
 }

@@ -33,24 +33,24 @@ func inbound(tun, socket int) error {
 	setIOV(&r.iov[0], r.vnet[:])
 	buffers := make([]byte, receiveMax*(ipPacketMax+1))
 	var iov [receiveMax]unix.Iovec
-	messages, controls := make([]message, receiveMax), make([]control, receiveMax)
+	messages, controls := make([]unix.Mmsghdr, receiveMax), make([]control, receiveMax)
 	for i := range messages {
 		setIOV(&iov[i], buffers[i*(ipPacketMax+1):][:ipPacketMax])
-		messages[i].header.Iov, messages[i].header.Iovlen = &iov[i], 1
-		messages[i].header.Control = (*byte)(unsafe.Pointer(&controls[i]))
+		messages[i].Hdr.Iov, messages[i].Hdr.Iovlen = &iov[i], 1
+		messages[i].Hdr.Control = (*byte)(unsafe.Pointer(&controls[i]))
 	}
 	for {
 		for i := range messages {
-			messages[i].header.Controllen = controlLen
+			messages[i].Hdr.Controllen = controlLen
 		}
 		n, err := receiveMessages(socket, messages)
 		if err != nil {
 			return err
 		}
 		for i := range n {
-			b := buffers[i*(ipPacketMax+1):][:messages[i].length]
+			b := buffers[i*(ipPacketMax+1):][:messages[i].Len]
 			size := len(b)
-			if messages[i].header.Controllen > 0 && controls[i].header.Type == unix.UDP_GRO {
+			if messages[i].Hdr.Controllen > 0 && controls[i].header.Type == unix.UDP_GRO {
 				size = int(binary.NativeEndian.Uint32(controls[i].size[:]))
 			}
 			for ; len(b) > headerLen; b = b[min(size, len(b)):] {

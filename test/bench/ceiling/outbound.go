@@ -40,7 +40,7 @@ type sender struct {
 	packets  int
 	iov      [2 * packetsMax]unix.Iovec
 	iovs     int
-	messages [packetsMax]message
+	messages [packetsMax]unix.Mmsghdr
 	controls [packetsMax]control
 	count    int // of messages
 
@@ -132,13 +132,13 @@ func (s *sender) append(first, second []byte) {
 	if s.size == 0 || n > s.size || s.segments == segmentsMax || s.bytes+n > messageMax {
 		m, c := &s.messages[s.count], &s.controls[s.count]
 		s.count++
-		m.header.Iov, m.header.Iovlen = &s.iov[s.iovs], 0
+		m.Hdr.Iov, m.Hdr.Iovlen = &s.iov[s.iovs], 0
 		c.header = unix.Cmsghdr{Len: unix.SizeofCmsghdr + 2, Level: unix.IPPROTO_UDP, Type: unix.UDP_SEGMENT}
 		binary.NativeEndian.PutUint16(c.size[:], uint16(n))
-		m.header.Control, m.header.Controllen = (*byte)(unsafe.Pointer(c)), controlLen
+		m.Hdr.Control, m.Hdr.Controllen = (*byte)(unsafe.Pointer(c)), controlLen
 		s.size, s.segments, s.bytes = n, 0, 0
 	}
-	m := &s.messages[s.count-1].header
+	m := &s.messages[s.count-1].Hdr
 	for _, piece := range [][]byte{first, second} {
 		if len(piece) > 0 {
 			setIOV(&s.iov[s.iovs], piece)

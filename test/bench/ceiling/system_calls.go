@@ -31,14 +31,7 @@ func (h vnetHeader) setTCPv4(ipLen, headerLen, size int) {
 	}
 }
 
-// A message is the kernel's mmsghdr with room for one control message: the
-// segment size of UDP_SEGMENT or UDP_GRO.
-type message struct {
-	header unix.Msghdr
-	length uint32
-	_      [4]byte
-}
-
+// A control is a control message with a segment size: of UDP_SEGMENT or UDP_GRO.
 type control struct {
 	header unix.Cmsghdr
 	size   [8]byte // 16 bits to send, 32 received, in the byte order of the host
@@ -90,7 +83,7 @@ func writeVector(fd int, iov []unix.Iovec) error {
 	}
 }
 
-func sendMessages(fd int, m []message) error {
+func sendMessages(fd int, m []unix.Mmsghdr) error {
 	for len(m) > 0 {
 		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m[0])), uintptr(len(m)), 0, 0, 0)
 		switch errno {
@@ -107,7 +100,7 @@ func sendMessages(fd int, m []message) error {
 }
 
 // receiveMessages waits for one and takes what else is there.
-func receiveMessages(fd int, m []message) (int, error) {
+func receiveMessages(fd int, m []unix.Mmsghdr) (int, error) {
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m[0])), uintptr(len(m)), unix.MSG_WAITFORONE, 0, 0)
 		switch errno {
