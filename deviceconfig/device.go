@@ -64,7 +64,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	},
 }).ParseFS(samples, "samples/*.tmpl"))
 
-// Sample writes the configuration of a device, for IKEv2.
+// Sample writes the configuration of a device, for the version of IKE in c.
 func (d Device) Sample(c Config, kind SampleType) (string, error) {
 	order := d.preference
 	if kind == Compatible {

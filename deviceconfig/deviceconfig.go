@@ -25,6 +25,7 @@ type Config struct {
 	Region          string
 	Type            string // "ipsec.1"
 	StaticRouting   bool
+	IKEVersion      string // "ikev1" or "ikev2"
 
 	// CustomerAddress is the customer gateway's own outside address and, with
 	// pre-shared keys, its IKE identity; invalid where it may have any.
@@ -121,11 +122,27 @@ func New(connection resource.VPNConnection, gateway resource.VPNGateway, custome
 		}
 		c.Tunnels[i] = Tunnel{
 			Number: i + 1, CloudOutside: t.OutsideAddress, CloudInside: t.CloudInside(), CustomerInside: t.CustomerInside(),
-			InsideCIDR: t.InsideCIDR, PreSharedKey: Secret{t.PreSharedKey}, Options: t.Built(),
+			InsideCIDR: t.InsideCIDR, PreSharedKey: Secret{t.PreSharedKey}, Options: t.Effective(),
 		}
-		o := c.Tunnels[i].Options
-		if len(o.Phase1DHGroupNumbers) == 0 || len(o.Phase2DHGroupNumbers) == 0 || len(o.IKEVersions) == 0 {
-			return Config{}, fmt.Errorf("device configuration of %s: tunnel %d allows nothing that is built", c.Connection, i+1)
+	}
+	if v2, err := c.For(resource.IKEv2); err == nil {
+		return v2, nil
+	}
+	return c.For(resource.IKEv1)
+}
+
+// For returns the configuration for a version of IKE, which New chooses to be the
+// highest that both tunnels allow. The error is for the caller of the API.
+func (c Config) For(version string) (Config, error) {
+	c.IKEVersion = version
+	for i := range c.Tunnels {
+		o := &c.Tunnels[i].Options
+		allowed := slices.Contains(o.IKEVersions, version)
+		if version == resource.IKEv1 {
+			*o, allowed = o.ForIKEv1()
+		}
+		if !allowed {
+			return Config{}, resource.Errorf(resource.CodeInvalidParameterValue, "Tunnel %d of %s does not allow %s. Ask for another InternetKeyExchangeVersion, or change the tunnel's options", i+1, c.Connection, version)
 		}
 	}
 	return c, nil

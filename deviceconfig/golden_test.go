@@ -23,6 +23,24 @@ func TestSamplesGolden(t *testing.T) {
 	}
 }
 
+// Where IKEv1 is asked for, AES-GCM is left to phase 2.
+func TestIKEv1SamplesGolden(t *testing.T) {
+	config, err := newConfig(t, nil).For(resource.IKEv1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range Devices() {
+		name := strings.ReplaceAll(strings.ToLower(d.Vendor+" "+d.Platform), " ", "_") + "_ikev1"
+		t.Run(name, func(t *testing.T) {
+			sample, err := d.Sample(config, Recommended)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.Text(t, filepath.Join("testdata", "golden", name+".txt"), sample)
+		})
+	}
+}
+
 // A customer gateway with a certificate has no keys in its samples, and needs no
 // address.
 func TestCertificateSamplesGolden(t *testing.T) {

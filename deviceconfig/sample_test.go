@@ -31,7 +31,7 @@ func TestInsideSizes(t *testing.T) {
 func TestSamplesHonourOptions(t *testing.T) {
 	for _, encryption := range resource.EncryptionAlgorithms {
 		for _, integrity := range resource.IntegrityAlgorithms {
-			for _, group := range (resource.TunnelOptions{}).Built().Phase1DHGroupNumbers {
+			for _, group := range (resource.TunnelOptions{}).Effective().Phase1DHGroupNumbers {
 				only := proposal{encryption, integrity, group}
 				config := newConfig(t, func(c *resource.VPNConnection) {
 					for i := range c.Tunnels {
@@ -65,7 +65,7 @@ func TestSamplesHonourOptions(t *testing.T) {
 }
 
 func TestEveryGroupHasAName(t *testing.T) {
-	for _, group := range (resource.TunnelOptions{}).Built().Phase2DHGroupNumbers {
+	for _, group := range (resource.TunnelOptions{}).Effective().Phase2DHGroupNumbers {
 		if name := strongSwanGroup(group); name == "" || strings.HasPrefix(charonGroup(group), "_") {
 			t.Errorf("group %d is %q and %q", group, name, charonGroup(group))
 		}
@@ -125,8 +125,9 @@ func TestNewRefusesWhatShellsWouldRead(t *testing.T) {
 		"inside range": func(c *resource.VPNConnection, _ *resource.VPNGateway, _ *resource.CustomerGateway) {
 			c.Tunnels[0].InsideCIDR = netip.Prefix{}
 		},
-		"nothing built": func(c *resource.VPNConnection, _ *resource.VPNGateway, _ *resource.CustomerGateway) {
+		"no version of IKE for both tunnels": func(c *resource.VPNConnection, _ *resource.VPNGateway, _ *resource.CustomerGateway) {
 			c.Tunnels[0].IKEVersions = []string{resource.IKEv1}
+			c.Tunnels[1].IKEVersions = []string{resource.IKEv2}
 		},
 	} {
 		connection, gateway, customer, routes := example()

@@ -95,7 +95,11 @@ func ipsecTunnel(t nodespec.Tunnel) (ipsec.Tunnel, error) {
 	if p.RekeyFuzz == 0 {
 		p.RekeyFuzz = -1 // ike: 0 means the default
 	}
-	var err error
+	versions, err := parseAll(t.IKEVersions, ike.ParseVersion)
+	if err != nil {
+		return ipsec.Tunnel{}, fmt.Errorf("tunnel %s: %w", t.ID, err)
+	}
+	p.Versions = ike.VersionsOf(versions...)
 	if p.IKEProposals, err = parseAll(t.IKEAccepts, ike.ParseIKEProposal); err != nil {
 		return ipsec.Tunnel{}, fmt.Errorf("tunnel %s: %w", t.ID, err)
 	}

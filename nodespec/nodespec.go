@@ -148,6 +148,8 @@ type Tunnel struct {
 	// where set.
 	Certificates *Certificates
 
+	IKEVersions []string // "ikev1", "ikev2": those that may be spoken
+
 	// Proposals are in the notation "aes128-sha256-group14" and
 	// "aes128gcm16-prfsha256-group14". The Offers are what our side proposes,
 	// the Accepts all that it takes.

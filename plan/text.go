@@ -45,7 +45,7 @@ func Text(d nodespec.Desired) string {
 			w.line(1, "certificates: ours a chain of %d, theirs by %d roots, %d intermediates, %d revocation lists", len(c.Chain), len(c.Roots), len(c.Intermediates), len(c.CRLs))
 		}
 		w.line(1, "selectors local%s remote%s", each(" ", t.LocalSelectors), each(" ", t.RemoteSelectors))
-		w.line(1, "ike%s, accepts %s", each(" ", t.IKEOffers), brief(t.IKEAccepts))
+		w.line(1, "%s%s, accepts %s", strings.Join(t.IKEVersions, " or "), each(" ", t.IKEOffers), brief(t.IKEAccepts))
 		w.line(1, "esp%s, accepts %s", each(" ", t.ESPOffers), brief(t.ESPAccepts))
 		w.line(1, "lifetimes ike %v child %v, rekey margin %v fuzz %d%%", t.IKELifetime, t.ChildLifetime, t.RekeyMargin, t.RekeyFuzz)
 		w.line(1, "replay window %d, dpd %v %s", t.ReplayWindow, t.DPDTimeout, t.DPDAction)

@@ -45,6 +45,8 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 			FormerUntil:  tunnel.FormerPreSharedKeyUntil,
 			Certificates: certificates,
 
+			IKEVersions: options.IKEVersions,
+
 			IKEAccepts: proposals.ikeAccepts,
 			IKEOffers:  proposals.ikeOffers,
 			ESPAccepts: proposals.espAccepts,
@@ -79,7 +81,7 @@ func (c *compiler) proposalsOf(set resource.TunnelOptions) proposals {
 	key := proposalsKey(set)
 	known, ok := c.proposals[key]
 	if !ok {
-		o := set.Built()
+		o := set.Effective()
 		ike := withGroups(ikeCiphers(o.Phase1EncryptionAlgorithms, o.Phase1IntegrityAlgorithms), o.Phase1DHGroupNumbers)
 		esp := withGroups(espCiphers(o.Phase2EncryptionAlgorithms, o.Phase2IntegrityAlgorithms), o.Phase2DHGroupNumbers)
 		known = proposals{ike, offers(ike, ikePreferred), esp, offers(esp, espPreferred)}

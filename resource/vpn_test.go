@@ -34,13 +34,20 @@ func TestEffectiveOptions(t *testing.T) {
 	}
 }
 
-func TestBuiltOptions(t *testing.T) {
-	b := TunnelOptions{}.Built()
-	if slices.Contains(b.IKEVersions, IKEv1) || !slices.Contains(b.Phase1DHGroupNumbers, 24) || !slices.Contains(b.Phase2DHGroupNumbers, 5) {
-		t.Errorf("got %v, %v, %v", b.IKEVersions, b.Phase1DHGroupNumbers, b.Phase2DHGroupNumbers)
+func TestOptionsForIKEv1(t *testing.T) {
+	if o, ok := (TunnelOptions{}).ForIKEv1(); !ok || !slices.Equal(o.Phase1EncryptionAlgorithms, []string{"AES128", "AES256"}) || len(o.Phase2EncryptionAlgorithms) != 4 {
+		t.Errorf("got %v, %v, %v", ok, o.Phase1EncryptionAlgorithms, o.Phase2EncryptionAlgorithms)
 	}
-	if !slices.Contains(IKEVersions, IKEv1) || !slices.Contains(Phase1DHGroups, 24) {
-		t.Error("Built has changed what AWS names")
+	if !slices.Contains(EncryptionAlgorithms, "AES128-GCM-16") {
+		t.Error("ForIKEv1 has changed what AWS names")
+	}
+	gcm := TunnelOptions{IKEVersions: []string{IKEv1}, Phase1EncryptionAlgorithms: []string{"AES256-GCM-16"}}
+	if err := gcm.Validate(); err == nil || !strings.Contains(err.Error(), "IKEv1 has no AES-GCM in phase 1") {
+		t.Errorf("AES-GCM for IKEv1: %v", err)
+	}
+	gcm.IKEVersions = nil
+	if err := gcm.Validate(); err != nil {
+		t.Errorf("AES-GCM where IKEv2 is allowed too: %v", err)
 	}
 }
 

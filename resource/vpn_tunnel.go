@@ -124,12 +124,12 @@ func (t *VPNTunnel) ReplacePreSharedKey(key string, formerUntil time.Time) {
 	t.PreSharedKey = key
 }
 
-// Built returns the effective options without what this version of Causeway
-// can't run: IKEv1.
-func (o TunnelOptions) Built() TunnelOptions {
+// ForIKEv1 returns the effective options as IKEv1 can use them: no AES-GCM is
+// defined for its phase 1. It returns false if nothing is left of them.
+func (o TunnelOptions) ForIKEv1() (TunnelOptions, bool) {
 	o = o.Effective()
-	o.IKEVersions = slices.DeleteFunc(slices.Clone(o.IKEVersions), func(v string) bool { return v != IKEv2 })
-	return o
+	o.Phase1EncryptionAlgorithms = slices.DeleteFunc(slices.Clone(o.Phase1EncryptionAlgorithms), func(name string) bool { return strings.Contains(name, "GCM") })
+	return o, len(o.Phase1EncryptionAlgorithms) > 0 && slices.Contains(o.IKEVersions, IKEv1)
 }
 
 // Phase1Lifetime is how long an IKE SA lives, of effective options.
@@ -180,8 +180,8 @@ func (o TunnelOptions) Validate() error {
 	if err := o.validateLists(); err != nil {
 		return err
 	}
-	if len(o.Built().IKEVersions) == 0 {
-		return Errorf(CodeUnsupportedOperation, "IKEv1 is not built yet. Let IKEVersions contain ikev2 or leave it out")
+	if _, ok := o.ForIKEv1(); !ok && !slices.Contains(o.Effective().IKEVersions, IKEv2) {
+		return Errorf(CodeInvalidParameterCombination, "IKEv1 has no AES-GCM in phase 1. Let Phase1EncryptionAlgorithms contain AES128 or AES256, or IKEVersions ikev2")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -38,16 +39,13 @@ func (s *Service) GetVpnConnectionDeviceTypes(_ context.Context, _ server.Caller
 }
 
 // GetVpnConnectionDeviceSampleConfiguration writes a device's configuration for
-// a connection as it is now. The version of IKE is ikev2 unless the caller says
-// otherwise (AWS's default is ikev1, which is not built), and the type of sample
+// a connection as it is now. The version of IKE is ikev2 where the tunnels allow it,
+// unless the caller says otherwise (AWS's default is ikev1), and the type of sample
 // is "recommended".
 func (s *Service) GetVpnConnectionDeviceSampleConfiguration(_ context.Context, c server.Caller, in *model.GetVpnConnectionDeviceSampleConfigurationInput) (*model.GetVpnConnectionDeviceSampleConfigurationOutput, error) {
-	switch version := val(in.InternetKeyExchangeVersion); version {
-	case "", resource.IKEv2:
-	case resource.IKEv1:
-		return nil, resource.Errorf(resource.CodeUnsupportedOperation, "IKEv1 is not built yet; ask for InternetKeyExchangeVersion ikev2")
-	default:
-		return nil, resource.InvalidValue("InternetKeyExchangeVersion", version, "Give ikev2.")
+	version := val(in.InternetKeyExchangeVersion)
+	if version != "" && !slices.Contains(resource.IKEVersions, version) {
+		return nil, resource.InvalidValue("InternetKeyExchangeVersion", version, "Give ikev1 or ikev2.")
 	}
 	kind := deviceconfig.Recommended
 	switch given := deviceconfig.SampleType(val(in.SampleType)); given {
@@ -72,6 +70,11 @@ func (s *Service) GetVpnConnectionDeviceSampleConfiguration(_ context.Context, c
 	config, err := deviceConfiguration(r, v)
 	if err != nil {
 		return nil, err
+	}
+	if version != "" {
+		if config, err = config.For(version); err != nil {
+			return nil, err
+		}
 	}
 	sample, err := device.Sample(config, kind)
 	if err != nil {

@@ -145,7 +145,7 @@ func TestVpnRefusals(t *testing.T) {
 		{value, "CreateVpnConnection", tunnel("Phase1DHGroupNumber.1.Value", "5")}, // phase 2 only
 		{value, "CreateVpnConnection", tunnel("Phase2DHGroupNumber.1.Value", "1")},
 		{value, "CreateVpnConnection", tunnel("IKEVersion.1.Value", "ikev3")},
-		{unsupported, "CreateVpnConnection", tunnel("IKEVersion.1.Value", "ikev1")},
+		{combination, "CreateVpnConnection", connect("Options.TunnelOptions.1.IKEVersion.1.Value", "ikev1", "Options.TunnelOptions.1.Phase1EncryptionAlgorithm.1.Value", "AES256-GCM-16")},
 		{value, "CreateVpnConnection", tunnel("Phase1DHGroupNumber.1.Value", "31")}, // Causeway's IKE has it, AWS's API does not
 		{unsupported, "CreateVpnConnection", tunnel("EnableTunnelLifecycleControl", "true")},
 		{unsupported, "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.BgpLogEnabled", "true")},
@@ -167,7 +167,6 @@ func TestVpnRefusals(t *testing.T) {
 		{value, "ModifyVpnTunnelOptions", modify("TunnelInsideCidr", "169.254.77.0/30")}, // the other tunnel's
 		{value, "ModifyVpnTunnelOptions", modify("TunnelInsideCidr", "169.254.78.0/30")}, // another connection's
 		{value, "ModifyVpnTunnelOptions", modify("ReplayWindowSize", "1")},
-		{unsupported, "ModifyVpnTunnelOptions", modify("IKEVersion.1.Value", "ikev1")},
 		{value, "ModifyVpnConnectionOptions", []string{"VpnConnectionId", "{vpn}", "RemoteIpv4NetworkCidr", "10.0.0.1/8"}},
 		{unsupported, "ModifyVpnConnectionOptions", []string{"VpnConnectionId", "{vpn}", "LocalIpv6NetworkCidr", "2001:db8::/32"}},
 
@@ -191,7 +190,6 @@ func TestVpnRefusals(t *testing.T) {
 		{"InvalidNextToken", "GetVpnConnectionDeviceTypes", []string{"NextToken", "bm9uZQ"}},
 		{missing, "GetVpnConnectionDeviceSampleConfiguration", sample()},
 		{value, "GetVpnConnectionDeviceSampleConfiguration", sample("VpnConnectionDeviceTypeId", "00000000")},
-		{unsupported, "GetVpnConnectionDeviceSampleConfiguration", sample("VpnConnectionDeviceTypeId", "{device}", "InternetKeyExchangeVersion", "ikev1")},
 		{value, "GetVpnConnectionDeviceSampleConfiguration", sample("VpnConnectionDeviceTypeId", "{device}", "InternetKeyExchangeVersion", "2")},
 		{value, "GetVpnConnectionDeviceSampleConfiguration", sample("VpnConnectionDeviceTypeId", "{device}", "SampleType", "best")},
 		{"InvalidVpnConnectionID.NotFound", "GetVpnConnectionDeviceSampleConfiguration", []string{"VpnConnectionId", "{deletedvpn}", "VpnConnectionDeviceTypeId", "{device}"}},

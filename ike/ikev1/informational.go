@@ -57,7 +57,9 @@ func (s *session) quickRefused(now time.Time, n *isakmp.Notify) {
 	if q == nil {
 		return
 	}
-	if spi, ok := spiFrom(n.SPI); ok && spi != q.in {
+	// Peers name an SPI of either side, or zero: only one of a pair that stands
+	// says that something else is meant.
+	if spi, ok := spiFrom(n.SPI); ok && s.child(func(c *child) bool { return c.in == spi || c.out == spi }) != nil {
 		return
 	}
 	switch n.Type {
