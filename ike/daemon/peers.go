@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
-	"slices"
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/ikev2"
 	"causeway.dev/ike/keys"
 )
 
@@ -146,20 +146,9 @@ func validate(p ike.Peer) error {
 		return problem("%v and %v are of different families", p.Local, p.Remote)
 	case p.Start && !p.Remote.IsValid():
 		return problem("can't be started without a remote address")
-	case len(p.PreSharedKey) == 0 && p.Certificate == nil:
-		return problem("neither a pre-shared key nor a certificate")
-	case len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0:
-		return problem("no proposals")
 	}
-	for _, proposal := range slices.Concat(p.IKEProposals, p.IKEOffers) {
-		if err := keys.ValidateIKE(proposal); err != nil {
-			return problem("%w", err)
-		}
-	}
-	for _, proposal := range slices.Concat(p.ESPProposals, p.ESPOffers) {
-		if err := keys.ValidateESP(proposal); err != nil {
-			return problem("%w", err)
-		}
+	if err := ikev2.Validate(&p); err != nil {
+		return problem("%w", err)
 	}
 	if _, err := versionsOf(p); err != nil {
 		return problem("%w", err)

@@ -80,25 +80,35 @@ func NewGate(cfg Config) *Gate {
 	}
 }
 
-// SetPeer adds a peer, or replaces the configuration of the peer of that ID: SAs
-// that stand stay as they are, what is negotiated from now on follows it. It
-// refuses a peer without a key or certificate, without proposals or with one that can't be used.
-func (g *Gate) SetPeer(p ike.Peer) error {
+// Validate says what about a peer can't be used: that it has neither a key nor a
+// certificate, a certificate that is not its key's, no proposals, or one that is
+// not known.
+func Validate(p *ike.Peer) error {
 	if len(p.IKEProposals) == 0 || len(p.ESPProposals) == 0 {
-		return fmt.Errorf("peer %s has no proposals", p.ID)
+		return errors.New("no proposals")
 	}
-	if err := errors.Join(validateCredentials(&p), validateFragmentSize(&p)); err != nil {
-		return fmt.Errorf("peer %s: %w", p.ID, err)
+	if err := errors.Join(validateCredentials(p), validateFragmentSize(p)); err != nil {
+		return err
 	}
 	for _, proposal := range slices.Concat(p.IKEProposals, p.IKEOffers) {
 		if err := keys.ValidateIKE(proposal); err != nil {
-			return fmt.Errorf("peer %s: %w", p.ID, err)
+			return err
 		}
 	}
 	for _, proposal := range slices.Concat(p.ESPProposals, p.ESPOffers) {
 		if err := keys.ValidateESP(proposal); err != nil {
-			return fmt.Errorf("peer %s: %w", p.ID, err)
+			return err
 		}
+	}
+	return nil
+}
+
+// SetPeer adds a peer, or replaces the configuration of the peer of that ID: SAs
+// that stand stay as they are, what is negotiated from now on follows it. It
+// refuses a peer that Validate does.
+func (g *Gate) SetPeer(p ike.Peer) error {
+	if err := Validate(&p); err != nil {
+		return fmt.Errorf("peer %s: %w", p.ID, err)
 	}
 	engine.OwnKeys(&p)
 	state := g.peers[p.ID]

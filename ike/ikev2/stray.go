@@ -102,10 +102,10 @@ func (g *Gate) mayTell(now time.Time, state *peerState) bool {
 }
 
 // neighbour finds whom something may have come from: the session that stands with
-// a peer there, or else a peer that is configured there and has none. A port of
-// zero is any.
+// a peer there, or else a peer that is configured there, or may be
+// anywhere, and has none. A port of zero is any.
 func (g *Gate) neighbour(local netip.Addr, remote netip.AddrPort) (*session, *peerState) {
-	var without *peerState
+	var without, roaming *peerState
 	candidates := g.candidates(ike.Datagram{Local: at(local, 0), Remote: remote})
 	for _, p := range candidates[:min(len(candidates), hintCandidatesMax)] {
 		s := g.standing(p.ID, nil)
@@ -114,7 +114,12 @@ func (g *Gate) neighbour(local netip.Addr, remote netip.AddrPort) (*session, *pe
 			return s, nil
 		case s == nil && p.Remote == remote.Addr() && without == nil:
 			without = g.peers[p.ID]
+		case s == nil && !p.Remote.IsValid() && roaming == nil:
+			roaming = g.peers[p.ID]
 		}
+	}
+	if without == nil {
+		without = roaming
 	}
 	return nil, without
 }
