@@ -76,6 +76,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"DescribeVpnConnections", "VpnConnectionId.1", connection}, {"DeleteVpnConnection", "VpnConnectionId", connection},
 			{"ModifyVpnConnectionOptions", "VpnConnectionId", connection, "LocalIpv4NetworkCidr", "10.0.0.0/8"},
 			{"ModifyVpnTunnelOptions", "VpnConnectionId", connection, "VpnTunnelOutsideIpAddress", outside, "TunnelOptions.DPDTimeoutSeconds", "60"},
+			{"ModifyVpnTunnelCertificate", "VpnConnectionId", connection, "VpnTunnelOutsideIpAddress", outside},
 			{"CreateVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"}, {"DeleteVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"},
 			{"GetVpnConnectionDeviceSampleConfiguration", "VpnConnectionId", connection, "VpnConnectionDeviceTypeId", "9005b6c1"},
 		}

@@ -25,6 +25,7 @@ provider "aws" {
   skip_metadata_api_check = true
 
   endpoints {
+    acm = var.endpoint
     ec2 = var.endpoint
     sts = var.endpoint
   }
@@ -141,4 +142,28 @@ resource "aws_vpn_connection" "site" {
 resource "aws_vpn_connection_route" "site" {
   vpn_connection_id      = aws_vpn_connection.site.id
   destination_cidr_block = "192.168.0.0/16"
+}
+
+# A second site, with a certificate in place of keys and without a fixed address.
+
+data "aws_caller_identity" "current" {}
+
+resource "aws_acm_certificate" "branch" {
+  domain_name               = "branch.example.com"
+  key_algorithm             = "EC_prime256v1"
+  certificate_authority_arn = "arn:aws:acm-pca:${var.region}:${data.aws_caller_identity.current.account_id}:certificate-authority/ecdsa"
+}
+
+resource "aws_acm_certificate" "web" {
+  domain_name       = "www.example.com"
+  key_algorithm     = "EC_prime256v1"
+  validation_method = "DNS"
+
+  lifecycle { create_before_destroy = true }
+}
+
+resource "aws_customer_gateway" "branch" {
+  type            = "ipsec.1"
+  bgp_asn         = "65001"
+  certificate_arn = aws_acm_certificate.branch.arn
 }
