@@ -2,8 +2,10 @@ package ike
 
 import (
 	"crypto"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"net/netip"
 	"time"
 )
 
@@ -41,4 +43,26 @@ type Verifier interface {
 	// of their SubjectPublicKeyInfo, for IKEv2's CERTREQ (RFC 7296 section
 	// 3.7), and their distinguished names in DER, for IKEv1's.
 	Authorities() (hashes, names [][]byte)
+}
+
+// CertificateNames are the identities that a certificate proves: its subject
+// first, unless that is empty, and its alternative names. RFC 4945 sections 3.1
+// and 5.1.3.6.
+func CertificateNames(c *x509.Certificate) []Identity {
+	var names []Identity
+	if len(c.Subject.Names) > 0 {
+		names = append(names, Identity{Type: IDDERASN1DN, Data: string(c.RawSubject)})
+	}
+	for _, n := range c.DNSNames {
+		names = append(names, Identity{Type: IDFQDN, Data: n})
+	}
+	for _, n := range c.EmailAddresses {
+		names = append(names, Identity{Type: IDRFC822, Data: n})
+	}
+	for _, ip := range c.IPAddresses {
+		if a, ok := netip.AddrFromSlice(ip); ok {
+			names = append(names, AddressIdentity(a.Unmap()))
+		}
+	}
+	return names
 }

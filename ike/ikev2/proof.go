@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -185,22 +184,7 @@ func certificateNames(c *ike.Certificate) []ike.Identity {
 	if err != nil {
 		return nil
 	}
-	var names []ike.Identity
-	if len(leaf.Subject.Names) > 0 {
-		names = append(names, ike.Identity{Type: ike.IDDERASN1DN, Data: string(leaf.RawSubject)})
-	}
-	for _, name := range leaf.DNSNames {
-		names = append(names, ike.Identity{Type: ike.IDFQDN, Data: name})
-	}
-	for _, name := range leaf.EmailAddresses {
-		names = append(names, ike.Identity{Type: ike.IDRFC822, Data: name})
-	}
-	for _, address := range leaf.IPAddresses {
-		if a, ok := netip.AddrFromSlice(address); ok {
-			names = append(names, ike.AddressIdentity(a.Unmap()))
-		}
-	}
-	return names
+	return ike.CertificateNames(leaf)
 }
 
 // validateCredentials says what about a peer's key or certificate can't be used.

@@ -6,7 +6,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +33,7 @@ type Verifier struct {
 func New(trust *pki.Trust, known *x509.Certificate) *Verifier {
 	v := &Verifier{trust: trust}
 	if known != nil {
-		v.names, v.known = Names(known), pki.NameOf(known)
+		v.names, v.known = ike.CertificateNames(known), pki.NameOf(known)
 	}
 	return v
 }
@@ -45,7 +44,7 @@ func (v *Verifier) Verify(chain [][]byte, identity ike.Identity, now time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	names := Names(verified.Leaf)
+	names := ike.CertificateNames(verified.Leaf)
 	if !slices.ContainsFunc(names, identity.Same) {
 		return nil, fmt.Errorf("the peer says that it is %v, but its certificate names %s", identity, list(names))
 	}
@@ -66,27 +65,6 @@ func (v *Verifier) Remarks(chain [][]byte, now time.Time) []string {
 		return nil
 	}
 	return verified.Remarks
-}
-
-// Names are the identities that a certificate proves: its subject and its
-// alternative names. RFC 4945 sections 3.1 and 5.1.3.6.
-func Names(c *x509.Certificate) []ike.Identity {
-	var names []ike.Identity
-	if len(c.Subject.Names) > 0 {
-		names = append(names, ike.Identity{Type: ike.IDDERASN1DN, Data: string(c.RawSubject)})
-	}
-	for _, n := range c.DNSNames {
-		names = append(names, ike.Identity{Type: ike.IDFQDN, Data: n})
-	}
-	for _, n := range c.EmailAddresses {
-		names = append(names, ike.Identity{Type: ike.IDRFC822, Data: n})
-	}
-	for _, ip := range c.IPAddresses {
-		if a, ok := netip.AddrFromSlice(ip); ok {
-			names = append(names, ike.AddressIdentity(a.Unmap()))
-		}
-	}
-	return names
 }
 
 // list shows names to an operator.

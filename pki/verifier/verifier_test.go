@@ -109,7 +109,7 @@ func TestOnlyTheKnownDevice(t *testing.T) {
 		t.Errorf("the renewed certificate: %v", err)
 	}
 	for _, c := range []*x509.Certificate{laptop, nameless} {
-		_, err := v.Verify([][]byte{c.Raw}, Names(c)[0], now)
+		_, err := v.Verify([][]byte{c.Raw}, ike.CertificateNames(c)[0], now)
 		if err == nil || !strings.Contains(err.Error(), "this customer gateway has CN=branch.example") {
 			t.Errorf("another device's certificate: %v", err)
 		}
