@@ -130,3 +130,37 @@ func (i *installation) deviceTypeFor(platform string) string {
 	i.t.Fatalf("there is no device type for %q", platform)
 	return ""
 }
+
+// Certificates of somebody else's authority, by the AWS CLI as it comes.
+func TestImportedCertificatesByTheAWSCLI(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a whole installation")
+	}
+	lab := netlab.New(t, "openssl")
+	i := install(t, lab, lab.Host("inet"), testAddresses)
+	acm := cli{t: t, i: i, program: awsProgram(t), service: "acm"}
+	file := func(name string) string { return filepath.Join(lab.Dir(), name) }
+	openssl := func(arguments ...string) {
+		t.Helper()
+		if out, err := exec.Command("openssl", arguments...).CombinedOutput(); err != nil {
+			t.Fatalf("openssl %v: %v\n%s", arguments, err, out)
+		}
+	}
+	openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", file("ca.key"), "-out", file("ca.pem"), "-subj", "/O=Somebody/CN=their root", "-days", "30")
+	openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", file("vpn.key"), "-out", file("vpn.csr"), "-subj", "/CN=vpn.example.net", "-addext", "subjectAltName=DNS:vpn.example.net")
+	openssl("x509", "-req", "-in", file("vpn.csr"), "-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial", "-copy_extensions", "copy", "-days", "10", "-out", file("vpn.pem"))
+
+	arn := acm.query("CertificateArn", "import-certificate", "--certificate", "fileb://"+file("vpn.pem"), "--private-key", "fileb://"+file("vpn.key"),
+		"--certificate-chain", "fileb://"+file("ca.pem"), "--tags", "Key=from,Value=elsewhere")
+	acm.wants(arn+"\tvpn.example.net\tISSUED\tIMPORTED\tRSA_2048", "CertificateSummaryList[].[CertificateArn,DomainName,Status,Type,KeyAlgorithm]", "list-certificates")
+	leaf, err := os.ReadFile(file("vpn.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	acm.wants(strings.TrimSpace(string(leaf)), "Certificate", "get-certificate", "--certificate-arn", arn)
+	acm.wants("from\telsewhere", "Tags[].[Key,Value]", "list-tags-for-certificate", "--certificate-arn", arn)
+	acm.refused("ValidationException", "import-certificate", "--certificate", "fileb://"+file("vpn.pem"), "--private-key", "fileb://"+file("ca.key"), "--certificate-chain", "fileb://"+file("ca.pem"))
+	acm.ok("delete-certificate", "--certificate-arn", arn)
+	acm.refused("ResourceNotFoundException", "describe-certificate", "--certificate-arn", arn)
+}
