@@ -50,6 +50,7 @@ type negotiation struct {
 	offer    []byte // the body of message 1's SA payload: SAi_b of the proofs
 	proposal ike.IKEProposal
 	method   isakmp.AuthMethod
+	chain    [][]byte      // that the peer has proved itself with; nil with a pre-shared key
 	lifetime time.Duration // that the peer wants; zero if it does not say
 
 	dh     *keys.DH

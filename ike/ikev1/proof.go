@@ -158,6 +158,7 @@ func (n *negotiation) disprove(now time.Time, p *ike.Peer, k keys.Phase1Keys, m 
 	if err := n.verify(key, hash, m.signature.Data); err != nil {
 		return diagnosis.Certificate(err), false
 	}
+	n.chain = chain
 	return "", true
 }
 

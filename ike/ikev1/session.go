@@ -191,7 +191,7 @@ func (s *session) adopt(now time.Time, sa *isakmpSA, n *negotiation, initialCont
 	}
 	s.sas = append(s.sas, sa)
 	s.gate.sas[sa.local()] = sa
-	s.emit(ike.Established{Version: ike.IKEv1, Path: s.espPath(s.path.UDP), Proposal: sa.proposal, RemoteID: s.remoteID, Rekeyed: rekeyed})
+	s.emit(ike.Established{Version: ike.IKEv1, Path: s.espPath(s.path.UDP), Proposal: sa.proposal, RemoteID: s.remoteID, RemoteChain: n.chain, Rekeyed: rekeyed})
 	if moved {
 		s.emit(ike.PathChanged{Path: s.espPath(s.path.UDP)})
 	}
