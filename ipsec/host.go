@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"causeway.dev/ike"
@@ -67,6 +68,8 @@ type Host struct {
 
 	setting sync.Mutex // one Set at a time
 
+	captures atomic.Int32 // that run: IKE datagrams are looked at only then
+
 	mu        sync.Mutex
 	tunnels   map[ike.PeerID]*life      // guarded by mu
 	endpoints map[netip.Addr]*listening // guarded by mu
@@ -80,6 +83,7 @@ type life struct {
 	group   *run.Group
 	tracker *tracker // guarded by Host.mu
 	journal journal  // owned by the IKE loop
+	capture Capture  // nil without one; guarded by Host.mu
 
 	// Owned by the traffic loop: the traffic that IKE knows of, and the last
 	// keep-alive.
@@ -274,7 +278,7 @@ func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, *tunnel.Lane, error) 
 		return l.endpoint, h.lanes.Least(), nil
 	}
 	lane := h.lanes.Least()
-	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, Lane: lane, Offloads: h.cfg.Offloads, IKE: h.daemon.Receive, UnknownSPI: h.daemon.StrayESP})
+	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, Lane: lane, Offloads: h.cfg.Offloads, IKE: h.receiveIKE, UnknownSPI: h.daemon.StrayESP})
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on %v: %w", local, err)
 	}
@@ -319,6 +323,7 @@ func (h *Host) sendIKE(local, remote netip.AddrPort, datagram []byte) error {
 	if l == nil {
 		return fmt.Errorf("no endpoint at %v", local.Addr())
 	}
+	h.captureIKE(true, local, remote, datagram)
 	return l.endpoint.SendIKE(local, remote, datagram)
 }
 
@@ -327,9 +332,16 @@ func (h *Host) sendIKE(local, remote netip.AddrPort, datagram []byte) error {
 func (h *Host) observe(id ike.PeerID, event ike.Event) {
 	h.mu.Lock()
 	l := h.tunnels[id]
+	var capture Capture
+	if l != nil {
+		capture = l.capture
+	}
 	h.mu.Unlock()
 	if l == nil {
 		return // removed while its last events were on their way
+	}
+	if capture != nil {
+		capture.Event(event) // before keys are wiped
 	}
 	switch e := event.(type) {
 	case ike.ChildInstalled:

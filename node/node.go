@@ -144,6 +144,27 @@ func (n *Node) newest() *nodespec.Desired {
 	return n.desired
 }
 
+// errNotRunning: there are no tunnels before Run, and none after it.
+var errNotRunning = errors.New("the node does not run")
+
+// StartCapture lets c see a tunnel until stop is called.
+func (n *Node) StartCapture(tunnel string, c ipsec.Capture) (stop func(), err error) {
+	host := n.running.Load()
+	if host == nil {
+		return nil, errNotRunning
+	}
+	return host.StartCapture(ike.PeerID(tunnel), c)
+}
+
+// Command asks the IKE of one tunnel for something.
+func (n *Node) Command(tunnel string, c ike.Command) error {
+	host := n.running.Load()
+	if host == nil {
+		return errNotRunning
+	}
+	return host.Command(ike.PeerID(tunnel), c)
+}
+
 // tell hands an entry of a tunnel's log on.
 func (n *Node) tell(e ipsec.LogEntry) {
 	if n.cfg.Log == nil {

@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/appliance"
+	"causeway.dev/capture"
 	"causeway.dev/cli/demo"
 	"causeway.dev/instance"
 	"causeway.dev/internal/version"
@@ -25,6 +27,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the API and this host's networks, tunnels and instances."`
 	Clean     cleanCommand     `cmd:"" help:"Remove all that serve made in the kernel."`
 	Exec      execCommand      `cmd:"" help:"Run a command inside an instance."`
+	Capture   captureCommand   `cmd:"" help:"Capture the packets of a VPN connection's tunnels, inside and outside."`
 	Appliance applianceCommand `cmd:"" help:"Run a customer gateway: IKE and ESP in this network namespace."`
 	Demo      demoCommand      `cmd:"" help:"Join a VPC to a site by a VPN, on this machine, and look at it."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
@@ -143,6 +146,51 @@ func (c execCommand) Run(ctx context.Context, log *slog.Logger) error {
 		return exitCode(code)
 	}
 	return nil
+}
+
+type captureCommand struct {
+	configFlag
+	Connection string        `arg:"" help:"VPN connection id, vpn-…."`
+	Tunnel     string        `help:"Only the tunnel with this outside address." placeholder:"ADDRESS"`
+	Write      string        `help:"Directory for the files." default:"." type:"existingdir" placeholder:"DIR"`
+	MaxMiB     int64         `help:"Size of one file." default:"16" name:"max-mib"`
+	Files      int           `help:"Files of each kind that are kept, the newest included." default:"4"`
+	For        time.Duration `help:"End after this time; without it when interrupted." placeholder:"DURATION"`
+	Keys       bool          `help:"Also write the keys, in the form of Wireshark's tables. The child SAs are rekeyed for that."`
+}
+
+func (captureCommand) Help() string {
+	return `For each tunnel it writes rings of files that Wireshark reads: VPN-ADDRESS-outer.pcap has ESP and IKE as on the wire, and
+VPN-ADDRESS-inner.pcap what is inside of it, with IKE's messages in clear. Each IKE message is printed in a line. Keys, and what
+proves a pre-shared key, are left out unless --keys asks for them.
+
+Examples:
+  causeway capture vpn-0123456789abcdef0
+  causeway capture vpn-0123456789abcdef0 --tunnel 203.0.113.1 --write /tmp --for 1m
+  causeway capture vpn-0123456789abcdef0 --keys`
+}
+
+func (c captureCommand) Run(ctx context.Context, out io.Writer) error {
+	cfg, err := serve.LoadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	if c.MaxMiB < 1 || c.Files < 1 {
+		return errors.New("capture: --max-mib and --files must be at least 1")
+	}
+	if c.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.For)
+		defer cancel()
+	}
+	lost, err := serve.Capture(ctx, cfg, serve.CaptureOptions{
+		Connection: c.Connection, Tunnel: c.Tunnel, Keys: c.Keys,
+		Files: capture.Files{Dir: c.Write, BytesMax: c.MaxMiB << 20, Count: c.Files, Notes: out},
+	})
+	if lost > 0 {
+		fmt.Fprintf(out, "%d packets came faster than they could be written\n", lost)
+	}
+	return err
 }
 
 type applianceCommand struct {

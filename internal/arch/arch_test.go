@@ -44,6 +44,7 @@ var rules = []rule{
 	{"internal/oracle", nil, []string{module}, "what judges the hot path shares no code with it"},
 	{"logs", nil, []string{module}, "the log store knows text, not who wrote it"},
 	{"logs/filter", nil, worldly, "filter patterns are pure"},
+	{"capture", nil, []string{module + "store", module + "resource", module + "api/", module + "node", module + "ipsec"}, "a capture knows packets and IKE, not whose they are"},
 	{"store", nil, []string{module + "api/", module + "control", module + "plan", module + "node"}, "the store knows nouns, not their users"},
 	{"api/wire", nil, []string{module + "store", module + "api/ec2", module + "api/server", module + "control"}, "bytes and values know no VPC"},
 	{"api/sigv4", []string{"api/sigv4/sigv4test"}, []string{module + "store", module + "api/", "net/http", "net"}, "the signature check is pure"},
