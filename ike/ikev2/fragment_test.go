@@ -128,7 +128,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 	if refused == 0 || kept() > fragmentOctetsMax || kept() == 0 {
 		t.Errorf("30,000 octets: %d fragments refused, %d octets kept", refused, kept())
 	}
-	small, large := message(3000, 500), message(3000, 600)
+	small := message(3000, 500)
 	if drop := send(small[0]); drop != ike.DropRetransmitted { // fewer pieces than before
 		t.Errorf("fewer fragments: %q", drop)
 	}
@@ -137,7 +137,8 @@ func TestFragmentsAreBounded(t *testing.T) {
 		t.Errorf("%d octets are kept for ever", kept())
 	}
 	ours, theirs = session.current, w.left.gate.standing("left", nil).current
-	small, large = message(3000, 500), message(3000, 600)
+	small = message(3000, 500)
+	large := message(3000, 600)
 	send(large[0])
 	if drop := send(large[0]); drop != ike.DropRetransmitted {
 		t.Errorf("a fragment that comes twice: %q", drop)
