@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -90,8 +91,14 @@ type running struct {
 
 	said map[string]State
 
+	up         map[string]bool // tunnels, as the routes were set
+	routesSet  time.Time
 	complained string // about routes; "" if all is well
 }
+
+// routesInterval is how long a route that somebody else has taken away may be
+// missing.
+const routesInterval = 15 * time.Second
 
 // openDevice creates a tunnel's TUN with its inside address.
 func (a *running) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
@@ -117,6 +124,10 @@ func (a *running) follow() error {
 		up[string(s.ID)] = s.Up
 		a.say(s)
 	}
+	if maps.Equal(up, a.up) && time.Since(a.routesSet) < routesInterval && a.complained == "" {
+		return nil
+	}
+	a.up, a.routesSet = up, time.Now()
 	return setRoutes(wantedRoutes(a.config.Tunnels, up), a.names())
 }
 

@@ -69,29 +69,40 @@ func (h *Host) reportTraffic(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case now := <-tick.C:
-			for id, l := range h.current() {
-				seen := l.tunnel.Counters()
-				if seen.LastInbound.After(l.told) {
-					l.told = seen.LastInbound
-					h.command(id, ike.TrafficSeen{At: seen.LastInbound})
-				}
-				h.keepAlive(now, l, seen.LastOutbound)
+			for _, act := range h.lookAtTraffic(now) {
+				act()
 			}
 		}
 	}
 }
 
-// keepAlive keeps the mapping of a NAT on our side where packets do not: one that
-// is forgotten cuts the peer off until we send again.
-func (h *Host) keepAlive(now time.Time, l *life, lastOutbound time.Time) {
+// lookAtTraffic returns what has to be done about the tunnels' traffic: nothing
+// for one that is idle, which costs no more than a look.
+func (h *Host) lookAtTraffic(now time.Time) (acts []func()) {
 	h.mu.Lock()
-	path, wanted, listening := l.tracker.path, l.tracker.established && l.tracker.path.BehindNAT, h.endpoints[l.config.Peer.Local]
-	h.mu.Unlock()
-	if !wanted || listening == nil || now.Sub(l.keptAlive) < keepAliveInterval || now.Sub(lastOutbound) < keepAliveInterval {
-		return
+	defer h.mu.Unlock()
+	for id, l := range h.tunnels {
+		inbound, outbound := l.tunnel.LastTraffic()
+		if inbound.After(l.told) {
+			l.told = inbound
+			acts = append(acts, func() { h.command(id, ike.TrafficSeen{At: inbound}) })
+		}
+		if endpoint := h.endpoints[l.config.Peer.Local]; endpoint != nil && l.needsKeepAlive(now, outbound) {
+			l.keptAlive = now
+			remote := l.tracker.path.Remote
+			acts = append(acts, func() {
+				if err := endpoint.endpoint.SendKeepalive(remote); err != nil {
+					h.log.Debug("NAT keep-alive not sent", "remote", remote, "err", err)
+				}
+			})
+		}
 	}
-	l.keptAlive = now
-	if err := listening.endpoint.SendKeepalive(path.Remote); err != nil {
-		h.log.Debug("NAT keep-alive not sent", "remote", path.Remote, "err", err)
-	}
+	return acts
+}
+
+// needsKeepAlive reports whether a NAT on our side sees so little of us that it
+// may forget its mapping, which would cut the peer off until we send again. It
+// is called with Host.mu held.
+func (l *life) needsKeepAlive(now, lastOutbound time.Time) bool {
+	return l.tracker.established && l.tracker.path.BehindNAT && now.Sub(l.keptAlive) >= keepAliveInterval && now.Sub(lastOutbound) >= keepAliveInterval
 }

@@ -90,6 +90,12 @@ func (t *Tunnel) Counters() Counters {
 	}
 }
 
+// LastTraffic returns when the last authenticated packet arrived and the last
+// packet left, as Counters does, for those who ask often.
+func (t *Tunnel) LastTraffic() (inbound, outbound time.Time) {
+	return timeOf(t.lastInbound.Load()), timeOf(t.lastOutbound.Load())
+}
+
 func timeOf(unixNano int64) time.Time {
 	if unixNano == 0 {
 		return time.Time{}

@@ -13,7 +13,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
 	"sync"
@@ -92,10 +91,10 @@ type Endpoint struct {
 	cfg     EndpointConfig
 	sockets Sockets
 
-	// inbound finds the SA of an ESP packet. It is replaced as a whole, never
-	// changed, so that the receive loops read it without a lock.
-	inbound   atomic.Pointer[map[ike.SPI]*inboundSA]
-	inboundMu sync.Mutex // serializes replacing
+	// inbound finds the SA of an ESP packet. The lane holds inboundMu for a
+	// batch at a time.
+	inboundMu sync.RWMutex
+	inbound   map[ike.SPI]*inboundSA // guarded by inboundMu
 
 	strays budget // owned by the lane
 
@@ -143,9 +142,7 @@ func listenUDP(cfg EndpointConfig, port uint16) (packetio.Socket, error) {
 // NewEndpoint returns an Endpoint over sockets that are already there; it
 // closes them when it is closed.
 func NewEndpoint(cfg EndpointConfig, s Sockets) *Endpoint {
-	e := &Endpoint{cfg: cfg, sockets: s, sender: packetio.NewSender(1)}
-	e.inbound.Store(&map[ike.SPI]*inboundSA{})
-	return e
+	return &Endpoint{cfg: cfg, sockets: s, inbound: map[ike.SPI]*inboundSA{}, sender: packetio.NewSender(1)}
 }
 
 func (e *Endpoint) all() []packetio.Socket {
@@ -180,8 +177,8 @@ func (e *Endpoint) SendKeepalive(remote netip.AddrPort) error {
 	return e.send(e.sockets.NATT, remote, []byte{keepalive})
 }
 
-// Run lets the lane receive until ctx ends or the endpoint is closed. The
-// sockets stay open: what is to be said to peers at the end can still be sent.
+// Run lets the lane receive until ctx ends or a socket fails. The sockets stay
+// open: what is to be said to peers at the end can still be sent.
 func (e *Endpoint) Run(ctx context.Context) error {
 	err := e.cfg.Lane.carry(ctx,
 		e.source(e.sockets.IKE, e.takeIKE),
@@ -200,7 +197,9 @@ func (e *Endpoint) source(socket packetio.Socket, take func(*inboundRun, packeti
 		if err := socket.ReadBatch(received); err != nil {
 			return err
 		}
-		r.local, r.table = local, *e.inbound.Load()
+		e.inboundMu.RLock()
+		defer e.inboundMu.RUnlock()
+		r.local, r.table = local, e.inbound
 		for _, d := range received.Datagrams {
 			take(r, d)
 		}
@@ -265,21 +264,17 @@ func (e *Endpoint) takeESP(r *inboundRun, d packetio.Datagram) {
 func (e *Endpoint) install(sa *inboundSA) error {
 	e.inboundMu.Lock()
 	defer e.inboundMu.Unlock()
-	next := maps.Clone(*e.inbound.Load())
-	if next[sa.spi] != nil {
+	if e.inbound[sa.spi] != nil {
 		return fmt.Errorf("install inbound SA: SPI %08x is in use on %v", uint32(sa.spi), e.cfg.Local)
 	}
-	next[sa.spi] = sa
-	e.inbound.Store(&next)
+	e.inbound[sa.spi] = sa
 	return nil
 }
 
 func (e *Endpoint) remove(spi ike.SPI) {
 	e.inboundMu.Lock()
 	defer e.inboundMu.Unlock()
-	next := maps.Clone(*e.inbound.Load())
-	delete(next, spi)
-	e.inbound.Store(&next)
+	delete(e.inbound, spi)
 }
 
 // Counters returns what the endpoint has seen that no tunnel can claim.

@@ -65,7 +65,7 @@ func newHotPath(tb testing.TB, proposal ike.ESPProposal, size int) hotPath {
 	in := &inboundRun{}
 	slot, inner := make([]byte, 2048), udp(hostB, hostA, 0, size)
 	openOne := func() {
-		in.table = *endpoint.inbound.Load()
+		in.table = endpoint.inbound
 		for range hotPathBatch {
 			copy(slot[esp.HeadroomMax:], inner)
 			sealed, err := sealer.Seal(slot, esp.HeadroomMax, len(inner), esp.NextHeaderIPv4)
@@ -142,7 +142,7 @@ func FuzzEndpoint(f *testing.F) {
 		if err := tunnel.InstallChild(child); err != nil {
 			t.Fatal(err)
 		}
-		r := &inboundRun{table: *endpoint.inbound.Load()}
+		r := &inboundRun{table: endpoint.inbound}
 		d := packetio.Datagram{Remote: netip.AddrPortFrom(outsideB, PortNATT), Payload: bytes.Clone(datagram)}
 		[]func(*inboundRun, packetio.Datagram){endpoint.takeIKE, endpoint.takeNATT, endpoint.takeESP}[socket%3](r, d)
 		r.flush()

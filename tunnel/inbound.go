@@ -36,12 +36,12 @@ type inboundRun struct {
 
 	gatherer *packetio.Gatherer
 
-	sa      *inboundSA // locked, if not nil
-	tap     Tap        // of its tunnel; nil: none
+	sa  *inboundSA // locked, if not nil
+	tap Tap        // of its tunnel; nil: none
 
 	expected *netip.AddrPort // source of its tunnel's packets; nil: any
-	packets [][]byte
-	bytes   uint64
+	packets  [][]byte
+	bytes    uint64
 }
 
 // open decrypts d in place and keeps what is inside for flush.

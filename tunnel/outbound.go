@@ -47,7 +47,8 @@ type outboundRun struct {
 }
 
 // Run lets a lane carry packets from the TUN to the peer until ctx ends or the
-// TUN is closed. It may be called again, but not twice at once.
+// TUN fails. It may be called again, but not twice at once; the owner ends it
+// before it closes the TUN.
 func (t *Tunnel) Run(ctx context.Context) error {
 	return t.lane.carry(ctx, &source{Source: t.cfg.Device, turn: t.turn})
 }

@@ -38,7 +38,7 @@ func demultiplex(tb testing.TB, count int) func() {
 	if len(table) != count {
 		tb.Fatalf("%d SPIs, want %d", len(table), count)
 	}
-	endpoint.inbound.Store(&table)
+	endpoint.inbound = table
 	r, next := &inboundRun{table: table}, 0
 	return func() {
 		endpoint.takeNATT(r, packetio.Datagram{Remote: netip.AddrPortFrom(outsideB, PortNATT), Payload: datagrams[next]})
