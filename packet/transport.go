@@ -39,7 +39,8 @@ const (
 
 // transport finds the TCP or UDP header of an unfragmented packet that has
 // been parsed: offset is where it begins. IPv6 extension headers other than
-// hop-by-hop, routing and destination options end the search.
+// hop-by-hop and destination options end the search: with a routing header, the
+// checksum is over another destination than the header's (RFC 8200 section 8.1).
 func transport(p []byte) (protocol uint8, offset int, ok bool) {
 	if Version(p) == 4 {
 		v4 := IPv4(p)
@@ -48,9 +49,9 @@ func transport(p []byte) (protocol uint8, offset int, ok bool) {
 		}
 		return v4.Protocol(), v4.HeaderLen(), true
 	}
-	const hopByHop, routing, destinationOptions = 0, 43, 60
+	const hopByHop, destinationOptions = 0, 60
 	protocol, offset = IPv6(p).NextHeader(), IPv6HeaderLen
-	for protocol == hopByHop || protocol == routing || protocol == destinationOptions {
+	for protocol == hopByHop || protocol == destinationOptions {
 		// RFC 8200 section 4.2: next header, length in 8 bytes without the first 8.
 		if offset+8 > len(p) {
 			return 0, 0, false
