@@ -676,15 +676,17 @@ func TestPeersThatCannotBeUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newNetwork(t).start(west)
 		for what, change := range map[string]func(*ike.Peer){
-			"no ID":                      func(p *ike.Peer) { p.ID = "" },
-			"no local address":           func(p *ike.Peer) { p.Local = netip.Addr{} },
-			"addresses of two families":  func(p *ike.Peer) { p.Remote = netip.IPv6Loopback() },
-			"to be started, but nowhere": func(p *ike.Peer) { p.Start, p.Remote = true, netip.Addr{} },
-			"no key":                     func(p *ike.Peer) { p.PreSharedKey = nil },
-			"no IKE proposal":            func(p *ike.Peer) { p.IKEProposals = nil },
-			"no ESP proposal":            func(p *ike.Peer) { p.ESPProposals = nil },
-			"unknown IKE algorithm":      func(p *ike.Peer) { p.IKEProposals = []ike.IKEProposal{{}} },
-			"unknown ESP algorithm":      func(p *ike.Peer) { p.ESPProposals = []ike.ESPProposal{{}} },
+			"no ID":                        func(p *ike.Peer) { p.ID = "" },
+			"no local address":             func(p *ike.Peer) { p.Local = netip.Addr{} },
+			"addresses of two families":    func(p *ike.Peer) { p.Remote = netip.IPv6Loopback() },
+			"to be started, but nowhere":   func(p *ike.Peer) { p.Start, p.Remote = true, netip.Addr{} },
+			"no key":                       func(p *ike.Peer) { p.PreSharedKey = nil },
+			"certificate without a key":    func(p *ike.Peer) { p.Certificate = &ike.Certificate{Chain: [][]byte{{1}}} },
+			"fragments that are too small": func(p *ike.Peer) { p.FragmentSize = 100 },
+			"no IKE proposal":              func(p *ike.Peer) { p.IKEProposals = nil },
+			"no ESP proposal":              func(p *ike.Peer) { p.ESPProposals = nil },
+			"unknown IKE algorithm":        func(p *ike.Peer) { p.IKEProposals = []ike.IKEProposal{{}} },
+			"unknown ESP algorithm":        func(p *ike.Peer) { p.ESPProposals = []ike.ESPProposal{{}} },
 		} {
 			p := a.peer("b", east)
 			change(&p)
