@@ -50,7 +50,7 @@ type destination struct {
 	group, stream string
 	text          bool
 	dpd           bool
-	cgw           string // the customer gateway's address, "" for any
+	cgw           string // the customer gateway's address, or its id where that is not fixed
 }
 
 // New returns a Log that looks for options in records and writes to logs.
@@ -168,6 +168,7 @@ func (l *Log) lookUp() {
 				scope: logs.Scope{Account: account, Region: region}, group: group, stream: t.LogStream(v.ID),
 				text: t.Log.Format == resource.TunnelLogText, dpd: t.Effective().DPDTimeoutAction != resource.DPDActionNone,
 			}
+			d.cgw = v.CustomerGateway
 			if g, ok := store.CustomerGateways.Get(snapshot, store.Scope{Account: v.Account, Region: v.Region}, v.CustomerGateway); ok && g.Address.IsValid() {
 				d.cgw = g.Address.String()
 			}
