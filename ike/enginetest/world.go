@@ -111,8 +111,8 @@ func New[E Engine](t testing.TB, seed uint64, c simnet.Conditions, makeEngine fu
 	t.Helper()
 	w := &World[E]{T: t, make: makeEngine}
 	w.Net = simnet.New(seed, Epoch, c, func(b []byte) string {
-		if len(b) > 4 && b[0] == espMark {
-			return fmt.Sprintf("ESP %x", b[1:5])
+		if packet, ok := cutESP(b); ok {
+			return fmt.Sprintf("ESP %x", packet[:4])
 		}
 		return describe(b)
 	})
@@ -154,12 +154,19 @@ func (s *Side[E]) Restart(seed uint64) {
 	s.Children, s.Active, s.used, s.Drops = map[ike.SPI]ike.ChildSA{}, 0, map[ike.SPI]bool{}, map[ike.Drop]int{}
 }
 
-const espMark = 0xee
+// espMark begins a packet of ESP. No cookie is likely to be the same.
+var espMark = []byte("ESP sim.")
+
+// cutESP takes the mark off a packet of ESP, which begins with its SPI.
+func cutESP(b []byte) ([]byte, bool) {
+	packet, ok := bytes.CutPrefix(b, espMark)
+	return packet, ok && len(packet) > 4
+}
 
 // Receive takes a datagram of the network.
 func (s *Side[E]) Receive(now time.Time, local, remote netip.AddrPort, payload []byte) {
-	if len(payload) > 5 && payload[0] == espMark {
-		s.receiveESP(now, payload)
+	if packet, ok := cutESP(payload); ok {
+		s.receiveESP(now, packet)
 		return
 	}
 	if s.Deaf && local.Port() == 4500 {
@@ -300,14 +307,14 @@ func (s *Side[E]) SendESP() {
 		return
 	}
 	s.Sent++
-	packet := binary.BigEndian.AppendUint32([]byte{espMark}, uint32(c.Outbound))
+	packet := binary.BigEndian.AppendUint32(bytes.Clone(espMark), uint32(c.Outbound))
 	s.w.Net.Send(c.Path.Local, s.Path.Remote, append(packet, c.OutboundKey...))
 }
 
 func (s *Side[E]) receiveESP(now time.Time, packet []byte) {
-	in := ike.SPI(binary.BigEndian.Uint32(packet[1:]))
+	in := ike.SPI(binary.BigEndian.Uint32(packet))
 	c, ok := s.Children[in]
-	if !ok || !bytes.Equal(c.InboundKey, packet[5:]) {
+	if !ok || !bytes.Equal(c.InboundKey, packet[4:]) {
 		s.Other.Lost++
 		s.w.Net.Note("%s: packet for SA %08x can't be opened", s.name, in)
 		return

@@ -186,6 +186,7 @@ func (s *session) expire(now time.Time, c *child) {
 		s.goOn(now)
 	}
 	s.childless(now)
+	s.close(reason)
 }
 
 // removeChild tells the owner that a pair is gone.

@@ -98,7 +98,11 @@ func (s *session) deleted(now time.Time, d *isakmp.Delete) {
 // lets pairs outlive it, but nobody could tell then whether the peer is alive.
 func (s *session) deletedIKE(now time.Time, sa *isakmpSA) {
 	s.dropSA(sa)
-	if s.current() != nil || s.attempt != nil && len(s.children) > 0 {
+	if s.current() != nil {
+		return
+	}
+	if s.attempt != nil && len(s.children) > 0 {
+		s.orphaned = true
 		return
 	}
 	s.dissolve(diagnosis.PeerDeleted)

@@ -29,9 +29,12 @@ type session struct {
 	active   *child       // the one that packets leave by
 	wanted   *quickMode   // waits for an ISAKMP SA
 
+	announced bool // Established has been told, and Closed not yet
+
 	path      ike.Path
 	nat       ike.NAT
 	remoteID  ike.Identity
+	orphaned  bool      // the peer has deleted the last ISAKMP SA while ours was to replace it
 	lastHeard time.Time // last fresh authenticated message, or ESP packet
 	probe     *probe    // a question of ours that is not answered
 
@@ -191,6 +194,7 @@ func (s *session) adopt(now time.Time, sa *isakmpSA, n *negotiation, initialCont
 	}
 	s.sas = append(s.sas, sa)
 	s.gate.sas[sa.local()] = sa
+	s.announced, s.orphaned = true, false
 	s.emit(ike.Established{Version: ike.IKEv1, Path: s.espPath(s.path.UDP), Proposal: sa.proposal, RemoteID: s.remoteID, RemoteChain: n.chain, Rekeyed: rekeyed})
 	if moved {
 		s.emit(ike.PathChanged{Path: s.espPath(s.path.UDP)})
@@ -290,6 +294,7 @@ func (s *session) dissolve(reason string) {
 	for len(s.children) > 0 {
 		s.removeChild(s.children[0], reason)
 	}
+	s.announced = false
 	s.emit(ike.Closed{Reason: reason})
 }
 
@@ -305,19 +310,29 @@ func (s *session) dead(now time.Time) {
 }
 
 // attemptFailed follows a main mode of ours that came to nothing: what it was to
-// renew is tried again, as long as something stands.
+// renew is tried again, as long as something stands. Pairs without an ISAKMP SA
+// end, unless nobody is to ask whether the peer is alive.
 func (s *session) attemptFailed(now time.Time, reason string) {
-	wanted := s.wanted
 	s.wanted = nil
 	defer s.gate.touch(s)
 	sa := s.current()
-	switch {
-	case sa == nil && len(s.children) > 0:
+	if sa == nil && len(s.children) > 0 && (s.orphaned || s.peer.DPDAction != ike.DPDNone) {
 		s.dissolve(reason)
-	case sa != nil:
+		return
+	}
+	if sa != nil {
 		sa.rekeyAt = s.retryTime(now)
-		if wanted != nil && wanted.old != nil && wanted.old.state == childUp {
-			wanted.old.rekeyAt = s.retryTime(now)
-		}
+	}
+	if c := s.heir(); c != nil && c.rekeyAt.IsZero() {
+		c.rekeyAt = s.retryTime(now)
+	}
+	s.close(reason)
+}
+
+// close tells the owner, once, that nothing stands any more, if that is so.
+func (s *session) close(reason string) {
+	if s.announced && len(s.sas) == 0 && len(s.children) == 0 && s.attempt == nil {
+		s.announced = false
+		s.emit(ike.Closed{Reason: reason})
 	}
 }
