@@ -1,6 +1,7 @@
 package ikev2
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -150,6 +151,14 @@ type keyPair struct {
 }
 
 func (k *keyPair) pair() *keyPair { return k }
+
+// agreed completes the exchange with the peer's answer.
+func (k *keyPair) agreed(s *session, m parts) (ike.Secret, error) {
+	if k.dh == nil || m.ke == nil || m.ke.Group != k.dh.Group() {
+		return nil, errors.New("no KE payload of the group that was begun with")
+	}
+	return s.shared(k.dh, m.ke.Data)
+}
 
 // take makes the pair unless it is there.
 func (k *keyPair) take(g *Gate) *keys.DH {

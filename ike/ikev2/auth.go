@@ -25,7 +25,7 @@ type authenticate struct {
 func (a *authenticate) build(s *session, sa *ikeSA, _ time.Time) (wire.ExchangeType, []wire.Payload, bool) {
 	p := s.peer
 	idi := &wire.ID{Role: wire.PayloadIDi, Identity: localID(p, s.path)}
-	certificates, auth, err := s.prove(p, idi, proof{sa.proposal.PRF, sa.keys.Pi, a.request, a.nr}, a.hashes, nil)
+	certificates, auth, err := s.prove(p, idi, sa.proofOf(sa.keys.Pi, a.request, a.nr), a.hashes, nil)
 	if err != nil {
 		s.init.reason = err.Error()
 		return 0, nil, false
@@ -121,7 +121,7 @@ func (a *authenticate) verify(s *session, sa *ikeSA, now time.Time, m parts) str
 	if m.idr == nil {
 		return reasonIncomplete(wire.IKEAuth, "IDr payload")
 	}
-	if reason := s.disprove(now, s.peer, m, m.idr, proof{sa.proposal.PRF, sa.keys.Pr, a.response, a.ni}); reason != "" {
+	if reason := s.disprove(now, s.peer, m, m.idr, sa.proofOf(sa.keys.Pr, a.response, a.ni)); reason != "" {
 		return reason
 	}
 	if want := s.peer.RemoteID; want.Type != ike.IDNone && !m.idr.Identity.Same(want) {
@@ -221,7 +221,7 @@ func (s *session) answerAuth(now time.Time, sa *ikeSA, m parts) response {
 	}
 	ours, _ := calledID(p, s.path, called(m))
 	idr := &wire.ID{Role: wire.PayloadIDr, Identity: ours}
-	certificates, auth, err := s.prove(p, idr, proof{sa.proposal.PRF, sa.keys.Pr, a.response, a.ni}, a.hashes, m.auth)
+	certificates, auth, err := s.prove(p, idr, sa.proofOf(sa.keys.Pr, a.response, a.ni), a.hashes, m.auth)
 	if err != nil {
 		return s.refuseAuth(now, wire.AuthenticationFailed, err.Error())
 	}
@@ -333,7 +333,7 @@ func (s *session) identify(now time.Time, sa *ikeSA, m parts) (*ike.Peer, string
 	}
 	refusal := ""
 	for _, p := range fit {
-		reason := s.disprove(now, p, m, m.idi, proof{sa.proposal.PRF, sa.keys.Pi, a.request, a.nr})
+		reason := s.disprove(now, p, m, m.idi, sa.proofOf(sa.keys.Pi, a.request, a.nr))
 		if reason == "" {
 			return p, ""
 		}

@@ -219,6 +219,11 @@ type negotiation struct {
 	exchange wire.ExchangeType
 	ni       []byte
 	nr       []byte
+
+	// made, of CREATE_CHILD_SA, is called where follow-ups have made the pair;
+	// possible says before that whether it still may be.
+	made     func(now time.Time, child *childSA)
+	possible func() *wire.Notify
 }
 
 // acceptChild is the responder's part of a child SA, in IKE_AUTH and in
@@ -267,12 +272,30 @@ func (s *session) acceptChild(now time.Time, sa *ikeSA, m parts, n negotiation) 
 	}
 	in := s.gate.newESPSPI()
 	chosen.SPI = spiOctets(in)
-	child := s.install(now, childParameters{
-		in: in, out: out, proposal: proposal, local: local, remote: remote,
-		keys: keys.DeriveChild(proposal, sa.proposal.PRF, sa.keys.D, shared, n.ni, n.nr),
-	})
+	install := func(now time.Time, shared ike.Secret, secrets []ike.Secret) *childSA {
+		return s.install(now, childParameters{
+			in: in, out: out, proposal: proposal, local: local, remote: remote,
+			keys: keys.DeriveChild(proposal, sa.proposal.PRF, sa.keys.D, shared, n.ni, n.nr, secrets...),
+		})
+	}
 	payloads := append([]wire.Payload{&wire.SA{Proposals: []wire.Proposal{chosen}}}, more...)
-	return child, append(payloads, offerSelectors(wire.PayloadTSi, remote), offerSelectors(wire.PayloadTSr, local))
+	payloads = append(payloads, offerSelectors(wire.PayloadTSi, remote), offerSelectors(wire.PayloadTSr, local))
+	if !create || proposal.Additional == (ike.AdditionalGroups{}) {
+		return install(now, shared, nil), payloads
+	}
+	link := s.expectFollowups(now, sa, proposal.Additional, bytes.Clone(shared), func() { s.gate.releaseSPI(in) },
+		func(now time.Time, shared ike.Secret, secrets []ike.Secret) response {
+			refusal := n.possible()
+			if refusal == nil && (s.phase != established || sa != s.current || s.childByOutbound(out) != nil) {
+				refusal = &wire.Notify{Type: wire.TemporaryFailure}
+			}
+			if refusal != nil {
+				return response{payloads: []wire.Payload{refusal}}
+			}
+			n.made(now, install(now, shared, secrets))
+			return response{}
+		})
+	return nil, append(payloads, link)
 }
 
 // refuseGroup. RFC 7296 section 1.3: the group that is wanted instead.

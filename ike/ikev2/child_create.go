@@ -28,6 +28,7 @@ import (
 // createChild is the initiator's duty.
 type createChild struct {
 	keyPair
+	followup
 	old   *childSA // that it replaces, or nil
 	in    ike.SPI
 	nonce []byte
@@ -89,8 +90,11 @@ func (s *session) rekeyOf(child *childSA) *createChild {
 }
 
 func (c *createChild) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeType, []wire.Payload, bool) {
+	if c.underWay() {
+		return c.request(s.gate)
+	}
 	if c.old != nil && c.old.state != childUp || c.old == nil && s.newestChild() != nil {
-		c.wipe()
+		c.keyPair.wipe()
 		return 0, nil, false // the peer was faster
 	}
 	p := s.peer
@@ -111,7 +115,11 @@ func (c *createChild) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeTyp
 }
 
 func (c *createChild) process(s *session, sa *ikeSA, now time.Time, m parts) {
-	defer c.wipe()
+	if c.goesOn(s, sa, c, &m, c.additional(s, m), func() (ike.Secret, error) { return c.agreed(s, m) }) {
+		return
+	}
+	defer c.keyPair.wipe()
+	defer c.followup.wipe()
 	if s.phase != established {
 		s.gate.releaseSPI(c.in)
 		return
@@ -139,7 +147,8 @@ func (c *createChild) release(g *Gate) {
 	if c.nonce != nil { // built
 		g.releaseSPI(c.in)
 	}
-	c.wipe()
+	c.keyPair.wipe()
+	c.followup.wipe()
 }
 
 // replace puts a new child SA in the place of the old one and of a redundant one.
@@ -171,21 +180,33 @@ func (c *createChild) complete(s *session, sa *ikeSA, m parts) (childParameters,
 	if len(local) == 0 || len(remote) == 0 {
 		return none, reasonSelectors(m.tsr, m.tsi, p)
 	}
-	var shared ike.Secret
-	if proposal.Group != ike.GroupNone {
-		if c.dh == nil || m.ke == nil || m.ke.Group != proposal.Group || c.dh.Group() != proposal.Group {
+	if !c.completed(proposal.Additional) {
+		return none, reasonIncomplete(wire.CreateChildSA, "notification ADDITIONAL_KEY_EXCHANGE")
+	}
+	shared := c.secret
+	if proposal.Group != ike.GroupNone && shared == nil {
+		if m.ke == nil || m.ke.Group != proposal.Group {
 			return none, reasonIncomplete(wire.CreateChildSA, "KE payload")
 		}
 		var err error
-		if shared, err = s.shared(c.dh, m.ke.Data); err != nil {
+		if shared, err = c.agreed(s, m); err != nil {
 			return none, reasonIncomplete(wire.CreateChildSA, "KE payload")
 		}
 		defer keys.Wipe(shared)
 	}
 	return childParameters{
 		in: c.in, out: out, initiator: true, proposal: proposal, local: local, remote: remote,
-		keys: keys.DeriveChild(proposal, sa.proposal.PRF, sa.keys.D, shared, c.nonce, m.nonce.Data),
+		keys: keys.DeriveChild(proposal, sa.proposal.PRF, sa.keys.D, shared, c.nonce, m.nonce.Data, c.secrets...),
 	}, ""
+}
+
+// additional are the key exchanges that are to follow by the peer's choice.
+func (c *createChild) additional(s *session, m parts) ike.AdditionalGroups {
+	if !single(m.sa) {
+		return ike.AdditionalGroups{}
+	}
+	proposal, _, _, _ := chooseESP(m.sa.Proposals, s.peer.ESPProposals, true)
+	return proposal.Additional
 }
 
 // refused acts on an error. RFC 7296 section 2.25.
@@ -197,7 +218,7 @@ func (c *createChild) refused(s *session, now time.Time, n *wire.Notify) {
 			return
 		}
 		c.retry(s, now, retryRefused, reasonESPRefused(s.peer.ESPProposals, true))
-	case wire.TemporaryFailure:
+	case wire.TemporaryFailure, wire.StateNotFound:
 		c.retry(s, now, s.retryTime(now).Sub(now), "")
 	case wire.ChildSANotFound:
 		// The peer has lost it: make a new one, unless its successor stands.
@@ -258,7 +279,15 @@ func (s *session) answerCreateChild(now time.Time, sa *ikeSA, m parts) response 
 	if s.newestChild() != nil || s.childUnderWay() {
 		return s.refuseSecondPair(now, m)
 	}
-	child, payloads := s.acceptChild(now, sa, m, s.negotiation(m))
+	n := s.negotiation(m)
+	n.possible = func() *wire.Notify {
+		if s.newestChild() != nil {
+			return &wire.Notify{Type: wire.NoAdditionalSAs}
+		}
+		return nil
+	}
+	n.made = func(_ time.Time, child *childSA) { s.activate(child) }
+	child, payloads := s.acceptChild(now, sa, m, n)
 	return response{payloads: payloads, after: func() {
 		if child != nil {
 			s.activate(child)
@@ -275,25 +304,35 @@ func (s *session) answerRekeyChild(now time.Time, sa *ikeSA, m parts, n *wire.No
 	if len(n.SPI) == 4 && n.Protocol == wire.ProtocolESP {
 		old = s.childByOutbound(ike.SPI(binary.BigEndian.Uint32(n.SPI)))
 	}
-	if old == nil || old.state == childDeleted || old.state == childRedundant {
-		return response{payloads: []wire.Payload{&wire.Notify{Type: wire.ChildSANotFound, Protocol: n.Protocol, SPI: n.SPI}}}
+	possible := func() *wire.Notify {
+		switch {
+		case old == nil || old.state == childDeleted || old.state == childRedundant:
+			return &wire.Notify{Type: wire.ChildSANotFound, Protocol: n.Protocol, SPI: n.SPI}
+		case old.state == childReplaced:
+			return &wire.Notify{Type: wire.TemporaryFailure} // we are closing it
+		}
+		return nil
 	}
-	if old.state == childReplaced {
-		return refuse(wire.TemporaryFailure) // we are closing it
+	if refusal := possible(); refusal != nil {
+		return response{payloads: []wire.Payload{refusal}}
 	}
-	ours := s.rekeyOf(old)
 	// A peer that rekeys a pair has it.
 	if s.supersedes(old, s.active) {
 		s.activate(old)
 	}
 	negotiated := s.negotiation(m)
-	child, payloads := s.acceptChild(now, sa, m, negotiated)
-	if child != nil {
+	negotiated.possible = possible
+	negotiated.made = func(_ time.Time, child *childSA) {
+		ours := s.rekeyOf(old)
 		old.state, old.successor = childReplaced, child
 		old.rekeyAt = time.Time{}
 		if ours != nil && ours.nonce != nil {
 			ours.rival = &rivalChild{nonceLow: lower(negotiated.ni, negotiated.nr), child: child}
 		}
+	}
+	child, payloads := s.acceptChild(now, sa, m, negotiated)
+	if child != nil {
+		negotiated.made(now, child)
 	}
 	return response{payloads: payloads}
 }

@@ -97,6 +97,7 @@ func (s *session) receiveResponse(now time.Time, sa *ikeSA, message wire.Message
 		return
 	}
 	m := sortPayloads(message.Payloads)
+	m.message = message
 	if s.holdResponse(sa, e, message, m) {
 		return
 	}

@@ -50,6 +50,7 @@ const (
 // A sealed message is what is sent, and sent again.
 type sealed struct {
 	packets [][]byte
+	by      *keys.Protector
 	header  wire.Header
 	content []wire.Payload
 	sends   int
@@ -58,7 +59,7 @@ type sealed struct {
 // seal protects a message of ours, in fragments if it is long for the path and
 // the peer takes them.
 func (s *session) seal(sa *ikeSA, h wire.Header, payloads []wire.Payload) *sealed {
-	m := &sealed{header: h, content: payloads}
+	m := &sealed{by: sa.seal, header: h, content: payloads}
 	if sa.fragmentation {
 		m.packets = sa.seal.SealWithin(h, payloads, s.fragmentLength(s.fragmentSize()))
 	} else {
@@ -71,7 +72,7 @@ func (s *session) seal(sa *ikeSA, h wire.Header, payloads []wire.Payload) *seale
 func (s *session) send(sa *ikeSA, m *sealed, local, remote netip.AddrPort) {
 	small := s.fragmentLength(fragmentSizeSmall)
 	if sa.fragmentation && m.sends == sendsBeforeSmall && remote.Addr().Unmap().Is4() && len(m.packets[0]) > small {
-		m.packets = sa.seal.SealWithin(m.header, m.content, small)
+		m.packets = m.by.SealWithin(m.header, m.content, small)
 	}
 	m.sends++
 	for _, packet := range m.packets {
@@ -149,6 +150,7 @@ func (s *session) open(now time.Time, sa *ikeSA, d ike.Datagram, h wire.Header) 
 	}
 	sa.dropAssembly(a.response)
 	m.Header = h
+	m.First, m.Inside = a.next, plain
 	m.Payloads, err = wire.ParsePayloads(a.next, plain)
 	return m, true, ike.Accepted, err
 }

@@ -19,6 +19,7 @@ import (
 // rekeyIKE is the initiator's duty.
 type rekeyIKE struct {
 	keyPair
+	followup
 	spi   uint64
 	nonce []byte
 	rival *rivalIKE // the peer's rekey of the same IKE SA
@@ -44,6 +45,9 @@ func isRekeyIKE(t task) bool {
 }
 
 func (r *rekeyIKE) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeType, []wire.Payload, bool) {
+	if r.underWay() {
+		return r.request(s.gate)
+	}
 	r.spi, r.nonce = s.gate.newIKESPI(s), s.gate.random(nonceLength)
 	return wire.CreateChildSA, []wire.Payload{
 		offerIKE(s.peer.IKEProposals, binary.BigEndian.AppendUint64(nil, r.spi)),
@@ -53,7 +57,11 @@ func (r *rekeyIKE) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeType, 
 }
 
 func (r *rekeyIKE) process(s *session, sa *ikeSA, now time.Time, m parts) {
-	defer r.wipe()
+	if r.goesOn(s, sa, r, &m, r.additional(s, m), func() (ike.Secret, error) { return r.agreed(s, m) }) {
+		return
+	}
+	defer r.keyPair.wipe()
+	defer r.followup.wipe()
 	if n := m.failure(); n != nil {
 		s.gate.releaseIKESPI(r.spi)
 		r.refused(s, sa, now, n)
@@ -88,7 +96,8 @@ func (r *rekeyIKE) release(g *Gate) {
 	if r.nonce != nil { // built
 		g.releaseIKESPI(r.spi)
 	}
-	r.wipe()
+	r.keyPair.wipe()
+	r.followup.wipe()
 }
 
 // adopt makes sa the IKE SA that counts.
@@ -116,15 +125,30 @@ func (r *rekeyIKE) complete(s *session, sa *ikeSA, m parts) (*ikeSA, string) {
 	if !ok || proposal.Group != r.group || m.ke.Group != r.group || remote == 0 {
 		return nil, reasonIKEMismatch(m.sa.Proposals, s.peer.IKEProposals)
 	}
-	shared, err := s.shared(r.dh, m.ke.Data)
-	if err != nil {
-		return nil, reasonIncomplete(wire.CreateChildSA, "KE payload")
+	if !r.completed(proposal.Additional) {
+		return nil, reasonIncomplete(wire.CreateChildSA, "notification ADDITIONAL_KEY_EXCHANGE")
 	}
-	defer keys.Wipe(shared)
-	k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, r.nonce, m.nonce.Data, shared, r.spi, remote)
+	shared := r.secret
+	if shared == nil {
+		var err error
+		if shared, err = r.agreed(s, m); err != nil {
+			return nil, reasonIncomplete(wire.CreateChildSA, "KE payload")
+		}
+		defer keys.Wipe(shared)
+	}
+	k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, r.nonce, m.nonce.Data, shared, r.spi, remote, r.secrets...)
 	next := newSA(true, r.spi, remote, proposal, k)
 	next.fragmentation = sa.fragmentation
 	return next, ""
+}
+
+// additional are the key exchanges that are to follow by the peer's choice.
+func (r *rekeyIKE) additional(s *session, m parts) ike.AdditionalGroups {
+	if !single(m.sa) {
+		return ike.AdditionalGroups{}
+	}
+	proposal, _, _ := chooseIKE(m.sa.Proposals, s.peer.IKEProposals)
+	return proposal.Additional
 }
 
 func (r *rekeyIKE) refused(s *session, sa *ikeSA, now time.Time, n *wire.Notify) {
@@ -137,7 +161,7 @@ func (r *rekeyIKE) refused(s *session, sa *ikeSA, now time.Time, n *wire.Notify)
 			return
 		}
 		r.retry(s, sa, now, retryRefused, reasonIKERefused(s.peer.IKEProposals))
-	case wire.TemporaryFailure:
+	case wire.TemporaryFailure, wire.StateNotFound:
 		r.retry(s, sa, now, s.retryTime(now).Sub(now), "")
 	case wire.NoProposalChosen:
 		r.retry(s, sa, now, retryRefused, reasonIKERefused(s.peer.IKEProposals))
@@ -165,14 +189,8 @@ func (r *rekeyIKE) retry(s *session, sa *ikeSA, now time.Time, after time.Durati
 
 // answerRekeyIKE is the responder's duty.
 func (s *session) answerRekeyIKE(now time.Time, sa *ikeSA, m parts) response {
-	var ours *rekeyIKE
-	if sa.pending != nil {
-		switch t := sa.pending.task.(type) {
-		case *rekeyIKE:
-			ours = t
-		case *createChild, *deleteChild:
-			return refuse(wire.TemporaryFailure) // RFC 7296 section 2.25.2
-		}
+	if s.rekeyForbidden(sa) {
+		return refuse(wire.TemporaryFailure)
 	}
 	proposal, chosen, ok := chooseIKE(m.sa.Proposals, s.peer.IKEProposals)
 	if !ok {
@@ -196,20 +214,56 @@ func (s *session) answerRekeyIKE(now time.Time, sa *ikeSA, m parts) response {
 	}
 	defer keys.Wipe(shared)
 	remote, local, nr := binary.BigEndian.Uint64(offered), s.gate.newIKESPI(s), s.gate.random(nonceLength)
-	k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, m.nonce.Data, nr, shared, remote, local)
-	next := newSA(false, local, remote, proposal, k)
-	next.state, next.expiresAt, next.fragmentation = saUp, sa.expiresAt, sa.fragmentation
-	s.sas = append(s.sas, next)
 	chosen.SPI = binary.BigEndian.AppendUint64(nil, local)
-	r := response{payloads: []wire.Payload{
+	payloads := []wire.Payload{
 		&wire.SA{Proposals: []wire.Proposal{chosen}},
 		&wire.Nonce{Data: nr},
 		&wire.KE{Group: proposal.Group, Data: dh.Public()},
-	}}
-	if ours != nil && ours.rival == nil {
-		ours.rival = &rivalIKE{nonceLow: lower(m.nonce.Data, nr), sa: next}
-		return r
 	}
-	r.after = func() { s.adopt(now, next) }
-	return r
+	// succeed makes the successor, and returns what is to be done when the peer
+	// is told.
+	succeed := func(now time.Time, shared ike.Secret, secrets []ike.Secret) func() {
+		k := keys.DeriveRekeyedIKE(proposal, sa.proposal.PRF, sa.keys.D, m.nonce.Data, nr, shared, remote, local, secrets...)
+		next := newSA(false, local, remote, proposal, k)
+		next.state, next.expiresAt, next.fragmentation = saUp, sa.expiresAt, sa.fragmentation
+		s.sas = append(s.sas, next)
+		if ours := rekeyOn(sa); ours != nil && ours.rival == nil {
+			ours.rival = &rivalIKE{nonceLow: lower(m.nonce.Data, nr), sa: next}
+			return nil
+		}
+		return func() { s.adopt(now, next) }
+	}
+	if proposal.Additional == (ike.AdditionalGroups{}) {
+		return response{payloads: payloads, after: succeed(now, shared, nil)}
+	}
+	link := s.expectFollowups(now, sa, proposal.Additional, bytes.Clone(shared), func() { s.gate.releaseIKESPI(local) },
+		func(now time.Time, shared ike.Secret, secrets []ike.Secret) response {
+			if s.phase != established || sa != s.current || sa.state != saUp || s.rekeyForbidden(sa) {
+				return refuse(wire.TemporaryFailure)
+			}
+			return response{after: succeed(now, shared, secrets)}
+		})
+	return response{payloads: append(payloads, link)}
+}
+
+// rekeyForbidden: RFC 7296 section 2.25.2: an IKE SA is not rekeyed while we make or
+// delete child SAs on it.
+func (s *session) rekeyForbidden(sa *ikeSA) bool {
+	if sa.pending == nil {
+		return false
+	}
+	switch sa.pending.task.(type) {
+	case *createChild, *deleteChild:
+		return true
+	}
+	return false
+}
+
+// rekeyOn is our rekey of an IKE SA that is under way, or nil.
+func rekeyOn(sa *ikeSA) *rekeyIKE {
+	if sa.pending == nil {
+		return nil
+	}
+	ours, _ := sa.pending.task.(*rekeyIKE)
+	return ours
 }

@@ -19,6 +19,13 @@ type ikeSA struct {
 	local, remote uint64
 	proposal      ike.IKEProposal
 	keys          keys.SuiteKeys
+
+	// Of IKE_INTERMEDIATE exchanges: how many additional secrets are mixed into
+	// the keys, what the sides' messages come to, and what opens the last request.
+	mixed          int
+	chainI, chainR []byte
+	former         *keys.Protector
+
 	seal, open    *keys.Protector
 	fragmentation bool // the peer takes messages in fragments
 
@@ -89,6 +96,7 @@ type parts struct {
 	auth     *wire.Auth
 	certs    []*wire.Cert
 	tsi, tsr *wire.TS
+	message  wire.Message // of which they are, where that matters
 	notifies []*wire.Notify
 	deletes  []*wire.Delete
 }

@@ -27,7 +27,7 @@ func (s *session) livenessAt() time.Time {
 
 // nextDeadline is when advance is next due, or zero.
 func (s *session) nextDeadline() time.Time {
-	next := engine.Soonest(s.endAt, s.livenessAt(), s.keyEnd())
+	next := engine.Soonest(s.endAt, s.livenessAt(), s.keyEnd(), s.followingUntil())
 	if s.phase == connecting && s.init != nil && len(s.sas) == 0 {
 		next = engine.Soonest(next, s.init.Next)
 	}
@@ -72,6 +72,9 @@ func (s *session) advance(now time.Time) {
 		if len(s.children) == count {
 			i++
 		}
+	}
+	if due(s.followingUntil()) {
+		s.dropFollowing()
 	}
 	if due(s.keyEnd()) {
 		s.endKey(now)

@@ -23,14 +23,16 @@ type proof struct {
 	key     ike.Secret // SK_pi or SK_pr
 	message []byte     // the side's IKE_SA_INIT message
 	nonce   []byte     // of the other side
+
+	intermediate []byte // what IKE_INTERMEDIATE exchanges add, or nil
 }
 
 func (p proof) shared(key ike.Secret, id *wire.ID) []byte {
-	return keys.AuthPSK(p.prf, key, p.key, p.message, p.nonce, id.Body())
+	return keys.AuthPSK(p.prf, key, p.key, p.message, p.nonce, id.Body(), p.intermediate)
 }
 
 func (p proof) octets(id *wire.ID) []byte {
-	return keys.SignedOctets(p.prf, p.key, p.message, p.nonce, id.Body())
+	return keys.SignedOctets(p.prf, p.key, p.message, p.nonce, id.Body(), p.intermediate)
 }
 
 const (

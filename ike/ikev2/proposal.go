@@ -16,6 +16,8 @@ var encryptionTransforms = map[ike.Encryption]wire.Transform{
 	ike.AES256CBC:   {Type: wire.TransformEncryption, ID: wire.EncryptionAESCBC, KeyLength: 256},
 	ike.AES128GCM16: {Type: wire.TransformEncryption, ID: wire.EncryptionAESGCM16, KeyLength: 128},
 	ike.AES256GCM16: {Type: wire.TransformEncryption, ID: wire.EncryptionAESGCM16, KeyLength: 256},
+
+	ike.ChaCha20Poly1305: {Type: wire.TransformEncryption, ID: wire.EncryptionChaCha20}, // RFC 7634 section 4
 }
 
 var integrityTransforms = map[ike.Integrity]uint16{
@@ -41,9 +43,24 @@ func ikeTransforms(p ike.IKEProposal) []wire.Transform {
 	if p.Integrity != ike.IntegrityNone {
 		transforms = append(transforms, wire.Transform{Type: wire.TransformIntegrity, ID: integrityTransforms[p.Integrity]})
 	}
-	return append(transforms,
+	transforms = append(transforms,
 		wire.Transform{Type: wire.TransformPRF, ID: prfTransforms[p.PRF]},
 		wire.Transform{Type: wire.TransformGroup, ID: uint16(p.Group)})
+	return append(transforms, additionalTransforms(p.Additional)...)
+}
+
+// additionalTransforms: RFC 9370 section 2.2.1: each additional key exchange has a
+// type of its own.
+func additionalTransforms(groups ike.AdditionalGroups) []wire.Transform {
+	var transforms []wire.Transform
+	for i, g := range groups.All() {
+		transforms = append(transforms, wire.Transform{Type: wire.TransformAdditional + wire.TransformType(i), ID: uint16(g)})
+	}
+	return transforms
+}
+
+func isAdditional(t wire.TransformType) bool {
+	return t >= wire.TransformAdditional && t <= wire.TransformAdditionalLast
 }
 
 // espTransforms leaves out the group where there is none, and in IKE_AUTH, where
@@ -55,6 +72,7 @@ func espTransforms(p ike.ESPProposal, withGroup bool) []wire.Transform {
 	}
 	if withGroup && p.Group != ike.GroupNone {
 		transforms = append(transforms, wire.Transform{Type: wire.TransformGroup, ID: uint16(p.Group)})
+		transforms = append(transforms, additionalTransforms(p.Additional)...)
 	}
 	return append(transforms, wire.Transform{Type: wire.TransformESN, ID: wire.ESNNone})
 }
@@ -205,7 +223,7 @@ func contains(offer *wire.Proposal, want []wire.Transform) bool {
 	}
 	for _, t := range offer.Transforms {
 		answered := slices.ContainsFunc(want, func(w wire.Transform) bool { return w.Type == t.Type })
-		optional := (t.Type == wire.TransformIntegrity || t.Type == wire.TransformGroup) &&
+		optional := (t.Type == wire.TransformIntegrity || t.Type == wire.TransformGroup || isAdditional(t.Type)) &&
 			slices.ContainsFunc(offer.Transforms, func(o wire.Transform) bool { return o.Type == t.Type && o.ID == 0 })
 		if !answered && !optional {
 			return false
@@ -220,7 +238,7 @@ func single(sa *wire.SA) bool {
 	if sa == nil || len(sa.Proposals) != 1 {
 		return false
 	}
-	var seen [6]bool
+	var seen [wire.TransformAdditionalLast + 1]bool
 	for _, t := range sa.Proposals[0].Transforms {
 		if int(t.Type) >= len(seen) || seen[t.Type] {
 			return false

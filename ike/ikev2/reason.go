@@ -77,7 +77,13 @@ func describeProposal(p wire.Proposal) string {
 		add("PRF " + prf)
 	}
 	if groups := byType[wire.TransformGroup]; len(groups) > 0 {
-		add("group " + strings.Join(groups, " or "))
+		exchange := "group " + strings.Join(groups, " or ")
+		for t := wire.TransformAdditional; t <= wire.TransformAdditionalLast; t++ {
+			if methods := byType[t]; len(methods) > 0 {
+				exchange += "+" + strings.Join(methods, " or ")
+			}
+		}
+		add(exchange)
 	}
 	return strings.Join(parts, "/")
 }
@@ -95,6 +101,9 @@ func transformWord(t wire.Transform) string {
 		word, known = prfWords[t.ID]
 	case wire.TransformGroup:
 		return fmt.Sprint(t.ID)
+	}
+	if isAdditional(t.Type) && (t.ID == 0 || ike.Group(t.ID).KEM()) {
+		return ike.Group(t.ID).String()
 	}
 	if !known {
 		return t.String()

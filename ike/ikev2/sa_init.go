@@ -79,6 +79,9 @@ func (s *session) sendInit(now time.Time) {
 		&wire.Nonce{Data: i.nonce})
 	payloads = append(payloads, s.natDetection(i.spi, 0, s.peer)...)
 	payloads = append(payloads, announceFragmentation())
+	if additional(ikeOffers(s.peer)...) {
+		payloads = append(payloads, &wire.Notify{Type: wire.IntermediateSupported})
+	}
 	if usesCertificate(s.peer) {
 		payloads = append(payloads, hashAlgorithms())
 	}
@@ -195,6 +198,9 @@ func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Head
 	if m.ke.Group != i.dh.Group() || proposal.Group != m.ke.Group {
 		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "KE payload"))
 	}
+	if additional(proposal) && m.notify(wire.IntermediateSupported) == nil {
+		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "notification INTERMEDIATE_EXCHANGE_SUPPORTED"))
+	}
 	if s.holdInitResponse(d, response, h, m) {
 		return ike.Accepted
 	}
@@ -210,7 +216,7 @@ func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Head
 	sa.nextID = 1
 	sa.fragmentation = m.notify(wire.FragmentationSupported) != nil
 	s.sas = append(s.sas, sa)
-	s.start(now, sa, &authenticate{request: i.request, response: response, ni: i.nonce, nr: m.nonce.Data, nat: nat, hashes: announcedHashes(m)})
+	s.goOn(now, sa, proposal.Additional.All(), &authenticate{request: i.request, response: response, ni: i.nonce, nr: m.nonce.Data, nat: nat, hashes: announcedHashes(m)})
 	return ike.Accepted
 }
 
@@ -230,7 +236,11 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	var chosen wire.Proposal
 	agreed := false
 	for _, p := range candidates {
-		if proposal, chosen, agreed = chooseIKE(m.sa.Proposals, p.IKEProposals); agreed {
+		accepted := p.IKEProposals
+		if m.notify(wire.IntermediateSupported) == nil {
+			accepted = withoutAdditional(accepted)
+		}
+		if proposal, chosen, agreed = chooseIKE(m.sa.Proposals, accepted); agreed {
 			break
 		}
 	}
@@ -297,6 +307,9 @@ func (s *session) acceptInit(now time.Time, d Datagram, h wire.Header, m parts, 
 	fragmentation := m.notify(wire.FragmentationSupported) != nil
 	if fragmentation {
 		payloads = append(payloads, announceFragmentation())
+	}
+	if additional(proposal) {
+		payloads = append(payloads, &wire.Notify{Type: wire.IntermediateSupported})
 	}
 	payloads = append(payloads, requestCertificate(s.candidates...)...)
 	if a.hashes != 0 && usesCertificate(s.candidates...) {

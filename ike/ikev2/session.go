@@ -36,6 +36,8 @@ type session struct {
 	// goes on; wanted one without which a request can't be answered.
 	agreed, wanted *keys.Agreement
 
+	following *following // what the peer's CREATE_CHILD_SA is to be completed by
+
 	initiator     bool // of the first IKE SA
 	provedBy      engine.ProvedBy
 	keyGraceEnd   time.Time // when the session ends since its key is no longer valid
@@ -148,7 +150,8 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 		if sa.held {
 			return ike.DropRetransmitted
 		}
-		if (h.Exchange == wire.IKEAuth) != (sa.state == saHalfOpen) || sa.state == saHalfOpen && sa.initiator {
+		initial := h.Exchange == wire.IKEAuth || h.Exchange == wire.IKEIntermediate
+		if initial != (sa.state == saHalfOpen) || initial && (sa.initiator || h.Exchange != sa.nextExchange()) {
 			return ike.DropUnexpected
 		}
 	case h.MessageID == sa.expectID-1 && sa.reply != nil:
@@ -170,7 +173,7 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 	if !whole {
 		return ike.Accepted
 	}
-	s.confirmed = s.confirmed || h.Exchange != wire.IKEAuth
+	s.confirmed = s.confirmed || sa.state != saHalfOpen && h.Exchange != wire.IKEAuth
 	s.follow(d)
 	if h.Flags.Response() {
 		s.receiveResponse(now, sa, message, err)
@@ -185,15 +188,19 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 // answer, and nothing happens twice; RFC 7383 section 2.6.1: one in fragments gets
 // it once.
 func (s *session) answerAgain(sa *ikeSA, d ike.Datagram, h wire.Header) ike.Drop {
+	open := sa.open
+	if h.Exchange == wire.IKEIntermediate && sa.former != nil {
+		open = sa.former
+	}
 	if h.NextPayload == wire.PayloadSKF {
-		_, f, err := sa.open.OpenFragment(d.Payload)
+		_, f, err := open.OpenFragment(d.Payload)
 		switch {
 		case errors.Is(err, keys.ErrUnauthenticated):
 			return ike.DropIntegrity
 		case err != nil || f.Number != 1:
 			return ike.DropRetransmitted
 		}
-	} else if _, err := sa.open.Open(d.Payload); errors.Is(err, keys.ErrUnauthenticated) {
+	} else if _, err := open.Open(d.Payload); errors.Is(err, keys.ErrUnauthenticated) {
 		return ike.DropIntegrity
 	}
 	s.send(sa, sa.reply, d.Local, d.Remote)
@@ -215,17 +222,24 @@ func (s *session) find(h wire.Header) *ikeSA {
 func (s *session) receiveRequest(now time.Time, sa *ikeSA, d Datagram, message wire.Message, err error) {
 	var a response
 	var malformed *wire.Error
+	m := sortPayloads(message.Payloads)
+	m.message = message
 	switch h := message.Header; {
 	case errors.As(err, &malformed):
 		h, _ = wire.ParseHeader(d.Payload)
 		message.Header = h
 		a = s.refuseMalformed(now, sa, malformed)
 	case h.Exchange == wire.IKEAuth:
-		a = s.answerAuth(now, sa, sortPayloads(message.Payloads))
+		a = s.answerAuth(now, sa, m)
+	case h.Exchange == wire.IKEIntermediate:
+		a = s.answerIntermediate(now, sa, m)
 	case h.Exchange == wire.CreateChildSA:
-		a = s.answerCreateChild(now, sa, sortPayloads(message.Payloads))
+		s.dropFollowing()
+		a = s.answerCreateChild(now, sa, m)
+	case h.Exchange == wire.IKEFollowupKE:
+		a = s.answerFollowup(now, sa, m)
 	case h.Exchange == wire.Informational:
-		a = s.answerInformational(now, sa, d, sortPayloads(message.Payloads))
+		a = s.answerInformational(now, sa, d, m)
 	default:
 		a = refuse(wire.InvalidSyntax)
 	}
@@ -358,6 +372,7 @@ func (s *session) dissolve(reason string) {
 		other.takeOver()
 	}
 	s.active = nil
+	s.dropFollowing()
 	for len(s.children) > 0 {
 		s.removeChild(s.children[0], reason)
 	}
@@ -466,5 +481,11 @@ func (s *session) abandonPending(sa *ikeSA) {
 	if sa.pending != nil {
 		sa.pending.task.release(s.gate)
 	}
+	if sa.then != nil {
+		sa.then.release(s.gate)
+	}
 	sa.pending, sa.then = nil, nil
+	if s.following != nil && s.following.sa == sa {
+		s.dropFollowing()
+	}
 }

@@ -47,6 +47,9 @@ func simulate(t *testing.T, seed uint64) {
 			if seed%4 != 0 { // most of the time is spent in Diffie-Hellman
 				p.ESPProposals = espProposals(t, "aes128gcm16")
 			}
+			if seed%8 == 3 {
+				p.IKEProposals, p.ESPProposals = ikeProposals(t, fastIKE+"+mlkem768"), espProposals(t, fastESP+"+mlkem768")
+			}
 			p.DPDAction = []ike.DPDAction{ike.DPDClear, ike.DPDRestart}[seed%2]
 		}
 		right.Start = seed%3 == 0

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/wire"
 )
 
 // AuthPSK is the AUTH payload's data for a shared key. RFC 7296 section 2.15:
@@ -15,18 +16,38 @@ import (
 //
 // message is the first message of the side that proves itself, with its header;
 // nonce is the data of the other side's nonce; idBody is the proving side's ID
-// payload without its generic header, sk its SK_pi or SK_pr. Compare with
+// payload without its generic header, sk its SK_pi or SK_pr. What IKE_INTERMEDIATE
+// exchanges add, [IntermediateOctets], follows; nil without them. Compare with
 // [Equal].
-func AuthPSK(p ike.PRF, psk, sk ike.Secret, message, nonce, idBody []byte) []byte {
+func AuthPSK(p ike.PRF, psk, sk ike.Secret, message, nonce, idBody, intermediate []byte) []byte {
 	key := prf(p, psk, []byte("Key Pad for IKEv2"))
 	defer Wipe(key)
-	return prf(p, key, message, nonce, prf(p, sk, idBody))
+	return prf(p, key, message, nonce, prf(p, sk, idBody), intermediate)
 }
 
 // SignedOctets are what a signature in an AUTH payload covers, with the arguments
 // of AuthPSK. RFC 7296 section 2.15: message | nonce | prf(SK_p, ID').
-func SignedOctets(p ike.PRF, sk ike.Secret, message, nonce, idBody []byte) []byte {
-	return concat(message, nonce, prf(p, sk, idBody))
+func SignedOctets(p ike.PRF, sk ike.Secret, message, nonce, idBody, intermediate []byte) []byte {
+	return concat(message, nonce, prf(p, sk, idBody), intermediate)
+}
+
+// IntermediateAuth is what one side's messages of IKE_INTERMEDIATE exchanges come to
+// with another of them. RFC 9242 section 3.3.2: prf(SK_p, before | A | P), where A is
+// the message from its header to the header of the Encrypted payload, with lengths
+// that leave out what protects it, and P what is inside.
+func IntermediateAuth(p ike.PRF, sk ike.Secret, before []byte, h wire.Header, first wire.PayloadType, inside []byte) []byte {
+	const encryptedHeader = 4
+	h.NextPayload, h.Length = wire.PayloadSK, uint32(wire.HeaderLength+encryptedHeader+len(inside))
+	a := append(h.Append(nil), byte(first), 0)
+	a = binary.BigEndian.AppendUint16(a, uint16(encryptedHeader+len(inside)))
+	return prf(p, sk, before, a, inside)
+}
+
+// IntermediateOctets are what an AUTH payload covers of IKE_INTERMEDIATE exchanges:
+// both sides' IntermediateAuth after the last, and the message id of IKE_AUTH. RFC
+// 9242 section 3.3.2.
+func IntermediateOctets(initiator, responder []byte, authID uint32) []byte {
+	return binary.BigEndian.AppendUint32(concat(initiator, responder), authID)
 }
 
 // Equal compares two proofs in constant time.

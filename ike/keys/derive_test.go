@@ -138,13 +138,13 @@ func TestChecksum(t *testing.T) {
 func TestAuthPSK(t *testing.T) {
 	psk, skp := ike.Secret("secret"), ike.Secret("sk_pi")
 	message, nonce, id := []byte("first message"), []byte("nonce of the other"), []byte("\x02\x00\x00\x00peer")
-	auth := AuthPSK(ike.PRFHMACSHA1, psk, skp, message, nonce, id)
+	auth := AuthPSK(ike.PRFHMACSHA1, psk, skp, message, nonce, id, nil)
 	mac := func(key, data []byte) []byte { h := hmac.New(sha1.New, key); h.Write(data); return h.Sum(nil) }
 	want := mac(mac(psk, []byte("Key Pad for IKEv2")), append(append(message, nonce...), mac(skp, id)...))
 	if !Equal(auth, want) {
 		t.Errorf("AUTH = %x, want %x", auth, want)
 	}
-	if Equal(auth, AuthPSK(ike.PRFHMACSHA1, ike.Secret("Secret"), skp, message, nonce, id)) {
+	if Equal(auth, AuthPSK(ike.PRFHMACSHA1, ike.Secret("Secret"), skp, message, nonce, id, nil)) {
 		t.Error("another key proves the same")
 	}
 }

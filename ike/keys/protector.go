@@ -182,6 +182,7 @@ func (p *Protector) Open(datagram []byte) (wire.Message, error) {
 		return wire.Message{}, err
 	}
 	message.Payloads = append(message.Payloads[:outer], inside...)
+	message.First, message.Inside = encrypted.Next, plain
 	return message, nil
 }
 

@@ -26,6 +26,11 @@ const (
 type Message struct {
 	Header   Header
 	Payloads []Payload
+
+	// Of a message that was protected: the type of the first payload inside, and
+	// the octets of those payloads as they came. Append does not look at them.
+	First  PayloadType
+	Inside []byte
 }
 
 // A Payload is one of the payload types of this package, always a pointer.

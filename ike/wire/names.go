@@ -79,6 +79,9 @@ const (
 	IKEAuth       ExchangeType = 35
 	CreateChildSA ExchangeType = 36
 	Informational ExchangeType = 37
+
+	IKEIntermediate ExchangeType = 43 // RFC 9242
+	IKEFollowupKE   ExchangeType = 44 // RFC 9370
 )
 
 // String is RFC 7296's name.
@@ -92,6 +95,10 @@ func (t ExchangeType) String() string {
 		return "CREATE_CHILD_SA"
 	case Informational:
 		return "INFORMATIONAL"
+	case IKEIntermediate:
+		return "IKE_INTERMEDIATE"
+	case IKEFollowupKE:
+		return "IKE_FOLLOWUP_KE"
 	}
 	return number("exchange", uint64(t))
 }
@@ -132,6 +139,11 @@ const (
 	TransformIntegrity  TransformType = 3 // INTEG
 	TransformGroup      TransformType = 4 // D-H
 	TransformESN        TransformType = 5 // extended sequence numbers
+
+	// TransformAdditional is ADDKE1, of the first additional key exchange; the
+	// others follow it up to TransformAdditionalLast. RFC 9370 section 2.2.1.
+	TransformAdditional     TransformType = 6
+	TransformAdditionalLast TransformType = 12
 )
 
 // String is RFC 7296's abbreviation.
@@ -147,6 +159,9 @@ func (t TransformType) String() string {
 		return "D-H"
 	case TransformESN:
 		return "ESN"
+	}
+	if t >= TransformAdditional && t <= TransformAdditionalLast {
+		return "ADDKE" + strconv.Itoa(int(t-TransformAdditional)+1)
 	}
 	return number("transform", uint64(t))
 }
@@ -229,6 +244,7 @@ const (
 	UnexpectedNATDetected      NotifyType = 41 // RFC 4555
 	TemporaryFailure           NotifyType = 43
 	ChildSANotFound            NotifyType = 44
+	StateNotFound              NotifyType = 47 // RFC 9370
 )
 
 // Statuses.
@@ -259,6 +275,8 @@ const (
 	MessageIDSyncSupported    NotifyType = 16420
 	FragmentationSupported    NotifyType = 16430 // RFC 7383
 	SignatureHashAlgorithms   NotifyType = 16431 // RFC 7427
+	IntermediateSupported     NotifyType = 16438 // RFC 9242
+	AdditionalKeyExchange     NotifyType = 16441 // RFC 9370
 )
 
 // IsError reports whether the notification is an error.
@@ -290,6 +308,7 @@ var notifyNames = map[NotifyType]string{
 	InvalidSelectors:           "INVALID_SELECTORS",
 	TemporaryFailure:           "TEMPORARY_FAILURE",
 	ChildSANotFound:            "CHILD_SA_NOT_FOUND",
+	StateNotFound:              "STATE_NOT_FOUND",
 	InitialContact:             "INITIAL_CONTACT",
 	SetWindowSize:              "SET_WINDOW_SIZE",
 	AdditionalTSPossible:       "ADDITIONAL_TS_POSSIBLE",
@@ -318,6 +337,8 @@ var notifyNames = map[NotifyType]string{
 	MessageIDSyncSupported:     "IKEV2_MESSAGE_ID_SYNC_SUPPORTED",
 	FragmentationSupported:     "IKEV2_FRAGMENTATION_SUPPORTED",
 	SignatureHashAlgorithms:    "SIGNATURE_HASH_ALGORITHMS",
+	IntermediateSupported:      "INTERMEDIATE_EXCHANGE_SUPPORTED",
+	AdditionalKeyExchange:      "ADDITIONAL_KEY_EXCHANGE",
 }
 
 func number(kind string, n uint64) string { return kind + " " + strconv.FormatUint(n, 10) }

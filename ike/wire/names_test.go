@@ -21,7 +21,7 @@ func TestNames(t *testing.T) {
 		{ExchangeType(37), "INFORMATIONAL"}, {ExchangeType(2), "exchange 2"},
 		{ProtocolID(0), "none"}, {ProtocolID(1), "IKE"}, {ProtocolID(2), "AH"}, {ProtocolID(3), "ESP"}, {ProtocolID(4), "protocol 4"},
 		{TransformType(1), "ENCR"}, {TransformType(2), "PRF"}, {TransformType(3), "INTEG"}, {TransformType(4), "D-H"},
-		{TransformType(5), "ESN"}, {TransformType(6), "transform 6"},
+		{TransformType(5), "ESN"}, {TransformType(13), "transform 13"},
 		{AuthMethod(1), "RSA signature"}, {AuthMethod(2), "shared key"}, {AuthMethod(14), "digital signature"}, {AuthMethod(8), "method 8"},
 		{AuthMethod(9), "ECDSA signature on P-256"}, {AuthMethod(10), "ECDSA signature on P-384"}, {AuthMethod(11), "ECDSA signature on P-521"},
 		{NotifyType(1), "UNSUPPORTED_CRITICAL_PAYLOAD"}, {NotifyType(5), "INVALID_MAJOR_VERSION"}, {NotifyType(7), "INVALID_SYNTAX"},
