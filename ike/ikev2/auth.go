@@ -297,8 +297,13 @@ func (s *session) keyEnd() time.Time {
 	return engine.KeyEnd(s.peer, s.provedBy)
 }
 
-// proofsMax bounds the keys that are tried for one identity.
-const proofsMax = 8
+// proofsMax bounds the pre-shared keys that are tried on one proof: as many
+// gateways may stand behind one address without names of their own. Certificates
+// cost a thousand times as much.
+const (
+	proofsMax              = 64
+	proofsByCertificateMax = 8
+)
 
 // called is what an initiator calls us, if it does.
 func called(m parts) ike.Identity {
@@ -314,14 +319,23 @@ func called(m parts) ike.Identity {
 func (s *session) identify(now time.Time, sa *ikeSA, m parts) (*ike.Peer, string) {
 	a := s.acceptance
 	var fit []*ike.Peer
+	certificates := 0
 	for _, p := range s.candidates {
 		state := s.gate.peers[p.ID]
 		if state == nil || len(fit) == proofsMax {
 			continue
 		}
 		p = state.config // it may have been changed since IKE_SA_INIT
-		_, ours := calledID(p, s.path, called(m))
-		if ours && (p.RemoteID.Type == ike.IDNone || p.RemoteID.Same(m.idi.Identity)) {
+		if p.RemoteID.Type != ike.IDNone && !p.RemoteID.Same(m.idi.Identity) {
+			continue
+		}
+		if _, ours := calledID(p, s.path, called(m)); !ours {
+			continue
+		}
+		if p.Certificate != nil {
+			certificates++
+		}
+		if p.Certificate == nil || certificates <= proofsByCertificateMax {
 			fit = append(fit, p)
 		}
 	}

@@ -157,11 +157,11 @@ func TestMovedESP(t *testing.T) {
 	}
 }
 
-// Given several gateways behind one public address, each with a key and an identity
-// of its own, then all connect, and each answer finds its own.
+// Given many gateways behind one public address, each with a key and only the first
+// half with an identity of its own, then all connect, and each answer finds its own.
 func TestManyBehindOneAddress(t *testing.T) {
 	public := netip.MustParseAddr("203.0.113.9")
-	const gateways = 5
+	const gateways = 40
 	inside := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}) }
 	w := newWorld(t, 1, lan, func(_, right *ike.Peer) {
 		right.Remote, right.RemoteID, right.PreSharedKey = public, ike.AddressIdentity(inside(0)), ike.Secret("key 0")
@@ -172,12 +172,17 @@ func TestManyBehindOneAddress(t *testing.T) {
 	for i := range gateways {
 		left, right := w.left.peer, configured
 		left.Local, left.PreSharedKey = inside(i), ike.Secret("key "+string(rune('0'+i)))
+		left.ESPProposals = espProposals(t, "aes128gcm16")
 		if i == 0 {
 			right.ID = "right"
 		} else {
 			right.ID = ike.PeerID("right" + string(rune('0'+i)))
 		}
+		right.ESPProposals = left.ESPProposals
 		right.PreSharedKey, right.RemoteID = left.PreSharedKey, ike.AddressIdentity(left.Local)
+		if i >= gateways/2 {
+			right.RemoteID = ike.Identity{}
+		}
 		if err := w.right.gate.SetPeer(right); err != nil {
 			t.Fatal(err)
 		}
