@@ -9,9 +9,11 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +100,12 @@ func newBed(tb testing.TB, lab *netlab.Lab, w *workshop, sweep *sweeper, number 
 		_, err := s.a.Try("ping", "-n", "-c", "1", "-W", "1", addressB.String())
 		return err
 	})
-	s.b.Start("iperf3", "iperf3", "--server")
+	server := s.b.Start("iperf3", "iperf3", "--server", "--forceflush")
+	lab.Eventually(5*time.Second, "iperf3 listens", func() error {
+		if !strings.Contains(server.Log(), "listening") {
+			return errors.New("it has not said so")
+		}
+		return nil
+	})
 	return s
 }
