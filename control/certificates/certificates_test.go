@@ -108,7 +108,7 @@ func TestTunnelCertificates(t *testing.T) {
 			if leaf.IPAddresses[0].String() != "203.0.113.2" || leaf.DNSNames[0] != "vpn-1.endpoint-1" || leaf.CRLDistributionPoints[0] != "http://gw.example/pki/123456789012/us-east-1/"+Family(a)+".crl" {
 				t.Errorf("it names %v, %v, %v", leaf.IPAddresses, leaf.DNSNames, leaf.CRLDistributionPoints)
 			}
-			if key, err := pki.ParseKeyPEM([]byte(first[1].PrivateKey)); err != nil || !pki.Matches(key, leaf.PublicKey) || pki.AlgorithmOf(leaf.PublicKey).IsRSA() != a.IsRSA() {
+			if key, err := pki.ParseKeyPEM([]byte(first[1].PrivateKey)); err != nil || !pki.Matches(key, leaf.PublicKey) || pki.AlgorithmOf(leaf.PublicKey) != a {
 				t.Errorf("its key: %v", err)
 			}
 			if later := d.do(duty, start.Add(20*time.Hour-time.Minute)); len(later) != 2 || !later[0].Equal(start.Add(20*time.Hour)) {

@@ -265,10 +265,10 @@ func (k Keeper) issueTunnelCertificate(tx *store.Tx, key reconcile.Key, now time
 	if present, ok := store.TunnelCertificates.Get(tx, key.Scope, key.ID); rotation(&present, ok).After(now) {
 		return nil
 	}
-	// Keys of the device's family: IKEv1 knows one method for both sides, and
-	// some devices know one family only.
-	algorithm := pki.ECDSAP256
-	if pki.KeyAlgorithm(device.KeyAlgorithm).IsRSA() {
+	// Keys like the device's: IKEv1 has one method for both sides, by family
+	// and curve, and some devices know one family only.
+	algorithm := pki.KeyAlgorithm(device.KeyAlgorithm)
+	if algorithm.IsRSA() {
 		algorithm = pki.RSA2048
 	}
 	p, err := Prepare(tx, key.Scope, Family(algorithm), algorithm, now)
