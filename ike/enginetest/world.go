@@ -204,11 +204,23 @@ func (s *Side[E]) Command(c ike.Command) {
 	s.Flush()
 }
 
+// Deliver gives the engine a datagram beside the network, and returns what it
+// answers instead of sending it.
+func (s *Side[E]) Deliver(local, remote netip.AddrPort, payload []byte) (drop ike.Drop, answers [][]byte) {
+	drop = s.Engine.Receive(s.w.Net.Now(), ike.Datagram{Local: local, Remote: remote, Payload: payload})
+	s.carryOut(func(d ike.Datagram) { answers = append(answers, d.Payload) })
+	return drop, answers
+}
+
 // Flush carries out the engine's output in order.
 func (s *Side[E]) Flush() {
+	s.carryOut(func(d ike.Datagram) { s.w.Net.Send(d.Local, d.Remote, d.Payload) })
+}
+
+func (s *Side[E]) carryOut(send func(ike.Datagram)) {
 	for _, o := range append([]ike.Output(nil), s.Engine.TakeOutput()...) {
 		if o.Event == nil {
-			s.w.Net.Send(o.Datagram.Local, o.Datagram.Remote, o.Datagram.Payload)
+			send(o.Datagram)
 			continue
 		}
 		if o.Peer != s.Peer.ID {

@@ -71,7 +71,9 @@ func idOctets(id uint32) []byte { return binary.BigEndian.AppendUint32(nil, id) 
 // payloads.
 func (sa *isakmpSA) seal(h wire.Header, iv []byte, payloads []isakmp.Payload, covered ...[]byte) []byte {
 	hash := sa.keys.Phase2Proof(append(covered, isakmp.AppendPayloads(nil, payloads))...)
-	return seal(&sa.keys, iv, h, append([]isakmp.Payload{&isakmp.Hash{Data: hash}}, payloads...))
+	payloads = append([]isakmp.Payload{&isakmp.Hash{Data: hash}}, payloads...)
+	sa.tell(true, h, sortPayloads(payloads), isakmp.AppendPayloads(nil, payloads))
+	return seal(&sa.keys, iv, h, payloads)
 }
 
 // inform is an informational message. RFC 2409 section 5.7.
@@ -83,16 +85,16 @@ func (sa *isakmpSA) inform(payloads ...isakmp.Payload) []byte {
 // open decrypts a message after phase 1; false if its HASH does not cover covered
 // and the payloads that follow it.
 func (sa *isakmpSA) open(h wire.Header, iv, datagram []byte, covered ...[]byte) (parts, bool) {
-	return openHashed(&sa.keys, iv, h, datagram, covered...)
-}
-
-func openHashed(k *keys.Phase1Keys, iv []byte, h wire.Header, datagram []byte, covered ...[]byte) (parts, bool) {
-	m, chain, err := open(k, iv, h, datagram)
+	m, chain, err := open(&sa.keys, iv, h, datagram)
 	if err != nil || m.hash == nil || isakmp.PayloadType(h.NextPayload) != isakmp.PayloadHash {
 		return parts{}, false
 	}
 	rest := chain[payloadHeaderLength+len(m.hash.Data):]
-	return m, keys.Equal(m.hash.Data, k.Phase2Proof(append(covered, rest)...))
+	if !keys.Equal(m.hash.Data, sa.keys.Phase2Proof(append(covered, rest)...)) {
+		return parts{}, false
+	}
+	sa.tell(false, h, m, chain)
+	return m, true
 }
 
 // payloadHeaderLength is that of a payload's generic header.

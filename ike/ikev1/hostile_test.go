@@ -1,0 +1,244 @@
+package ikev1
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
+	"causeway.dev/ike/wire"
+	"causeway.dev/ike/wire/isakmp"
+)
+
+// firstMessage is a message 1 with a cookie.
+func firstMessage(spi uint64, proposals []ike.IKEProposal) []byte {
+	return isakmp.Message{
+		Header:   wire.Header{SPIi: spi, Major: 1, Exchange: isakmp.MainMode},
+		Payloads: []isakmp.Payload{offerIKE(proposals, isakmp.AuthPreSharedKey, time.Hour)},
+	}.Append(nil)
+}
+
+func at500(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, portIKE) }
+
+// receive gives the right side's gate a datagram and returns what it answers.
+func receive(w *world, from netip.AddrPort, b []byte) (ike.Drop, [][]byte) {
+	return w.Right.Deliver(at500(enginetest.RightAddr), from, b)
+}
+
+// TestHalfOpenIsBounded: main modes that nobody goes on with, of one source and
+// of many, and the room of an address that is configured.
+func TestHalfOpenIsBounded(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, func(_, right *ike.Peer) { right.Remote = netip.Addr{} })
+	g := w.Right.Engine
+	proposals := w.Right.Peer.IKEProposals
+	spi := uint64(0)
+	flood := func(from netip.Addr, count int) (dropped int) {
+		for range count {
+			spi++
+			if drop, _ := receive(w, at500(from), firstMessage(spi, proposals)); drop == ike.DropHalfOpen {
+				dropped++
+			}
+		}
+		return dropped
+	}
+	if dropped := flood(netip.MustParseAddr("203.0.113.1"), halfOpenMaxSource+10); dropped != 10 {
+		t.Errorf("%d of one source were dropped, want 10", dropped)
+	}
+	for i := range 40 {
+		flood(netip.AddrFrom4([4]byte{198, 18, 0, byte(i)}), halfOpenMaxSource)
+	}
+	if g.admission.halfOpen != halfOpenMax || len(g.negotiations) != halfOpenMax {
+		t.Errorf("%d half-open, %d on the books, want %d", g.admission.halfOpen, len(g.negotiations), halfOpenMax)
+	}
+	w.Right.Peer.Remote = enginetest.LeftAddr
+	if err := g.SetPeer(w.Right.Peer); err != nil {
+		t.Fatal(err)
+	}
+	if dropped := flood(enginetest.LeftAddr, reservedSource); dropped != 0 {
+		t.Errorf("%d of a configured address were dropped", dropped)
+	}
+	w.Net.RunFor(connectTimeout + time.Second)
+	if g.admission.halfOpen != 0 || len(g.admission.sources) != 0 || g.Sessions() != 0 {
+		t.Errorf("%d half-open are left", g.admission.halfOpen)
+	}
+}
+
+// TestNothingIsAmplified: no answer is longer than what it answers, none is sent
+// twice without being asked for.
+func TestNothingIsAmplified(t *testing.T) {
+	for name, c := range map[string]struct {
+		request []byte
+		answers int
+	}{
+		"accepted":        {firstMessage(1, enginetest.IKE(t, "aes128-sha256-group19")), 1},
+		"refused":         {firstMessage(2, enginetest.IKE(t, "aes256-sha1-group2")), 1},
+		"aggressive mode": {isakmp.Message{Header: wire.Header{SPIi: 3, Major: 1, Exchange: isakmp.AggressiveMode}, Payloads: []isakmp.Payload{&isakmp.KE{Data: make([]byte, 64)}}}.Append(nil), 1},
+		"no payload":      {isakmp.Message{Header: wire.Header{SPIi: 4, Major: 1, Exchange: isakmp.MainMode}}.Append(nil), 0},
+	} {
+		w := newWorld(t, 1, enginetest.LAN, nil)
+		_, answers := receive(w, at500(enginetest.LeftAddr), c.request)
+		if len(answers) != c.answers || len(answers) > 0 && len(answers[0]) > len(c.request) {
+			t.Errorf("%s: %d answers to %d octets", name, len(answers), len(c.request))
+		}
+		w.Net.RunFor(time.Minute)
+		if strayed := w.Right.Engine.TakeOutput(); len(strayed) != 0 {
+			t.Errorf("%s: %d outputs without being asked", name, len(strayed))
+		}
+	}
+}
+
+// TestRefusalsAreBounded: comparing what is offered costs too much to do it for
+// everybody at any rate.
+func TestRefusalsAreBounded(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, nil)
+	refused := 0
+	for spi := range uint64(100) {
+		if _, answers := receive(w, at500(enginetest.LeftAddr), firstMessage(spi+1, enginetest.IKE(t, "aes256-sha1-group2"))); len(answers) == 1 {
+			refused++
+		}
+	}
+	if refused != refusedMaxSource {
+		t.Errorf("%d were refused with an answer, want %d", refused, refusedMaxSource)
+	}
+	w.Net.RunFor(2 * time.Second)
+	w.Connect()
+	w.CheckSettled()
+}
+
+// TestDuplicates: messages that come again are answered with the same octets, and
+// nothing happens twice.
+func TestDuplicates(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, nil)
+	first := firstMessage(1, w.Left.Peer.IKEProposals)
+	_, one := receive(w, at500(enginetest.LeftAddr), first)
+	drop, two := receive(w, at500(enginetest.LeftAddr), first)
+	if drop != ike.DropRetransmitted || len(two) != 1 || string(one[0]) != string(two[0]) || len(w.Right.Engine.negotiations) != 1 {
+		t.Errorf("%v, %d answers, %d main modes", drop, len(two), len(w.Right.Engine.negotiations))
+	}
+	w = newWorld(t, 1, enginetest.LAN, nil)
+	w.Net.Conditions.Duplicate = 1
+	w.Connect()
+	w.CheckSettled()
+	if _, established := enginetest.Last[ike.Established](w.Right); established != 1 {
+		t.Errorf("%d ISAKMP SAs", established)
+	}
+}
+
+// TestForgedProof: what proves nothing ends no main mode that is under way.
+func TestForgedProof(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, nil)
+	w.Left.Command(ike.Initiate{})
+	w.Net.RunFor(21 * time.Millisecond) // message 4 has arrived, 5 is on its way
+	for cookie, n := range w.Right.Engine.negotiations {
+		forged := wire.Header{SPIi: n.spii, SPIr: cookie, Major: 1, Exchange: isakmp.MainMode, Flags: isakmp.FlagEncryption, NextPayload: 5, Length: wire.HeaderLength + 64}.Append(nil)
+		drop, answers := receive(w, at500(enginetest.LeftAddr), append(forged, make([]byte, 64)...))
+		if drop != ike.DropIntegrity || len(answers) != 1 || len(answers[0]) > len(forged)+64 {
+			t.Errorf("forged proof: %v, %d answers", drop, len(answers))
+		}
+		if _, answers := receive(w, at500(enginetest.LeftAddr), append(forged, 1, 2, 3)); len(answers) != 0 {
+			t.Error("a second one is answered too")
+		}
+	}
+	w.Net.RunFor(2 * time.Second)
+	w.CheckSettled()
+}
+
+// TestReplay: what was authentic once changes nothing later.
+func TestReplay(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, nil)
+	w.Connect()
+	s := w.Left.Engine.sessions["left"]
+	recorded := quickModeOf(s, s.current(), s.proposedTraffic())
+	if drop, _ := receive(w, at500(enginetest.LeftAddr), recorded); drop != ike.Accepted {
+		t.Fatalf("the first time: %v", drop)
+	}
+	for range 3 {
+		if drop, _ := receive(w, at500(enginetest.LeftAddr), recorded); drop != ike.DropRetransmitted && drop != ike.DropMessageID {
+			t.Errorf("again: %v", drop)
+		}
+		w.Net.RunFor(quickTimeout + time.Second) // nobody completes it
+	}
+	probe := s.current().inform(s.current().aliveness(isakmp.RUThere, 7))
+	heard := func() time.Time { return w.Right.Engine.Status("right").LastHeard }
+	receive(w, at500(enginetest.LeftAddr), probe)
+	at := heard()
+	w.Net.RunFor(time.Second)
+	receive(w, at500(enginetest.LeftAddr), probe)
+	if !heard().Equal(at) {
+		t.Error("a question that was recorded is taken for a sign of life")
+	}
+}
+
+// FuzzGate feeds sequences of messages to a pair of gates that are connected: raw
+// ones as a stranger sends them, and authentic ones with any content, as a broken
+// or hostile peer that holds the key sends them. Whatever comes, the gate must not
+// panic and must keep its books; a stranger must not change anything that stands.
+//
+// The input is a list of [ kind 1 | length 2 | octets ].
+func FuzzGate(f *testing.F) {
+	chunk := func(kind byte, b []byte) []byte {
+		return append(binary.BigEndian.AppendUint16([]byte{kind}, uint16(len(b))), b...)
+	}
+	proposals := enginetest.IKE(f, "aes128-sha256-group19")
+	f.Add(chunk(0, firstMessage(9, proposals)))
+	f.Add(append(chunk(0, firstMessage(9, proposals)), chunk(1, []byte{1, 2, 3})...))
+	for _, p := range []isakmp.Payload{
+		&isakmp.Delete{Protocol: wire.ProtocolESP, SPIs: [][]byte{{0, 0, 1, 1}}},
+		&isakmp.Notify{Type: isakmp.InitialContact, Protocol: wire.ProtocolIKE},
+		&isakmp.Notify{Type: isakmp.RUThere, Protocol: wire.ProtocolIKE, SPI: make([]byte, 16), Data: make([]byte, 4)},
+	} {
+		f.Add(chunk(2, append([]byte{byte(p.PayloadType())}, isakmp.AppendPayloads(nil, []isakmp.Payload{p})...)))
+	}
+	quick := []isakmp.Payload{
+		offerESP(enginetest.ESP(f, "aes128gcm16"), 0x1234567, isakmp.EncapsulationTunnel, time.Hour), &isakmp.Nonce{Data: make([]byte, 32)},
+		isakmp.NewTrafficID(netip.MustParsePrefix("192.168.0.0/16")), isakmp.NewTrafficID(netip.MustParsePrefix("10.0.0.0/16")),
+	}
+	f.Add(chunk(3, append([]byte{byte(isakmp.PayloadSA)}, isakmp.AppendPayloads(nil, quick)...)))
+	f.Fuzz(func(t *testing.T, input []byte) {
+		w := newWorld(t, 1, enginetest.LAN, func(left, right *ike.Peer) {
+			left.ESPProposals = enginetest.ESP(t, "aes128gcm16")
+			right.ESPProposals = left.ESPProposals
+		})
+		w.Connect()
+		s := w.Left.Engine.sessions["left"]
+		sa, stranger := s.current(), true
+		for step := 0; len(input) >= 3 && step < 32; step++ {
+			kind, length := input[0], min(int(binary.BigEndian.Uint16(input[1:])), len(input)-3)
+			b := input[3:][:length]
+			input = input[3+length:]
+			switch {
+			case kind%4 == 0:
+				receive(w, at500(enginetest.LeftAddr), b)
+			case kind%4 == 1: // with the cookies of what stands
+				h := wire.Header{SPIi: sa.spii, SPIr: sa.spir, Major: 1, Exchange: wire.ExchangeType(kind >> 2), Flags: isakmp.FlagEncryption, MessageID: uint32(step), Length: uint32(wire.HeaderLength + len(b))}
+				receive(w, at500(enginetest.LeftAddr), append(h.Append(nil), b...))
+			case len(b) > 0 && len(sa.keys.Key) > 0:
+				stranger = false
+				exchange := []wire.ExchangeType{isakmp.Informational, isakmp.QuickMode}[kind%2]
+				receive(w, at500(enginetest.LeftAddr), authentic(s, sa, exchange, isakmp.PayloadType(b[0]), b[1:]))
+			}
+			w.Net.RunFor(time.Duration(kind) * 100 * time.Millisecond)
+		}
+		if stranger && (len(w.Right.Engine.sessions["right"].sas) != 1 || len(w.Right.Engine.sessions["right"].children) != 1) {
+			t.Fatal("a stranger has changed what stands")
+		}
+		g := w.Right.Engine
+		pairs := len(g.sessions["right"].children)
+		if pairs > childrenMax || len(g.sessions["right"].sas) > sasMax || g.admission.halfOpen > halfOpenMax {
+			t.Fatalf("%d pairs, %d ISAKMP SAs, %d half-open", pairs, len(g.sessions["right"].sas), g.admission.halfOpen)
+		}
+	})
+}
+
+// authentic is a message with a correct HASH over any octets.
+func authentic(s *session, sa *isakmpSA, exchange wire.ExchangeType, first isakmp.PayloadType, chain []byte) []byte {
+	id := s.gate.newMessageID()
+	hash := isakmp.AppendPayloads(nil, []isakmp.Payload{&isakmp.Hash{Data: sa.keys.Phase2Proof(idOctets(id), chain)}})
+	hash[0] = byte(first)
+	encrypted, _ := sa.keys.Encrypt(nil, sa.keys.Phase2IV(sa.lastBlock, id), append(hash, chain...))
+	h := sa.header(exchange, id)
+	h.NextPayload, h.Length = wire.PayloadType(isakmp.PayloadHash), uint32(wire.HeaderLength+len(encrypted))
+	return append(h.Append(nil), encrypted...)
+}
