@@ -293,7 +293,7 @@ func (n *negotiation) receiveKeyExchange(now time.Time, d ike.Datagram, h wire.H
 	n.nat = n.detectNAT(d, h, m)
 	n.keys = n.derive(p)
 	n.float(p)
-	id := isakmp.NewID(localID(p, n.path))
+	id := isakmp.NewID(engine.LocalID(p, n.path))
 	proof, err := n.prove(p, id)
 	if err != nil {
 		n.fail(now, err.Error())
@@ -356,7 +356,7 @@ func (n *negotiation) receiveProof(now time.Time, d ike.Datagram, h wire.Header)
 	n.session, n.keys = n.gate.sessions[p.ID], found.keys
 	n.path.Local, n.path.Remote = d.Local, d.Remote
 	n.path.UDP = n.encapsulated(p)
-	id := isakmp.NewID(localID(p, n.path))
+	id := isakmp.NewID(engine.LocalID(p, n.path))
 	proof, err := n.prove(p, id)
 	if err != nil {
 		n.fail(now, err.Error())

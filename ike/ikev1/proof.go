@@ -265,11 +265,3 @@ func (n *negotiation) identify(now time.Time, d ike.Datagram, h wire.Header) ide
 func acceptable(i ike.Identity, p *ike.Peer) bool {
 	return p.RemoteID.Type == ike.IDNone || i.Same(p.RemoteID)
 }
-
-// localID is what we say we are: by default our address.
-func localID(p *ike.Peer, path ike.Path) ike.Identity {
-	if p.LocalID.Type != ike.IDNone {
-		return p.LocalID
-	}
-	return ike.AddressIdentity(path.Local.Addr())
-}

@@ -24,7 +24,7 @@ type authenticate struct {
 
 func (a *authenticate) build(s *session, sa *ikeSA, _ time.Time) (wire.ExchangeType, []wire.Payload, bool) {
 	p := s.peer
-	idi := &wire.ID{Role: wire.PayloadIDi, Identity: localID(p, s.path)}
+	idi := &wire.ID{Role: wire.PayloadIDi, Identity: engine.LocalID(p, s.path)}
 	certificates, auth, err := s.prove(p, idi, sa.proofOf(sa.keys.Pi, a.request, a.nr), a.hashes, nil)
 	if err != nil {
 		s.init.reason = err.Error()

@@ -145,48 +145,18 @@ func usesCertificate(peers ...*ike.Peer) bool {
 	return slices.ContainsFunc(peers, func(p *ike.Peer) bool { return p.Certificate != nil })
 }
 
-// localID is what we say we are: what is configured, else what our certificate
-// says, else our address.
-func localID(p *ike.Peer, path ike.Path) ike.Identity {
-	names := certificateNames(p.Certificate)
-	if p.LocalID.Type != ike.IDNone {
-		// As the certificate spells it, since a peer may compare octets.
-		if i := slices.IndexFunc(names, p.LocalID.Same); i >= 0 {
-			return names[i]
-		}
-		return p.LocalID
-	}
-	if len(names) > 0 {
-		return names[0]
-	}
-	return ike.AddressIdentity(path.Local.Addr())
-}
-
 // calledID is what we say we are to a peer that calls us by a name; false if
 // that is not one of ours. Without a name in the configuration each that our
 // certificate has will do.
 func calledID(p *ike.Peer, path ike.Path, called ike.Identity) (ike.Identity, bool) {
-	ours := localID(p, path)
+	ours := engine.LocalID(p, path)
 	if called.Type == ike.IDNone || called.Same(ours) {
 		return ours, true
 	}
 	if p.LocalID.Type != ike.IDNone {
 		return ours, false
 	}
-	return called, slices.ContainsFunc(certificateNames(p.Certificate), called.Same)
-}
-
-// certificateNames are the identities that a certificate of ours has, the
-// subject first. SetPeer has seen that it can be read.
-func certificateNames(c *ike.Certificate) []ike.Identity {
-	if c == nil {
-		return nil
-	}
-	leaf, err := x509.ParseCertificate(c.Chain[0])
-	if err != nil {
-		return nil
-	}
-	return ike.CertificateNames(leaf)
+	return called, slices.ContainsFunc(engine.CertificateNames(p.Certificate), called.Same)
 }
 
 // validateCredentials says what about a peer's key or certificate can't be used.

@@ -208,7 +208,7 @@ func printable(s string, most int) string {
 
 func reasonCertificateRefused(p *ike.Peer) string {
 	return fmt.Sprintf("the peer refused our authentication (AUTHENTICATION_FAILED): it does not accept our certificate (authority, dates, revocation), or does not know our identity %s",
-		shown(localID(p, ike.Path{Local: at(p.Local, portIKE)})))
+		shown(engine.LocalID(p, ike.Path{Local: at(p.Local, portIKE)})))
 }
 
 // nameShownMax bounds what a sentence shows of a name that the peer has chosen,
