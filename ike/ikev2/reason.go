@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/wire"
 )
 
