@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/wire"
 )
 
@@ -127,7 +128,7 @@ func (a *authority) Verify(chain [][]byte, identity ike.Identity, now time.Time)
 	if a.revoked[leaf.SerialNumber.String()] {
 		return nil, fmt.Errorf("%s has been revoked", leaf.Subject)
 	}
-	for _, name := range certificateNames(&ike.Certificate{Chain: chain}) {
+	for _, name := range engine.CertificateNames(&ike.Certificate{Chain: chain}) {
 		if name.Same(identity) {
 			return leaf.PublicKey, nil
 		}
