@@ -1,5 +1,7 @@
 package ike
 
+import "fmt"
+
 // Exchanged: an authentic message has gone to the peer or come from it. It
 // changes nothing that the owner has to act on: it is for a log.
 type Exchanged struct {
@@ -25,6 +27,11 @@ const (
 )
 
 func (Exchanged) event() {}
+
+// String leaves the message out, which holds what was encrypted.
+func (e Exchanged) String() string {
+	return fmt.Sprintf("%s %d, sent %t, response %t, try %d, %s", e.Exchange, e.ID, e.Sent, e.Response, e.Try, e.What)
+}
 
 // RevealKeys asks for the keys of the IKE SA that stands, by KeysRevealed: for
 // somebody who may read what it protects.
