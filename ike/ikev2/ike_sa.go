@@ -21,10 +21,11 @@ type ikeSA struct {
 	keys          keys.SuiteKeys
 
 	// Of IKE_INTERMEDIATE exchanges: how many additional secrets are mixed into
-	// the keys, what the sides' messages come to, and what opens the last request.
+	// the keys, what the sides' messages come to, and what opens the last request
+	// and sealed what answered it.
 	mixed          int
 	chainI, chainR []byte
-	former         *keys.Protector
+	former         [2]*keys.Protector
 
 	seal, open    *keys.Protector
 	fragmentation bool // the peer takes messages in fragments
@@ -62,6 +63,22 @@ func newSA(initiator bool, local, remote uint64, p ike.IKEProposal, k keys.Suite
 		sa.seal, sa.open = r, i
 	}
 	return sa
+}
+
+// wipe overwrites the keys of an SA that says nothing any more.
+func (sa *ikeSA) wipe() {
+	sa.keys.Wipe()
+	sa.seal.Wipe()
+	sa.open.Wipe()
+	sa.wipeFormer()
+}
+
+func (sa *ikeSA) wipeFormer() {
+	for _, p := range sa.former {
+		if p != nil {
+			p.Wipe()
+		}
+	}
 }
 
 // spis are the SPIs in the order of the header.

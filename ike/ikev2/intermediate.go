@@ -100,7 +100,9 @@ func (sa *ikeSA) mix(secret ike.Secret, ni, nr []byte) {
 	next := newSA(sa.initiator, sa.local, sa.remote, sa.proposal, keys.DeriveIntermediate(sa.proposal, sa.keys.D, secret, ni, nr, i, r))
 	keys.Wipe(secret)
 	sa.keys.Wipe()
-	sa.former, sa.keys, sa.seal, sa.open = sa.open, next.keys, next.seal, next.open
+	sa.wipeFormer()
+	sa.former = [2]*keys.Protector{sa.open, sa.seal}
+	sa.keys, sa.seal, sa.open = next.keys, next.seal, next.open
 	sa.mixed++
 }
 

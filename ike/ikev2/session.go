@@ -189,8 +189,8 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 // it once.
 func (s *session) answerAgain(sa *ikeSA, d ike.Datagram, h wire.Header) ike.Drop {
 	open := sa.open
-	if h.Exchange == wire.IKEIntermediate && sa.former != nil {
-		open = sa.former
+	if h.Exchange == wire.IKEIntermediate && sa.former[0] != nil {
+		open = sa.former[0]
 	}
 	if h.NextPayload == wire.PayloadSKF {
 		_, f, err := open.OpenFragment(d.Payload)
@@ -470,7 +470,7 @@ func (s *session) closeSA(now time.Time, sa *ikeSA) {
 func (s *session) drop(sa *ikeSA) {
 	s.abandonPending(sa)
 	sa.dropAssemblies()
-	sa.keys.Wipe()
+	sa.wipe()
 	s.sas = slices.DeleteFunc(s.sas, func(have *ikeSA) bool { return have == sa })
 	if !slices.ContainsFunc(s.sas, func(have *ikeSA) bool { return have.local == sa.local }) && (s.init == nil || s.init.spi != sa.local) {
 		s.gate.releaseIKESPI(sa.local)

@@ -19,7 +19,7 @@ type modpGroup struct {
 
 	// exponentLength is the length of private values in octets: for a safe
 	// prime twice the strength that RFC 7919 appendix A estimates of one of its
-	// size, else that of the subgroup's order. See decision 21.
+	// size, else that of the subgroup's order. See decision 25.
 	exponentLength int
 
 	// order is that of the generator's subgroup, if there are smaller ones.
