@@ -85,49 +85,60 @@ func TestCertificatesOfAStandingTunnel(t *testing.T) {
 		want  string
 	}{
 		{"revoked", func(o office, e *site, west, east *x509.Certificate, own *ike.Certificate) {
-			e.set(certified(tunnelToAny("e"), own, o.verifier(west, unknown{}, west)))
+			e.set(certified(tunnelToAny("e", e.current()["e"].config.Peer.Versions.Preferred()), own, o.verifier(west, unknown{}, west)))
 			e.JudgeCertificates()
 		}, "the certificate CN=west.example was revoked on"},
 		{"expired", func(office, *site, *x509.Certificate, *x509.Certificate, *ike.Certificate) {
 			time.Sleep(time.Hour + judgeInterval)
 		}, "the certificate CN=west.example expired on"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			pairOfSites(t, func(w, e *site) {
-				o := newOffice(t)
-				westLeaf, westOwn := o.issue("west.example", time.Hour)
-				eastLeaf, eastOwn := o.issue("east.example", 24*time.Hour)
-				// East does not know where west comes from.
-				e.set(certified(tunnelToAny("e"), eastOwn, o.verifier(westLeaf, unknown{})))
-				w.set(certified(tunnelTo("w", west, east, true), westOwn, o.verifier(eastLeaf, nil)))
-				synctest.Wait()
-				w.wantUp("w", true, "over IP protocol 50")
-				both(t, w, e)
-				e.JudgeCertificates()
-				e.wantUp("e", true, "; whether CN=issuer is revoked is not known: the list is out of reach")
-
-				since := e.status("e").Since
-				time.Sleep(time.Minute)
-				eastLeaf, eastOwn = o.issue("east.example", 24*time.Hour)
-				e.set(certified(tunnelToAny("e"), eastOwn, o.verifier(westLeaf, unknown{})))
-				synctest.Wait()
-				both(t, w, e)
-				if s := e.status("e"); !s.Up || s.Since != since || len(e.opened) != 1 {
-					t.Errorf("a new certificate of ours: up %v since %v, it was since %v", s.Up, s.Since, since)
-				}
-
-				c.spoil(o, e, westLeaf, eastLeaf, eastOwn)
-				synctest.Wait()
-				e.wantUp("e", false, c.want)
-				time.Sleep(5 * time.Minute)
-				e.wantUp("e", false, c.want)
-			})
-		})
+		for _, version := range []ike.Version{ike.IKEv2, ike.IKEv1} {
+			t.Run(c.name+" "+version.String(), func(t *testing.T) { standingTunnel(t, version, c.spoil, c.want) })
+		}
 	}
 }
 
-func tunnelToAny(id string) Tunnel {
-	t := tunnelTo(id, east, west, false)
+func standingTunnel(t *testing.T, version ike.Version, spoil func(o office, e *site, west, east *x509.Certificate, own *ike.Certificate), want string) {
+	pairOfSites(t, func(w, e *site) {
+		o := newOffice(t)
+		westLeaf, westOwn := o.issue("west.example", time.Hour)
+		eastLeaf, eastOwn := o.issue("east.example", 24*time.Hour)
+		// East does not know where west comes from.
+		e.set(certified(tunnelToAny("e", version), eastOwn, o.verifier(westLeaf, unknown{})))
+		w.set(certified(speaking(tunnelTo("w", west, east, true), version), westOwn, o.verifier(eastLeaf, nil)))
+		synctest.Wait()
+		w.wantUp("w", true, "over IP protocol 50")
+		both(t, w, e)
+		e.JudgeCertificates()
+		e.wantUp("e", true, "; whether CN=issuer is revoked is not known: the list is out of reach")
+
+		since := e.status("e").Since
+		time.Sleep(time.Minute)
+		eastLeaf, eastOwn = o.issue("east.example", 24*time.Hour)
+		e.set(certified(tunnelToAny("e", version), eastOwn, o.verifier(westLeaf, unknown{})))
+		synctest.Wait()
+		both(t, w, e)
+		if s := e.status("e"); !s.Up || s.Since != since || len(e.opened) != 1 {
+			t.Errorf("a new certificate of ours: up %v since %v, it was since %v", s.Up, s.Since, since)
+		}
+
+		spoil(o, e, westLeaf, eastLeaf, eastOwn)
+		synctest.Wait()
+		e.wantUp("e", false, want)
+		time.Sleep(5 * time.Minute)
+		e.wantUp("e", false, want)
+	})
+}
+
+func tunnelToAny(id string, version ike.Version) Tunnel {
+	t := speaking(tunnelTo(id, east, west, false), version)
 	t.Peer.Remote = netip.Addr{}
+	return t
+}
+
+// speaking restricts a tunnel to a version of IKE, with what both versions have.
+func speaking(t Tunnel, version ike.Version) Tunnel {
+	t.Peer.Versions = ike.VersionsOf(version)
+	t.Peer.IKEProposals = []ike.IKEProposal{{Encryption: ike.AES128CBC, Integrity: ike.HMACSHA256, PRF: ike.PRFHMACSHA256, Group: ike.Group19}}
 	return t
 }
