@@ -85,16 +85,20 @@ func (sa *isakmpSA) inform(payloads ...isakmp.Payload) []byte {
 // open decrypts a message after phase 1; false if its HASH does not cover covered
 // and the payloads that follow it.
 func (sa *isakmpSA) open(h wire.Header, iv, datagram []byte, covered ...[]byte) (parts, bool) {
-	m, chain, err := open(&sa.keys, iv, h, datagram)
+	m, chain, ok := openHashed(&sa.keys, iv, h, datagram, covered...)
+	if ok {
+		sa.tell(false, h, m, chain)
+	}
+	return m, ok
+}
+
+func openHashed(k *keys.Phase1Keys, iv []byte, h wire.Header, datagram []byte, covered ...[]byte) (parts, []byte, bool) {
+	m, chain, err := open(k, iv, h, datagram)
 	if err != nil || m.hash == nil || isakmp.PayloadType(h.NextPayload) != isakmp.PayloadHash {
-		return parts{}, false
+		return parts{}, nil, false
 	}
 	rest := chain[payloadHeaderLength+len(m.hash.Data):]
-	if !keys.Equal(m.hash.Data, sa.keys.Phase2Proof(append(covered, rest)...)) {
-		return parts{}, false
-	}
-	sa.tell(false, h, m, chain)
-	return m, true
+	return m, chain, keys.Equal(m.hash.Data, k.Phase2Proof(append(covered, rest)...))
 }
 
 // payloadHeaderLength is that of a payload's generic header.

@@ -426,7 +426,17 @@ func (n *negotiation) receiveInformational(now time.Time, d ike.Datagram, h wire
 		return ike.DropUnexpected
 	}
 	if h.Flags&isakmp.FlagEncryption != 0 {
-		if n.awaits != 6 || n.method != isakmp.AuthPreSharedKey {
+		if n.awaits != 6 {
+			return ike.DropUnexpected
+		}
+		iv := n.keys.Phase2IV(keys.LastBlock(n.sent), h.MessageID)
+		if m, _, ok := openHashed(&n.keys, iv, h, d.Payload, idOctets(h.MessageID)); ok {
+			if failure := m.failure(); failure != nil {
+				n.fail(now, reasonRefused(failure.Type, n.method == isakmp.AuthPreSharedKey))
+			}
+			return ike.Accepted
+		}
+		if n.method != isakmp.AuthPreSharedKey {
 			return ike.DropUnexpected
 		}
 		return n.suspect(now, reasonUnreadable)
@@ -442,7 +452,7 @@ func (n *negotiation) receiveInformational(now time.Time, d ike.Datagram, h wire
 	case failure.Type == isakmp.NoProposalChosen:
 		return n.suspect(now, diagnosis.IKERefused(describeIKEProposals(offered(n.session.peer), n.method)))
 	case n.awaits == 6:
-		return n.suspect(now, reasonRefused(failure.Type))
+		return n.suspect(now, reasonRefused(failure.Type, n.method == isakmp.AuthPreSharedKey))
 	}
 	return n.suspect(now, diagnosis.Answered("main mode", failure.Type.String()))
 }

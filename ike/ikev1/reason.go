@@ -31,8 +31,12 @@ func reasonMalformed(problem error) string {
 	return fmt.Sprintf("the peer sent a malformed message: %v", problem)
 }
 
-func reasonRefused(t isakmp.NotifyType) string {
-	return fmt.Sprintf("the peer refused our authentication (%v): pre-shared key mismatch, or it does not know our identity", t)
+func reasonRefused(t isakmp.NotifyType, byKey bool) string {
+	cause := "it does not accept our certificate (authority, dates, revocation)"
+	if byKey {
+		cause = "pre-shared key mismatch"
+	}
+	return fmt.Sprintf("the peer refused our authentication (%v): %s, or does not know our identity", t, cause)
 }
 
 // reasonProofSilent: an initiator's proof was not answered.

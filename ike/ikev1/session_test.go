@@ -42,7 +42,7 @@ func TestNegotiate(t *testing.T) {
 
 // TestReasons: what an operator reads on each side.
 func TestReasons(t *testing.T) {
-	proof := "the peer refused our authentication (AUTHENTICATION-FAILED): pre-shared key mismatch, or it does not know our identity"
+	proof := "the peer refused our authentication (AUTHENTICATION-FAILED): pre-shared key mismatch, or does not know our identity"
 	for _, c := range []struct {
 		name        string
 		configure   func(left, right *ike.Peer)
