@@ -31,6 +31,9 @@ func TestStrongSwanFragmentation(t *testing.T) {
 		{"narrow, we begin", "580", "576", "", true},
 		{"narrow, strongSwan begins", "580", "576", "    fragment_size: 576\n", false},
 	} {
+		if c.name == "we begin" && !*long {
+			continue // the narrow one has it in it
+		}
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
 			s := newScene(t, "nft")
 			s.dropFragments(c.mtu)
