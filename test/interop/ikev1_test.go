@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"causeway.dev/internal/netlab"
+	"causeway.dev/pki"
 )
 
 // theirIKEv1 is charon's side of a connection by IKEv1.
@@ -45,30 +48,31 @@ func TestIKEv1Proposals(t *testing.T) {
 	s := newScene(t)
 	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16").String())
 	for i, group := range groupsOfBoth {
-		phase1, phase2 := phase1Ciphers[i%len(phase1Ciphers)], phase2Ciphers[i%len(phase2Ciphers)]
-		weStart := i%2 == 1
-		t.Run(fmt.Sprintf("%s-%s_%s_we_start_%v", phase1.ours, group.ours, phase2.ours, weStart), func(t *testing.T) {
-			their := theirIKEv1(phase1.theirs+"-"+group.theirs, phase2.theirs+"-"+group.theirs)
-			our := oursIKEv1(phase1.ours+"-"+group.ours, phase2.ours+"-"+group.ours)
-			our.start = weStart
-			peer.Configure(their.String())
-			gw := startAppliance(s.lab, s.our, "ours", our)
-			defer gw.Stop()
-			if !weStart {
-				gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
-				if err := peer.Initiate("net"); err != nil {
-					t.Fatal(err)
-				}
-			}
-			gw.waitUp(true, 10*time.Second)
-			if m := gw.state().Message; !strings.HasPrefix(m, "IKEv1 "+our.ike) || !strings.Contains(m, phase2.ours) {
-				t.Errorf("message %q does not name IKEv1 %s and %s", m, our.ike, phase2.ours)
-			}
-			pingsSoon(s)
-			pings(t, s.our, ourInside, peerInside)
-			pings(t, s.peer, peerInside, ourInside)
-		})
+		meetIKEv1(t, s, peer, phase1Ciphers[i%len(phase1Ciphers)], phase2Ciphers[i%len(phase2Ciphers)], group, i%2 == 1)
 	}
+}
+
+func meetIKEv1(t *testing.T, s scene, peer *netlab.Charon, phase1, phase2, group notation, weStart bool) {
+	t.Run(fmt.Sprintf("%s-%s_%s_we_start_%v", phase1.ours, group.ours, phase2.ours, weStart), func(t *testing.T) {
+		our := oursIKEv1(phase1.ours+"-"+group.ours, phase2.ours+"-"+group.ours)
+		our.start = weStart
+		peer.Configure(theirIKEv1(phase1.theirs+"-"+group.theirs, phase2.theirs+"-"+group.theirs).String())
+		gw := startAppliance(s.lab, s.our, "ours", our)
+		defer gw.Stop()
+		if !weStart {
+			gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+			if err := peer.Initiate("net"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		gw.waitUp(true, 10*time.Second)
+		if m := gw.state().Message; !strings.HasPrefix(m, "IKEv1 "+our.ike) || !strings.Contains(m, phase2.ours) {
+			t.Errorf("message %q does not name IKEv1 %s and %s", m, our.ike, phase2.ours)
+		}
+		pingsSoon(s)
+		pings(t, s.our, ourInside, peerInside)
+		pings(t, s.peer, peerInside, ourInside)
+	})
 }
 
 // pingsSoon pings until an answer comes: charon computes the keys of the largest
@@ -240,5 +244,52 @@ func TestIKEv1SaysWhatIsWrong(t *testing.T) {
 			}
 			t.Log(gw.state().Message)
 		})
+	}
+}
+
+// Given certificates of one kind of key below one root, when either side begins,
+// then packets pass. IKEv1 has one method for both sides.
+func TestIKEv1Certificates(t *testing.T) {
+	s := newScene(t)
+	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16").String())
+	for i, kind := range []pki.KeyAlgorithm{pki.RSA2048, pki.ECDSAP256, pki.ECDSAP384, pki.ECDSAP521} {
+		for _, weStart := range []bool{i%2 == 0, i%2 == 1} {
+			t.Run(fmt.Sprintf("%s-%v", kind, weStart), func(t *testing.T) {
+				files := newCredentials(t, kind, kind).install(t, s.lab, peer)
+				theirs := withCertificate(theirName)
+				theirs.version = 1
+				peer.Configure(theirs.String())
+				our := oursByCertificate(files, theirName)
+				our.start = weStart
+				our.more += "    ike_versions: [ikev1]\n"
+				gw := startAppliance(s.lab, s.our, "ours", our)
+				defer gw.Stop()
+				if !weStart {
+					gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+					if err := peer.Initiate("net"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				gw.waitUp(true, 10*time.Second)
+				pingsSoon(s)
+			})
+		}
+	}
+}
+
+// Every cipher and hash of phase 1 with every group, and of ESP with every group,
+// each side beginning: for -long.
+func TestIKEv1ProposalsAll(t *testing.T) {
+	if !*long {
+		t.Skip("every combination takes many minutes: -long")
+	}
+	s := newScene(t)
+	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16").String())
+	for _, group := range groupsOfBoth {
+		for i := range max(len(phase1Ciphers), len(phase2Ciphers)) {
+			for _, weStart := range []bool{false, true} {
+				meetIKEv1(t, s, peer, phase1Ciphers[i%len(phase1Ciphers)], phase2Ciphers[i%len(phase2Ciphers)], group, weStart)
+			}
+		}
 	}
 }
