@@ -97,8 +97,16 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 		g.sessions[p.ID] = s
 	} else {
 		g.unlist(s.peer)
+		nowProved := s.rotation.Replace(s.peer, &p)
+		for _, sa := range s.sas {
+			sa.provedBy = nowProved(sa.provedBy)
+		}
 	}
 	s.peer = &p
+	for _, sa := range s.sas {
+		s.limitByKey(sa)
+	}
+	g.touch(s)
 	g.local[p.Local] = append(g.local[p.Local], &p)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 	"causeway.dev/ike/wire/isakmp"
@@ -24,6 +25,7 @@ type isakmpSA struct {
 	keys       keys.Phase1Keys
 	lastBlock  []byte // of main mode: the IVs of all exchanges begin with it
 	extensions extensions
+	provedBy   engine.ProvedBy
 
 	created     time.Time // when its main mode began
 	established time.Time

@@ -33,11 +33,11 @@ func purpose(m parts) (what string, response bool) {
 			return ike.PurposeLiveness, true
 		}
 	}
-	for _, d := range m.deletes {
-		if d.Protocol == wire.ProtocolIKE {
-			return ike.PurposeDeleteIKE, false
-		}
-		return ike.PurposeDeleteChild, false
+	switch {
+	case len(m.deletes) == 0:
+		return "", false
+	case m.deletes[0].Protocol == wire.ProtocolIKE:
+		return ike.PurposeDeleteIKE, false
 	}
-	return "", false
+	return ike.PurposeDeleteChild, false
 }

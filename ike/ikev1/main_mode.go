@@ -50,6 +50,7 @@ type negotiation struct {
 	offer    []byte // the body of message 1's SA payload: SAi_b of the proofs
 	proposal ike.IKEProposal
 	method   isakmp.AuthMethod
+	provedBy engine.ProvedBy
 	chain    [][]byte      // that the peer has proved itself with; nil with a pre-shared key
 	lifetime time.Duration // that the peer wants; zero if it does not say
 
@@ -291,7 +292,7 @@ func (n *negotiation) receiveKeyExchange(now time.Time, d ike.Datagram, h wire.H
 	n.nr, n.public[1] = m.nonce.Data, m.ke.Data
 	n.wants = wantsCertificate(m)
 	n.nat = n.detectNAT(d, h, m)
-	n.keys = n.derive(p)
+	n.keys = n.derive(p, engine.ByCurrentKey)
 	n.float(p)
 	id := isakmp.NewID(engine.LocalID(p, n.path))
 	proof, err := n.prove(p, id)
@@ -353,7 +354,7 @@ func (n *negotiation) receiveProof(now time.Time, d ike.Datagram, h wire.Header)
 		return ike.DropIntegrity
 	}
 	p := found.peer
-	n.session, n.keys = n.gate.sessions[p.ID], found.keys
+	n.session, n.keys, n.provedBy = n.gate.sessions[p.ID], found.keys, found.by
 	n.path.Local, n.path.Remote = d.Local, d.Remote
 	n.path.UDP = n.encapsulated(p)
 	id := isakmp.NewID(engine.LocalID(p, n.path))
@@ -402,7 +403,7 @@ func (n *negotiation) receiveAnsweredProof(now time.Time, d ike.Datagram, h wire
 func (n *negotiation) newSA(now time.Time, last []byte) *isakmpSA {
 	return &isakmpSA{
 		session: n.session, initiator: n.initiator, spii: n.spii, spir: n.spir,
-		proposal: n.proposal, keys: n.keys, lastBlock: keys.LastBlock(last), extensions: n.extensions,
+		proposal: n.proposal, keys: n.keys, lastBlock: keys.LastBlock(last), extensions: n.extensions, provedBy: n.provedBy,
 		created: n.created, established: now, exchanges: map[uint32]*quickMode{},
 		sequence: uint32(n.gate.random(1)[0]) + 1,
 	}

@@ -15,6 +15,7 @@ import (
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/diagnosis"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 	"causeway.dev/ike/wire/isakmp"
@@ -64,11 +65,11 @@ func (n *negotiation) proofPRF() ike.PRF {
 	return n.proposal.PRF
 }
 
-// derive returns the keys of the SA with p.
-func (n *negotiation) derive(p *ike.Peer) keys.Phase1Keys {
+// derive returns the keys of the SA with p, by one of its pre-shared keys.
+func (n *negotiation) derive(p *ike.Peer, by engine.ProvedBy) keys.Phase1Keys {
 	var skeyid ike.Secret
 	if n.method == isakmp.AuthPreSharedKey {
-		skeyid = keys.SKEYIDByKey(n.proposal.PRF, p.PreSharedKey, n.ni, n.nr)
+		skeyid = keys.SKEYIDByKey(n.proposal.PRF, engine.Key(p, by), n.ni, n.nr)
 	} else {
 		skeyid = keys.SKEYIDBySignature(n.proposal.PRF, n.shared, n.ni, n.nr)
 	}
@@ -212,6 +213,7 @@ func wantsCertificate(m parts) bool { return len(m.requests) > 0 }
 // identified is what the search for the sender of a proof comes to.
 type identified struct {
 	peer           *ike.Peer // nil if it is nobody
+	by             engine.ProvedBy
 	keys           keys.Phase1Keys
 	identity       ike.Identity
 	initialContact bool
@@ -231,34 +233,51 @@ func (n *negotiation) identify(now time.Time, d ike.Datagram, h wire.Header) ide
 	tried := 0
 	for _, candidate := range n.candidates {
 		s := n.gate.sessions[candidate.ID]
-		if s == nil || tried == proofsMax {
+		if s == nil || tried >= proofsMax {
 			continue
 		}
 		p := s.peer // it may have been changed since the first message
 		if method, err := methodOf(p); err != nil || method != n.method {
 			continue
 		}
-		tried++
-		k := n.derive(p)
-		m, _, err := open(&k, k.Phase1IV(n.public[0], n.public[1]), h, d.Payload)
-		if err != nil || m.id == nil {
-			k.Wipe()
-			continue
-		}
-		reason, authentic := n.disprove(now, p, k, m)
-		if reason == "" && !acceptable(m.id.Identity(), p) {
-			reason = diagnosis.Identity(m.id.Identity(), p.RemoteID)
-			if len(n.candidates) > 1 {
-				reason = diagnosis.UnknownIdentity(m.id.Identity(), ike.Identity{})
+		for _, by := range s.rotation.Valid(now, p) {
+			if tried++; tried > proofsMax {
+				break
+			}
+			found := n.tryKey(now, d, h, p, by)
+			if found.peer != nil {
+				s.rotation.Proved(by)
+				return found
+			}
+			if found.reason != "" {
+				result.reason, result.authentic = found.reason, result.authentic || found.authentic
 			}
 		}
-		if reason == "" {
-			return identified{peer: p, keys: k, identity: m.id.Identity(), initialContact: m.notify(isakmp.InitialContact) != nil}
-		}
-		k.Wipe()
-		result.reason, result.authentic = reason, result.authentic || authentic
 	}
 	return result
+}
+
+// tryKey says whether a proof is p's by one of its keys. Without a reason it can't
+// be read with that key.
+func (n *negotiation) tryKey(now time.Time, d ike.Datagram, h wire.Header, p *ike.Peer, by engine.ProvedBy) identified {
+	k := n.derive(p, by)
+	m, _, err := open(&k, k.Phase1IV(n.public[0], n.public[1]), h, d.Payload)
+	if err != nil || m.id == nil {
+		k.Wipe()
+		return identified{}
+	}
+	reason, authentic := n.disprove(now, p, k, m)
+	if reason == "" && !acceptable(m.id.Identity(), p) {
+		reason = diagnosis.Identity(m.id.Identity(), p.RemoteID)
+		if len(n.candidates) > 1 {
+			reason = diagnosis.UnknownIdentity(m.id.Identity(), ike.Identity{})
+		}
+	}
+	if reason != "" {
+		k.Wipe()
+		return identified{reason: reason, authentic: authentic}
+	}
+	return identified{peer: p, by: by, keys: k, identity: m.id.Identity(), initialContact: m.notify(isakmp.InitialContact) != nil}
 }
 
 // acceptable reports whether p may say that it is i.

@@ -29,6 +29,7 @@ type session struct {
 	active   *child       // the one that packets leave by
 	wanted   *quickMode   // waits for an ISAKMP SA
 
+	rotation  engine.Rotation
 	announced bool // Established has been told, and Closed not yet
 
 	path      ike.Path
@@ -181,6 +182,7 @@ func (s *session) adopt(now time.Time, sa *isakmpSA, n *negotiation, initialCont
 	s.path, s.nat, s.lastHeard, s.probe = n.path, n.nat, now, nil
 	lifetime := agreedLifetime(engine.OrDefault(s.peer.IKELifetime, engine.IKELifetimeDefault), n.lifetime)
 	sa.rekeyAt, sa.expiresAt = engine.RekeyTime(s.gate.rand, now, s.peer, lifetime), now.Add(lifetime)
+	s.limitByKey(sa)
 	for _, old := range s.sas {
 		old.rekeyAt = time.Time{}
 		// Where two main modes cross, neither replaces the other: each side
@@ -195,7 +197,7 @@ func (s *session) adopt(now time.Time, sa *isakmpSA, n *negotiation, initialCont
 	s.sas = append(s.sas, sa)
 	s.gate.sas[sa.local()] = sa
 	s.announced, s.orphaned = true, false
-	s.emit(ike.Established{Version: ike.IKEv1, Path: s.espPath(s.path.UDP), Proposal: sa.proposal, RemoteID: s.remoteID, RemoteChain: n.chain, Rekeyed: rekeyed})
+	s.emit(ike.Established{Version: ike.IKEv1, Path: s.espPath(s.path.UDP), Proposal: sa.proposal, RemoteID: s.remoteID, RemoteChain: n.chain, Rekeyed: rekeyed, FormerKey: sa.provedBy == engine.ByFormerKey})
 	if moved {
 		s.emit(ike.PathChanged{Path: s.espPath(s.path.UDP)})
 	}
@@ -211,6 +213,15 @@ func (s *session) adopt(now time.Time, sa *isakmpSA, n *negotiation, initialCont
 			s.quick(now, nil, groupsESP(s.peer))
 		}
 	})
+}
+
+// limitByKey lets an ISAKMP SA not outlive the key by which its peer has proved
+// itself: a new main mode proves it by the current one.
+func (s *session) limitByKey(sa *isakmpSA) {
+	if end := engine.KeyEnd(s.peer, sa.provedBy); !end.IsZero() {
+		sa.rekeyAt = engine.Soonest(sa.rekeyAt, end)
+		sa.expiresAt = engine.Soonest(sa.expiresAt, end.Add(engine.ReauthenticationTime))
+	}
 }
 
 // agreedLifetime is the shorter of ours and the peer's, if it named one.
