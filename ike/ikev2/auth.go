@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/diagnosis"
 	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
@@ -125,7 +126,7 @@ func (a *authenticate) verify(s *session, sa *ikeSA, now time.Time, m parts) str
 		return reason
 	}
 	if want := s.peer.RemoteID; want.Type != ike.IDNone && !m.idr.Identity.Same(want) {
-		return reasonIdentity(m.idr.Identity, want)
+		return diagnosis.Identity(m.idr.Identity, want)
 	}
 	return ""
 }
@@ -341,9 +342,9 @@ func (s *session) identify(now time.Time, sa *ikeSA, m parts) (*ike.Peer, string
 	}
 	if len(fit) == 0 {
 		if want := s.candidates[0].RemoteID; len(s.candidates) == 1 && want.Type != ike.IDNone && !want.Same(m.idi.Identity) {
-			return nil, reasonIdentity(m.idi.Identity, want)
+			return nil, diagnosis.Identity(m.idi.Identity, want)
 		}
-		return nil, reasonUnknownIdentity(m.idi.Identity, called(m))
+		return nil, diagnosis.UnknownIdentity(m.idi.Identity, called(m))
 	}
 	refusal := ""
 	for _, p := range fit {

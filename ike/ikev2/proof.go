@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/diagnosis"
 	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
@@ -88,7 +89,7 @@ func (s *session) disprove(now time.Time, p *ike.Peer, m parts, id *wire.ID, o p
 		err = verifySignature(key, m.auth, o.octets(id))
 	}
 	if err != nil {
-		return reasonCertificate(err)
+		return diagnosis.Certificate(err)
 	}
 	s.chain = chain
 	return ""

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/diagnosis"
 	"causeway.dev/ike/engine"
 	"causeway.dev/ike/wire"
 )
@@ -113,29 +113,24 @@ func transformWord(t wire.Transform) string {
 }
 
 func reasonIKEMismatch(offers []wire.Proposal, accepted []ike.IKEProposal) string {
-	return fmt.Sprintf("no common proposal for the IKE SA: the peer offers %s, this tunnel accepts %s",
-		describeProposals(offers), describeProposals(offerIKE(accepted, nil).Proposals))
+	return diagnosis.IKEMismatch(describeProposals(offers), describeProposals(offerIKE(accepted, nil).Proposals))
 }
 
 func reasonIKERefused(offered []ike.IKEProposal) string {
-	return fmt.Sprintf("the peer accepts no proposal for the IKE SA that this tunnel offers (NO_PROPOSAL_CHOSEN); this tunnel offers %s",
-		describeProposals(offerIKE(offered, nil).Proposals))
+	return diagnosis.IKERefused(describeProposals(offerIKE(offered, nil).Proposals))
 }
 
 func reasonESPMismatch(offers []wire.Proposal, accepted []ike.ESPProposal, withGroup bool) string {
-	return fmt.Sprintf("no common proposal for the child SA: the peer offers %s, this tunnel accepts %s",
-		describeProposals(offers), describeProposals(offerESP(accepted, withGroup, 0).Proposals))
+	return diagnosis.ESPMismatch(describeProposals(offers), describeProposals(offerESP(accepted, withGroup, 0).Proposals))
 }
 
 func reasonESPRefused(offered []ike.ESPProposal, withGroup bool) string {
-	return fmt.Sprintf("the peer accepts no proposal for the child SA that this tunnel offers (NO_PROPOSAL_CHOSEN); this tunnel offers %s",
-		describeProposals(offerESP(offered, withGroup, 0).Proposals))
+	return diagnosis.ESPRefused(describeProposals(offerESP(offered, withGroup, 0).Proposals))
 }
 
 // reasonSelectors names the peer's side first, as the peer's selectors do.
 func reasonSelectors(peerSide, ourSide *wire.TS, p *ike.Peer) string {
-	return fmt.Sprintf("the peer's traffic selectors %s === %s do not fit this tunnel's %s === %s (the peer's side first)",
-		describeSelectors(peerSide), describeSelectors(ourSide),
+	return diagnosis.Selectors(describeSelectors(peerSide), describeSelectors(ourSide),
 		describeSelectors(offerSelectors(wire.PayloadTSi, p.RemoteSelectors)), describeSelectors(offerSelectors(wire.PayloadTSr, p.LocalSelectors)))
 }
 
@@ -145,8 +140,8 @@ func reasonSecondPair(m parts) string {
 }
 
 func reasonSelectorsRefused(p *ike.Peer) string {
-	return fmt.Sprintf("the peer does not accept this tunnel's traffic selectors %s === %s (ours first; TS_UNACCEPTABLE)",
-		describeSelectors(offerSelectors(wire.PayloadTSi, p.LocalSelectors)), describeSelectors(offerSelectors(wire.PayloadTSr, p.RemoteSelectors)))
+	return diagnosis.SelectorsRefused(describeSelectors(offerSelectors(wire.PayloadTSi, p.LocalSelectors)),
+		describeSelectors(offerSelectors(wire.PayloadTSr, p.RemoteSelectors)), wire.TSUnacceptable.String())
 }
 
 func describeSelectors(ts *wire.TS) string {
@@ -165,79 +160,32 @@ func describeSelectors(ts *wire.TS) string {
 }
 
 const (
-	reasonKeyMismatch  = "pre-shared key mismatch: the peer's proof does not fit this tunnel's key"
+	reasonKeyMismatch  = diagnosis.KeyMismatch
 	reasonKeyRefused   = "the peer refused our authentication (AUTHENTICATION_FAILED): pre-shared key mismatch, or it does not know our identity"
 	reasonKeyRetired   = "the pre-shared key that the peer has proved itself by is no longer valid; give it the new one"
-	reasonPeerDeleted  = "the peer deleted the IKE SA"
-	reasonReplaced     = "replaced by a newer IKE SA with the same peer"
-	reasonNoChild      = "no child SA is left with the peer"
+	reasonPeerDeleted  = diagnosis.PeerDeleted
+	reasonReplaced     = diagnosis.Replaced
+	reasonNoChild      = diagnosis.NoChild
 	reasonNATForbidden = "the peer forbids address translation (NO_NATS_ALLOWED), but its addresses are translated on the way"
 	reasonRedirect     = "the peer wants to send us to another gateway (REDIRECT), which this tunnel does not follow: configure that gateway's address, or turn redirection off"
 	reasonCookie2      = "the peer did not prove that it is at the address that it has moved to"
-	reasonLifetime     = "the lifetime of the IKE SA ended before it could be rekeyed"
+	reasonLifetime     = diagnosis.Lifetime
 )
 
 // reasonKeyNotCertificate: sides that do not prove themselves in the same way.
-const reasonKeyNotCertificate = "the peer proves itself by a pre-shared key, this tunnel expects a certificate"
+const reasonKeyNotCertificate = diagnosis.KeyNotCertificate
 
 func reasonNotKey(m wire.AuthMethod) string {
 	return fmt.Sprintf("the peer proves itself by %v, this tunnel expects a pre-shared key", m)
 }
 
-// certificateReasonMax bounds what a sentence says about a certificate, in
-// octets: names in it are of the peer's choice.
-const certificateReasonMax = 400
-
-func reasonCertificate(err error) string {
-	return "the peer's certificate is refused: " + printable(err.Error(), certificateReasonMax)
-}
-
-// printable bounds a text and leaves nothing in it that a log or a terminal
-// could take for a command.
-func printable(s string, most int) string {
-	clean := strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
-	if len(clean) <= most {
-		return clean
-	}
-	return strings.ToValidUTF8(clean[:most], "") + "…"
-}
-
 func reasonCertificateRefused(p *ike.Peer) string {
 	return fmt.Sprintf("the peer refused our authentication (AUTHENTICATION_FAILED): it does not accept our certificate (authority, dates, revocation), or does not know our identity %s",
-		shown(engine.LocalID(p, ike.Path{Local: at(p.Local, portIKE)})))
-}
-
-// nameShownMax bounds what a sentence shows of a name that the peer has chosen,
-// in octets.
-const nameShownMax = 100
-
-func shown(i ike.Identity) string {
-	name := i.String()
-	if len(name) > nameShownMax {
-		return fmt.Sprintf("%q…", name[:nameShownMax])
-	}
-	return fmt.Sprintf("%q", name)
-}
-
-func reasonIdentity(got ike.Identity, want ike.Identity) string {
-	return fmt.Sprintf("the peer identifies itself as %s, this tunnel expects %s", shown(got), shown(want))
-}
-
-func reasonUnknownIdentity(initiator, responder ike.Identity) string {
-	if responder.Type == ike.IDNone {
-		return fmt.Sprintf("no tunnel is configured for a peer that identifies itself as %s", shown(initiator))
-	}
-	return fmt.Sprintf("no tunnel is configured for a peer that identifies itself as %s and calls us %s", shown(initiator), shown(responder))
+		diagnosis.Name(engine.LocalID(p, ike.Path{Local: at(p.Local, portIKE)})))
 }
 
 func reasonSilent(remote netip.AddrPort, tries int, span time.Duration) string {
-	return fmt.Sprintf("no packet from %v has arrived: IKE_SA_INIT was sent to UDP port %d %d times in %v; is the peer up, and are UDP 500 and 4500 open?",
-		remote.Addr(), remote.Port(), tries, span.Round(time.Second))
+	return diagnosis.Silent(remote, wire.IKESAInit.String(), tries, span)
 }
 
 func reasonAuthSilent(remote netip.AddrPort, tries int) string {
@@ -247,10 +195,6 @@ func reasonAuthSilent(remote netip.AddrPort, tries int) string {
 
 func reasonUnfinished(remote netip.AddrPort) string {
 	return fmt.Sprintf("the peer %v began a negotiation but no IKE_AUTH request has come: do our answers reach it, and is UDP 4500 open between us?", remote.Addr())
-}
-
-func reasonDead(silence time.Duration) string {
-	return fmt.Sprintf("the peer is dead: it has not answered for %v", silence.Round(time.Second))
 }
 
 // reasonDeleted: an initiator that does not accept our proof says so with its
@@ -263,9 +207,9 @@ func reasonDeleted(because *wire.Notify) string {
 }
 
 func reasonNotify(exchange wire.ExchangeType, n wire.NotifyType) string {
-	return fmt.Sprintf("the peer answered %v with %v", exchange, n)
+	return diagnosis.Answered(exchange.String(), n.String())
 }
 
 func reasonIncomplete(exchange wire.ExchangeType, missing string) string {
-	return fmt.Sprintf("the peer's %v lacks a usable %s", exchange, missing)
+	return diagnosis.Incomplete(exchange.String(), missing)
 }

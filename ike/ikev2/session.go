@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/diagnosis"
 	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
@@ -436,7 +437,7 @@ func (s *session) terminate(now time.Time, reason string) {
 
 // dead closes a session whose peer does not answer any more.
 func (s *session) dead(now time.Time) {
-	s.dissolve(reasonDead(now.Sub(s.lastHeard)))
+	s.dissolve(diagnosis.Dead(now.Sub(s.lastHeard)))
 	s.forget()
 	s.setPhase(ended)
 	if state := s.gate.peers[s.peer.ID]; state != nil && s.peer.DPDAction == ike.DPDRestart {
