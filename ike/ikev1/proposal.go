@@ -173,7 +173,7 @@ func transformESP(p ike.ESPProposal, encapsulation uint64) espTransform {
 }
 
 // readIKE returns false for what can't be chosen.
-func readIKE(protocol wire.ProtocolID, t isakmp.Transform) (r ikeTransform, ok bool) {
+func readIKE(t isakmp.Transform) (r ikeTransform, ok bool) {
 	ok = read(t, map[uint16]*uint64{
 		isakmp.AttributeEncryption: &r.encryption,
 		isakmp.AttributeKeyLength:  &r.bits,
@@ -181,7 +181,7 @@ func readIKE(protocol wire.ProtocolID, t isakmp.Transform) (r ikeTransform, ok b
 		isakmp.AttributeGroup:      &r.group,
 		isakmp.AttributeAuthMethod: &r.method,
 	}, isakmp.AttributeLifeType, isakmp.AttributeLifeDuration)
-	return r, ok && protocol == wire.ProtocolIKE && t.ID == isakmp.TransformKeyIKE
+	return r, ok && t.ID == isakmp.TransformKeyIKE
 }
 
 func readESP(t isakmp.Transform) (r espTransform, ok bool) {
@@ -216,22 +216,34 @@ func read(t isakmp.Transform, into map[uint16]*uint64, others ...uint16) bool {
 	return true
 }
 
-// chooseIKE picks the first of the accepted proposals that is among the offers.
-func chooseIKE(sa *isakmp.SA, accepted []ike.IKEProposal, method isakmp.AuthMethod) (agreement[ike.IKEProposal], bool) {
-	type choice struct {
-		proposal  *isakmp.Proposal
-		transform *isakmp.Transform
-	}
-	offers := map[ikeTransform]choice{}
+// A choice is a transform on offer, with its proposal.
+type choice struct {
+	proposal  *isakmp.Proposal
+	transform *isakmp.Transform
+}
+
+// index finds the transforms that can be chosen by what counts of them; of equal
+// ones the first.
+func index[T comparable](sa *isakmp.SA, usable func(*isakmp.Proposal) bool, read func(isakmp.Transform) (T, bool)) map[T]choice {
+	offers := map[T]choice{}
 	for i := range sa.Proposals {
 		p := &sa.Proposals[i]
+		if !usable(p) {
+			continue
+		}
 		for j := range p.Transforms {
-			r, ok := readIKE(p.Protocol, p.Transforms[j])
+			r, ok := read(p.Transforms[j])
 			if _, twice := offers[r]; ok && !twice {
 				offers[r] = choice{p, &p.Transforms[j]}
 			}
 		}
 	}
+	return offers
+}
+
+// chooseIKE picks the first of the accepted proposals that is among the offers.
+func chooseIKE(sa *isakmp.SA, accepted []ike.IKEProposal, method isakmp.AuthMethod) (agreement[ike.IKEProposal], bool) {
+	offers := index(sa, func(p *isakmp.Proposal) bool { return p.Protocol == wire.ProtocolIKE }, readIKE)
 	for _, want := range accepted {
 		if c, ok := offers[transformIKE(want, method)]; ok {
 			return agreement[ike.IKEProposal]{want, answer(*c.proposal, *c.transform), lifetimeOf(c.transform.Attributes, isakmp.AttributeLifeType, isakmp.AttributeLifeDuration)}, true
@@ -265,26 +277,12 @@ func lifetimeOf(attributes []isakmp.Attribute, kindOf, durationOf uint16) time.D
 // others (AH, IPComp) are passed over. encapsulations are those that may be; the
 // second result is the one that is.
 func chooseESP(sa *isakmp.SA, accepted []ike.ESPProposal, encapsulations []uint64) (agreement[ike.ESPProposal], uint64, bool) {
-	type choice struct {
-		proposal  *isakmp.Proposal
-		transform *isakmp.Transform
-	}
-	offers := map[espTransform]choice{}
-	for i := range sa.Proposals {
-		p := &sa.Proposals[i]
-		alone := !slices.ContainsFunc(sa.Proposals, func(o isakmp.Proposal) bool {
+	offers := index(sa, func(p *isakmp.Proposal) bool {
+		together := slices.ContainsFunc(sa.Proposals, func(o isakmp.Proposal) bool {
 			return o.Number == p.Number && o.Protocol != p.Protocol
 		})
-		if p.Protocol != wire.ProtocolESP || !alone || spiOf(p) <= engine.SPIReservedMax {
-			continue
-		}
-		for j := range p.Transforms {
-			r, ok := readESP(p.Transforms[j])
-			if _, twice := offers[r]; ok && !twice {
-				offers[r] = choice{p, &p.Transforms[j]}
-			}
-		}
-	}
+		return p.Protocol == wire.ProtocolESP && !together && spiOf(p) > engine.SPIReservedMax
+	}, readESP)
 	for _, want := range accepted {
 		for _, mode := range encapsulations {
 			if c, ok := offers[transformESP(want, mode)]; ok {

@@ -157,23 +157,22 @@ type AuthMethod uint16
 
 // Authentication methods.
 const (
-	AuthPreSharedKey    AuthMethod = 1
-	AuthRSASignature    AuthMethod = 3
-	AuthECDSA256        AuthMethod = 9
-	AuthECDSA384        AuthMethod = 10
-	AuthECDSA521        AuthMethod = 11
-	AuthHybridRSA       AuthMethod = 64221
-	AuthXAUTHPreShared  AuthMethod = 65001
-	AuthXAUTHRSA        AuthMethod = 65005
-	authXAUTHFirst                 = AuthXAUTHPreShared
-	authXAUTHLast       AuthMethod = 65010
-	authHybridFirst                = AuthHybridRSA
-	authHybridResponder AuthMethod = 64222
+	AuthPreSharedKey AuthMethod = 1
+	AuthRSASignature AuthMethod = 3
+	AuthECDSA256     AuthMethod = 9
+	AuthECDSA384     AuthMethod = 10
+	AuthECDSA521     AuthMethod = 11
+
+	// The private numbers of XAUTH, with proofs by both sides and by one.
+	authXAUTHFirst  AuthMethod = 65001
+	authXAUTHLast   AuthMethod = 65010
+	authHybridFirst AuthMethod = 64221
+	authHybridLast  AuthMethod = 64222
 )
 
 // XAUTH reports whether the method asks for a user's name and password beside.
 func (m AuthMethod) XAUTH() bool {
-	return m >= authXAUTHFirst && m <= authXAUTHLast || m >= authHybridFirst && m <= authHybridResponder
+	return m >= authXAUTHFirst && m <= authXAUTHLast || m >= authHybridFirst && m <= authHybridLast
 }
 
 var authNames = map[AuthMethod]string{
