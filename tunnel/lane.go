@@ -1,11 +1,13 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"causeway.dev/esp"
 	"causeway.dev/packetio"
@@ -30,6 +32,8 @@ type Lane struct {
 	// removed is not in use any more.
 	mu      sync.Mutex
 	sources []*source // by key; nil: free
+
+	load atomic.Int32 // sources, for who must not wait for mu
 
 	// Scratch of the goroutine in Run.
 	outbound outboundRun
@@ -128,6 +132,7 @@ func (l *Lane) add(s *source) error {
 		return err
 	}
 	l.sources[key] = s
+	l.load.Add(1)
 	return nil
 }
 
@@ -144,6 +149,7 @@ func (l *Lane) drop(key int) {
 	// It fails for a source that is closed, which has left by itself.
 	_ = l.poller.Remove(l.sources[key].Source)
 	l.sources[key] = nil
+	l.load.Add(-1)
 }
 
 // Lanes share tunnels between them.
@@ -162,20 +168,10 @@ func NewLanes(count int, newPoller func() (packetio.Poller, error)) (Lanes, erro
 	return lanes, nil
 }
 
-// Least returns the lane with the fewest sources.
+// Least returns the lane with the fewest sources. It waits for nobody: its caller
+// may hold what a lane's callbacks wait for.
 func (l Lanes) Least() *Lane {
-	return slices.MinFunc(l, func(a, b *Lane) int { return a.load() - b.load() })
-}
-
-func (l *Lane) load() (sources int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.sources {
-		if s != nil {
-			sources++
-		}
-	}
-	return sources
+	return slices.MinFunc(l, func(a, b *Lane) int { return cmp.Compare(a.load.Load(), b.load.Load()) })
 }
 
 // Close closes all lanes.

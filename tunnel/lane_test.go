@@ -1,0 +1,270 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway.dev/internal/netlab"
+	"causeway.dev/packetio"
+)
+
+// within fails the test if what f does takes so long that it must hang.
+func within(t *testing.T, what string, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Fatalf("%s hangs", what)
+	}
+}
+
+// always is readable for ever.
+func always(t *testing.T) *packetio.MemoryDevice {
+	d := packetio.NewMemoryDevice()
+	d.Put([]byte("x"))
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// Callbacks of a lane wait for locks of the owner, who chooses a lane under the
+// same ones.
+func TestLeastWaitsForNoLane(t *testing.T) {
+	lanes, err := NewLanes(2, packetio.NewPoller)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var least atomic.Pointer[Lane]
+	network := packetio.NewMemoryNetwork()
+	var sockets [3]packetio.Socket
+	for i, port := range []uint16{PortIKE, PortNATT, 0} {
+		if sockets[i], err = network.Listen(netip.AddrPortFrom(outsideA, port)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	called := make(chan struct{})
+	endpoint := NewEndpoint(EndpointConfig{Local: outsideA, Lane: lanes[0], IKE: func(_, _ netip.AddrPort, _ []byte) {
+		least.Store(lanes.Least())
+		close(called)
+	}}, Sockets{IKE: sockets[0], NATT: sockets[1], ESP: sockets[2]})
+	end := start(t, lanes[0].Run, lanes[1].Run, endpoint.Run)
+	header := make([]byte, ikeHeaderLen)
+	header[ikeHeaderLen-1] = ikeHeaderLen
+	if err := endpoint.SendIKE(netip.AddrPortFrom(outsideA, PortIKE), netip.AddrPortFrom(outsideA, PortIKE), header); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "Least in a callback", func() { <-called })
+	if least.Load() != lanes[1] {
+		t.Error("the lane with an endpoint has fewer sources than the one without")
+	}
+	end()
+	if err := errors.Join(endpoint.Close(), lanes.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// More sources than a poller names at once, all of them busy, get turns alike.
+func TestLaneIsFair(t *testing.T) {
+	lane := newLane(t)
+	const sources, turns = 100, 20000
+	var taken [sources]int // owned by the lane until it has ended
+	sum, enough := 0, make(chan struct{})
+	for i := range taken {
+		s := &source{Source: always(t), turn: func() error {
+			if taken[i]++; sum < turns {
+				if sum++; sum == turns {
+					close(enough)
+				}
+			}
+			return nil
+		}}
+		if err := lane.add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := start(t, lane.Run)
+	within(t, "a lane with busy sources", func() { <-enough })
+	end()
+	if least, most := slices.Min(taken[:]), slices.Max(taken[:]); least*10 < most*8 {
+		t.Errorf("between %d and %d turns", least, most)
+	}
+}
+
+// A turn is a batch, however much there is.
+func TestTurnIsABatch(t *testing.T) {
+	lane := newLane(t)
+	endpoint := NewEndpoint(EndpointConfig{Local: outsideA, Lane: lane}, Sockets{IKE: nowhere{}, NATT: nowhere{}, ESP: nowhere{}})
+	device := packetio.NewMemoryDevice()
+	tunnel, err := New(Config{Device: device, Endpoint: endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, _ := children(gcm128, true, 0)
+	if err := errors.Join(tunnel.InstallChild(child), tunnel.ActivateChild(child.Outbound)); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		device.Put(udp(hostA, hostB, 0, 100))
+	}
+	if err := tunnel.turn(); err != nil {
+		t.Fatal(err)
+	}
+	if n, batch := tunnel.Counters().OutboundPackets, uint64(cap(lane.batch.Packets)); n == 0 || n > batch {
+		t.Errorf("%d packets in one turn, want up to %d", n, batch)
+	}
+}
+
+// A source that fails ends alone: its owner hears why, and the lane goes on.
+func TestFailingSourceEndsAlone(t *testing.T) {
+	l := newLab(t, gcm128, true)
+	broken := packetio.NewMemoryDevice()
+	defer broken.Close()
+	second, err := New(Config{Device: broken, Endpoint: l.a.endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lane, ended := l.a.tunnel.lane, make(chan error, 1)
+	go func() { ended <- second.Run(t.Context()) }()
+	gone := errors.New("somebody removed it")
+	broken.Fail(gone)
+	within(t, "Run of a failed device", func() { err = <-ended })
+	if !errors.Is(err, gone) {
+		t.Errorf("Run = %v, want %v", err, gone)
+	}
+	if n := lane.load.Load(); n != 4 {
+		t.Errorf("%d sources are left, want 3 sockets and a device", n)
+	}
+	l.a.device.Put(udp(hostA, hostB, 0, 100))
+	l.b.next(t)
+}
+
+// Sources come and go while others are busy. What has been removed is never in
+// use again: its owner closes it at once.
+func TestSourcesComeAndGo(t *testing.T) {
+	lane := newLane(t)
+	busy := &source{Source: always(t), turn: func() error { return nil }}
+	end := start(t, lane.Run, func(ctx context.Context) error { return lane.carry(ctx, busy) })
+	defer end()
+	changes := 200
+	if testing.Short() {
+		changes = 50
+	}
+	within(t, "adding and removing", func() {
+		for range changes {
+			ctx, cancel := context.WithCancel(t.Context())
+			device, used, removed := always(t), make(chan struct{}, 1), atomic.Bool{}
+			s := &source{Source: device, turn: func() error {
+				if removed.Load() {
+					t.Error("a removed source got a turn")
+				}
+				select {
+				case used <- struct{}{}:
+				default:
+				}
+				return nil
+			}}
+			ended := make(chan error, 1)
+			go func() {
+				err := lane.carry(ctx, s)
+				removed.Store(true)
+				device.Close()
+				ended <- err
+			}()
+			<-used
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("carry = %v", err)
+			}
+		}
+	})
+	if n := lane.load.Load(); n != 1 {
+		t.Errorf("%d sources are left, want 1", n)
+	}
+}
+
+// A closed source cannot be added, and keeps none of those that came with it.
+func TestClosedSourceIsRefused(t *testing.T) {
+	lane, closed := newLane(t), packetio.NewMemoryDevice()
+	closed.Close()
+	nothing := func() error { return nil }
+	if err := lane.carry(t.Context(), &source{Source: always(t), turn: nothing}, &source{Source: closed, turn: nothing}); err == nil {
+		t.Error("a closed source was added")
+	}
+	if n := lane.load.Load(); n != 0 {
+		t.Errorf("%d sources are left", n)
+	}
+}
+
+// The far end of a descriptor that stands for a TUN is closed.
+func TestAdoptedTUNEnds(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tun := packetio.AdoptTUN(pair[0], "adopted", packetio.Offloads{})
+	defer tun.Close()
+	err = runOn(t, tun, func() error { return unix.Close(pair[1]) })
+	if !errors.Is(err, io.EOF) {
+		t.Errorf("Run = %v, want %v", err, io.EOF)
+	}
+}
+
+// Somebody deletes the TUN's link.
+func TestDeletedTUNEnds(t *testing.T) {
+	host := netlab.New(t).Host("a")
+	var tun *packetio.TUN
+	if err := host.Do(func() (err error) {
+		tun, err = packetio.OpenTUN("vpn1", 1400, packetio.AllOffloads)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer tun.Close()
+	host.Run("ip", "link", "set", "vpn1", "up")
+	err := runOn(t, tun, func() error {
+		host.Run("ip", "link", "delete", "vpn1")
+		return nil
+	})
+	if !errors.Is(err, unix.EBADFD) {
+		t.Errorf("Run = %v, want %v", err, unix.EBADFD)
+	}
+	if _, err := tun.WriteBatch(new(packetio.Gatherer), [][]byte{bytes.Repeat([]byte{0x45}, 40)}); err == nil {
+		t.Error("a deleted TUN took a packet")
+	}
+}
+
+// runOn runs a tunnel on a device until what happens to it ends that.
+func runOn(t *testing.T, device packetio.Device, happens func() error) (err error) {
+	t.Helper()
+	lane := newLane(t)
+	endpoint := NewEndpoint(EndpointConfig{Local: outsideA, Lane: lane}, Sockets{IKE: nowhere{}, NATT: nowhere{}, ESP: nowhere{}})
+	tunnel, err := New(Config{Device: device, Endpoint: endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := start(t, lane.Run)
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- tunnel.Run(t.Context()) }()
+	for lane.load.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := happens(); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "Run", func() { err = <-ended })
+	return err
+}
