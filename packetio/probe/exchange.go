@@ -158,12 +158,11 @@ const (
 
 // A connection is TCP as far as a few segments in order need it.
 type connection struct {
-	device           packetio.Device
-	stack, us        netip.AddrPort
-	sent             uint32 // sequence number that we send next
-	received         uint32 // and that we expect
-	stream           []byte // of what came
-	segmentsReceived int
+	device    packetio.Device
+	stack, us netip.AddrPort
+	sent      uint32 // sequence number that we send next
+	received  uint32 // and that we expect
+	stream    []byte // of what came
 }
 
 // segment is the next that we send.
