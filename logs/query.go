@@ -19,6 +19,11 @@ const (
 	// pattern that matches little neither holds up others nor keeps the caller
 	// waiting: some 200,000 events of a tunnel's log.
 	scanMax = 64 << 20
+
+	// scanTimeMax is how long events are looked at for a page, where a pattern
+	// takes its time with each: what a reader sees can't be overwritten until it
+	// is done.
+	scanTimeMax = 2 * time.Second
 )
 
 // A Query asks for events of one group.
@@ -94,25 +99,19 @@ func (q Query) scan(tx *bbolt.Tx, streams []Stream) (Page, error) {
 	if q.Limit <= 0 || q.Limit > PageEventsMax {
 		q.Limit = PageEventsMax
 	}
-	m := merger{backward: q.Backward}
-	for _, stream := range streams {
-		if events := tx.Bucket(eventsBucket).Bucket(idKey(stream.ID)); events != nil {
-			r := &reader{stream: stream, cursor: events.Cursor(), backward: q.Backward}
-			r.limit(q)
-			if r.first() {
-				m.readers = append(m.readers, r)
-			}
-		}
-	}
-	heap.Init(&m)
+	m := q.merge(tx, streams)
 	page := Page{Events: []Event{}}
-	total, scanned := int64(0), int64(0)
+	total, scanned, began := int64(0), int64(0), time.Now()
 	for len(m.readers) > 0 {
+		if scanned > scanMax || scanned > 0 && time.Since(began) > scanTimeMax {
+			page.More = true
+			break
+		}
 		r := m.readers[0]
 		bytes := size(len(r.value) - eventHeader)
 		matches := q.Match == nil || q.Match(string(r.value[eventHeader:]))
 		full := len(page.Events) == q.Limit || len(page.Events) > 0 && total+bytes > PageBytesMax
-		if matches && full || scanned > scanMax {
+		if matches && full {
 			page.More = true
 			break
 		}
@@ -127,15 +126,31 @@ func (q Query) scan(tx *bbolt.Tx, streams []Stream) (Page, error) {
 		}
 		page.Last = r.position()
 		if r.next() {
-			heap.Fix(&m, 0)
+			heap.Fix(m, 0)
 		} else {
-			heap.Pop(&m)
+			heap.Pop(m)
 		}
 	}
 	if q.Backward {
 		slices.Reverse(page.Events)
 	}
 	return page, nil
+}
+
+// merge puts readers of the streams at the first event that the query is about.
+func (q Query) merge(tx *bbolt.Tx, streams []Stream) *merger {
+	m := &merger{backward: q.Backward}
+	for _, stream := range streams {
+		if events := tx.Bucket(eventsBucket).Bucket(idKey(stream.ID)); events != nil {
+			r := &reader{stream: stream, cursor: events.Cursor(), backward: q.Backward}
+			r.limit(q)
+			if r.first() {
+				m.readers = append(m.readers, r)
+			}
+		}
+	}
+	heap.Init(m)
+	return m
 }
 
 // A reader goes through one stream, as far as the query goes.

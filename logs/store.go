@@ -26,6 +26,9 @@ const (
 	// in AWS's limits.
 	EventOverhead = 26
 
+	// fileGrowth is how much larger than its events the file gets.
+	fileGrowth = 2
+
 	// openMax bounds the wait for another process that has the file open.
 	openMax = 500 * time.Millisecond
 
@@ -78,7 +81,8 @@ type Stream struct {
 // Options are those of a Store.
 type Options struct {
 	// BytesMax bounds the bytes of all events together, each with
-	// EventOverhead; the file needs up to twice that. 0: BytesMaxDefault.
+	// EventOverhead; the file needs up to fileGrowth times that. 0:
+	// BytesMaxDefault.
 	BytesMax int64
 
 	// NoSync lets Append return before data are on the disk. A crash of the
@@ -120,7 +124,12 @@ func Open(file string, options Options) (*Store, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: openMax, NoSync: options.NoSync, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(file, 0o600, &bbolt.Options{
+		Timeout: openMax, NoSync: options.NoSync, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+		// Addresses for the file as large as it gets: to map more of it, a
+		// writer would have to wait for all readers.
+		InitialMmapSize: int(fileGrowth * options.BytesMax),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the log store %s (move it away to begin with an empty one): %w", file, err)
 	}

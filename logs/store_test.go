@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -359,4 +360,49 @@ func TestAppendIsWhole(t *testing.T) {
 	if err := s.Append(now, good); !errors.Is(err, ErrNoStream) {
 		t.Errorf("without its stream: %v", err)
 	}
+}
+
+// TestSlowReader: one who takes his time holds up no writer, also where the file
+// has to grow, and gets a page after a while.
+func TestSlowReader(t *testing.T) {
+	s := open(t, Options{})
+	must(t, s.CreateGroup(scope, Group{Name: "g"}))
+	at := now.UnixMilli()
+	add(t, s, "g", "s", at, "a", "b", "c")
+	began, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		_, _ = s.Read(now, Query{Scope: scope, Group: "g", Match: func(string) bool { // only that it reads counts
+			select {
+			case began <- struct{}{}:
+			default:
+			}
+			<-done
+			return false
+		}})
+	}()
+	<-began
+	grown := make(chan struct{})
+	go func() {
+		defer close(grown)
+		for range 20 {
+			add(t, s, "g", "large", at, strings.Repeat("x", 1<<20))
+		}
+	}()
+	select {
+	case <-grown:
+	case <-time.After(10 * time.Second):
+		t.Error("a writer waits for a reader")
+	}
+	close(done)
+	<-grown
+
+	synctest.Test(t, func(t *testing.T) {
+		page := read(t, s, Query{Scope: scope, Group: "g", Streams: []string{"s"}, Match: func(string) bool {
+			time.Sleep(scanTimeMax - time.Millisecond)
+			return false
+		}})
+		if !page.More || page.Last.Timestamp != at+1 {
+			t.Errorf("after two slow events: %+v", page)
+		}
+	})
 }

@@ -15,11 +15,17 @@ package filter
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
 // PatternMax is the length of the longest pattern, in bytes.
 const PatternMax = 1024
+
+// expressionsMax bounds what the regular expressions of a pattern compile to, in
+// instructions: each may be tried at each character of a message, and repetitions
+// such as .{1000} make a short expression a large one.
+const expressionsMax = 500
 
 // A Pattern decides about messages. The zero Pattern matches all. Any number of
 // goroutines may use it.
@@ -55,9 +61,10 @@ func Parse(pattern string) (Pattern, error) {
 		return Pattern{}, fmt.Errorf("filter patterns of space-delimited fields, [a, b], are not supported here")
 	}
 	var p Pattern
+	var e expressions
 	for text != "" {
 		var err error
-		if text, err = p.addTerm(text); err != nil {
+		if text, err = p.addTerm(text, &e); err != nil {
 			return Pattern{}, err
 		}
 		text = strings.TrimLeft(text, " \t\r\n")
@@ -66,7 +73,7 @@ func Parse(pattern string) (Pattern, error) {
 }
 
 // addTerm reads the term at the front of text and returns what follows.
-func (p *Pattern) addTerm(text string) (rest string, err error) {
+func (p *Pattern) addTerm(text string, e *expressions) (rest string, err error) {
 	list := &p.all
 	switch {
 	case len(text) > 1 && text[0] == '?':
@@ -79,7 +86,7 @@ func (p *Pattern) addTerm(text string) (rest string, err error) {
 	case '"':
 		t.text, rest, err = quoted(text)
 	case '%':
-		t.regex, rest, err = expression(text)
+		t.regex, rest, err = e.read(text)
 	default:
 		end := strings.IndexAny(text, " \t\r\n")
 		if end < 0 {
@@ -107,9 +114,12 @@ func quoted(text string) (content, rest string, err error) {
 	return "", "", fmt.Errorf("the filter pattern has a quotation mark without its end")
 }
 
-// expression reads a regular expression between percent signs. AWS knows neither
+// expressions are the regular expressions of a pattern.
+type expressions struct{ instructions int }
+
+// read reads a regular expression between percent signs. AWS knows neither
 // parentheses nor all symbols in them.
-func expression(text string) (*regexp.Regexp, string, error) {
+func (e *expressions) read(text string) (*regexp.Regexp, string, error) {
 	content, rest, ok := strings.Cut(text[1:], "%")
 	if !ok || content == "" {
 		return nil, "", fmt.Errorf("the filter pattern has a regular expression without its end, or an empty one")
@@ -119,11 +129,18 @@ func expression(text string) (*regexp.Regexp, string, error) {
 			return nil, "", fmt.Errorf("the filter pattern has a regular expression with the character %q, which is not allowed there", r)
 		}
 	}
-	compiled, err := regexp.Compile(content)
+	parsed, err := syntax.Parse(content, syntax.Perl)
 	if err != nil {
 		return nil, "", fmt.Errorf("the filter pattern has a malformed regular expression: %w", err)
 	}
-	return compiled, rest, nil
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, "", fmt.Errorf("the filter pattern has a malformed regular expression: %w", err)
+	}
+	if e.instructions += len(program.Inst); e.instructions > expressionsMax {
+		return nil, "", fmt.Errorf("the filter pattern's regular expressions are too large with their repetitions")
+	}
+	return regexp.MustCompile(content), rest, nil
 }
 
 // Match reports whether the pattern matches a message. Terms with "?" count only

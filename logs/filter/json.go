@@ -52,7 +52,10 @@ func parseJSON(pattern string) (*condition, error) {
 }
 
 // A parser reads the inside of the braces.
-type parser struct{ rest string }
+type parser struct {
+	rest        string
+	expressions expressions
+}
 
 func (p *parser) skip() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
 
@@ -181,7 +184,7 @@ func (p *parser) value(c *condition) (err error) {
 		}
 		return c.compareText(text)
 	case '%':
-		c.text, p.rest, err = expression(p.rest)
+		c.text, p.rest, err = p.expressions.read(p.rest)
 		return err
 	}
 	end := strings.IndexAny(p.rest, " \t\r\n&|()")
