@@ -79,11 +79,11 @@ func purpose(m wire.Message) string {
 	case len(m.Payloads) == 0:
 		return ike.PurposeLiveness
 	}
-	for _, d := range p.deletes {
-		if d.Protocol == wire.ProtocolIKE {
-			return ike.PurposeDeleteIKE
-		}
-		return ike.PurposeDeleteChild
+	switch {
+	case len(p.deletes) == 0:
+		return ""
+	case p.deletes[0].Protocol == wire.ProtocolIKE:
+		return ike.PurposeDeleteIKE
 	}
-	return ""
+	return ike.PurposeDeleteChild
 }
