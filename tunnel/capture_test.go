@@ -26,6 +26,7 @@ func TestCaptureDecodedByTshark(t *testing.T) {
 	for _, proposal := range []ike.ESPProposal{gcm128, cbc256} {
 		for _, encapsulated := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/udp=%v", cipherNames[proposal.Encryption], encapsulated), func(t *testing.T) {
+				t.Parallel() // tshark takes a second to begin
 				path := filepath.Join(t.TempDir(), "esp.pcap")
 				file, err := os.Create(path)
 				if err != nil {

@@ -64,9 +64,13 @@ func TestLoadRekey(t *testing.T) {
 func TestLoadRekeyAtFullLoad(t *testing.T) {
 	loadOnly(t)
 	a, b := newSites(t, gcm128, true)
+	// Should TCP be through early, these are the first packets of the last SAs.
+	there, back := startFlows(t, a.host, hostA, b.host, hostB, 500), startFlows(t, b.host, hostB, a.host, hostA, 500)
 	tcp := startTransfer(t, a.host, b.host, hostB, 24<<20, 0)
 	n := rekeyFor(t, a, b, true, 600*time.Millisecond)
 	tcp.wait(t)
+	there.stop()
+	back.stop()
 	noDrops(t, a, b)
 	t.Logf("%d rekeys", n)
 }

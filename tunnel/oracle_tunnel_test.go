@@ -229,6 +229,14 @@ func (l *oracleLab) settle() error {
 // overflows.
 const oracleWindow = 300
 
+// oracleMessages is how many messages are judged at a time.
+func oracleMessages() int {
+	if testing.Short() {
+		return 80
+	}
+	return 250
+}
+
 // judgeTraffic sends random traffic of a seed through the lab.
 func (l *oracleLab) judgeTraffic(seed uint64, messages int, offloads packetio.Offloads) {
 	l.tb.Helper()
@@ -283,12 +291,13 @@ func oracleForms(t *testing.T, f func(t *testing.T, proposal ike.ESPProposal, ud
 // The whole hot path against the oracle, with no kernel but for the two pairs
 // of sockets that stand for TUNs.
 func TestOracleMemory(t *testing.T) {
+	t.Parallel()
 	oracleForms(t, func(t *testing.T, proposal ike.ESPProposal, udp bool) {
 		for bits := range 4 {
 			t.Run(offloadsName(offloadsOf(bits)), func(t *testing.T) {
 				for seed := range uint64(2) {
 					l := newOracleLab(t, proposal, udp, offloadsOf(bits), oracleMemory())
-					l.judgeTraffic(seed, 250, offloadsOf(bits))
+					l.judgeTraffic(seed, oracleMessages(), offloadsOf(bits))
 				}
 			})
 		}
@@ -297,6 +306,7 @@ func TestOracleMemory(t *testing.T) {
 
 // And over real sockets, with every combination of offloads.
 func TestOracleSockets(t *testing.T) {
+	t.Parallel()
 	host := netlab.New(t).Host("oracle")
 	oracleForms(t, func(t *testing.T, proposal ike.ESPProposal, udp bool) {
 		for bits := range 16 {
@@ -305,7 +315,7 @@ func TestOracleSockets(t *testing.T) {
 			}
 			t.Run(offloadsName(offloadsOf(bits)), func(t *testing.T) {
 				l := newOracleLab(t, proposal, udp, offloadsOf(bits), oracleLoopback(host))
-				l.judgeTraffic(uint64(bits), 250, offloadsOf(bits))
+				l.judgeTraffic(uint64(bits), oracleMessages(), offloadsOf(bits))
 			})
 		}
 	})
