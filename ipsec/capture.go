@@ -23,8 +23,8 @@ type Capture interface {
 	Event(ike.Event)
 }
 
-// StartCapture lets c see a tunnel until stop is called. There is one capture of
-// a tunnel at a time.
+// StartCapture lets c see a tunnel until stop is called, also where the tunnel is
+// made anew meanwhile. There is one capture of a tunnel at a time.
 func (h *Host) StartCapture(id ike.PeerID, c Capture) (stop func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -32,21 +32,23 @@ func (h *Host) StartCapture(id ike.PeerID, c Capture) (stop func(), err error) {
 	switch {
 	case l == nil:
 		return nil, fmt.Errorf("capture tunnel %s: it does not run here", id)
-	case l.capture != nil:
+	case h.captures[id] != nil:
 		return nil, fmt.Errorf("capture tunnel %s: it is being captured already", id)
 	}
 	if l.tracker.established {
 		c.SetPath(l.tracker.path)
 	}
-	l.capture = c
+	h.captures[id] = c
 	l.tunnel.SetTap(c)
-	h.captures.Add(1)
+	h.capturing.Add(1)
 	return func() {
-		l.tunnel.SetTap(nil)
 		h.mu.Lock()
-		l.capture = nil
-		h.mu.Unlock()
-		h.captures.Add(-1)
+		defer h.mu.Unlock()
+		delete(h.captures, id)
+		if l := h.tunnels[id]; l != nil {
+			l.tunnel.SetTap(nil)
+		}
+		h.capturing.Add(-1)
 	}, nil
 }
 
@@ -59,15 +61,19 @@ func (h *Host) receiveIKE(local, remote netip.AddrPort, datagram []byte) {
 // captureIKE shows a datagram to the captures of the tunnels that it may belong
 // to.
 func (h *Host) captureIKE(outbound bool, local, remote netip.AddrPort, datagram []byte) {
-	if h.captures.Load() == 0 {
+	if h.capturing.Load() == 0 {
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, l := range h.tunnels {
+	for id, c := range h.captures {
+		l := h.tunnels[id]
+		if l == nil {
+			continue
+		}
 		peer := l.config.Peer
-		if l.capture != nil && peer.Local == local.Addr() && (!peer.Remote.IsValid() || peer.Remote == remote.Addr() || l.tracker.path.Remote.Addr() == remote.Addr()) {
-			l.capture.IKE(outbound, local, remote, datagram)
+		if peer.Local == local.Addr() && (!peer.Remote.IsValid() || peer.Remote == remote.Addr() || l.tracker.path.Remote.Addr() == remote.Addr()) {
+			c.IKE(outbound, local, remote, datagram)
 		}
 	}
 }

@@ -68,11 +68,12 @@ type Host struct {
 
 	setting sync.Mutex // one Set at a time
 
-	captures atomic.Int32 // that run: IKE datagrams are looked at only then
+	capturing atomic.Int32 // captures that run: IKE datagrams are looked at only then
 
 	mu        sync.Mutex
 	tunnels   map[ike.PeerID]*life      // guarded by mu
 	endpoints map[netip.Addr]*listening // guarded by mu
+	captures  map[ike.PeerID]Capture    // guarded by mu; they outlast tunnels that are made anew
 }
 
 // life is one tunnel that runs.
@@ -83,7 +84,6 @@ type life struct {
 	group   *run.Group
 	tracker *tracker // guarded by Host.mu
 	journal journal  // owned by the IKE loop
-	capture Capture  // nil without one; guarded by Host.mu
 
 	// Owned by the traffic loop: the traffic that IKE knows of, and the last
 	// keep-alive.
@@ -111,6 +111,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		changed:   make(chan struct{}, 1), // one waiting wake-up says all
 		tunnels:   map[ike.PeerID]*life{},
 		endpoints: map[netip.Addr]*listening{},
+		captures:  map[ike.PeerID]Capture{},
 	}
 	if cfg.NewPoller == nil {
 		cfg.NewPoller = packetio.NewPoller
@@ -222,6 +223,9 @@ func (h *Host) begin(t Tunnel) error {
 	l := &life{config: t, tunnel: carrier, device: device, group: run.New(h.group.Context()), tracker: newTracker(time.Now(), t.Peer), journal: newJournal()}
 	h.mu.Lock()
 	h.tunnels[id] = l
+	if c := h.captures[id]; c != nil {
+		carrier.SetTap(c)
+	}
 	h.mu.Unlock()
 	l.group.Go("tunnel "+string(id), func(ctx context.Context) error {
 		err := carrier.Run(ctx)
@@ -331,11 +335,7 @@ func (h *Host) sendIKE(local, remote netip.AddrPort, datagram []byte) error {
 // after this returns, so that an inbound SA is ready before the peer knows it.
 func (h *Host) observe(id ike.PeerID, event ike.Event) {
 	h.mu.Lock()
-	l := h.tunnels[id]
-	var capture Capture
-	if l != nil {
-		capture = l.capture
-	}
+	l, capture := h.tunnels[id], h.captures[id]
 	h.mu.Unlock()
 	if l == nil {
 		return // removed while its last events were on their way
@@ -352,6 +352,10 @@ func (h *Host) observe(id ike.PeerID, event ike.Event) {
 		if err != nil {
 			h.log.Error("install SAs", "tunnel", string(id), "err", err)
 			event = ike.NegotiationFailed{Reason: err.Error(), Remote: e.Child.Path.Remote}
+		}
+	case ike.KeysRevealed: // to the capture, which has told of them
+		for _, key := range []ike.Secret{e.Ei, e.Er, e.Ai, e.Ar} {
+			clear(key)
 		}
 	case ike.ChildActivated:
 		if err := l.tunnel.ActivateChild(e.Outbound); err != nil {
