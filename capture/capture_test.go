@@ -65,6 +65,35 @@ func TestRing(t *testing.T) {
 	}
 }
 
+// TestFilesAreOurs: nothing is written where another user has put a file or a link.
+func TestFilesAreOurs(t *testing.T) {
+	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "elsewhere")
+	record := func(kind Kind) Record { return Record{Kind: kind, Tunnel: "vpn", Data: []byte("secret")} }
+	for kind, name := range map[Kind]string{Outer: "vpn-outer.pcap", ESPKeys: "vpn-esp_sa"} {
+		path := filepath.Join(dir, name)
+		for what, put := range map[string]func() error{
+			"a link":                func() error { return os.Symlink(elsewhere, path) },
+			"a readable file":       func() error { return os.WriteFile(path, []byte("theirs"), 0o644) },
+			"a file of two names":   func() error { return errors.Join(os.WriteFile(elsewhere, nil, 0o600), os.Link(elsewhere, path)) },
+			"a file of our own":     func() error { return os.WriteFile(path, nil, 0o600) },
+			"nothing, as is proper": func() error { return nil },
+		} {
+			if err := put(); err != nil {
+				t.Fatal(err)
+			}
+			f := Files{Dir: dir, BytesMax: 1 << 20, Count: 1}
+			err := errors.Join(f.Write(record(kind)), f.Close())
+			if ours := strings.Contains(what, "our own") || strings.Contains(what, "nothing"); ours != (err == nil) {
+				t.Errorf("%s where %s is: %v", name, what, err)
+			}
+			if text, _ := os.ReadFile(elsewhere); len(text) > 0 { // it may not be there, as it should not
+				t.Errorf("%s went through %s", name, what)
+			}
+			_, _ = os.Remove(path), os.Remove(elsewhere)
+		}
+	}
+}
+
 // TestSecrets: without keys neither they nor what proves a pre-shared key leave a
 // recorder.
 func TestSecrets(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"causeway.dev/packetio"
 )
 
@@ -73,14 +75,33 @@ func (f *Files) packet(r Record, what string) error {
 	return current.pcap.Write(r.At, r.Data)
 }
 
-// line appends a line to a file that nobody else may read.
+// line appends a line to a file of keys.
 func (f *Files) line(r Record, what string) error {
-	file, err := os.OpenFile(f.name(r, what), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := openPrivate(f.name(r, what), os.O_APPEND)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(file, "%s\n", r.Data)
 	return errors.Join(err, file.Close())
+}
+
+// openPrivate opens a file to be written, or makes it, that nobody else can read:
+// in a directory such as /tmp others could have put one of theirs, or a link, in
+// its place.
+func openPrivate(name string, flag int) (*os.File, error) {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK|flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	var status unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &status); err != nil {
+		return nil, errors.Join(fmt.Errorf("look at %s: %w", name, err), file.Close())
+	}
+	const othersMay = 0o077
+	if status.Mode&unix.S_IFMT != unix.S_IFREG || status.Mode&othersMay != 0 || int(status.Uid) != os.Geteuid() || status.Nlink != 1 {
+		return nil, errors.Join(fmt.Errorf("%s is there already, and others could read what is written to it: remove it first", name), file.Close())
+	}
+	return file, nil
 }
 
 // Close closes the files.
@@ -112,11 +133,14 @@ func (r *ring) turn() error {
 			return err
 		}
 	}
-	file, err := os.OpenFile(r.at(0), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := openPrivate(r.at(0), 0)
 	if err != nil {
 		return err
 	}
 	r.file, r.bytes = file, 0
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
 	r.pcap, err = packetio.NewPcap(file)
 	return err
 }
@@ -132,5 +156,7 @@ func (r *ring) close() error {
 	if r.file == nil {
 		return nil
 	}
-	return r.file.Close()
+	file := r.file
+	r.file = nil
+	return file.Close()
 }
