@@ -40,7 +40,7 @@ type Log struct {
 	// Owned by Run.
 	revision int64
 	tunnels  map[string]destination // by tunnel id, of those that have a log
-	failed   string                 // what was last said of a delivery that failed
+	failed   map[stream]string      // why the last delivery failed, where it has
 }
 
 // A destination is where the log of a tunnel goes, with what its entries say of
@@ -55,7 +55,7 @@ type destination struct {
 
 // New returns a Log that looks for options in records and writes to logs.
 func New(records *store.Store, l *logs.Store, log *slog.Logger) *Log {
-	return &Log{records: records, logs: l, log: log, queue: make(chan nodespec.TunnelLogEntry, queueMax)}
+	return &Log{records: records, logs: l, log: log, queue: make(chan nodespec.TunnelLogEntry, queueMax), failed: map[stream]string{}}
 }
 
 // Take takes an entry of any tunnel. It never waits: what finds no room is
@@ -79,7 +79,9 @@ func (l *Log) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			l.write(l.waiting(nil))
+			for entries := l.waiting(nil); len(entries) > 0; entries = l.waiting(nil) {
+				l.write(entries)
+			}
 			return ctx.Err()
 		case e := <-l.queue:
 			entries := []nodespec.TunnelLogEntry{e}
@@ -105,8 +107,8 @@ func (l *Log) waiting(entries []nodespec.TunnelLogEntry) []nodespec.TunnelLogEnt
 	return entries
 }
 
-// write appends the entries of the tunnels that have a log. A stream at a time,
-// so that a log group that is gone keeps nothing from the others.
+// write appends the entries of the tunnels that have a log. A log group that is
+// gone keeps nothing from the others.
 func (l *Log) write(entries []nodespec.TunnelLogEntry) {
 	l.lookUp()
 	batches := map[destination]*logs.Batch{}
@@ -129,26 +131,39 @@ func (l *Log) write(entries []nodespec.TunnelLogEntry) {
 	for b := range maps.Values(batches) {
 		all = append(all, *b)
 	}
-	now := time.Now()
-	if err := l.logs.Append(now, all...); err == nil {
-		l.failed = ""
-		return
-	}
-	for _, b := range all {
-		if err := l.logs.Append(now, b); err != nil {
-			l.undelivered.Add(uint64(len(b.Events)))
-			l.complain(b, err)
-		}
-	}
+	l.append(time.Now(), all)
 }
 
-// complain says once that a log group takes nothing, not for every batch.
-func (l *Log) complain(b logs.Batch, err error) {
-	if said := b.Group + err.Error(); said != l.failed {
-		l.failed = said
+// append appends batches with as few writes as may be: where they are refused,
+// each half by itself, down to the batch that is the reason.
+func (l *Log) append(now time.Time, batches []logs.Batch) {
+	err := l.logs.Append(now, batches...)
+	if err == nil {
+		for _, b := range batches {
+			delete(l.failed, streamOf(b))
+		}
+		return
+	}
+	if half := len(batches) / 2; half > 0 {
+		l.append(now, batches[:half])
+		l.append(now, batches[half:])
+		return
+	}
+	b := batches[0]
+	l.undelivered.Add(uint64(len(b.Events)))
+	if l.failed[streamOf(b)] != err.Error() { // said once, not for every batch
+		l.failed[streamOf(b)] = err.Error()
 		l.log.Warn("the log of a tunnel is not written", "group", b.Group, "stream", b.Stream, "err", err)
 	}
 }
+
+// A stream is where a batch goes.
+type stream struct {
+	scope       logs.Scope
+	group, name string
+}
+
+func streamOf(b logs.Batch) stream { return stream{b.Scope, b.Group, b.Stream} }
 
 // lookUp brings the destinations up to date.
 func (l *Log) lookUp() {
@@ -158,6 +173,7 @@ func (l *Log) lookUp() {
 		return
 	}
 	l.revision, l.tunnels = revision, map[string]destination{}
+	wanted := map[stream]bool{}
 	for v := range store.VPNConnections.All(snapshot) {
 		for i, t := range v.Tunnels {
 			region, account, group, ok := t.Log.Group()
@@ -173,6 +189,8 @@ func (l *Log) lookUp() {
 				d.cgw = g.Address.String()
 			}
 			l.tunnels[resource.TunnelID(v.ID, i+1)] = d
+			wanted[stream{d.scope, d.group, d.stream}] = true
 		}
 	}
+	maps.DeleteFunc(l.failed, func(s stream, _ string) bool { return !wanted[s] })
 }
