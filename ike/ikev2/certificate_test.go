@@ -395,6 +395,23 @@ func TestAlgorithmIdentifiers(t *testing.T) {
 	}
 }
 
+// RFC 7427 section 3: an AlgorithmIdentifier has up to 255 octets, whatever is in
+// them. Who sends it has shown nothing but a certificate, which is public.
+func TestLengthOfAlgorithmIdentifier(t *testing.T) {
+	for length := range 256 {
+		data := append([]byte{byte(length)}, make([]byte, length)...)
+		if algorithm, signature, ok := cutAlgorithm(append(data, 1, 2)); !ok || len(algorithm) != length || len(signature) != 2 {
+			t.Errorf("of %d octets: %d and %d, %v", length, len(algorithm), len(signature), ok)
+		}
+		if _, _, ok := cutAlgorithm(data[:length]); ok {
+			t.Errorf("%d octets without the last are taken", length)
+		}
+		if err := verifyDigital(ed25519.PublicKey(make([]byte, ed25519.PublicKeySize)), data, nil); err == nil {
+			t.Errorf("%d zero octets are a signature", length)
+		}
+	}
+}
+
 // Given a peer without a certificate that fits its key, when it is set, then it
 // is refused.
 func TestSetPeerRefusesCredentials(t *testing.T) {

@@ -379,10 +379,14 @@ func verifySignature(key crypto.PublicKey, auth *wire.Auth, octets []byte) error
 //
 //	[ length 1 | AlgorithmIdentifier length | signature ]
 func cutAlgorithm(data []byte) (algorithm, signature []byte, ok bool) {
-	if len(data) < 1 || len(data) < 1+int(data[0]) {
+	if len(data) < 1 {
 		return nil, nil, false
 	}
-	return data[1 : 1+data[0]], data[1+data[0]:], true
+	length, rest := int(data[0]), data[1:]
+	if len(rest) < length {
+		return nil, nil, false
+	}
+	return rest[:length], rest[length:], true
 }
 
 func verifyDigital(key crypto.PublicKey, data, octets []byte) error {
