@@ -19,10 +19,11 @@ import (
 type Verifier struct {
 	trust *pki.Trust
 
-	// names are those of the certificate that the peer is known by; empty:
-	// every certificate of the authorities is the peer's.
+	// known is how the certificate is shown that the peer is known by, names are
+	// those that it has. Without one every certificate of the authorities is the
+	// peer's.
+	known string
 	names []ike.Identity
-	known string // how that certificate is shown
 }
 
 // New returns a verifier that accepts the certificates that trust does. With a
@@ -48,7 +49,7 @@ func (v *Verifier) Verify(chain [][]byte, identity ike.Identity, now time.Time) 
 	if !slices.ContainsFunc(names, identity.Same) {
 		return nil, fmt.Errorf("the peer says that it is %v, but its certificate names %s", identity, list(names))
 	}
-	if len(v.names) > 0 && !slices.ContainsFunc(names, func(n ike.Identity) bool { return slices.ContainsFunc(v.names, n.Same) }) {
+	if v.known != "" && !slices.ContainsFunc(names, func(n ike.Identity) bool { return slices.ContainsFunc(v.names, n.Same) }) {
 		return nil, fmt.Errorf("the certificate %s is another one's: this customer gateway has %s", pki.NameOf(verified.Leaf), v.known)
 	}
 	return verified.Leaf.PublicKey, nil

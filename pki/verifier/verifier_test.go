@@ -125,6 +125,11 @@ func TestOnlyTheKnownDevice(t *testing.T) {
 	if _, err := New(o.trust(), nameless).Verify([][]byte{other.Raw}, ike.ParseIdentity("x.example"), now); err == nil {
 		t.Error("two certificates without a subject are taken for the same device's")
 	}
+	// A certificate that has no name that IKE knows is not everybody's.
+	unnamed := o.issue(pki.Request{})
+	if _, err := New(o.trust(), unnamed).Verify([][]byte{other.Raw}, ike.ParseIdentity("x.example"), now); err == nil {
+		t.Error("where the device's certificate has no name, another's is taken")
+	}
 }
 
 // RFC 7296 section 3.7: a CERTREQ has the SHA-1 hashes of the authorities' keys.
