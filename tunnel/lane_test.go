@@ -32,6 +32,16 @@ func within(t *testing.T, what string, f func()) {
 	}
 }
 
+// awaitSources waits until a lane has so many.
+func awaitSources(t *testing.T, lane *Lane, n int32) {
+	t.Helper()
+	within(t, "adding sources", func() {
+		for lane.load.Load() != n {
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
+
 // always is readable for ever.
 func always(t *testing.T) *packetio.MemoryDevice {
 	d := packetio.NewMemoryDevice()
@@ -61,6 +71,7 @@ func TestLeastWaitsForNoLane(t *testing.T) {
 		close(called)
 	}}, Sockets{IKE: sockets[0], NATT: sockets[1], ESP: sockets[2]})
 	end := start(t, lanes[0].Run, lanes[1].Run, endpoint.Run)
+	awaitSources(t, lanes[0], 3)
 	header := make([]byte, ikeHeaderLen)
 	header[ikeHeaderLen-1] = ikeHeaderLen
 	if err := endpoint.SendIKE(netip.AddrPortFrom(outsideA, PortIKE), netip.AddrPortFrom(outsideA, PortIKE), header); err != nil {
@@ -137,6 +148,7 @@ func TestFailingSourceEndsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	lane, ended := l.a.tunnel.lane, make(chan error, 1)
+	awaitSources(t, lane, 4) // three sockets and a device
 	go func() { ended <- second.Run(t.Context()) }()
 	gone := errors.New("somebody removed it")
 	broken.Fail(gone)
@@ -145,7 +157,7 @@ func TestFailingSourceEndsAlone(t *testing.T) {
 		t.Errorf("Run = %v, want %v", err, gone)
 	}
 	if n := lane.load.Load(); n != 4 {
-		t.Errorf("%d sources are left, want 3 sockets and a device", n)
+		t.Errorf("%d sources are left, want 4", n)
 	}
 	l.a.device.Put(udp(hostA, hostB, 0, 100))
 	l.b.next(t)
@@ -259,9 +271,7 @@ func runOn(t *testing.T, device packetio.Device, happens func() error) (err erro
 	defer end()
 	ended := make(chan error, 1)
 	go func() { ended <- tunnel.Run(t.Context()) }()
-	for lane.load.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	awaitSources(t, lane, 1)
 	if err := happens(); err != nil {
 		t.Fatal(err)
 	}

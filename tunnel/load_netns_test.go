@@ -21,6 +21,8 @@ func TestLoadOrder(t *testing.T) {
 		inOrder(a.host, b.host)
 		queue(200, a, b) // so that it is empty soon
 		there, back := startFlows(t, a.host, hostA, b.host, hostB, 0), startFlows(t, b.host, hostB, a.host, hostA, 0)
+		for end := time.Now().Add(5 * time.Second); min(there.received.Load(), back.received.Load()) < 1000 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		} // a busy machine may not begin for a moment
 		time.Sleep(200 * time.Millisecond)
 		there.halt()
 		back.halt()
@@ -173,7 +175,9 @@ func TestLoadChecksums(t *testing.T) {
 		offloads := offloadsOf(bits)
 		t.Run(offloadsName(offloads), func(t *testing.T) {
 			a, b := openSites(t, hosts, gcm128, bits%3 != 2 || bits >= 4, offloads)
-			inOrder(hosts[0], hosts[1], far)
+			if bits == 0 { // their neighbours stay
+				inOrder(hosts[0], hosts[1], far)
+			}
 			queue(patience, a, b)
 			before := checksumErrors(t, far, hosts[0], hosts[1])
 			numbered := startFlows(t, hosts[0], hostA, far, hostB, 3000)

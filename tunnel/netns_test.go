@@ -57,11 +57,7 @@ func openSites(t testing.TB, hosts [2]*netlab.Host, proposal ike.ESPProposal, ud
 		child.Path = ike.Path{Local: netip.AddrPortFrom(outside[i], PortNATT), Remote: netip.AddrPortFrom(outside[1-i], PortNATT), UDP: udp}
 		sites[i] = newSite(t, hosts[i], [2]netip.Addr{insideA, insideB}[i], child, offloads)
 		host, remote := [2]netip.Addr{hostA, hostB}[i], [2]string{"192.168.0.0/16", "10.0.0.0/16"}[i]
-		route := []string{"ip", "route", "add", remote, "dev", "vpn1"}
-		if strings.Contains(hosts[i].Run("ip", "address", "show", "dev", "lo"), host.String()) {
-			route = append(route, "src", host.String())
-		}
-		hosts[i].Run(route...)
+		hosts[i].Run("sh", "-ec", fmt.Sprintf("if ip address show dev lo | grep -qF %v/; then src='src %v'; fi; ip route add %s dev vpn1 $src", host, host, remote))
 	}
 	return sites[0], sites[1]
 }
@@ -81,9 +77,7 @@ func newSite(t testing.TB, host *netlab.Host, inside netip.Addr, child ike.Child
 	}); err != nil {
 		t.Fatal(err)
 	}
-	host.Run("sysctl", "-qw", "net.ipv6.conf.vpn1.disable_ipv6=1")
-	host.Run("ip", "address", "add", inside.String()+"/30", "dev", "vpn1")
-	host.Run("ip", "link", "set", "vpn1", "up")
+	host.Run("sh", "-ec", fmt.Sprintf("sysctl -qw net.ipv6.conf.vpn1.disable_ipv6=1; ip address add %v/30 dev vpn1; ip link set vpn1 up", inside))
 	var err error
 	if s.tunnel, err = New(Config{Name: host.Name, Device: tun, Endpoint: s.endpoint, Inside: netip.PrefixFrom(inside, 30), Events: s.tell}); err != nil {
 		t.Fatal(err)
