@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -11,6 +12,10 @@ import (
 const (
 	CertificateBytesMax = 16 << 10
 	ChainLengthMax      = 10
+
+	// rsaBitsMax bounds what checking a signature costs. Authorities' keys have
+	// 4096 bits at most.
+	rsaBitsMax = 8192
 )
 
 // ParseCertificate reads one certificate in DER.
@@ -18,7 +23,14 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	if len(der) > CertificateBytesMax {
 		return nil, fmt.Errorf("a certificate has %d bytes; %d are allowed", len(der), CertificateBytesMax)
 	}
-	return x509.ParseCertificate(der)
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > rsaBitsMax {
+		return nil, fmt.Errorf("an RSA key has %d bits; %d are allowed", k.N.BitLen(), rsaBitsMax)
+	}
+	return c, nil
 }
 
 // ParseChain reads certificates in DER.

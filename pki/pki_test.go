@@ -3,6 +3,8 @@ package pki
 import (
 	"bytes"
 	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -320,6 +322,24 @@ func TestKeys(t *testing.T) {
 	for _, text := range []string{"", "hello", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")})), strings.Repeat("x", 3*keyBytesMax)} {
 		if _, err := ParseKeyPEM([]byte(text)); err == nil {
 			t.Errorf("%.20q is a key", text)
+		}
+	}
+}
+
+// A key's length is the square of what checking a signature by it costs, and peers
+// send the keys before they have proved anything.
+func TestLongKeysAreRefused(t *testing.T) {
+	h := newHierarchy(t)
+	for bits, want := range map[uint]bool{rsaBitsMax: true, rsaBitsMax + 8: false, 8 * rsaBitsMax: false} {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		n.SetBit(n, 0, 1)
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now, NotAfter: now.Add(time.Hour)}
+		der, err := x509.CreateCertificate(rand.Reader, template, h.issuer.Certificate, &rsa.PublicKey{N: n, E: 65537}, h.issuer.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseCertificate(der); (err == nil) != want {
+			t.Errorf("a key of %d bits: %v", bits, err)
 		}
 	}
 }
