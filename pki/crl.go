@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 )
 
@@ -71,6 +72,7 @@ type CRL struct {
 	list    *x509.RevocationList
 	revoked map[string]Revocation // by serial number
 	scope   distributionScope
+	points  []string // URIs of the distribution point that it is for; of all if scope has none
 }
 
 // distributionScope is what RFC 5280 section 5.2.5's issuing distribution point
@@ -110,6 +112,9 @@ func ParseCRL(der []byte) (*CRL, error) {
 			if c.scope.Indirect || c.scope.OnlyAttributes || c.scope.SomeReasons.BitLength > 0 {
 				return nil, errors.New("the revocation list is an indirect or a partial one")
 			}
+			if c.points, err = pointURIs(c.scope.Point.Bytes); err != nil {
+				return nil, err
+			}
 		case e.Critical:
 			return nil, fmt.Errorf("the revocation list has the critical extension %v, which is not known here", e.Id)
 		}
@@ -121,6 +126,35 @@ func ParseCRL(der []byte) (*CRL, error) {
 		c.revoked[e.SerialNumber.String()] = Revocation{e.SerialNumber, e.RevocationTime, Reason(e.ReasonCode)}
 	}
 	return c, nil
+}
+
+// pointURIs reads the URIs of a DistributionPointName; other names have none. RFC
+// 5280 section 4.2.1.13.
+func pointURIs(der []byte) ([]string, error) {
+	const fullName, uri = 0, 6
+	malformed := errors.New("the revocation list's distribution point is malformed")
+	if len(der) == 0 {
+		return nil, nil
+	}
+	var names asn1.RawValue
+	if rest, err := asn1.Unmarshal(der, &names); err != nil || len(rest) > 0 {
+		return nil, malformed
+	}
+	if names.Class != asn1.ClassContextSpecific || names.Tag != fullName {
+		return nil, nil
+	}
+	var uris []string
+	for rest := names.Bytes; len(rest) > 0; {
+		var name asn1.RawValue
+		var err error
+		if rest, err = asn1.Unmarshal(rest, &name); err != nil {
+			return nil, malformed
+		}
+		if name.Class == asn1.ClassContextSpecific && name.Tag == uri {
+			uris = append(uris, string(name.Bytes))
+		}
+	}
+	return uris, nil
 }
 
 func hasCritical(extensions []pkix.Extension) bool {
@@ -139,12 +173,17 @@ func (c *CRL) Raw() []byte { return c.list.Raw }
 func (c *CRL) NextUpdate() time.Time { return c.list.NextUpdate }
 
 // Covers reports whether the list speaks for a certificate of an issuer, who
-// signed it.
+// signed it. An authority with several lists, each for some of its certificates,
+// says in each for which distribution point it is: the others are silent about a
+// certificate, and no proof that it is good. RFC 5280 section 6.3.3 (b)(2).
 func (c *CRL) Covers(certificate, issuer *x509.Certificate) bool {
 	if string(c.list.RawIssuer) != string(issuer.RawSubject) || string(certificate.RawIssuer) != string(issuer.RawSubject) {
 		return false
 	}
 	if certificate.IsCA && c.scope.OnlyUsers || !certificate.IsCA && c.scope.OnlyCAs {
+		return false
+	}
+	if len(c.scope.Point.FullBytes) > 0 && !slices.ContainsFunc(certificate.CRLDistributionPoints, func(uri string) bool { return slices.Contains(c.points, uri) }) {
 		return false
 	}
 	return c.list.CheckSignatureFrom(issuer) == nil

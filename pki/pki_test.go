@@ -393,6 +393,22 @@ func TestPartialListsAreRefused(t *testing.T) {
 	if !users.Covers(h.leaf, h.issuer.Certificate) || authorities.Covers(h.leaf, h.issuer.Certificate) {
 		t.Error("a list for one kind of certificates is read for the other")
 	}
+	// Tag 0 is the distribution point, in it 0 the full name, and 6 a URI.
+	uri := "http://ca.example/7.crl"
+	nested := append([]byte{0xa0, byte(len(uri) + 4), 0xa0, byte(len(uri) + 2), 0x86, byte(len(uri))}, uri...)
+	one, err := ParseCRL(list(pkix.Extension{Id: oidIssuingDistributionPoint, Critical: true, Value: append([]byte{0x30, byte(len(nested))}, nested...)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named, _ := h.issue(t, func(r *Request) { r.CRLURL = uri })
+	elsewhere, _ := h.issue(t, func(r *Request) { r.CRLURL = "http://ca.example/8.crl" })
+	if !one.Covers(named, h.issuer.Certificate) || one.Covers(elsewhere, h.issuer.Certificate) || one.Covers(h.leaf, h.issuer.Certificate) {
+		t.Error("a list for one distribution point is read for another")
+	}
+	nested[5]++
+	if _, err := ParseCRL(list(pkix.Extension{Id: oidIssuingDistributionPoint, Critical: true, Value: append([]byte{0x30, byte(len(nested))}, nested...)})); err == nil {
+		t.Error("a list with a broken distribution point is taken")
+	}
 	if _, err := ParseCRL(make([]byte, CRLBytesMax+1)); err == nil {
 		t.Error("a list of any size is read")
 	}
