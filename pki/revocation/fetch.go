@@ -150,7 +150,7 @@ func (s *Service) fetch(ctx context.Context, method, place string, body []byte, 
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the answer is %s", response.Status)
+		return nil, fmt.Errorf("the answer is %.100q", response.Status) // the server's own words
 	}
 	answer, err := io.ReadAll(io.LimitReader(response.Body, most+1))
 	if err != nil {

@@ -224,6 +224,12 @@ func TestHostileCertificates(t *testing.T) {
 	if _, err := inside.fetch(t.Context(), http.MethodGet, redirecting.URL, nil, 100); err == nil || !strings.Contains(err.Error(), "302") {
 		t.Errorf("a redirect: %v", err)
 	}
+	talkative := New(Config{Client: &http.Client{Transport: answers(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusTeapot, Status: "418 " + strings.Repeat("\x1b", 1<<20), Body: http.NoBody}, nil
+	})}})
+	if _, err := talkative.fetch(t.Context(), http.MethodGet, "http://ca.example/", nil, 100); err == nil || !strings.Contains(err.Error(), "418") || len(err.Error()) > 1000 {
+		t.Errorf("a status of a mebibyte: %.100v", err)
+	}
 	for i := range entriesMax + 10 {
 		c := &x509.Certificate{Raw: []byte{byte(i), byte(i >> 8)}, CRLDistributionPoints: []string{"http://ca.example/"}}
 		s.Status(c, c, time.Unix(int64(i), 0))
@@ -232,3 +238,8 @@ func TestHostileCertificates(t *testing.T) {
 		t.Errorf("%d certificates are remembered", len(s.entries))
 	}
 }
+
+// answers is an http.RoundTripper.
+type answers func(*http.Request) (*http.Response, error)
+
+func (f answers) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
