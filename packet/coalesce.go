@@ -144,8 +144,9 @@ func sameHosts(a, b []byte) bool {
 }
 
 // A Coalescer finds those packets of a batch that can be handed over as one,
-// also where flows are interleaved. The packets of a pair of hosts stay in
-// order; those of different ones may change places.
+// also where flows are interleaved. The packets of a flow stay in order, and so
+// do those of a pair of hosts around any packet that is no Segment, such as a
+// fragment or an acknowledgment; segments of different flows may change places.
 type Coalescer struct {
 	groups   []group
 	next     []int    // the packet that follows in the same group, or -1

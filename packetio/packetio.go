@@ -168,10 +168,10 @@ type Device interface {
 	// caller at a time.
 	ReadBatch(*Batch) error
 
-	// WriteBatch hands the packets to the stack, those between the same hosts
-	// in order, and returns how many it took; the error is that of the first
-	// that it did not. It may alter the packets' headers. It may be called
-	// from anywhere, each with a Gatherer of its own.
+	// WriteBatch hands the packets to the stack, those of one flow in order, and
+	// returns how many it took; the error is that of the first that it did
+	// not. It may alter the packets' headers. It may be called from anywhere,
+	// each with a Gatherer of its own.
 	WriteBatch(w *Gatherer, packets [][]byte) (int, error)
 
 	Close() error

@@ -17,7 +17,7 @@ const (
 	DropSelectorOutbound              // outside the negotiated selectors
 	DropTooBig                        // over the inside MTU and not to be fragmented; the sender was told
 	DropSequenceExhausted             // the outbound SA is used up
-	DropSend                          // the socket refused
+	DropSend                          // the socket refused, or its queue in the kernel was full
 
 	DropAuthentication   // wrong integrity check value
 	DropReplay           // seen before, or left of the window
@@ -64,8 +64,9 @@ var dropNames = [dropCount]string{
 // Drops counts packets by reason: its index is a Drop.
 type Drops [dropCount]uint64
 
-// Counters are what a tunnel has carried since New. Bytes are those of inner
-// IP packets.
+// Counters are what a tunnel has carried since New: sealed, and opened and found
+// to be as agreed. What a socket or the TUN refused afterwards is among them, and
+// in DropSend or DropDevice besides. Bytes are those of inner IP packets.
 type Counters struct {
 	InboundPackets, InboundBytes   uint64
 	OutboundPackets, OutboundBytes uint64
