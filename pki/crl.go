@@ -125,6 +125,7 @@ func ParseCRL(der []byte) (*CRL, error) {
 		}
 		c.revoked[e.SerialNumber.String()] = Revocation{e.SerialNumber, e.RevocationTime, Reason(e.ReasonCode)}
 	}
+	list.RevokedCertificateEntries, list.RevokedCertificates = nil, nil // twice what is kept of them
 	return c, nil
 }
 

@@ -26,8 +26,10 @@ const (
 	// placesMax is how many of the places that a certificate names are tried.
 	placesMax = 4
 
-	// listsMax bounds how many lists are held in memory.
-	listsMax = 64
+	// listsMax bounds how many lists are held in memory, listsBytesMax how long
+	// all of them are; in memory they take up to ten times as much.
+	listsMax      = 64
+	listsBytesMax = 16 << 20
 )
 
 // list is a revocation list as it was last fetched.
@@ -109,12 +111,22 @@ func (s *Service) fetchList(ctx context.Context, place string) (*pki.CRL, error)
 	if err != nil {
 		return nil, err
 	}
+	s.hold(place, crl)
+	return crl, nil
+}
+
+// hold remembers a list for a moment, if there is room.
+func (s *Service) hold(place string, crl *pki.CRL) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.lists) < listsMax {
+	delete(s.lists, place)
+	octets := len(crl.Raw())
+	for _, l := range s.lists {
+		octets += len(l.crl.Raw())
+	}
+	if len(s.lists) < listsMax && octets <= listsBytesMax {
 		s.lists[place] = &list{crl, s.now()}
 	}
-	return crl, nil
 }
 
 // forgetLists drops the lists that would be fetched again anyway. mu is held.

@@ -3,7 +3,9 @@ package revocation
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -236,6 +238,33 @@ func TestHostileCertificates(t *testing.T) {
 	}
 	if len(s.entries) != entriesMax {
 		t.Errorf("%d certificates are remembered", len(s.entries))
+	}
+}
+
+// Whoever has a certificate of an own authority here names lists of any length.
+func TestLongListsAreNotHeld(t *testing.T) {
+	issuer, err := pki.NewRoot(pki.Name("issuer"), pki.ECDSAP256, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := make([]pki.Revocation, 7500)
+	for i := range entries {
+		entries[i] = pki.Revocation{Serial: big.NewInt(1<<62 + int64(i)), At: time.Now(), Reason: pki.KeyCompromise}
+	}
+	long, err := issuer.NewCRL(entries, 1, time.Now(), time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crl, err := pki.ParseCRL(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(Config{})
+	for i := range listsBytesMax/len(long) + 2 {
+		s.hold(fmt.Sprintf("http://ca.example/%d", i), crl)
+	}
+	if held := len(s.lists) * len(long); held > listsBytesMax || held == 0 {
+		t.Errorf("%d lists of %d bytes are held", len(s.lists), len(long))
 	}
 }
 
