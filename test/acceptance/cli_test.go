@@ -57,7 +57,7 @@ func (c cli) ok(arguments ...string) string {
 	c.t.Helper()
 	out, code := c.run(arguments...)
 	if code != 0 {
-		c.t.Fatalf("aws ec2 %s: exit code %d: %s", strings.Join(arguments, " "), code, out)
+		c.t.Fatalf("aws %s: exit code %d: %s", strings.Join(arguments, " "), code, out)
 	}
 	return out
 }
@@ -72,7 +72,7 @@ func (c cli) query(expression string, arguments ...string) string {
 func (c cli) refused(code string, arguments ...string) {
 	c.t.Helper()
 	if out, exit := c.run(arguments...); exit != exitRefused || !strings.Contains(out, "("+code+")") {
-		c.t.Errorf("aws ec2 %s: exit code %d, want %d with %s: %s", strings.Join(arguments, " "), exit, exitRefused, code, out)
+		c.t.Errorf("aws %s: exit code %d, want %d with %s: %s", strings.Join(arguments, " "), exit, exitRefused, code, out)
 	}
 }
 
@@ -80,7 +80,7 @@ func (c cli) refused(code string, arguments ...string) {
 func (c cli) wants(want, expression string, arguments ...string) {
 	c.t.Helper()
 	if got := c.query(expression, arguments...); got != want {
-		c.t.Errorf("aws ec2 %s --query %s: got %q, want %q", strings.Join(arguments, " "), expression, got, want)
+		c.t.Errorf("aws %s --query %s: got %q, want %q", strings.Join(arguments, " "), expression, got, want)
 	}
 }
 

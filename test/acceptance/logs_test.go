@@ -14,20 +14,23 @@ import (
 )
 
 // CloudWatch Logs as the AWS CLI's manual has it, with events of the test's own.
+// What needs no proof by the CLI is called directly: each of its starts takes a
+// second.
 func TestLogsByTheAWSCLI(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	aws := cli{t: t, program: awsProgram(t), service: "logs"}
 	i := install(t, s.lab, s.internet, testAddresses)
-	aws := cli{t: t, i: i, program: awsProgram(t), service: "logs"}
+	aws.i = i
 	const group = "/vpn/test"
 
-	aws.ok("create-log-group", "--log-group-name", group, "--tags", "stage=test")
-	aws.ok("create-log-stream", "--log-group-name", group, "--log-stream-name", "one")
+	i.callLogs("CreateLogGroup", map[string]any{"logGroupName": group}, nil)
+	i.callLogs("CreateLogStream", map[string]any{"logGroupName": group, "logStreamName": "one"}, nil)
+	i.callLogs("PutRetentionPolicy", map[string]any{"logGroupName": group, "retentionInDays": 7}, nil)
 	now := time.Now().UnixMilli()
 	aws.ok("put-log-events", "--log-group-name", group, "--log-stream-name", "one", "--log-events",
 		fmt.Sprintf(`[{"timestamp":%d,"message":"first Ü"},{"timestamp":%d,"message":"{\"state\":\"down\"}"}]`, now-1000, now))
-	atOnce( // each start of the CLI takes a second
-		func() { aws.ok("put-retention-policy", "--log-group-name", group, "--retention-in-days", "7") },
+	atOnce(
 		func() {
 			aws.wants("first Ü", "events[0].message", "get-log-events", "--log-group-name", group, "--log-stream-name", "one", "--start-from-head")
 		},
@@ -39,11 +42,19 @@ func TestLogsByTheAWSCLI(t *testing.T) {
 				t.Errorf("tail shows %q", out)
 			}
 		},
-		func() { aws.refused("ResourceAlreadyExistsException", "create-log-group", "--log-group-name", group) },
+		func() {
+			aws.refused("ResourceAlreadyExistsException", "create-log-group", "--log-group-name", group, "--tags", "stage=test")
+		},
 	)
 	i.kill()
 	i.start()
-	aws.wants("7", "logGroups[?logGroupName=='"+group+"'].retentionInDays", "describe-log-groups", "--log-group-name-prefix", "/vpn/")
+	var found struct {
+		LogGroups []struct{ RetentionInDays int }
+	}
+	i.callLogs("DescribeLogGroups", map[string]any{"logGroupNamePrefix": "/vpn/"}, &found)
+	if len(found.LogGroups) != 1 || found.LogGroups[0].RetentionInDays != 7 {
+		t.Errorf("after a crash: %+v", found)
+	}
 	if got := i.logMessages(group, "one", ""); len(got) != 2 {
 		t.Errorf("after a crash: %q", got)
 	}
