@@ -42,6 +42,7 @@ test-interop: setup ## real peers in network namespaces
 test-interop-long: setup ## every combination with real peers, and long simulations of both IKE engines: the better part of an hour
 	$(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/interop -long
 	$(GO) test -count=1 -timeout 60m -v -run 'TestSimulation|TestTunnelDays|TestEveryOrder' ./ike/ikev2 -sim.seeds 20000 -sim.days 10000 -explore.full
+	$(GO) test -count=1 -timeout 60m -v -run TestSimulation ./ike/ikev1 -sim.seeds 20000
 
 test-acceptance: setup build ## real AWS clients; CAUSEWAY_TF_MIRROR=DIR lets Terraform find its provider
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/acceptance/...

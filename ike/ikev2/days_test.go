@@ -11,7 +11,7 @@ import (
 	"causeway.dev/internal/simnet"
 )
 
-var simDays = flag.Int("sim.days", 2_000, "how many days of tunnels TestTunnelDays simulates")
+var simDays = flag.Int("sim.days", 1_000, "how many days of tunnels TestTunnelDays simulates")
 
 // TestTunnelDays lets many tunnels live for weeks: rekeys when their time comes, a
 // line that loses and is cut now and then, sides that crash, clocks that are set.

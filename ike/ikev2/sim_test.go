@@ -12,7 +12,7 @@ import (
 
 var (
 	simSeed  = flag.Uint64("sim.seed", 0, "replay this seed of TestSimulation only")
-	simSeeds = flag.Uint64("sim.seeds", 2000, "how many seeds TestSimulation runs")
+	simSeeds = flag.Uint64("sim.seeds", 500, "how many seeds TestSimulation runs")
 )
 
 // TestSimulation lets two gates live through whatever a seed holds: a network that

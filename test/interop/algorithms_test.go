@@ -12,6 +12,7 @@ import (
 // Algorithms that AWS does not have, and AWS's groups with small subgroups, in both
 // phases, each side beginning, with a rekey of both kinds.
 func TestIKEv2AlgorithmsBeyondTheUsual(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
 	for i, c := range []struct{ theirIKE, theirESP, ourIKE, ourESP string }{

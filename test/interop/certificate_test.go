@@ -155,6 +155,7 @@ func certificateCases() []certificateCase {
 // Given certificates of either kind below one root, when either side begins, then
 // packets pass, whatever name of its certificate the peer goes by.
 func TestStrongSwanCertificates(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
 	for _, c := range certificateCases() {
@@ -182,6 +183,7 @@ func TestStrongSwanCertificates(t *testing.T) {
 // Given certificates that one side can't accept, when strongSwan begins, then our
 // message names what is wrong with them.
 func TestCertificateMessageSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
 	for _, c := range []struct {

@@ -45,6 +45,7 @@ var (
 
 // Each algorithm of IKEv1 at least once, each side beginning.
 func TestIKEv1Proposals(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16").String())
 	for i, group := range groupsOfBoth {
@@ -86,6 +87,7 @@ func pingsSoon(s scene) {
 
 // Given a NAT between, when strongSwan connects through it, then packets pass.
 func TestIKEv1BehindNAT(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, "nft")
 	s.masquerade()
 	our := oursIKEv1("aes128-sha256-group14", "aes128gcm16-group14")
@@ -104,6 +106,7 @@ func TestIKEv1BehindNAT(t *testing.T) {
 // Given a ping through the tunnel, when either side renews both phases every few
 // seconds, then nothing is lost.
 func TestIKEv1RekeysLoseNothing(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name               string
 		theirIKE, theirESP string
@@ -114,6 +117,7 @@ func TestIKEv1RekeysLoseNothing(t *testing.T) {
 		{"both renew", "7s", "4s", "    ike_lifetime: 9s\n    child_lifetime: 8s\n    rekey_margin: 1s\n"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			s := newScene(t)
 			our := oursIKEv1("aes128-sha256-group14", "aes128gcm16-group14")
 			our.more += c.more
@@ -142,6 +146,7 @@ func TestIKEv1RekeysLoseNothing(t *testing.T) {
 // Given a tunnel, when the peer vanishes, then each side notices by DPD: ours is
 // down with the reason, and strongSwan's question is answered as long as we live.
 func TestIKEv1DeadPeer(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, "nft")
 	our := oursIKEv1("aes128-sha256-group14", "aes128gcm16-group14")
 	our.more += "    dpd_timeout: 9s\n    dpd_action: clear\n"
@@ -170,6 +175,7 @@ func TestIKEv1DeadPeer(t *testing.T) {
 
 // Given a tunnel, when either side takes it down, then the other knows at once.
 func TestIKEv1Deletes(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	gw := startAppliance(s.lab, s.our, "ours", oursIKEv1("aes128-sha256-group14", "aes128gcm16-group14"))
 	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
@@ -202,6 +208,7 @@ func TestIKEv1Deletes(t *testing.T) {
 
 // Each fault has its sentence, whichever side begins.
 func TestIKEv1SaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		ours    func(*side)
@@ -222,6 +229,7 @@ func TestIKEv1SaysWhatIsWrong(t *testing.T) {
 		{"IKEv2 is not allowed", nil, func(c *connection) { c.version = 2 }, false, []string{"begins with IKEv2, this tunnel accepts IKEv1 only"}},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			s := newScene(t)
 			our, their := oursIKEv1("aes128-sha256-group14", "aes128gcm16-group14"), theirIKEv1("aes128-sha256-modp2048", "aes128gcm16-modp2048")
 			our.start = c.weStart
@@ -250,6 +258,7 @@ func TestIKEv1SaysWhatIsWrong(t *testing.T) {
 // Given certificates of one kind of key below one root, when either side begins,
 // then packets pass. IKEv1 has one method for both sides.
 func TestIKEv1Certificates(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16").String())
 	for i, kind := range []pki.KeyAlgorithm{pki.RSA2048, pki.ECDSAP256, pki.ECDSAP384, pki.ECDSAP521} {
@@ -283,6 +292,7 @@ func TestIKEv1ProposalsAll(t *testing.T) {
 	if !*long {
 		t.Skip("every combination takes many minutes: -long")
 	}
+	t.Parallel()
 	s := newScene(t)
 	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16").String())
 	for _, group := range groupsOfBoth {

@@ -1,12 +1,14 @@
 package interop
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"causeway.dev/internal/netlab"
 	"causeway.dev/pki"
 )
 
@@ -20,6 +22,7 @@ func (s scene) dropFragments(mtu string) {
 // make IKE_AUTH longer than it carries, when either side begins, then IKE's own
 // fragments pass; those of ours get smaller where the first ones don't.
 func TestStrongSwanFragmentation(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, mtu string
 		theirs    string // strongSwan's fragment_size
@@ -35,6 +38,7 @@ func TestStrongSwanFragmentation(t *testing.T) {
 			continue // the narrow one has it in it
 		}
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			s := newScene(t, "nft")
 			s.dropFragments(c.mtu)
 			peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String(), "fragment_size = "+c.theirs)
@@ -64,12 +68,22 @@ func TestStrongSwanFragmentation(t *testing.T) {
 // port, then the first packet of its own that comes through is answered there,
 // without a word of IKE, and the tunnel was never down.
 func TestStrongSwanIsRebound(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, "nft")
 	rebind := func(ports string) {
 		s.wire.Run("nft", "add table ip nat; flush table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post oifname ours ip protocol udp masquerade to :"+ports)
 		// Masquerading forgets what it has translated by a link that goes down.
 		s.wire.Run("ip", "link", "set", "ours", "down")
 		s.wire.Run("ip", "link", "set", "ours", "up")
+		// The kernel lets a link that has come back wait up to a second where others change, too.
+		for host, link := range map[*netlab.Host]string{s.wire: "ours", s.our: "wan"} {
+			s.lab.Eventually(5*time.Second, "the link is back", func() error {
+				if out := host.Run("ip", "-o", "link", "show", link); !strings.Contains(out, "state UP") {
+					return errors.New(out)
+				}
+				return nil
+			})
+		}
 	}
 	rebind("20000-20999")
 	our := ours()
@@ -101,6 +115,7 @@ func TestStrongSwanIsRebound(t *testing.T) {
 // on the same SAs.
 func TestStrongSwanMoves(t *testing.T) {
 	const newAddress = "192.0.2.11"
+	t.Parallel()
 	s := newScene(t)
 	gw := startAppliance(s.lab, s.our, "ours", ours())
 	theirs := theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048")
@@ -135,6 +150,7 @@ func TestStrongSwanMoves(t *testing.T) {
 // RFC 6023: Given a strongSwan that makes its child SA by an exchange of its own,
 // then packets pass; a second child is refused with words.
 func TestStrongSwanChildless(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	gw := startAppliance(s.lab, s.our, "ours", ours())
 	theirs := theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048")
@@ -161,6 +177,7 @@ func TestStrongSwanChildless(t *testing.T) {
 // is killed and comes back with nothing, then the other finds out by its own packets
 // and is back long before its dead peer detection.
 func TestKilledGatewayIsFoundOut(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	gw := startAppliance(s.lab, s.our, "ours", ours())
 	other := startAppliance(s.lab, s.peer, "theirs", theirs())

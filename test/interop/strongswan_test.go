@@ -9,6 +9,7 @@ import (
 // Given sides whose first choices of a group differ, when either begins, then
 // the other names the group that it wants and both go on with that.
 func TestStrongSwanWantsAnotherGroup(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp3072,aes128-sha256-modp2048", "aes128gcm16").String())
 	gw := startAppliance(s.lab, s.our, "ours", ours())
@@ -34,6 +35,7 @@ func TestStrongSwanWantsAnotherGroup(t *testing.T) {
 
 // Given selectors that are wider than ours, then they are narrowed.
 func TestStrongSwanIsNarrowed(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	our := ours()
 	our.more = "    local_selectors: [10.0.0.0/16]\n    remote_selectors: [192.168.0.0/24]\n"
@@ -54,6 +56,7 @@ func TestStrongSwanIsNarrowed(t *testing.T) {
 // Given a strongSwan that has forgotten its SAs without a word that reached us,
 // when it begins anew, then the old ones go and packets pass at once.
 func TestStrongSwanReturns(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, "nft")
 	gw := startAppliance(s.lab, s.our, "ours", ours())
 	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
@@ -78,6 +81,7 @@ func TestStrongSwanReturns(t *testing.T) {
 
 // Given a tunnel, when either side takes it down, then the other knows at once.
 func TestStrongSwanDeletes(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	gw := startAppliance(s.lab, s.our, "ours", ours())
 	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
