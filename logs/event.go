@@ -80,7 +80,7 @@ func (s *Store) Append(now time.Time, batches ...Batch) error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		clear(added)
 		for _, b := range batches {
-			n, err := appendBatch(tx, now, b)
+			n, err := s.appendBatch(tx, now, b)
 			if err != nil {
 				return err
 			}
@@ -97,14 +97,14 @@ func (s *Store) Append(now time.Time, batches ...Batch) error {
 	return s.makeRoom()
 }
 
-func appendBatch(tx *bbolt.Tx, now time.Time, b Batch) (added int64, err error) {
+func (s *Store) appendBatch(tx *bbolt.Tx, now time.Time, b Batch) (added int64, err error) {
 	g, err := readGroup(tx, b.Scope, b.Group)
 	if err != nil {
 		return 0, err
 	}
 	stream, err := readStream(tx, g.ID, b.Stream)
 	if err == ErrNoStream && b.Create {
-		stream, err = createStream(tx, g.ID, b.Stream, now)
+		stream, err = s.createStream(tx, b.Scope.Account, g.ID, b.Stream, now)
 	}
 	if err != nil || len(b.Events) == 0 {
 		return 0, err

@@ -177,7 +177,7 @@ func (s *Store) DeleteGroup(scope Scope, name string, check func(Group) error) e
 		}
 		for _, stream := range streams {
 			freed += stream.Bytes
-			if err := deleteStream(tx, g.ID, stream); err != nil {
+			if err := s.deleteStream(tx, scope.Account, g.ID, stream); err != nil {
 				return err
 			}
 		}

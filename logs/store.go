@@ -19,6 +19,10 @@ const (
 	GroupsMax  = 10_000 // of one account in one region
 	StreamsMax = 10_000 // of one group
 
+	// AccountStreamsMax bounds the streams of one account in all regions: those
+	// without events take room as well, some 100 MB of this many.
+	AccountStreamsMax = 100_000
+
 	// BytesMaxDefault is Options.BytesMax unless set: 1 GiB.
 	BytesMaxDefault = 1 << 30
 
@@ -44,7 +48,7 @@ var (
 	ErrGroupExists    = errors.New("the log group exists")
 	ErrStreamExists   = errors.New("the log stream exists")
 	ErrTooManyGroups  = fmt.Errorf("the account has %d log groups in the region", GroupsMax)
-	ErrTooManyStreams = fmt.Errorf("the log group has %d log streams", StreamsMax)
+	ErrTooManyStreams = fmt.Errorf("the log group has %d log streams, or the account %d", StreamsMax, AccountStreamsMax)
 )
 
 // A Scope is one account's part of one region.
@@ -100,6 +104,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	bytes   map[string]int64 // of the events of each account; guarded by mu
+	streams map[string]int   // of each account; guarded by mu
 	evicted uint64           // events removed for lack of room since Open; guarded by mu
 }
 
@@ -133,7 +138,7 @@ func Open(file string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log store %s (move it away to begin with an empty one): %w", file, err)
 	}
-	s := &Store{db: db, log: options.Logger, bytesMax: options.BytesMax, bytes: map[string]int64{}}
+	s := &Store{db: db, log: options.Logger, bytesMax: options.BytesMax, bytes: map[string]int64{}, streams: map[string]int{}}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the log store %s: %w", file, err), db.Close())
 	}
@@ -153,7 +158,9 @@ func (s *Store) load() error {
 			if err := json.Unmarshal(value, &stream); err != nil {
 				return fmt.Errorf("log stream %q: %w", key, err)
 			}
-			s.bytes[accountOf(tx.Bucket(ownersBucket).Get(key[:8]))] += stream.Bytes
+			account := accountOf(tx.Bucket(ownersBucket).Get(key[:8]))
+			s.bytes[account] += stream.Bytes
+			s.streams[account]++
 			return nil
 		})
 	})
@@ -200,6 +207,20 @@ func (s *Store) addBytes(account string, n int64) {
 	defer s.mu.Unlock()
 	if s.bytes[account] += n; s.bytes[account] <= 0 {
 		delete(s.bytes, account)
+	}
+}
+
+func (s *Store) streamsOf(account string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.streams[account]
+}
+
+func (s *Store) addStreams(account string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams[account] += n; s.streams[account] <= 0 {
+		delete(s.streams, account)
 	}
 }
 

@@ -406,3 +406,27 @@ func TestSlowReader(t *testing.T) {
 		}
 	})
 }
+
+// TestAccountStreams: an account's streams are bounded over all its groups, and
+// counted anew when the file is opened.
+func TestAccountStreams(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "logs.db")
+	s := openFile(t, file, Options{})
+	for _, name := range []string{"f", "g"} {
+		must(t, s.CreateGroup(scope, Group{Name: name, Created: now}))
+	}
+	must(t, s.CreateStream(scope, "f", "a", now))
+	add(t, s, "g", "b", 1000, "x")
+	must(t, s.Close())
+	s = openFile(t, file, Options{})
+	s.addStreams(scope.Account, AccountStreamsMax-3) // as if there were so many
+	must(t, s.CreateStream(scope, "g", "c", now))
+	if err := s.CreateStream(scope, "f", "d", now); !errors.Is(err, ErrTooManyStreams) {
+		t.Errorf("one too many: %v", err)
+	}
+	must(t, s.DeleteGroup(scope, "g", nil))
+	must(t, s.DeleteStream(scope, "f", "a"))
+	if n := s.streamsOf(scope.Account); n != AccountStreamsMax-3 {
+		t.Errorf("%d are counted", n)
+	}
+}

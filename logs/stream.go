@@ -19,24 +19,25 @@ func (s *Store) CreateStream(scope Scope, group, name string, now time.Time) err
 		if err != nil {
 			return err
 		}
-		_, err = createStream(tx, g.ID, name, now)
+		_, err = s.createStream(tx, scope.Account, g.ID, name, now)
 		return err
 	})
 }
 
-func createStream(tx *bbolt.Tx, group uint64, name string, now time.Time) (Stream, error) {
+func (s *Store) createStream(tx *bbolt.Tx, account string, group uint64, name string, now time.Time) (Stream, error) {
 	streams := tx.Bucket(streamsBucket)
 	key := streamKey(group, name)
 	if streams.Get(key) != nil {
 		return Stream{}, ErrStreamExists
 	}
-	if count(streams, idKey(group), StreamsMax) == StreamsMax {
+	if s.streamsOf(account) >= AccountStreamsMax || count(streams, idKey(group), StreamsMax) == StreamsMax {
 		return Stream{}, ErrTooManyStreams
 	}
 	id, err := streams.NextSequence()
 	if err != nil {
 		return Stream{}, err
 	}
+	tx.OnCommit(func() { s.addStreams(account, 1) })
 	stream := Stream{Name: name, Created: now, ID: id}
 	return stream, put(streams, key, stream)
 }
@@ -101,7 +102,7 @@ func (s *Store) DeleteStream(scope Scope, group, name string) error {
 			return err
 		}
 		freed = stream.Bytes
-		return deleteStream(tx, g.ID, stream)
+		return s.deleteStream(tx, scope.Account, g.ID, stream)
 	})
 	if err == nil {
 		s.addBytes(scope.Account, -freed)
@@ -109,10 +110,11 @@ func (s *Store) DeleteStream(scope Scope, group, name string) error {
 	return err
 }
 
-func deleteStream(tx *bbolt.Tx, group uint64, stream Stream) error {
+func (s *Store) deleteStream(tx *bbolt.Tx, account string, group uint64, stream Stream) error {
 	// A stream that nothing was appended to has no bucket.
 	if err := tx.Bucket(eventsBucket).DeleteBucket(idKey(stream.ID)); err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
 		return err
 	}
+	tx.OnCommit(func() { s.addStreams(account, -1) })
 	return tx.Bucket(streamsBucket).Delete(streamKey(group, stream.Name))
 }
