@@ -1,6 +1,7 @@
 package ikev1
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -15,6 +16,7 @@ import (
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/enginetest"
+	"causeway.dev/ike/wire/isakmp"
 )
 
 // trust is a Verifier that knows leaves by their common name, which is to be the
@@ -110,5 +112,34 @@ func TestCertificates(t *testing.T) {
 			}
 			checkNone(w)
 		})
+	}
+}
+
+// A certificate that nobody has issued is looked at too, to say whose it is. Its key
+// must not make that costly, even where the signature is right.
+func TestLongKeysAreNotUsed(t *testing.T) {
+	product, order := big.NewInt(1), big.NewInt(1)
+	exponent := big.NewInt(65537)
+	for product.BitLen() <= rsaBitsMax { // many short primes are found quickly
+		p, err := rand.Prime(rand.Reader, 256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		product.Mul(product, p)
+		order.Mul(order, p.Sub(p, big.NewInt(1)))
+	}
+	key := &rsa.PublicKey{N: product, E: 65537}
+	hash := make([]byte, 20)
+	// RFC 8017 section 9.2, without the hash's name: RFC 2409 section 5.1.
+	padded := append([]byte{0, 1}, bytes.Repeat([]byte{0xff}, key.Size()-3-len(hash))...)
+	padded = append(append(padded, 0), hash...)
+	private := new(big.Int).ModInverse(exponent, order)
+	signature := new(big.Int).Exp(new(big.Int).SetBytes(padded), private, product).FillBytes(make([]byte, key.Size()))
+	if err := rsa.VerifyPKCS1v15(key, crypto.Hash(0), hash, signature); err != nil {
+		t.Fatal(err)
+	}
+	n := &negotiation{method: isakmp.AuthRSASignature}
+	if err := n.verify(key, hash, signature); err == nil {
+		t.Errorf("a key of %d bits is used", product.BitLen())
 	}
 }

@@ -174,6 +174,10 @@ func certificates(m parts) (chain [][]byte) {
 
 var errSignature = errors.New("the signature does not fit it")
 
+// rsaBitsMax bounds what checking a signature costs: the key may be that of a
+// certificate that nobody has issued.
+const rsaBitsMax = 8192
+
 // verify checks a signature by a key of the method that was agreed on.
 func (n *negotiation) verify(key crypto.PublicKey, hash, signature []byte) error {
 	if method, err := methodOfKey(key); err != nil || method != n.method {
@@ -182,7 +186,7 @@ func (n *negotiation) verify(key crypto.PublicKey, hash, signature []byte) error
 	valid := false
 	switch key := key.(type) {
 	case *rsa.PublicKey:
-		valid = rsa.VerifyPKCS1v15(key, crypto.Hash(0), hash, signature) == nil
+		valid = key.N.BitLen() <= rsaBitsMax && rsa.VerifyPKCS1v15(key, crypto.Hash(0), hash, signature) == nil
 	case *ecdsa.PublicKey:
 		half := (key.Params().BitSize + 7) / 8
 		valid = len(signature) == 2*half &&
