@@ -42,18 +42,24 @@ func (s *KernelSocket) WriteBatch(t *Sender, datagrams []Datagram) (sent int, er
 	}
 	defer s.release()
 	plain := 0 // so many of the next go without segmentation
+	var messages []unix.Mmsghdr
+	first := 0 // of the messages that are still to be sent
 	for len(datagrams) > 0 {
-		n, errno := rawSend(fd, t.gather(datagrams, plain, s.segments.Load()))
-		count := t.counts[0]
+		if first == len(messages) {
+			messages, first = t.gather(datagrams, plain, s.segments.Load()), 0
+		}
+		n, errno := rawSend(fd, messages[first:])
+		count := t.counts[first]
 		switch {
 		case errno == unix.EINTR:
 			continue
 		case errno == 0:
 			count = 0
-			for _, c := range t.counts[:n] {
+			for _, c := range t.counts[first : first+n] {
 				count += c
 			}
 			sent += count
+			first += n
 		case count > 1 && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE):
 			// Segments that exceed the route's MTU may be fragmented one by
 			// one, but not as a super-packet; EIO means that the route's
@@ -61,12 +67,15 @@ func (s *KernelSocket) WriteBatch(t *Sender, datagrams []Datagram) (sent int, er
 			if errno == unix.EIO {
 				s.segments.Store(false)
 			}
-			plain = count
+			plain, messages, first = count, nil, 0
 			continue
-		case err == nil:
+		default:
 			// EAGAIN is no exception: the kernel's queue for us is full, and
 			// a router without room drops.
-			err = s.wrap("send from", errno)
+			if err == nil {
+				err = s.wrap("send from", errno)
+			}
+			first++
 		}
 		datagrams, plain = datagrams[count:], max(plain-count, 0)
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"causeway.dev/internal/netlab"
 )
 
@@ -143,6 +145,31 @@ func TestUDPSendsAroundFaults(t *testing.T) {
 			t.Errorf("%s did not arrive: %v", want, got)
 		}
 	}
+}
+
+// Where the kernel has no room, what does not fit is left out and said to be.
+func TestUDPSendsIntoAFullQueue(t *testing.T) {
+	lab := netlab.New(t, "tc")
+	nsA, nsB := lab.Host("a"), lab.Host("b")
+	lab.Connect(nsA, "eth0", "192.0.2.1/24", nsB, "eth0", "192.0.2.2/24")
+	nsA.Run("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "100kbit", "burst", "10000", "limit", "100000000")
+	a, b := listenUDP(t, nsA, "192.0.2.1:4500", Offloads{}), listenUDP(t, nsB, "192.0.2.2:4500", Offloads{})
+	batch := make([]Datagram, 128)
+	for i := range batch {
+		batch[i] = Datagram{Remote: b.Local(), Payload: make([]byte, 1400)}
+	}
+	sender := NewSender(len(batch))
+	for sent := 0; sent < 64<<20; sent += len(batch) * 1400 {
+		n, err := a.WriteBatch(sender, batch)
+		if err == nil && n == len(batch) {
+			continue
+		}
+		if n == len(batch) || !errors.Is(err, unix.EAGAIN) {
+			t.Fatalf("WriteBatch = %d, %v, want fewer than %d and %v", n, err, len(batch), unix.EAGAIN)
+		}
+		return
+	}
+	t.Fatal("the queue never fills")
 }
 
 func TestESPSocket(t *testing.T) {
