@@ -306,7 +306,8 @@ func TestOracleMemory(t *testing.T) {
 
 // And over real sockets, with every combination of offloads.
 func TestOracleSockets(t *testing.T) {
-	t.Parallel()
+	// Not beside tests that start programs: for a moment, these have the
+	// sockets that are closed here and bound anew.
 	host := netlab.New(t).Host("oracle")
 	oracleForms(t, func(t *testing.T, proposal ike.ESPProposal, udp bool) {
 		for bits := range 16 {
