@@ -112,7 +112,7 @@ func TestSecrets(t *testing.T) {
 		r.Event(ike.KeysRevealed{SPIi: 1, SPIr: 2, Proposal: ike.IKEProposal{Encryption: ike.AES128GCM16}, Ei: secret, Er: secret})
 		r.Event(ike.ChildInstalled{Child: ike.ChildSA{Path: addresses, Proposal: ike.ESPProposal{Encryption: ike.AES128GCM16}, InboundKey: secret, OutboundKey: secret}})
 		var all, notes string
-		for !r.Idle() {
+		for len(r.queue) > 0 {
 			record, err := r.Next(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -154,7 +154,7 @@ func TestRecorderNeverWaits(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for !r.Idle() {
+	for len(r.queue) > 0 {
 		_, _ = r.Next(t.Context())
 	}
 	if _, err := r.Next(ctx); !errors.Is(err, context.Canceled) {

@@ -47,9 +47,6 @@ func (r *Recorder) Next(ctx context.Context) (Record, error) {
 	}
 }
 
-// Idle reports whether nothing waits to be read.
-func (r *Recorder) Idle() bool { return len(r.queue) == 0 }
-
 // WantsKeys reports, once for each IKE SA, that its keys should be asked for.
 func (r *Recorder) WantsKeys() bool { return r.keys && r.established.Swap(false) }
 
