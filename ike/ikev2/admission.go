@@ -64,6 +64,11 @@ const (
 	// in one proposal about as many.
 	initLengthMax = 8 << 10
 
+	// initRepeatsMax bounds how often an answer is sent again, which is longer
+	// than a request that says little, and may go to an address that never asked.
+	// Ours would ask six times within connectTimeout.
+	initRepeatsMax = 16
+
 	// cookieRotation is how long a cookie secret is used; a cookie is valid
 	// for one to two of it. RFC 7296 section 2.6.
 	cookieRotation = time.Minute
@@ -79,8 +84,9 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 		return ike.DropMalformed
 	}
 	if s := g.admission.sessions[initKey{d.Remote, h.SPIi}]; s != nil && s.origin.hash == sha256.Sum256(d.Payload) {
-		if s.phase == connecting && s.acceptance.response != nil {
-			s.transmit(d.Local, d.Remote, s.acceptance.response)
+		if a := s.acceptance; s.phase == connecting && a.response != nil && a.repeated < initRepeatsMax {
+			a.repeated++
+			s.transmit(d.Local, d.Remote, a.response)
 		}
 		return ike.DropRetransmitted
 	}

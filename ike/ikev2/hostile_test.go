@@ -299,6 +299,25 @@ func TestCookieThenGroup(t *testing.T) {
 	}
 }
 
+// A request that is sent again and again by the name of another is answered a few
+// times only: the answers go to who has not asked.
+func TestRepeatedAnswersAreBounded(t *testing.T) {
+	w := newWorld(t, 1, lan, nil)
+	g, answers := w.right.gate, 0
+	d := Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, 500), Payload: initRequest(w, 1)}
+	for range 1000 {
+		g.Receive(w.net.Now(), d)
+		for _, o := range g.TakeOutput() {
+			if len(o.Datagram.Payload) > 0 {
+				answers++
+			}
+		}
+	}
+	if answers < 6 || answers > 1+initRepeatsMax {
+		t.Errorf("1000 requests are answered %d times", answers)
+	}
+}
+
 // TestHalfOpenLimit: not even sources that return cookies get more than their
 // share.
 func TestHalfOpenLimit(t *testing.T) {

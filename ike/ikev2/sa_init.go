@@ -37,6 +37,7 @@ type acceptance struct {
 	request, response []byte
 	ni, nr            []byte
 	hashes            hashes // for digital signatures, as the initiator announced them
+	repeated          int    // times that the response was sent again
 }
 
 const (
