@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 	"causeway.dev/ike/wire/isakmp"
 )
@@ -28,6 +29,52 @@ type admission struct {
 	refusedFrom time.Time
 	refused     int
 	refusedBy   map[netip.Addr]int
+
+	// What is computed for initiators at addresses that nobody has configured.
+	strangers allowance
+}
+
+// An allowance is time of the engine's that may be spent in each second.
+type allowance struct {
+	from  time.Time
+	spent time.Duration
+}
+
+const (
+	// strangersMost leaves the greater part of each second to those that are
+	// connected. Diffie-Hellman, an exponentiation for either half, takes up to some
+	// 50 ms in the groups of more than 2,048 bits, a proof with a chain of
+	// certificates some 2 ms.
+	strangersMost     = 200 * time.Millisecond
+	costlyAgreement   = 50 * time.Millisecond
+	otherAgreement    = 4 * time.Millisecond
+	certificatesProof = 2 * time.Millisecond
+)
+
+// take spends time, unless what there is in this second has been spent.
+func (a *allowance) take(now time.Time, cost time.Duration) bool {
+	if now.Sub(a.from) >= time.Second || now.Before(a.from) {
+		a.from, a.spent = now, 0
+	}
+	if a.spent+cost > strangersMost {
+		return false
+	}
+	a.spent += cost
+	return true
+}
+
+// affords reports whether something costly may be computed for the initiator of a
+// negotiation: without limit where its address is configured.
+func (n *negotiation) affords(now time.Time, cost time.Duration) bool {
+	return n.candidates[0].Remote.IsValid() || n.gate.admission.strangers.take(now, cost)
+}
+
+// agreementCost is what Diffie-Hellman in a group takes.
+func agreementCost(group ike.Group) time.Duration {
+	if keys.Costly(group) {
+		return costlyAgreement
+	}
+	return otherAgreement
 }
 
 type firstKey struct {

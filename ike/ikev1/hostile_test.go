@@ -65,6 +65,62 @@ func TestHalfOpenIsBounded(t *testing.T) {
 	}
 }
 
+// TestFloodOfCostlyGroups: strangers that go on to Diffie-Hellman get a share of each
+// second only, and one that asks again is served later; an address that is
+// configured does not wait for them.
+func TestFloodOfCostlyGroups(t *testing.T) {
+	proposals := enginetest.IKE(t, "aes128-sha256-group15")
+	w := newWorld(t, 1, enginetest.LAN, func(_, right *ike.Peer) {
+		right.Remote, right.IKEProposals = netip.Addr{}, proposals
+	})
+	public := w.Left.Engine.newDH(ike.Group15).Public()
+	var held [][]byte
+	spi := uint64(0)
+	begin := func(from netip.AddrPort) (third []byte) {
+		spi++
+		_, answers := receive(w, from, firstMessage(spi, proposals))
+		h, err := wire.ParseHeader(answers[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return isakmp.Message{
+			Header:   wire.Header{SPIi: spi, SPIr: h.SPIr, Major: 1, Exchange: isakmp.MainMode},
+			Payloads: []isakmp.Payload{&isakmp.KE{Data: public}, &isakmp.Nonce{Data: make([]byte, nonceLength)}},
+		}.Append(nil)
+	}
+	stranger := at500(netip.MustParseAddr("203.0.113.1"))
+	served := 0
+	for range 20 {
+		third := begin(stranger)
+		drop, _ := receive(w, stranger, third)
+		switch drop {
+		case ike.Accepted:
+			served++
+		case ike.DropHalfOpen:
+			held = append(held, third)
+		default:
+			t.Fatal(drop)
+		}
+	}
+	if want := int(strangersMost / costlyAgreement); served != want {
+		t.Errorf("%d were served in one second, want %d", served, want)
+	}
+	w.Net.RunFor(time.Second)
+	if drop, answers := receive(w, stranger, held[0]); drop != ike.Accepted || len(answers) != 1 {
+		t.Errorf("who asks again a second later gets %v and %d answers", drop, len(answers))
+	}
+
+	w.Right.Peer.Remote = enginetest.LeftAddr
+	if err := w.Right.Engine.SetPeer(w.Right.Peer); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * int(strangersMost/costlyAgreement) {
+		if drop, _ := receive(w, at500(enginetest.LeftAddr), begin(at500(enginetest.LeftAddr))); drop != ike.Accepted {
+			t.Errorf("an address that is configured gets %v", drop)
+		}
+	}
+}
+
 // TestNothingIsAmplified: no answer is longer than what it answers, none is sent
 // twice without being asked for.
 func TestNothingIsAmplified(t *testing.T) {
@@ -168,6 +224,24 @@ func TestReplay(t *testing.T) {
 	receive(w, at500(enginetest.LeftAddr), probe)
 	if !heard().Equal(at) {
 		t.Error("a question that was recorded is taken for a sign of life")
+	}
+}
+
+// TestNotifyAfterTheEnd: a peer's message whose first notification ends the SA, and
+// whose second one would be answered by it.
+func TestNotifyAfterTheEnd(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, func(left, right *ike.Peer) { left.Start = true })
+	w.Connect()
+	now, g := w.Net.Now(), w.Left.Engine
+	s, peers := g.sessions["left"], w.Right.Engine.sessions["right"].current()
+	for len(s.children) > 0 {
+		s.removeChild(s.children[0], "the test wants a quick mode of ours under way")
+	}
+	s.quick(now, nil, groupsESP(s.peer)[:1])
+	message := peers.inform(&isakmp.Notify{Type: isakmp.NoProposalChosen, Protocol: wire.ProtocolESP}, peers.aliveness(isakmp.RUThere, 7))
+	drop := g.Receive(now, ike.Datagram{Local: at500(enginetest.LeftAddr), Remote: at500(enginetest.RightAddr), Payload: message})
+	if drop != ike.Accepted || s.current() != nil {
+		t.Errorf("%v, ISAKMP SA %v", drop, s.current())
 	}
 }
 

@@ -2,6 +2,7 @@ package ikev1
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"causeway.dev/ike"
@@ -20,6 +21,9 @@ func (s *session) receiveInformational(now time.Time, sa *isakmpSA, d ike.Datagr
 		return ike.DropIntegrity
 	}
 	for _, n := range m.notifies {
+		if !slices.Contains(s.sas, sa) {
+			return ike.Accepted // the one before has ended the SA: there are no keys to answer by
+		}
 		s.notified(now, sa, d, n)
 	}
 	for _, deleted := range m.deletes {

@@ -254,6 +254,12 @@ func (n *negotiation) answerKeyExchange(now time.Time, d ike.Datagram, h wire.He
 	if m.ke == nil || m.nonce == nil {
 		return ike.DropMalformed
 	}
+	if keys.ValidatePublic(n.proposal.Group, m.ke.Data) != nil {
+		return ike.DropMalformed
+	}
+	if !n.affords(now, agreementCost(n.proposal.Group)) {
+		return ike.DropHalfOpen // it asks again
+	}
 	n.nat = n.detectNAT(d, h, m)
 	n.dh = n.gate.newDH(n.proposal.Group)
 	if drop := n.agree(m); drop != ike.Accepted {
@@ -341,6 +347,9 @@ func open(k *keys.Phase1Keys, iv []byte, h wire.Header, datagram []byte) (parts,
 // proved to be. Anybody on the way may send what proves nothing, so that it ends
 // nothing; but what the peer's operator should know is told once.
 func (n *negotiation) receiveProof(now time.Time, d ike.Datagram, h wire.Header) ike.Drop {
+	if n.method != isakmp.AuthPreSharedKey && !n.affords(now, certificatesProof) {
+		return ike.DropHalfOpen
+	}
 	found := n.identify(now, d, h)
 	if found.peer == nil {
 		if !n.reported {
