@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"time"
 
 	"causeway.dev/ike"
@@ -27,13 +28,20 @@ type versionEngine interface {
 	Closing() bool
 }
 
+// An ikev2Engine does what only IKEv2 has as well.
+type ikev2Engine interface {
+	versionEngine
+	Computed(now time.Time, c ike.Computation)
+	StrayESP(now time.Time, local, remote netip.AddrPort, spi ike.SPI)
+}
+
 // engines are the engines of both versions as one: what arrives goes to that of
 // its version, what is to begin with a peer to the version that is preferred, and
 // what concerns SAs to the one that has them. A peer that allows both versions
 // ends up with SAs of one.
 type engines struct {
 	v1    versionEngine
-	v2    *ikev2.Gate
+	v2    ikev2Engine
 	peers map[ike.PeerID]*versioned
 	pairs map[pair][]*versioned // by the addresses of the configuration
 	out   []ike.Output
@@ -244,6 +252,11 @@ func (e *engines) TakeOutput(now time.Time) []ike.Output {
 // comes to carry packets, what stands of the other ends: its peer speaks one
 // version at a time.
 func (e *engines) collect(now time.Time) {
+	type carrier struct {
+		id ike.PeerID
+		by ike.Version
+	}
+	var carriers []carrier
 	for _, v := range versions {
 		for _, o := range e.of(v).TakeOutput() {
 			// What one version tells of the end of everything is not so while
@@ -252,9 +265,16 @@ func (e *engines) collect(now time.Time) {
 				continue
 			}
 			e.out = append(e.out, o)
-			if _, carries := o.Event.(ike.ChildActivated); carries && e.stands(o.Peer, other(v)) {
-				e.replace(now, o.Peer, v)
+			if _, carries := o.Event.(ike.ChildActivated); carries {
+				carriers = append(carriers, carrier{o.Peer, v})
 			}
+		}
+	}
+	// Now that nothing else is left in the engines, so that what an end brings
+	// about is that peer's alone.
+	for _, c := range carriers {
+		if e.stands(c.id, c.by) && e.stands(c.id, other(c.by)) {
+			e.replace(now, c.id, c.by)
 		}
 	}
 }

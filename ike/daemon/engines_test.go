@@ -75,3 +75,43 @@ func TestPeerChangesItsVersion(t *testing.T) {
 		}
 	})
 }
+
+// A scripted engine has produced what a test says, and stands with some peers until
+// it is told to end.
+type scripted struct {
+	ikev2Engine
+	out    []ike.Output
+	stands map[ike.PeerID]bool
+}
+
+func (s *scripted) TakeOutput() []ike.Output {
+	out := s.out
+	s.out = nil
+	return out
+}
+
+func (s *scripted) Status(id ike.PeerID) ike.Status { return ike.Status{Established: s.stands[id]} }
+
+func (s *scripted) Command(_ time.Time, id ike.PeerID, c ike.Command) error {
+	delete(s.stands, id)
+	s.out = append(s.out, ike.Output{Peer: id, Event: ike.Closed{Reason: c.(ike.Terminate).Reason}})
+	return nil
+}
+
+// Given a peer that changes its version, when another peer's tunnel of the old
+// version ends at the same time, then the owner hears of that end, and of no end of
+// the first.
+func TestChangeOfVersionHidesNoOthersEnd(t *testing.T) {
+	v1 := &scripted{stands: map[ike.PeerID]bool{"a": true}, out: []ike.Output{{Peer: "b", Event: ike.Closed{Reason: "lifetime"}}}}
+	v2 := &scripted{stands: map[ike.PeerID]bool{"a": true}, out: []ike.Output{{Peer: "a", Event: ike.ChildActivated{}}}}
+	e := &engines{v1: v1, v2: v2}
+	var closed []ike.PeerID
+	for _, o := range e.TakeOutput(time.Time{}) {
+		if _, is := o.Event.(ike.Closed); is {
+			closed = append(closed, o.Peer)
+		}
+	}
+	if !slices.Equal(closed, []ike.PeerID{"b"}) || v1.stands["a"] || !v2.stands["a"] {
+		t.Errorf("ends of %v are told; IKEv1 stands %v, IKEv2 %v", closed, v1.stands, v2.stands)
+	}
+}
