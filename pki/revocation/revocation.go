@@ -43,8 +43,8 @@ const (
 type Config struct {
 	Logger *slog.Logger
 
-	// Client fetches. Nil: one that reaches no address of this host or its
-	// links and follows no redirects, since certificates are written by others.
+	// Client fetches. Nil: one that reaches no loopback or link-local address
+	// and follows no redirects, since certificates are written by others.
 	Client *http.Client
 
 	// Now is time.Now if nil.
