@@ -69,7 +69,7 @@ const CRLBytesMax = 4 << 20
 
 // A CRL is a revocation list, ready to be asked. It never changes.
 type CRL struct {
-	list    *x509.RevocationList
+	list    *x509.RevocationList  // without its entries and extensions
 	revoked map[string]Revocation // by serial number
 	scope   distributionScope
 	points  []string // URIs of the distribution point that it is for; of all if scope has none
@@ -102,7 +102,7 @@ func ParseCRL(der []byte) (*CRL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse a revocation list: %w", err)
 	}
-	c := &CRL{list: list, revoked: make(map[string]Revocation, len(list.RevokedCertificateEntries))}
+	c := &CRL{revoked: make(map[string]Revocation, len(list.RevokedCertificateEntries))}
 	for _, e := range list.Extensions {
 		switch {
 		case e.Id.Equal(oidIssuingDistributionPoint):
@@ -125,7 +125,11 @@ func ParseCRL(der []byte) (*CRL, error) {
 		}
 		c.revoked[e.SerialNumber.String()] = Revocation{e.SerialNumber, e.RevocationTime, Reason(e.ReasonCode)}
 	}
-	list.RevokedCertificateEntries, list.RevokedCertificates = nil, nil // twice what is kept of them
+	// The list itself has every entry twice, which a long one must not keep.
+	c.list = &x509.RevocationList{
+		Raw: list.Raw, RawTBSRevocationList: list.RawTBSRevocationList, RawIssuer: list.RawIssuer, NextUpdate: list.NextUpdate,
+		Signature: list.Signature, SignatureAlgorithm: list.SignatureAlgorithm,
+	}
 	return c, nil
 }
 

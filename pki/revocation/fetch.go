@@ -174,7 +174,8 @@ func (s *Service) fetch(ctx context.Context, method, place string, body []byte, 
 	return answer, nil
 }
 
-// outsideClient reaches no loopback, link-local or multicast address: the URLs in certificates are those of whoever wrote them.
+// outsideClient reaches no loopback, link-local or multicast address: the URLs in
+// certificates are those of whoever wrote them.
 func outsideClient() *http.Client {
 	dialer := &net.Dialer{Timeout: fetchMax, Control: func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
