@@ -30,7 +30,8 @@ type admission struct {
 	refused     int
 	refusedBy   map[netip.Addr]int
 
-	// What is computed for initiators at addresses that nobody has configured.
+	// What is computed for initiators at addresses that nobody has configured; what
+	// is for one that is configured counts in its session.
 	strangers allowance
 }
 
@@ -41,11 +42,10 @@ type allowance struct {
 }
 
 const (
-	// strangersMost leaves the greater part of each second to those that are
-	// connected. Diffie-Hellman, an exponentiation for either half, takes up to some
+	// allowanceMost leaves the greater part of each second to everybody else. Diffie-Hellman, an exponentiation for either half, takes up to some
 	// 50 ms in the groups of more than 2,048 bits, a proof with a chain of
 	// certificates some 2 ms.
-	strangersMost     = 200 * time.Millisecond
+	allowanceMost     = 200 * time.Millisecond
 	costlyAgreement   = 50 * time.Millisecond
 	otherAgreement    = 4 * time.Millisecond
 	certificatesProof = 2 * time.Millisecond
@@ -56,7 +56,7 @@ func (a *allowance) take(now time.Time, cost time.Duration) bool {
 	if now.Sub(a.from) >= time.Second || now.Before(a.from) {
 		a.from, a.spent = now, 0
 	}
-	if a.spent+cost > strangersMost {
+	if a.spent+cost > allowanceMost {
 		return false
 	}
 	a.spent += cost
@@ -64,9 +64,13 @@ func (a *allowance) take(now time.Time, cost time.Duration) bool {
 }
 
 // affords reports whether something costly may be computed for the initiator of a
-// negotiation: without limit where its address is configured.
+// negotiation.
 func (n *negotiation) affords(now time.Time, cost time.Duration) bool {
-	return n.candidates[0].Remote.IsValid() || n.gate.admission.strangers.take(now, cost)
+	p := n.candidates[0]
+	if s := n.gate.sessions[p.ID]; s != nil && p.Remote.IsValid() {
+		return s.allowance.take(now, cost)
+	}
+	return n.gate.admission.strangers.take(now, cost)
 }
 
 // agreementCost is what Diffie-Hellman in a group takes.

@@ -102,7 +102,7 @@ func TestFloodOfCostlyGroups(t *testing.T) {
 			t.Fatal(drop)
 		}
 	}
-	if want := int(strangersMost / costlyAgreement); served != want {
+	if want := int(allowanceMost / costlyAgreement); served != want {
 		t.Errorf("%d were served in one second, want %d", served, want)
 	}
 	w.Net.RunFor(time.Second)
@@ -114,10 +114,31 @@ func TestFloodOfCostlyGroups(t *testing.T) {
 	if err := w.Right.Engine.SetPeer(w.Right.Peer); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 * int(strangersMost/costlyAgreement) {
+	for range allowanceMost / costlyAgreement {
 		if drop, _ := receive(w, at500(enginetest.LeftAddr), begin(at500(enginetest.LeftAddr))); drop != ike.Accepted {
 			t.Errorf("an address that is configured gets %v", drop)
 		}
+	}
+}
+
+// TestFloodOfQuickModes: a peer that makes pairs without end gets a share of each
+// second only.
+func TestFloodOfQuickModes(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, nil)
+	w.Connect()
+	w.Net.RunFor(time.Second)
+	s := w.Left.Engine.sessions["left"]
+	accepted := 0
+	for range 60 {
+		drop, _ := receive(w, at500(enginetest.LeftAddr), quickModeOf(s, s.current(), s.proposedTraffic()))
+		if drop == ike.Accepted {
+			accepted++
+		} else if drop != ike.DropHalfOpen {
+			t.Fatal(drop)
+		}
+	}
+	if want := int(allowanceMost / otherAgreement); accepted != want {
+		t.Errorf("%d were served in one second, want %d", accepted, want)
 	}
 }
 

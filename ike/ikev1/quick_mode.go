@@ -212,6 +212,9 @@ func (s *session) answerQuick(now time.Time, sa *isakmpSA, d ike.Datagram, h wir
 	if own != nil && m.nonce != nil && !own.yielded && bytes.Compare(m.nonce.Data, own.ni) < 0 {
 		return ike.DropUnexpected // the peer gives way, or asks again
 	}
+	if m.ke != nil && !s.allowance.take(now, quickAgreementCost(m.ke)) {
+		return ike.DropHalfOpen // it asks again
+	}
 	s.fresh(now, d)
 	q := &quickMode{sa: sa, id: h.MessageID, awaits: 3, iv: keys.LastBlock(d.Payload), received: sha256.Sum256(d.Payload)}
 	if refusal, reason := s.accept(now, q, m); reason != "" {
@@ -224,6 +227,15 @@ func (s *session) answerQuick(now time.Time, sa *isakmpSA, d ike.Datagram, h wir
 		own.yielded = true
 	}
 	return ike.Accepted
+}
+
+// quickAgreementCost is what Diffie-Hellman with a public value takes, judged before
+// its group is known.
+func quickAgreementCost(ke *isakmp.KE) time.Duration {
+	if len(ke.Data) > 256 { // octets of the groups that keys.Costly names
+		return costlyAgreement
+	}
+	return otherAgreement
 }
 
 // spiOfFirst is the SPI that a refusal names.

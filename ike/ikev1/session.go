@@ -30,7 +30,8 @@ type session struct {
 	wanted   *quickMode   // waits for an ISAKMP SA
 
 	rotation  engine.Rotation
-	announced bool // Established has been told, and Closed not yet
+	allowance allowance // for what the peer begins
+	announced bool      // Established has been told, and Closed not yet
 
 	path      ike.Path
 	nat       ike.NAT
