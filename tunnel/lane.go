@@ -15,7 +15,7 @@ import (
 
 // senderMessages is how many messages one sendmmsg takes: a whole batch of a
 // socket that does not segment.
-const senderMessages = 128
+const senderMessages = 256
 
 // A Lane is one goroutine that carries the packets of many tunnels and
 // endpoints, both ways, each batch to completion. All buffers are the lane's, so
