@@ -421,11 +421,15 @@ func (h *Host) Status() []Status {
 	for id, l := range h.current() {
 		seen := h.daemon.Status(id)
 		h.mu.Lock()
-		all = append(all, Status{
+		s := Status{
 			ID: id, Up: l.tracker.up, Since: l.tracker.since,
 			Message: l.tracker.message(arrival{seen.Datagrams, seen.LastDatagram}),
 			Remote:  l.tracker.path.Remote, Counters: l.tunnel.Counters(),
-		})
+		}
+		if s.Up {
+			s.Version, s.IKE, s.ESP = l.tracker.version, l.tracker.proposal, l.tracker.carrier().proposal
+		}
+		all = append(all, s)
 		h.mu.Unlock()
 	}
 	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.ID, b.ID) })

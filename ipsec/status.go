@@ -18,6 +18,11 @@ type Status struct {
 	Since   time.Time // of the last change of Up; of the configuration at first
 	Message string    // one sentence: what it runs with, or why it is down and what to change
 
+	// What the SAs run with; zero while the tunnel is down.
+	Version ike.Version
+	IKE     ike.IKEProposal
+	ESP     ike.ESPProposal
+
 	Remote   netip.AddrPort // where the peer was last heard from
 	Counters tunnel.Counters
 }
@@ -115,6 +120,11 @@ func (t *tracker) settle(now time.Time) bool {
 	return false
 }
 
+// carrier is the pair that packets leave by, of a tunnel that is up.
+func (t *tracker) carrier() pair {
+	return t.pairs[slices.IndexFunc(t.pairs, func(p pair) bool { return p.inbound == t.active })]
+}
+
 func (t *tracker) breakDown(now time.Time, err error) {
 	t.broken = err
 	t.settle(now)
@@ -161,7 +171,7 @@ func (t *tracker) describe() string {
 	if t.path.UDP {
 		how = fmt.Sprintf("UDP %d", t.path.Remote.Port())
 	}
-	esp := t.pairs[slices.IndexFunc(t.pairs, func(p pair) bool { return p.inbound == t.active })].proposal
+	esp := t.carrier().proposal
 	esp.Group = ike.GroupNone // the PFS group matters at a rekey only
 	return fmt.Sprintf("%v %v, ESP %v over %s", t.version, t.proposal, esp, how)
 }

@@ -497,7 +497,7 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 	}
 	o := nodespec.Observed{Node: n.cfg.Name, Revision: applied.Revision}
 	for _, s := range n.host.Status() {
-		o.Tunnels = append(o.Tunnels, nodespec.TunnelStatus{ID: string(s.ID), Up: s.Up, Since: s.Since, Message: s.Message})
+		o.Tunnels = append(o.Tunnels, tunnelStatus(s))
 	}
 	instances, err := n.cfg.Driver.List()
 	if err != nil {

@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"causeway.dev/ike"
 	"causeway.dev/ipsec"
@@ -125,4 +126,13 @@ func parseAll[T any](texts []string, parse func(string) (T, error)) ([]T, error)
 		all = append(all, v)
 	}
 	return all, nil
+}
+
+// tunnelStatus says s in the words of nodespec.
+func tunnelStatus(s ipsec.Status) nodespec.TunnelStatus {
+	out := nodespec.TunnelStatus{ID: string(s.ID), Up: s.Up, Since: s.Since, Message: s.Message}
+	if s.Up {
+		out.Negotiated = nodespec.Negotiated{IKEVersion: strings.ToLower(s.Version.String()), IKE: s.IKE.String(), ESP: s.ESP.String()}
+	}
+	return out
 }

@@ -207,6 +207,14 @@ type TunnelStatus struct {
 	Up      bool
 	Since   time.Time // of the last change of Up
 	Message string    // one sentence: why it is down and what to change
+
+	Negotiated Negotiated // zero while it is down
+}
+
+// Negotiated is what the SAs of a tunnel run with.
+type Negotiated struct {
+	IKEVersion string // "ikev1", "ikev2"
+	IKE, ESP   string // in the notation of Tunnel's proposals
 }
 
 // An InstanceStatus says whether an instance runs.

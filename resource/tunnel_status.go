@@ -8,6 +8,22 @@ type TunnelStatus struct {
 	Up      bool      `json:"up"`
 	Since   time.Time `json:"since"`             // of the last change between up and down
 	Message string    `json:"message,omitempty"` // one sentence: why it is down, or what it runs with
+
+	Negotiated Negotiated `json:"negotiated,omitzero"` // zero while it is down
+}
+
+// Negotiated is what the SAs of a tunnel run with.
+type Negotiated struct {
+	IKEVersion string     `json:"ikeVersion"` // IKEv1 or IKEv2
+	Phase1     Algorithms `json:"phase1"`
+	Phase2     Algorithms `json:"phase2"`
+}
+
+// Algorithms are those of one phase, in AWS's names where it has one.
+type Algorithms struct {
+	Encryption string `json:"encryption"`
+	Integrity  string `json:"integrity,omitempty"` // none with AES-GCM in phase 2
+	DHGroup    int32  `json:"dhGroup,omitempty"`   // 0: none of its own, as a first phase 2 of IKEv2
 }
 
 // TunnelID names tunnel 1 or 2 of a connection: "vpn-0123456789abcdef0/1".

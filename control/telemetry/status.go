@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway.dev/nodespec"
+	"causeway.dev/plan"
 	"causeway.dev/resource"
 	"causeway.dev/store"
 )
@@ -118,13 +119,14 @@ func (v view) tunnel(r store.Reader, k key) (resource.TunnelStatus, verdict) {
 		}
 		seen = nodespec.TunnelStatus{Since: v.now, Message: fmt.Sprintf("The tunnel does not run on node %s.", strconv.Quote(v.node))}
 	}
-	if known && status.Up == seen.Up && status.Message == seen.Message {
+	negotiated := plan.Negotiated(seen.Negotiated)
+	if known && status.Up == seen.Up && status.Message == seen.Message && status.Negotiated == negotiated {
 		return status, keep
 	}
 	if !known || status.Up != seen.Up {
 		status.Since = seen.Since // but a new message alone is no change of the state
 	}
-	status.Meta, status.Up, status.Message = k.meta(), seen.Up, seen.Message
+	status.Meta, status.Up, status.Message, status.Negotiated = k.meta(), seen.Up, seen.Message, negotiated
 	return status, put
 }
 

@@ -80,6 +80,26 @@ func TestTunnelStatusFollowsWhatIsSeen(t *testing.T) {
 	}
 }
 
+// What a tunnel runs with is told in AWS's words, and follows a rekey.
+func TestNegotiatedIsKept(t *testing.T) {
+	r, s := reporter(t)
+	update(t, s, func(tx *store.Tx) { store.VPNConnections.Put(tx, resource.VPNConnection{Meta: meta("vpn-1")}) })
+	up := tunnel("vpn-1/1", true, 0, "")
+	for esp, want := range map[string]string{"aes256gcm16": "AES256-GCM-16 0", "aes128-sha1-group14": "AES128 14"} {
+		up.Negotiated = nodespec.Negotiated{IKEVersion: "ikev2", IKE: "aes128-sha256-group14", ESP: esp}
+		report(t, r, nodespec.Observed{Tunnels: []nodespec.TunnelStatus{up}})
+		status, _ := store.TunnelStatuses.Get(s.Snapshot(), scope, "vpn-1/1")
+		phase2 := status.Negotiated.Phase2
+		if got := fmt.Sprint(phase2.Encryption, " ", phase2.DHGroup); got != want || status.Negotiated.Phase1.Integrity != "SHA2-256" {
+			t.Errorf("%s: %+v", esp, status.Negotiated)
+		}
+	}
+	report(t, r, nodespec.Observed{Tunnels: []nodespec.TunnelStatus{tunnel("vpn-1/1", false, time.Second, "Gone.")}})
+	if status, _ := store.TunnelStatuses.Get(s.Snapshot(), scope, "vpn-1/1"); status.Negotiated != (resource.Negotiated{}) {
+		t.Errorf("down, but with %+v", status.Negotiated)
+	}
+}
+
 func TestStatusesOfWhatIsGoneAreRemoved(t *testing.T) {
 	r, s := reporter(t)
 	update(t, s, func(tx *store.Tx) {
