@@ -108,8 +108,7 @@ func (s *KernelSocket) configure(fd, family int, local netip.AddrPort, wanted Of
 			return fmt.Errorf("set socket option %d of %d: %w", o[1], o[0], err)
 		}
 	}
-	s.coalesces = wanted.SocketCoalescing && !s.isRaw && unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, 1) == nil
-	s.segments.Store(wanted.SocketSegmentation && !s.isRaw && unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT, 0) == nil)
+	s.setOffloads(fd, wanted)
 	if err := unix.Bind(fd, sockaddr(local)); err != nil {
 		return err
 	}
@@ -122,6 +121,15 @@ func (s *KernelSocket) configure(fd, family int, local netip.AddrPort, wanted Of
 		s.local = netip.AddrPortFrom(local.Addr(), portOf(bound))
 	}
 	return nil
+}
+
+func (s *KernelSocket) setOffloads(fd int, wanted Offloads) {
+	on := 0
+	if wanted.SocketCoalescing {
+		on = 1
+	}
+	s.coalesces = !s.isRaw && unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, on) == nil && wanted.SocketCoalescing
+	s.segments.Store(wanted.SocketSegmentation && !s.isRaw && unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT, 0) == nil)
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {

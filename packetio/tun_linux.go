@@ -58,14 +58,6 @@ func OpenTUN(name string, mtu int, wanted Offloads) (*TUN, error) {
 	return t, nil
 }
 
-// AdoptTUN makes a TUN of any non-blocking descriptor that carries one
-// virtio-net header and packet a read or write, such as one of a pair of
-// SOCK_SEQPACKET sockets whose other end stands for the kernel. The TUN closes
-// it.
-func AdoptTUN(fd int, name string, offloads Offloads) *TUN {
-	return &TUN{descriptor: descriptor{fd: fd}, name: name, offloads: offloads}
-}
-
 func (t *TUN) attach(name string, wanted Offloads) error {
 	request, err := unix.NewIfreq(name)
 	if err != nil {
@@ -76,27 +68,7 @@ func (t *TUN) attach(name string, wanted Offloads) error {
 		return err
 	}
 	t.name = request.Name()
-	// Checksums left to us cost nothing that the stack would not pay, and are
-	// what the rest builds on.
-	const tcp, udp = unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN, unix.TUN_F_USO4 | unix.TUN_F_USO6
-	for _, try := range []struct {
-		flags    int
-		offloads Offloads
-	}{
-		{unix.TUN_F_CSUM | tcp | udp, Offloads{TUNSegmentation: true, TUNUDPSegmentation: true}}, // USO: since Linux 6.2
-		{unix.TUN_F_CSUM | tcp, Offloads{TUNSegmentation: true}},
-		{unix.TUN_F_CSUM | udp, Offloads{TUNUDPSegmentation: true}},
-		{0, Offloads{}},
-	} {
-		if try.offloads.And(wanted) != try.offloads {
-			continue
-		}
-		if err = unix.IoctlSetInt(t.fd, unix.TUNSETOFFLOAD, try.flags); err == nil {
-			t.offloads = try.offloads
-			return nil
-		}
-	}
-	return fmt.Errorf("set offloads: %w", err)
+	return t.SetOffloads(wanted)
 }
 
 // queuePackets is what the kernel keeps for us. Its default, 500, is 5 ms at
