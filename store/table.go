@@ -26,6 +26,21 @@ var (
 	Certificates           = newTable[resource.Certificate](11, "certificates").sealing((*resource.Certificate).Secrets)
 	CertificateAuthorities = newTable[resource.CertificateAuthority](12, "certificate-authorities").sealing((*resource.CertificateAuthority).Secrets)
 	TunnelCertificates     = newTable[resource.TunnelCertificate](13, "tunnel-certificates").sealing((*resource.TunnelCertificate).Secrets)
+
+	Users          = newTable[resource.User](14, "users")
+	AccessKeys     = newTable[resource.AccessKey](15, "access-keys").sealing((*resource.AccessKey).Secrets)
+	Groups         = newTable[resource.Group](16, "groups")
+	Roles          = newTable[resource.Role](17, "roles")
+	Policies       = newTable[resource.Policy](18, "policies")
+	SAMLProviders  = newTable[resource.SAMLProvider](19, "saml-providers").sealing((*resource.SAMLProvider).Secrets)
+	AccountAliases = newTable[resource.AccountAlias](20, "account-aliases")
+
+	InternetGateways           = newTable[resource.InternetGateway](21, "internet-gateways")
+	EgressOnlyInternetGateways = newTable[resource.EgressOnlyInternetGateway](22, "egress-only-internet-gateways")
+	Addresses                  = newTable[resource.Address](23, "addresses")
+	NATGateways                = newTable[resource.NATGateway](24, "nat-gateways")
+	NATGatewayStatuses         = newTable[resource.NATGatewayStatus](25, "nat-gateway-statuses")
+	InitialStates              = newTable[resource.InitialState](26, "initial-states")
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -34,6 +49,8 @@ var tables = []anyTable{
 	VPCs, Subnets, RouteTables, SecurityGroups, NetworkInterfaces, Instances,
 	InstanceStatuses, CustomerGateways, VPNGateways, VPNConnections, TunnelStatuses,
 	Certificates, CertificateAuthorities, TunnelCertificates,
+	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
+	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
 }
 
 var tableByName = func() map[string]int {

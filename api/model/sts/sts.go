@@ -2,6 +2,50 @@
 
 package sts
 
+// AssumeRoleInput is the request of AssumeRole.
+type AssumeRoleInput struct {
+	DurationSeconds   *int32                 `req:"DurationSeconds" rule:"min=900,max=43200"`
+	ExternalId        *string                `req:"ExternalId" rule:"min=2,max=1224"`
+	Policy            *string                `req:"Policy" rule:"min=1"`
+	PolicyArns        []PolicyDescriptorType `req:"PolicyArns"`
+	ProvidedContexts  []ProvidedContext      `req:"ProvidedContexts" rule:"min=1,max=5"`
+	RoleArn           *string                `req:"RoleArn" rule:"required,min=20,max=2048"`
+	RoleSessionName   *string                `req:"RoleSessionName" rule:"required,min=2,max=64"`
+	SerialNumber      *string                `req:"SerialNumber" rule:"min=9,max=256"`
+	SourceIdentity    *string                `req:"SourceIdentity" rule:"min=2,max=64"`
+	Tags              []Tag                  `req:"Tags" rule:"max=50"`
+	TokenCode         *string                `req:"TokenCode" rule:"min=6,max=6"`
+	TransitiveTagKeys []string               `req:"TransitiveTagKeys" rule:"max=50"`
+}
+
+// AssumeRoleOutput is the answer of AssumeRole.
+type AssumeRoleOutput struct {
+	AssumedRoleUser  *AssumedRoleUser `res:"AssumedRoleUser"`
+	Credentials      *Credentials     `res:"Credentials"`
+	PackedPolicySize *int32           `res:"PackedPolicySize"`
+	SourceIdentity   *string          `res:"SourceIdentity"`
+}
+
+// DecodeAuthorizationMessageInput is the request of DecodeAuthorizationMessage.
+type DecodeAuthorizationMessageInput struct {
+	EncodedMessage *string `req:"EncodedMessage" rule:"required,min=1,max=10240"`
+}
+
+// DecodeAuthorizationMessageOutput is the answer of DecodeAuthorizationMessage.
+type DecodeAuthorizationMessageOutput struct {
+	DecodedMessage *string `res:"DecodedMessage"`
+}
+
+// GetAccessKeyInfoInput is the request of GetAccessKeyInfo.
+type GetAccessKeyInfoInput struct {
+	AccessKeyId *string `req:"AccessKeyId" rule:"required,min=16,max=128"`
+}
+
+// GetAccessKeyInfoOutput is the answer of GetAccessKeyInfo.
+type GetAccessKeyInfoOutput struct {
+	Account *string `res:"Account"`
+}
+
 // GetCallerIdentityInput is the request of GetCallerIdentity.
 type GetCallerIdentityInput struct {
 }
@@ -11,4 +55,16 @@ type GetCallerIdentityOutput struct {
 	Account *string `res:"Account"`
 	Arn     *string `res:"Arn"`
 	UserId  *string `res:"UserId"`
+}
+
+// GetSessionTokenInput is the request of GetSessionToken.
+type GetSessionTokenInput struct {
+	DurationSeconds *int32  `req:"DurationSeconds" rule:"min=900,max=129600"`
+	SerialNumber    *string `req:"SerialNumber" rule:"min=9,max=256"`
+	TokenCode       *string `req:"TokenCode" rule:"min=6,max=6"`
+}
+
+// GetSessionTokenOutput is the answer of GetSessionToken.
+type GetSessionTokenOutput struct {
+	Credentials *Credentials `res:"Credentials"`
 }
