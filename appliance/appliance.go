@@ -67,17 +67,30 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 	if err := host.Set(tunnels); err != nil {
 		return err
 	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
 	for {
 		a.complain(a.follow())
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-host.Changed():
-		case <-tick.C:
+		case <-time.After(a.pause()):
 		}
 	}
+}
+
+// pause is how long nobody looks at the tunnels unless one changes. What is to be
+// said of one that is down changes with every packet of its peer's, of one that is
+// up with a rekey at most.
+func (a *running) pause() time.Duration {
+	for _, up := range a.up {
+		if !up {
+			return time.Second
+		}
+	}
+	if a.complained != "" {
+		return time.Second
+	}
+	return 5 * time.Second
 }
 
 // running is an appliance between start and end. One goroutine owns it.

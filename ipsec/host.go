@@ -366,14 +366,14 @@ func (h *Host) observe(id ike.PeerID, event ike.Event) {
 	case ike.PathChanged:
 		l.tunnel.ChangePath(e.Path)
 	}
-	if entry := l.journal.observe(time.Now(), id, event); h.cfg.Log != nil && entry.Details != "" {
-		h.cfg.Log(entry)
+	if h.cfg.Log != nil {
+		if entry := l.journal.observe(time.Now(), id, event); entry.Details != "" {
+			h.cfg.Log(entry)
+		}
 	}
 	h.mu.Lock()
-	flipped := l.tracker.observe(time.Now(), event)
-	up, message := l.tracker.up, l.tracker.message(arrival{datagrams: 1})
-	h.mu.Unlock()
-	if !flipped {
+	if !l.tracker.observe(time.Now(), event) {
+		h.mu.Unlock()
 		return
 	}
 	h.log.Info("tunnel changed", "tunnel", string(id), "up", up, "message", message)
@@ -385,6 +385,8 @@ func (h *Host) wake() {
 	case h.changed <- struct{}{}:
 	default:
 	}
+	up, message := l.tracker.up, l.tracker.message(arrival{datagrams: 1})
+	h.mu.Unlock()
 }
 
 func (h *Host) command(id ike.PeerID, c ike.Command) {

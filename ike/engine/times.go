@@ -21,6 +21,29 @@ const (
 // FarFuture stands for never in comparisons of times.
 var FarFuture = time.Unix(1<<40, 0)
 
+// LivenessInterval is the silence after which a peer is asked for a sign of life.
+// The rest of its timeout is for retransmissions.
+func LivenessInterval(timeout time.Duration) time.Duration { return timeout / 3 }
+
+// LivenessAt is when a peer that was last heard then is asked. A question shows
+// life as an answer does, so one of the sides is enough: the other, that has not
+// begun the IKE SA, gives it a fifth more time. Times are whole sixtieths of the
+// timeout, so that what a thousand idle tunnels ask leaves, and comes, by the
+// dozen for one awakening.
+func LivenessAt(lastHeard time.Time, timeout time.Duration, began bool) time.Time {
+	interval, step := LivenessInterval(timeout), timeout/60
+	if !began {
+		interval += interval / 5
+	}
+	at := lastHeard.Add(interval)
+	if step > 0 {
+		if over := at.UnixNano() % int64(step); over > 0 {
+			at = at.Add(step - time.Duration(over))
+		}
+	}
+	return at
+}
+
 // Soonest is the earliest of the times that are not zero, or FarFuture.
 func Soonest(times ...time.Time) time.Time {
 	first := FarFuture

@@ -26,17 +26,14 @@ func (s *session) dpdTimeout() time.Duration {
 	return engine.OrDefault(s.peer.DPDTimeout, engine.DPDTimeoutDefault)
 }
 
-// livenessInterval is the silence after which the peer is asked. The rest of the
-// timeout is for retransmissions.
-func (s *session) livenessInterval() time.Duration { return s.dpdTimeout() / 3 }
-
 // livenessAt is when the peer is next asked for a sign of life: only one that has
 // said that it would answer.
 func (s *session) livenessAt() time.Time {
-	if sa := s.current(); sa == nil || !sa.extensions.dpd || s.probe != nil {
+	sa := s.current()
+	if sa == nil || !sa.extensions.dpd || s.probe != nil {
 		return time.Time{}
 	}
-	return s.lastHeard.Add(s.livenessInterval())
+	return engine.LivenessAt(s.lastHeard, s.dpdTimeout(), sa.initiator)
 }
 
 // ask begins to ask.
@@ -83,7 +80,7 @@ func (s *session) giveUpAt() time.Time {
 		return time.Time{}
 	}
 	timeout := s.dpdTimeout()
-	return engine.Latest(s.probe.First.Add(timeout-s.livenessInterval()), s.lastHeard.Add(timeout))
+	return engine.Latest(s.probe.First.Add(timeout-engine.LivenessInterval(timeout)), s.lastHeard.Add(timeout))
 }
 
 // nextDeadline is when advance is next due, or zero.

@@ -124,7 +124,7 @@ func (s *session) giveUpAt(sa *ikeSA, e *exchange) time.Time {
 	// RFC 7296 section 2.4: the peer is dead if it is silent in everything.
 	// One that goes on sending ESP but answers no request has lost the IKE SA.
 	timeout := s.dpdTimeout()
-	quiet := engine.Latest(e.First.Add(timeout-s.livenessInterval()), s.lastHeard.Add(timeout))
+	quiet := engine.Latest(e.First.Add(timeout-engine.LivenessInterval(timeout)), s.lastHeard.Add(timeout))
 	if !s.hintedAt.Before(e.First) && s.lastHeard.Before(e.First) {
 		quiet = engine.Soonest(quiet, e.First.Add(hintTimeout))
 	}

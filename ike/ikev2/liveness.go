@@ -13,16 +13,12 @@ func (s *session) dpdTimeout() time.Duration {
 	return engine.OrDefault(s.peer.DPDTimeout, engine.DPDTimeoutDefault)
 }
 
-// livenessInterval is the silence after which the peer is asked. The rest of the
-// timeout is for retransmissions.
-func (s *session) livenessInterval() time.Duration { return s.dpdTimeout() / 3 }
-
 // livenessAt is when the peer is next asked for a sign of life.
 func (s *session) livenessAt() time.Time {
 	if s.phase != established || s.current.pending != nil || len(s.queue) > 0 {
 		return time.Time{} // an exchange under way is a check as well
 	}
-	return s.lastHeard.Add(s.livenessInterval())
+	return engine.LivenessAt(s.lastHeard, s.dpdTimeout(), s.initiator)
 }
 
 // nextDeadline is when advance is next due, or zero.

@@ -334,6 +334,19 @@ func TestDeadPeer(t *testing.T) {
 			t.Fatalf("%d liveness checks in spite of traffic", now-sent)
 		}
 	})
+	t.Run("one side's question is enough", func(t *testing.T) {
+		w := newWorld(t, 1, lan, nil)
+		w.connect()
+		left, right := w.left.gate.standing("left", nil).current, w.right.gate.standing("right", nil).current
+		asked, alsoAsked := left.nextID, right.nextID
+		w.net.RunFor(5 * time.Minute)
+		if n := left.nextID - asked; n < 28 || n > 30 {
+			t.Errorf("the side that began asks %d times in 5 minutes of silence", n)
+		}
+		if n := right.nextID - alsoAsked; n != 0 {
+			t.Errorf("the other asks %d times as well", n)
+		}
+	})
 }
 
 // TestInitialContact: RFC 7296 section 2.4: a peer that comes back after a crash

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/pprof"
 	"time"
 
@@ -54,7 +55,7 @@ func main() {
 	flag.StringVar(&g.esp, "esp", "aes128gcm16-group19", "proposal, or \"null\" for one tunnel without IKE and cryptography")
 	flag.TextVar(&g.network, "network", netip.Prefix{}, "network that the first tunnel leads to")
 	flag.TextVar(&g.routes, "behind", netip.Prefix{}, "network of which each tunnel leads to one address, in order")
-	profile := flag.String("profile", "", "write a CPU profile, from when all tunnels are up until the end, to this file")
+	profile := flag.String("profile", "", "write a CPU profile, from when all tunnels are up until the end, to this file, and one of the heap beside it, named .heap")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
@@ -111,7 +112,20 @@ func serve(ctx context.Context, profile string) error {
 		defer pprof.StopCPUProfile()
 	}
 	<-ctx.Done()
+	if profile != "" {
+		return profileHeap(profile + ".heap")
+	}
 	return nil
+}
+
+// profileHeap writes what is in use.
+func profileHeap(name string) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	runtime.GC() // a profile is as of the last collection
+	return errors.Join(pprof.WriteHeapProfile(file), file.Close())
 }
 
 func allUp(host *ipsec.Host) bool {
