@@ -377,6 +377,10 @@ type RekeyIKE struct{}
 // RekeyChild replaces the child SA now.
 type RekeyChild struct{}
 
+// Reauthenticate negotiates everything anew beside the SAs that stand, which end
+// when the new ones carry packets. Where nothing stands it is Initiate.
+type Reauthenticate struct{}
+
 // Terminate deletes all SAs with the peer, with notice to it.
 type Terminate struct{ Reason string }
 
@@ -395,13 +399,14 @@ type InboundMoved struct {
 	Remote  netip.AddrPort
 }
 
-func (InboundMoved) command() {}
-func (Initiate) command()     {}
-func (RekeyIKE) command()     {}
-func (RekeyChild) command()   {}
-func (Terminate) command()    {}
-func (InboundUsed) command()  {}
-func (TrafficSeen) command()  {}
+func (InboundMoved) command()   {}
+func (Initiate) command()       {}
+func (Reauthenticate) command() {}
+func (RekeyIKE) command()       {}
+func (RekeyChild) command()     {}
+func (Terminate) command()      {}
+func (InboundUsed) command()    {}
+func (TrafficSeen) command()    {}
 
 // ParseIdentity reads an identity as an operator writes it: an address, a
 // distinguished name "C=DE, O=Example, CN=gateway", a user@domain, or a domain

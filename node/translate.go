@@ -113,7 +113,7 @@ func ipsecTunnel(t nodespec.Tunnel) (ipsec.Tunnel, error) {
 	if p.ESPOffers, err = parseAll(t.ESPOffers, ike.ParseESPProposal); err != nil {
 		return ipsec.Tunnel{}, fmt.Errorf("tunnel %s: %w", t.ID, err)
 	}
-	return ipsec.Tunnel{Peer: p, Place: t.Network, Inside: t.Inside}, nil
+	return ipsec.Tunnel{Peer: p, Place: t.Network, Inside: t.Inside, Replacements: t.Replacements}, nil
 }
 
 func parseAll[T any](texts []string, parse func(string) (T, error)) ([]T, error) {

@@ -160,6 +160,10 @@ type Tunnel struct {
 
 	Start         bool // our side initiates
 	IKELifetime   time.Duration
+	// Replacements counts up when the SAs are to be negotiated anew, beside
+	// those that stand.
+	Replacements int64
+
 	ChildLifetime time.Duration
 	RekeyMargin   time.Duration
 	RekeyFuzz     int // percent

@@ -44,6 +44,7 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 			FormerKey:    nodespec.Secret(tunnel.FormerPreSharedKey),
 			FormerUntil:  tunnel.FormerPreSharedKeyUntil,
 			Certificates: certificates,
+			Replacements: tunnel.Replacements,
 
 			IKEVersions: options.IKEVersions,
 

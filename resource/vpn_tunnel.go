@@ -23,6 +23,15 @@ type VPNTunnel struct {
 	FormerPreSharedKey      string    `json:"formerPreSharedKey,omitempty"`
 	FormerPreSharedKeyUntil time.Time `json:"formerPreSharedKeyUntil,omitzero"`
 
+	// Replacements counts how often the tunnel was to negotiate everything anew
+	// though nothing has changed; ReplacedAt is when it last was.
+	Replacements int64     `json:"replacements,omitempty"`
+	ReplacedAt   time.Time `json:"replacedAt,omitzero"`
+
+	// LifecycleControl lets the customer choose when a tunnel is replaced for
+	// maintenance. None comes unasked here, so that it is only remembered.
+	LifecycleControl *bool `json:"lifecycleControl,omitempty"`
+
 	TunnelOptions
 }
 

@@ -15,6 +15,7 @@ func (s *Service) siteToSiteActions() actions {
 		s.vpnConnectionRouteActions(),
 		s.vpnTunnelOptionsActions(),
 		s.vpnTunnelCertificateActions(),
+		s.vpnTunnelReplacementActions(),
 		s.routePropagationActions(),
 		s.deviceConfigurationActions(),
 	} {

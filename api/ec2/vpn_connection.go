@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
+	"time"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -16,6 +17,7 @@ func (s *Service) vpnConnectionActions() actions {
 		"CreateVpnConnection":        server.Operation(s.CreateVpnConnection),
 		"DeleteVpnConnection":        server.Operation(s.DeleteVpnConnection),
 		"DescribeVpnConnections":     server.Operation(s.DescribeVpnConnections),
+		"ModifyVpnConnection":        server.Operation(s.ModifyVpnConnection),
 		"ModifyVpnConnectionOptions": server.Operation(s.ModifyVpnConnectionOptions),
 	}
 }
@@ -144,19 +146,27 @@ func setNetworkCIDRs(v *resource.VPNConnection, local, remote *string) error {
 }
 
 func (s *Service) checkVPNConnectionLimits(r reader, gateway string) error {
-	all, here := 0, 0
+	all := 0
 	for other := range vpnConnections.list(r) {
 		if isLive(&other) {
 			all++
-			if other.VPNGateway == gateway {
-				here++
-			}
 		}
 	}
-	switch {
-	case all >= s.limits.VPNConnections:
+	if all >= s.limits.VPNConnections {
 		return resource.Errorf(codeVPNConnectionLimitExceeded, "The maximum number of VPN connections has been reached: %d", s.limits.VPNConnections)
-	case here >= s.limits.VPNConnectionsPerVPNGateway:
+	}
+	return s.checkVPNConnectionsOfGateway(r, gateway)
+}
+
+// checkVPNConnectionsOfGateway: one more must find room on a VPN gateway.
+func (s *Service) checkVPNConnectionsOfGateway(r reader, gateway string) error {
+	here := 0
+	for other := range vpnConnections.list(r) {
+		if isLive(&other) && other.VPNGateway == gateway {
+			here++
+		}
+	}
+	if here >= s.limits.VPNConnectionsPerVPNGateway {
 		return resource.Errorf(codeVPNConnectionLimitExceeded, "The maximum number of VPN connections of a virtual private gateway has been reached: %d", s.limits.VPNConnectionsPerVPNGateway)
 	}
 	return nil
@@ -207,6 +217,80 @@ func (s *Service) ModifyVpnConnectionOptions(ctx context.Context, c server.Calle
 		return err
 	})
 	return &out, err
+}
+
+// ModifyVpnConnection gives a connection another customer gateway, VPN gateway or
+// both. Its id, outside and inside addresses, keys and routes stay; where the new
+// customer gateway authenticates in another way than the one before, keys come or
+// go with it.
+func (s *Service) ModifyVpnConnection(ctx context.Context, c server.Caller, in *model.ModifyVpnConnectionInput) (*model.ModifyVpnConnectionOutput, error) {
+	if err := refuseUnbuilt(member{"TransitGatewayId", val(in.TransitGatewayId) != ""}); err != nil {
+		return nil, err
+	}
+	if val(in.CustomerGatewayId) == "" && val(in.VpnGatewayId) == "" {
+		return nil, resource.Errorf(resource.CodeInvalidParameterCombination, "The request must name a new target: CustomerGatewayId, VpnGatewayId or both")
+	}
+	var out model.ModifyVpnConnectionOutput
+	err := s.update(ctx, c, in.DryRun, func(w writer) error {
+		v, err := vpnConnections.live(w.reader, val(in.VpnConnectionId))
+		if err != nil {
+			return err
+		}
+		if err := s.moveToVPNGateway(w, &v, val(in.VpnGatewayId)); err != nil {
+			return err
+		}
+		if err := s.moveToCustomerGateway(w, &v, val(in.CustomerGatewayId)); err != nil {
+			return err
+		}
+		vpnConnections.put(w, v)
+		out.VpnConnection, err = vpnConnectionAnswer(w.reader, &v)
+		return err
+	})
+	return &out, err
+}
+
+// moveToVPNGateway lets a connection end on a gateway; "" is the one it has.
+func (s *Service) moveToVPNGateway(w writer, v *resource.VPNConnection, id string) error {
+	if id == "" || id == v.VPNGateway {
+		return nil
+	}
+	gateway, err := vpnGateways.live(w.reader, id)
+	if err != nil {
+		return err
+	}
+	if err := s.checkVPNConnectionsOfGateway(w.reader, gateway.ID); err != nil {
+		return err
+	}
+	used := insideCIDRsOf(w.reader, gateway.ID, v.ID)
+	for _, t := range v.Tunnels {
+		if used[t.InsideCIDR] {
+			return insideCIDRInUse(t.InsideCIDR, gateway.ID)
+		}
+	}
+	v.VPNGateway = gateway.ID
+	return nil
+}
+
+// moveToCustomerGateway lets a connection lead to a device; "" is the one it has.
+func (s *Service) moveToCustomerGateway(w writer, v *resource.VPNConnection, id string) error {
+	if id == "" || id == v.CustomerGateway {
+		return nil
+	}
+	customer, err := customerGateways.live(w.reader, id)
+	if err != nil {
+		return err
+	}
+	v.CustomerGateway = customer.ID
+	for i := range v.Tunnels {
+		t := &v.Tunnels[i]
+		switch {
+		case customer.Certificate != "":
+			t.PreSharedKey, t.FormerPreSharedKey, t.FormerPreSharedKeyUntil = "", "", time.Time{}
+		case t.PreSharedKey == "":
+			t.PreSharedKey = s.newPreSharedKey()
+		}
+	}
+	return checkAuthentication(&customer, v)
 }
 
 // DescribeVpnConnections lists connections, with the state of their tunnels.

@@ -147,7 +147,6 @@ func TestVpnRefusals(t *testing.T) {
 		{value, "CreateVpnConnection", tunnel("IKEVersion.1.Value", "ikev3")},
 		{combination, "CreateVpnConnection", connect("Options.TunnelOptions.1.IKEVersion.1.Value", "ikev1", "Options.TunnelOptions.1.Phase1EncryptionAlgorithm.1.Value", "AES256-GCM-16")},
 		{value, "CreateVpnConnection", tunnel("Phase1DHGroupNumber.1.Value", "31")}, // Causeway's IKE has it, AWS's API does not
-		{unsupported, "CreateVpnConnection", tunnel("EnableTunnelLifecycleControl", "true")},
 		{unsupported, "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.BgpLogEnabled", "true")},
 		{"MissingParameter", "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.LogEnabled", "true")},
 		{value, "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.LogGroupArn", "/vpn")},
@@ -168,6 +167,16 @@ func TestVpnRefusals(t *testing.T) {
 		{value, "ModifyVpnTunnelOptions", modify("TunnelInsideCidr", "169.254.78.0/30")}, // another connection's
 		{value, "ModifyVpnTunnelOptions", modify("ReplayWindowSize", "1")},
 		{value, "ModifyVpnConnectionOptions", []string{"VpnConnectionId", "{vpn}", "RemoteIpv4NetworkCidr", "10.0.0.1/8"}},
+		{combination, "ModifyVpnConnection", []string{"VpnConnectionId", "{vpn}"}},
+		{"InvalidCustomerGatewayID.NotFound", "ModifyVpnConnection", []string{"VpnConnectionId", "{vpn}", "CustomerGatewayId", "cgw-0123456789abcdef0"}},
+		{"InvalidVpnGatewayID.NotFound", "ModifyVpnConnection", []string{"VpnConnectionId", "{vpn}", "VpnGatewayId", "vgw-0123456789abcdef0"}},
+		{"InvalidVpnConnectionID.NotFound", "ModifyVpnConnection", []string{"VpnConnectionId", "{deletedvpn}", "VpnGatewayId", "{free}"}},
+		{missing, "ReplaceVpnTunnel", []string{"VpnConnectionId", "{vpn}"}},
+		{value, "ReplaceVpnTunnel", []string{"VpnConnectionId", "{vpn}", "VpnTunnelOutsideIpAddress", "192.0.2.77"}},
+		{"InvalidVpnConnectionID.NotFound", "ReplaceVpnTunnel", []string{"VpnConnectionId", "{deletedvpn}", "VpnTunnelOutsideIpAddress", "{outside}"}},
+		{value, "GetVpnTunnelReplacementStatus", []string{"VpnConnectionId", "{vpn}", "VpnTunnelOutsideIpAddress", "192.0.2.77"}},
+		{value, "GetActiveVpnTunnelStatus", []string{"VpnConnectionId", "{vpn}", "VpnTunnelOutsideIpAddress", "192.0.2.77"}},
+		{"DryRunOperation", "GetActiveVpnTunnelStatus", []string{"VpnConnectionId", "{vpn}", "VpnTunnelOutsideIpAddress", "{outside}", "DryRun", "true"}},
 		{unsupported, "ModifyVpnConnectionOptions", []string{"VpnConnectionId", "{vpn}", "LocalIpv6NetworkCidr", "2001:db8::/32"}},
 
 		// Static routes and propagation.
@@ -195,8 +204,7 @@ func TestVpnRefusals(t *testing.T) {
 		{"InvalidVpnConnectionID.NotFound", "GetVpnConnectionDeviceSampleConfiguration", []string{"VpnConnectionId", "{deletedvpn}", "VpnConnectionDeviceTypeId", "{device}"}},
 
 		// What is known and not built.
-		{unsupported, "ModifyVpnConnection", []string{"VpnConnectionId", "{vpn}", "CustomerGatewayId", "{cgw}"}},
-		{unsupported, "ReplaceVpnTunnel", []string{"VpnConnectionId", "{vpn}", "VpnTunnelOutsideIpAddress", "{outside}"}},
+		{unsupported, "ModifyVpnConnection", []string{"VpnConnectionId", "{vpn}", "TransitGatewayId", "tgw-0123456789abcdef0"}},
 	} {
 		message := c.refuse(r.code, r.action, names.replaceAll(r.parameters)...)
 		if strings.Contains(message, "0startsWithZero") {

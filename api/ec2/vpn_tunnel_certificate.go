@@ -25,22 +25,16 @@ func (s *Service) ModifyVpnTunnelCertificate(ctx context.Context, c server.Calle
 		if err != nil {
 			return err
 		}
-		found := false
-		for i, t := range v.Tunnels {
-			if t.OutsideAddress.String() != val(in.VpnTunnelOutsideIpAddress) {
-				continue
-			}
-			found = true
-			present, ok := store.TunnelCertificates.Get(w.Reader, w.scope, resource.TunnelID(v.ID, i+1))
-			if !ok {
-				return resource.Errorf(resource.CodeInvalidParameterCombination, "The tunnel %s of %s authenticates by a pre-shared key; ModifyVpnTunnelOptions changes it", t.OutsideAddress, v.ID)
-			}
-			present.Replace = true
-			store.TunnelCertificates.Put(w.tx, present)
+		t, number, err := findTunnel(&v, in.VpnTunnelOutsideIpAddress)
+		if err != nil {
+			return err
 		}
-		if !found {
-			return resource.InvalidValue("VpnTunnelOutsideIpAddress", val(in.VpnTunnelOutsideIpAddress), "The VPN connection "+v.ID+" has no tunnel with this outside address.")
+		present, ok := store.TunnelCertificates.Get(w.Reader, w.scope, resource.TunnelID(v.ID, number))
+		if !ok {
+			return resource.Errorf(resource.CodeInvalidParameterCombination, "The tunnel %s of %s authenticates by a pre-shared key; ModifyVpnTunnelOptions changes it", t.OutsideAddress, v.ID)
 		}
+		present.Replace = true
+		store.TunnelCertificates.Put(w.tx, present)
 		out.VpnConnection, err = vpnConnectionAnswer(w.reader, &v)
 		return err
 	})

@@ -33,9 +33,9 @@ func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, i
 		if err != nil {
 			return err
 		}
-		tunnel := tunnelAt(&v, val(in.VpnTunnelOutsideIpAddress))
-		if tunnel == nil {
-			return resource.InvalidValue("VpnTunnelOutsideIpAddress", *in.VpnTunnelOutsideIpAddress, "The VPN connection "+v.ID+" has no tunnel with this outside address.")
+		tunnel, _, err := findTunnel(&v, in.VpnTunnelOutsideIpAddress)
+		if err != nil {
+			return err
 		}
 		before, key := tunnel.InsideCIDR, tunnel.PreSharedKey
 		if err := setTunnelOptions(tunnel, *in.TunnelOptions); err != nil {
@@ -70,16 +70,6 @@ func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, i
 // formerKeyLifetime is how long a tunnel takes a pre-shared key that was replaced.
 func (s *Service) formerKeyLifetime() time.Duration {
 	return cmp.Or(s.config.FormerKeyLifetime, FormerKeyLifetimeDefault)
-}
-
-// tunnelAt finds the tunnel of an outside address.
-func tunnelAt(v *resource.VPNConnection, outside string) *resource.VPNTunnel {
-	for i := range v.Tunnels {
-		if v.Tunnels[i].OutsideAddress.String() == outside {
-			return &v.Tunnels[i]
-		}
-	}
-	return nil
 }
 
 // setTunnelOptions puts what a caller set into a tunnel. Values are checked by
@@ -120,6 +110,9 @@ func setTunnelOptions(t *resource.VPNTunnel, given model.ModifyVpnTunnelOptionsS
 	if given.RekeyFuzzPercentage != nil {
 		t.RekeyFuzzPercentage = given.RekeyFuzzPercentage
 	}
+	if given.EnableTunnelLifecycleControl != nil {
+		t.LifecycleControl = given.EnableTunnelLifecycleControl
+	}
 	for _, text := range []struct{ given, value *string }{{given.DPDTimeoutAction, &t.DPDTimeoutAction}, {given.StartupAction, &t.StartupAction}} {
 		if val(text.given) != "" {
 			*text.value = *text.given
@@ -145,7 +138,6 @@ func refuseUnbuiltTunnelOptions(given model.ModifyVpnTunnelOptionsSpecification)
 		return val(o.BgpLogEnabled)
 	}
 	return refuseUnbuilt(
-		member{"TunnelOptions.EnableTunnelLifecycleControl", val(given.EnableTunnelLifecycleControl)},
 		member{"TunnelOptions.LogOptions.CloudWatchLogOptions.BgpLogEnabled", bgpLog()},
 		member{"TunnelOptions.TunnelInsideIpv6Cidr", val(given.TunnelInsideIpv6Cidr) != ""},
 	)
@@ -175,7 +167,9 @@ func tunnelOptionsAnswer(t *resource.VPNTunnel) model.TunnelOption {
 		RekeyMarginTimeSeconds: positive(t.RekeyMarginTimeSeconds),
 		ReplayWindowSize:       positive(t.ReplayWindowSize),
 		StartupAction:          str(t.StartupAction),
-		LogOptions:             tunnelLogAnswer(t.Log),
+
+		EnableTunnelLifecycleControl: t.LifecycleControl,
+		LogOptions:                   tunnelLogAnswer(t.Log),
 
 		IkeVersions: mapped(t.IKEVersions, func(v *string) model.IKEVersionsListValue { return model.IKEVersionsListValue{Value: v} }),
 		Phase1DHGroupNumbers: mapped(t.Phase1DHGroupNumbers, func(v *int32) model.Phase1DHGroupNumbersListValue {
