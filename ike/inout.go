@@ -77,6 +77,8 @@ type Status struct {
 	LastHeard   time.Time // last authenticated message
 	RekeyAt     time.Time // of the IKE SA, by us; zero while a rekey is under way
 	ExpiresAt   time.Time // of the IKE SA
+	MOBIKE      bool      // the peer may change its addresses, RFC 4555
+	Fragments   bool      // long messages go in fragments of IKE's own, RFC 7383
 }
 
 // SPIs keeps the SPIs of inbound ESP SAs unique where several engines feed one

@@ -222,7 +222,7 @@ func (n *negotiation) answerFirst(now time.Time, d ike.Datagram, m parts) string
 		return ""
 	}
 	method, _ := methodOf(n.candidates[0])
-	return diagnosis.IKEMismatch(describeIKE(m.sa, method), describeIKEProposals(accepted(n.candidates[0]), method))
+	return n.ikeMismatch(true, m.sa, offerIKE(accepted(n.candidates[0]), method, 0), method)
 }
 
 // nextPayloadOffset is where the header names the first payload.
@@ -236,7 +236,7 @@ func (n *negotiation) receiveChoice(now time.Time, h wire.Header, m parts) ike.D
 	}
 	agreed, ok := chooseIKE(m.sa, offered(p), n.method)
 	if !ok {
-		return n.suspect(now, diagnosis.IKEMismatch(describeIKE(m.sa, n.method), describeIKEProposals(offered(p), n.method)))
+		return n.suspect(now, n.ikeMismatch(false, m.sa, offerIKE(offered(p), n.method, 0), n.method))
 	}
 	n.spir, n.proposal, n.lifetime, n.awaits = h.SPIr, agreed.proposal, agreed.lifetime, 4
 	n.extensions = readExtensions(m.vendors)
@@ -390,7 +390,7 @@ func (n *negotiation) receiveAnsweredProof(now time.Time, d ike.Datagram, h wire
 	}
 	reason, authentic := n.disprove(now, p, n.keys, m)
 	if reason == "" && p.RemoteID.Type != ike.IDNone && !m.id.Identity().Same(p.RemoteID) {
-		reason, authentic = diagnosis.Identity(m.id.Identity(), p.RemoteID), true
+		reason, authentic = n.identityMismatch(p, false, m.id.Identity()), true
 	}
 	switch {
 	case reason == "":
@@ -487,11 +487,7 @@ func (n *negotiation) report(reason string) {
 		return
 	}
 	n.reported = true
-	peers := n.candidates
-	if n.session != nil {
-		peers = []*ike.Peer{n.session.peer}
-	}
-	for _, p := range peers[:min(len(peers), failuresReportedMax)] {
+	for _, p := range n.concerned() {
 		if s := n.gate.sessions[p.ID]; s == nil || s.current() == nil {
 			n.gate.emit(p.ID, ike.NegotiationFailed{Reason: reason, Remote: n.path.Remote})
 		}

@@ -275,6 +275,8 @@ func (n *negotiation) tryKey(now time.Time, d ike.Datagram, h wire.Header, p *ik
 		reason = diagnosis.Identity(m.id.Identity(), p.RemoteID)
 		if len(n.candidates) > 1 {
 			reason = diagnosis.UnknownIdentity(m.id.Identity(), ike.Identity{})
+		} else {
+			reason = n.identityMismatch(p, true, m.id.Identity())
 		}
 	}
 	if reason != "" {

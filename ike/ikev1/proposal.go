@@ -309,6 +309,10 @@ func single(sa *isakmp.SA) bool {
 // describeIKE shows what a peer offers for phase 1. The way of authentication is
 // shown where it is not ours.
 func describeIKE(sa *isakmp.SA, method isakmp.AuthMethod) string {
+	return diagnosis.Offers(diagnosis.Merge(ikeOffers(sa, method)))
+}
+
+func ikeOffers(sa *isakmp.SA, method isakmp.AuthMethod) []diagnosis.Offer {
 	var offers []diagnosis.Offer
 	for _, p := range sa.Proposals {
 		for _, t := range p.Transforms {
@@ -325,7 +329,7 @@ func describeIKE(sa *isakmp.SA, method isakmp.AuthMethod) string {
 			offers = append(offers, o)
 		}
 	}
-	return diagnosis.Offers(diagnosis.Merge(offers))
+	return offers
 }
 
 func describeIKEProposals(proposals []ike.IKEProposal, method isakmp.AuthMethod) string {
@@ -334,7 +338,9 @@ func describeIKEProposals(proposals []ike.IKEProposal, method isakmp.AuthMethod)
 
 // describeESP shows what a peer offers for quick mode, tunnelled one way or the
 // other.
-func describeESP(sa *isakmp.SA) string {
+func describeESP(sa *isakmp.SA) string { return diagnosis.Offers(diagnosis.Merge(espOffers(sa))) }
+
+func espOffers(sa *isakmp.SA) []diagnosis.Offer {
 	var offers []diagnosis.Offer
 	for _, p := range sa.Proposals {
 		for _, t := range p.Transforms {
@@ -353,7 +359,7 @@ func describeESP(sa *isakmp.SA) string {
 			offers = append(offers, o)
 		}
 	}
-	return diagnosis.Offers(diagnosis.Merge(offers))
+	return offers
 }
 
 func describeESPProposals(proposals []ike.ESPProposal) string {

@@ -256,7 +256,7 @@ func (s *session) accept(now time.Time, q *quickMode, m parts) (isakmp.NotifyTyp
 	theirs, ours := s.traffic(m.id, m.id2)
 	remote, local := narrow(theirs, p.RemoteSelectors), narrow(ours, p.LocalSelectors)
 	if len(remote) == 0 || len(local) == 0 {
-		return isakmp.InvalidIDInformation, reasonSelectors(theirs, ours, p)
+		return isakmp.InvalidIDInformation, s.selectorMismatch(true, theirs, ours)
 	}
 	if c := s.newest(childUp); c != nil && !(slices.Equal(c.remote, remote) && slices.Equal(c.local, local)) {
 		return isakmp.InvalidIDInformation, reasonSecondPair(theirs, ours)
@@ -266,7 +266,7 @@ func (s *session) accept(now time.Time, q *quickMode, m parts) (isakmp.NotifyTyp
 		if onlyTransport(m.sa) {
 			return isakmp.NoProposalChosen, reasonTransport
 		}
-		return isakmp.NoProposalChosen, diagnosis.ESPMismatch(describeESP(m.sa), describeESPProposals(acceptedESP(p)))
+		return isakmp.NoProposalChosen, s.espMismatch(true, m.sa, acceptedESP(p))
 	}
 	out := spiOf(&agreed.answer)
 	if s.child(func(c *child) bool { return c.out == out }) != nil {
@@ -379,7 +379,7 @@ func (q *quickMode) complete(now time.Time, d ike.Datagram, m parts) string {
 	agreed, mode, ok := chooseESP(m.sa, offers, []uint64{s.encapsulation(sa)})
 	out := spiOf(&m.sa.Proposals[0])
 	if !ok || s.child(func(c *child) bool { return c.out == out }) != nil {
-		return diagnosis.ESPMismatch(describeESP(m.sa), describeESPProposals(offers))
+		return s.espMismatch(false, m.sa, offers)
 	}
 	ours, theirs := m.id, m.id2
 	if ours == nil || theirs == nil {
@@ -387,7 +387,7 @@ func (q *quickMode) complete(now time.Time, d ike.Datagram, m parts) string {
 	}
 	local, remote := narrow(ours, p.LocalSelectors), narrow(theirs, p.RemoteSelectors)
 	if len(local) == 0 || len(remote) == 0 {
-		return reasonSelectors(theirs, ours, p)
+		return s.selectorMismatch(false, theirs, ours)
 	}
 	var shared ike.Secret
 	if q.dh != nil {

@@ -126,7 +126,7 @@ func (a *authenticate) verify(s *session, sa *ikeSA, now time.Time, m parts) str
 		return reason
 	}
 	if want := s.peer.RemoteID; want.Type != ike.IDNone && !m.idr.Identity.Same(want) {
-		return diagnosis.Identity(m.idr.Identity, want)
+		return s.identityMismatch(false, m.idr.Identity, want)
 	}
 	return ""
 }
@@ -155,12 +155,12 @@ func (s *session) processFirstChild(now time.Time, sa *ikeSA, a *authenticate, m
 	proposal, out, _, ok := chooseESP(m.sa.Proposals, espOffers(p), false)
 	if !ok || !single(m.sa) {
 		s.gate.releaseSPI(a.child)
-		return nil, reasonESPMismatch(m.sa.Proposals, espOffers(p), false)
+		return nil, s.espMismatch(false, m.sa.Proposals, espOffers(p), false)
 	}
 	local, remote := narrow(m.tsi, p.LocalSelectors), narrow(m.tsr, p.RemoteSelectors)
 	if len(local) == 0 || len(remote) == 0 {
 		s.gate.releaseSPI(a.child)
-		return nil, reasonSelectors(m.tsr, m.tsi, p)
+		return nil, s.selectorMismatch(false, m.tsr, m.tsi)
 	}
 	return s.install(now, childParameters{
 		in: a.child, out: out, initiator: true, proposal: proposal, local: local, remote: remote,
@@ -342,7 +342,7 @@ func (s *session) identify(now time.Time, sa *ikeSA, m parts) (*ike.Peer, string
 	}
 	if len(fit) == 0 {
 		if want := s.candidates[0].RemoteID; len(s.candidates) == 1 && want.Type != ike.IDNone && !want.Same(m.idi.Identity) {
-			return nil, diagnosis.Identity(m.idi.Identity, want)
+			return nil, s.identityMismatch(true, m.idi.Identity, want)
 		}
 		return nil, diagnosis.UnknownIdentity(m.idi.Identity, called(m))
 	}

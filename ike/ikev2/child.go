@@ -241,11 +241,11 @@ func (s *session) acceptChild(now time.Time, sa *ikeSA, m parts, n negotiation) 
 	}
 	proposal, out, chosen, ok := chooseESP(m.sa.Proposals, p.ESPProposals, create)
 	if !ok {
-		return refuseChild(wire.NoProposalChosen, reasonESPMismatch(m.sa.Proposals, p.ESPProposals, create))
+		return refuseChild(wire.NoProposalChosen, s.espMismatch(true, m.sa.Proposals, p.ESPProposals, create))
 	}
 	remote, local := narrow(m.tsi, p.RemoteSelectors), narrow(m.tsr, p.LocalSelectors)
 	if len(remote) == 0 || len(local) == 0 {
-		return refuseChild(wire.TSUnacceptable, reasonSelectors(m.tsi, m.tsr, p))
+		return refuseChild(wire.TSUnacceptable, s.selectorMismatch(true, m.tsi, m.tsr))
 	}
 	if s.childByOutbound(out) != nil {
 		return refuseChild(wire.InvalidSyntax, reasonIncomplete(n.exchange, "SPI that is not in use"))

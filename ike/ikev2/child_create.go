@@ -174,11 +174,11 @@ func (c *createChild) complete(s *session, sa *ikeSA, m parts) (childParameters,
 	}
 	proposal, out, _, ok := chooseESP(m.sa.Proposals, p.ESPProposals, true)
 	if !ok || s.childByOutbound(out) != nil {
-		return none, reasonESPMismatch(m.sa.Proposals, p.ESPProposals, true)
+		return none, s.espMismatch(false, m.sa.Proposals, p.ESPProposals, true)
 	}
 	local, remote := narrow(m.tsi, p.LocalSelectors), narrow(m.tsr, p.RemoteSelectors)
 	if len(local) == 0 || len(remote) == 0 {
-		return none, reasonSelectors(m.tsr, m.tsi, p)
+		return none, s.selectorMismatch(false, m.tsr, m.tsi)
 	}
 	if !c.completed(proposal.Additional) {
 		return none, reasonIncomplete(wire.CreateChildSA, "notification ADDITIONAL_KEY_EXCHANGE")

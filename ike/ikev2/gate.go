@@ -284,6 +284,7 @@ func (g *Gate) Status(id ike.PeerID) Status {
 		status.Child = s.newestChild() != nil || s.active != nil
 		status.Path, status.NAT, status.LastHeard, status.RemoteID = s.path, s.nat, s.lastHeard, s.remoteID
 		status.Proposal, status.RekeyAt, status.ExpiresAt = s.current.proposal, s.current.rekeyAt, s.current.expiresAt
+		status.MOBIKE, status.Fragments = s.mobike, s.current.fragmentation
 	}
 	return status
 }

@@ -123,7 +123,7 @@ func (r *rekeyIKE) complete(s *session, sa *ikeSA, m parts) (*ikeSA, string) {
 	remote := binary.BigEndian.Uint64(m.sa.Proposals[0].SPI)
 	proposal, _, ok := chooseIKE(m.sa.Proposals, s.peer.IKEProposals)
 	if !ok || proposal.Group != r.group || m.ke.Group != r.group || remote == 0 {
-		return nil, reasonIKEMismatch(m.sa.Proposals, s.peer.IKEProposals)
+		return nil, s.ikeMismatch(false, m.sa.Proposals, s.peer.IKEProposals)
 	}
 	if !r.completed(proposal.Additional) {
 		return nil, reasonIncomplete(wire.CreateChildSA, "notification ADDITIONAL_KEY_EXCHANGE")
@@ -194,7 +194,7 @@ func (s *session) answerRekeyIKE(now time.Time, sa *ikeSA, m parts) response {
 	}
 	proposal, chosen, ok := chooseIKE(m.sa.Proposals, s.peer.IKEProposals)
 	if !ok {
-		s.emit(ike.NegotiationFailed{Reason: reasonIKEMismatch(m.sa.Proposals, s.peer.IKEProposals), Remote: s.path.Remote})
+		s.emit(ike.NegotiationFailed{Reason: s.ikeMismatch(true, m.sa.Proposals, s.peer.IKEProposals), Remote: s.path.Remote})
 		return refuse(wire.NoProposalChosen)
 	}
 	if m.ke == nil || m.ke.Group != proposal.Group {

@@ -46,21 +46,22 @@ func describeProposals(proposals []wire.Proposal) string {
 			words = append(words, fmt.Sprintf("and %d more", len(proposals)-i))
 			break
 		}
-		words = append(words, describeProposal(p))
+		words = append(words, describeProposal(p, proposalsShownMax))
 	}
 	return strings.Join(words, ", ")
 }
 
-func describeProposal(p wire.Proposal) string {
+// describeProposal shows at most so many alternatives of a kind.
+func describeProposal(p wire.Proposal, most int) string {
 	byType := map[wire.TransformType][]string{}
 	for _, t := range p.Transforms {
 		word := transformWord(t)
 		if t.Type == wire.TransformESN || slices.Contains(byType[t.Type], word) {
 			continue
 		}
-		if len(byType[t.Type]) == proposalsShownMax {
+		if len(byType[t.Type]) == most {
 			word = "…"
-		} else if len(byType[t.Type]) > proposalsShownMax {
+		} else if len(byType[t.Type]) > most {
 			continue
 		}
 		byType[t.Type] = append(byType[t.Type], word)

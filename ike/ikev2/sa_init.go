@@ -194,7 +194,7 @@ func (s *session) pursue(now time.Time, d Datagram, response []byte, h wire.Head
 	}
 	proposal, _, ok := chooseIKE(m.sa.Proposals, ikeOffers(s.peer))
 	if !ok {
-		return s.suspect(now, reasonIKEMismatch(m.sa.Proposals, ikeOffers(s.peer)))
+		return s.suspect(now, s.ikeMismatch(false, m.sa.Proposals, ikeOffers(s.peer)))
 	}
 	if m.ke.Group != i.dh.Group() || proposal.Group != m.ke.Group {
 		return s.suspect(now, reasonIncomplete(wire.IKESAInit, "KE payload"))
@@ -250,7 +250,7 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	s.path = ike.Path{Local: d.Local, Remote: d.Remote}
 	if !agreed {
 		g.refuseInit(d, h, &wire.Notify{Type: wire.NoProposalChosen})
-		s.reportFailure(reasonIKEMismatch(m.sa.Proposals, candidates[0].IKEProposals))
+		s.reportFailure(s.ikeMismatch(true, m.sa.Proposals, candidates[0].IKEProposals))
 		return false
 	}
 	if m.ke.Group != proposal.Group {

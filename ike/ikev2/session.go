@@ -338,15 +338,19 @@ func (s *session) failedConnecting(reason string) {
 const failuresReportedMax = 8
 
 func (s *session) reportFailure(reason string) {
-	peers := s.candidates
-	if s.peer != nil {
-		peers = []*ike.Peer{s.peer}
-	}
-	for _, p := range peers[:min(len(peers), failuresReportedMax)] {
+	for _, p := range s.concerned() {
 		if s.gate.standing(p.ID, s) == nil {
 			s.gate.out = append(s.gate.out, Output{Peer: p.ID, Event: ike.NegotiationFailed{Reason: reason, Remote: s.path.Remote}})
 		}
 	}
+}
+
+// concerned are the peers whose attempt this is, or may be.
+func (s *session) concerned() []*ike.Peer {
+	if s.peer != nil {
+		return []*ike.Peer{s.peer}
+	}
+	return s.candidates[:min(len(s.candidates), failuresReportedMax)]
 }
 
 // fail ends the session for a fault that needs no DELETE, and answers
