@@ -38,6 +38,7 @@ var rules = []rule{
 	{"pki", []string{"pki/revocation"}, worldly, "judging certificates is pure: what is fetched comes from outside"},
 	{"pki", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec", module + "control"}, "certificates have not heard of AWS"},
 	{"tunnel", nil, []string{module + "ike/", module + "node", module + "store", module + "resource", module + "api/", module + "nodespec"}, "the hot path knows SAs, not negotiations"},
+	{"keeper", nil, []string{module + "ike/", module + "ipsec", module + "node", module + "store", module + "resource", module + "api/", module + "nodespec"}, "a keeper carries packets and negotiates nothing"},
 	{"packetio", nil, []string{module + "tunnel", module + "ike", module + "esp", module + "node"}, "devices know no protocol"},
 	{"netfabric", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "netfabric has a configuration of its own, so that it can be read and tested alone"},
 	{"instance", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec"}, "instances have not heard of AWS"},

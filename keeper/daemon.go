@@ -1,0 +1,213 @@
+package keeper
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a daemon does with a keeper: Start and Keep at its end, Peek and Claim at
+// its beginning, End to be rid of one.
+
+// ErrNone: there is no keeper.
+var ErrNone = errors.New("there is no keeper")
+
+// A Started keeper has nothing to keep yet, so that little time passes between
+// the last packet of the daemon and its first.
+type Started struct {
+	conn    conn
+	process *exec.Cmd
+}
+
+// Start starts a keeper. Its log goes where this process's errors go.
+func Start() (*Started, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("start a keeper: %w", err)
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "daemon")
+	defer theirs.Close()
+	ours, err := fromDescriptor(pair[0])
+	if err != nil {
+		return nil, fmt.Errorf("start a keeper: %w", err)
+	}
+	// The same binary, though another may have its name by now. All other
+	// descriptors are close-on-exec.
+	s := &Started{conn: ours, process: &exec.Cmd{
+		Path: "/proc/self/exe", Args: []string{"causeway", Command}, Dir: "/", Env: []string{},
+		ExtraFiles: []*os.File{theirs}, Stderr: os.Stderr,
+		SysProcAttr: &unix.SysProcAttr{Setsid: true},
+	}}
+	if err := s.process.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start a keeper: %w", err), ours.Close())
+	}
+	if _, err := ours.expect(ready); err != nil {
+		s.Abandon()
+		return nil, fmt.Errorf("start a keeper: %w", err)
+	}
+	return s, nil
+}
+
+// Keep hands a state over. After nil the keeper carries the packets, for wait at
+// most, and can be found in dir; this process must not use the state, which it
+// wipes, nor its descriptors any more. After an error the keeper has gone.
+func (s *Started) Keep(state *State, dir string, wait time.Duration) error {
+	err := s.conn.send(message{Verb: keep, Dir: dir, Wait: wait, state: state})
+	if err == nil {
+		_, err = s.conn.expect(kept)
+	}
+	if err != nil {
+		s.Abandon()
+		return fmt.Errorf("hand over to the keeper: %w", err)
+	}
+	state.Wipe()
+	return errors.Join(s.process.Process.Release(), s.conn.Close())
+}
+
+// Abandon ends a keeper that keeps nothing.
+func (s *Started) Abandon() {
+	_ = s.conn.Close()
+	_ = s.process.Process.Kill()
+	_ = s.process.Wait() // killed
+}
+
+// call connects to the keeper in a directory.
+func call(dir string) (c conn, err error) {
+	err = inside(dir, func(name string) error {
+		dialed, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
+		c = conn{dialed}
+		return err
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
+		return conn{}, ErrNone
+	case err != nil:
+		return conn{}, fmt.Errorf("call the keeper in %s: %w", dir, err)
+	case !c.isOurs():
+		return conn{}, errors.Join(fmt.Errorf("the keeper in %s is somebody else's", dir), c.Close())
+	}
+	return c, nil
+}
+
+// Peek tells what the keeper in dir keeps, or ErrNone. A keeper of another version
+// is ended.
+func Peek(dir string, log *slog.Logger) ([]KeptTunnel, error) {
+	c, err := call(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := c.send(message{Verb: peek}); err != nil {
+		return nil, err
+	}
+	m, err := c.expect(kept)
+	if err != nil {
+		return nil, err
+	}
+	if m.Version != Version {
+		log.Warn("tunnels that are kept begin anew: their keeper is of another version", "theirs", m.Version, "ours", Version)
+		return nil, errors.Join(ErrNone, End(dir))
+	}
+	return m.Kept, nil
+}
+
+// A Claim is what a daemon takes over.
+type Claim struct {
+	State *State // with descriptors, which are the caller's
+
+	conn conn
+	dir  string
+}
+
+// Claimed asks the keeper in dir for what it keeps, or returns ErrNone. The keeper
+// carries nothing until Take or Close, which must not be long.
+func Claimed(dir string) (*Claim, error) {
+	c, err := call(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err = c.send(message{Verb: claim}); err == nil {
+		var m message
+		if m, err = c.expect(kept); err == nil && m.state != nil {
+			return &Claim{State: m.state, conn: c, dir: dir}, nil
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("claim what is kept in %s: %w", dir, err), c.Close())
+}
+
+// Take takes over. Only after nil may packets be carried: until then the keeper
+// may go on.
+func (c *Claim) Take() error {
+	err := c.conn.send(message{Verb: take})
+	if err == nil {
+		_, err = c.conn.expect(yours)
+	}
+	if err != nil {
+		return fmt.Errorf("take over what is kept in %s: %w", c.dir, err)
+	}
+	_ = os.Remove(filepath.Join(c.dir, socketName)) // nobody is there any more
+	return nil
+}
+
+// Close ends the claim. Without Take the keeper goes on.
+func (c *Claim) Close() {
+	c.State.Wipe()
+	_ = c.conn.Close()
+}
+
+// End has the keeper in dir tell the peers that their SAs are deleted, and waits
+// until it has gone; one that hangs is killed. Without one it does nothing.
+func End(dir string) error {
+	c, err := call(dir)
+	if errors.Is(err, ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	peer, err := c.credentials() // of who listens
+	if err != nil {
+		return fmt.Errorf("end the keeper in %s: %w", dir, err)
+	}
+	process, err := unix.PidfdOpen(int(peer.Pid), 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil // meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("end the keeper in %s: %w", dir, err)
+	}
+	defer unix.Close(process)
+	if err = c.send(message{Verb: end}); err == nil {
+		_, err = c.expect(kept)
+	}
+	if err == nil && ended(process, exchangeMax) {
+		return nil
+	}
+	if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("end the keeper in %s: %w", dir, err)
+	}
+	ended(process, exchangeMax)
+	if err := os.Remove(filepath.Join(dir, socketName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the last keeper's socket: %w", err)
+	}
+	return nil
+}
+
+// ended waits until a process has ended.
+func ended(process int, most time.Duration) bool {
+	for deadline := time.Now().Add(most); ; {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, int(time.Until(deadline).Milliseconds()))
+		if !errors.Is(err, unix.EINTR) {
+			return n == 1 && err == nil
+		}
+	}
+}
