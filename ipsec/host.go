@@ -376,6 +376,8 @@ func (h *Host) observe(id ike.PeerID, event ike.Event) {
 		h.mu.Unlock()
 		return
 	}
+	up, message := l.tracker.up, l.tracker.message(arrival{datagrams: 1})
+	h.mu.Unlock()
 	h.log.Info("tunnel changed", "tunnel", string(id), "up", up, "message", message)
 	h.wake()
 }
@@ -385,8 +387,6 @@ func (h *Host) wake() {
 	case h.changed <- struct{}{}:
 	default:
 	}
-	up, message := l.tracker.up, l.tracker.message(arrival{datagrams: 1})
-	h.mu.Unlock()
 }
 
 func (h *Host) command(id ike.PeerID, c ike.Command) {
