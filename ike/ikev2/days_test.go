@@ -14,7 +14,7 @@ import (
 var simDays = flag.Int("sim.days", 1_000, "how many days of tunnels TestTunnelDays simulates")
 
 // TestTunnelDays lets many tunnels live for weeks: rekeys when their time comes, a
-// line that loses and is cut now and then, sides that crash, clocks that are set.
+// line that loses and is cut now and then, sides that crash or are handed over, clocks that are set.
 // Each day ends in quiet, and then there must be one pair that both sides mean and
 // that carries packets; no SPI ever comes twice.
 func TestTunnelDays(t *testing.T) {
@@ -39,18 +39,18 @@ func TestTunnelDays(t *testing.T) {
 	for _, l := range totals {
 		all.add(l)
 	}
-	t.Logf("%d days: %d IKE SAs, %d child SAs, %d crashes, %d cut lines, %d clocks set", all.days, all.ikeSAs, all.childSAs, all.crashes, all.cuts, all.clocks)
+	t.Logf("%d days: %d IKE SAs, %d child SAs, %d crashes, %d hand-overs, %d cut lines, %d clocks set", all.days, all.ikeSAs, all.childSAs, all.crashes, all.handOvers, all.cuts, all.clocks)
 	if all.days < days || all.ikeSAs < 2*days || all.childSAs < 6*days {
 		t.Error("that is too few to mean anything")
 	}
 }
 
 // lived counts what a tunnel has lived through.
-type lived struct{ days, ikeSAs, childSAs, crashes, cuts, clocks int }
+type lived struct{ days, ikeSAs, childSAs, crashes, handOvers, cuts, clocks int }
 
 func (l *lived) add(o lived) {
 	l.days, l.ikeSAs, l.childSAs = l.days+o.days, l.ikeSAs+o.ikeSAs, l.childSAs+o.childSAs
-	l.crashes, l.cuts, l.clocks = l.crashes+o.crashes, l.cuts+o.cuts, l.clocks+o.clocks
+	l.crashes, l.handOvers, l.cuts, l.clocks = l.crashes+o.crashes, l.handOvers+o.handOvers, l.cuts+o.cuts, l.clocks+o.clocks
 }
 
 func live(t *testing.T, seed uint64, days int) (l lived) {
@@ -129,7 +129,7 @@ func live(t *testing.T, seed uint64, days int) (l lived) {
 func (w *world) calamity(l *lived, random *rand.Rand) {
 	w.net.RunFor(time.Duration(random.Int64N(int64(8 * time.Hour))))
 	s := []*side{w.left, w.right}[random.IntN(2)]
-	switch random.IntN(4) {
+	switch random.IntN(6) {
 	case 0:
 		s.restart(random.Uint64())
 		s.retryPaused = time.Time{}
@@ -150,5 +150,14 @@ func (w *world) calamity(l *lived, random *rand.Rand) {
 	case 3: // both rekey at once
 		w.left.command(ike.RekeyChild{})
 		w.right.command([]ike.Command{ike.RekeyIKE{}, ike.RekeyChild{}}[random.IntN(2)])
+	case 4:
+		s.handOver(random.Uint64())
+		l.handOvers++
+	case 5: // both, in the midst of a rekey
+		s.command([]ike.Command{ike.RekeyIKE{}, ike.RekeyChild{}}[random.IntN(2)])
+		w.net.RunFor(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
+		s.handOver(random.Uint64())
+		s.other.handOver(random.Uint64())
+		l.handOvers += 2
 	}
 }

@@ -40,7 +40,7 @@ func (s *session) pump(now time.Time) {
 			s.start(now, sa, t)
 		}
 	}
-	for s.phase == established && s.current.pending == nil && len(s.queue) > 0 {
+	for s.phase == established && s.current.pending == nil && len(s.queue) > 0 && !s.gate.paused {
 		t := s.queue[0]
 		if !s.prepared(t) {
 			break

@@ -51,6 +51,8 @@ type Gate struct {
 	// none takes over from another.
 	terminating bool
 
+	paused bool // nothing new is begun: all is about to be handed over
+
 	out, spare []Output
 }
 
@@ -241,7 +243,7 @@ func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error {
 // connect initiates, unless an SA stands or an attempt of ours is under way.
 func (g *Gate) connect(now time.Time, state *peerState) {
 	busy := slices.ContainsFunc(state.sessions, func(s *session) bool { return s.phase == connecting || s.phase == established })
-	if !busy {
+	if !busy && !g.paused {
 		g.initiate(now, state.config, engine.ByCurrentKey)
 	}
 }

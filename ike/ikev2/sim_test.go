@@ -17,8 +17,8 @@ var (
 
 // TestSimulation lets two gates live through whatever a seed holds: a network that
 // loses, delays, reorders and duplicates, rekeys of both kinds at any moment and
-// at the same one, restarts, deletes, cut lines, crashes. When it has calmed down,
-// there must be one pair that both sides mean.
+// at the same one, restarts, hand-overs, deletes, cut lines, crashes. When it has
+// calmed down, there must be one pair that both sides mean.
 func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
 		simulate(t, *simSeed)
@@ -74,7 +74,7 @@ func simulate(t *testing.T, seed uint64) {
 	for range 6 + random.IntN(10) {
 		w.net.RunFor(time.Duration(random.Int64N(int64(story / 16))))
 		s := sides[random.IntN(2)]
-		switch random.IntN(12) {
+		switch random.IntN(14) {
 		case 0, 1:
 			s.command(ike.RekeyChild{})
 		case 2, 3:
@@ -100,6 +100,13 @@ func simulate(t *testing.T, seed uint64) {
 			w.net.Conditions.Loss = 1
 			w.net.RunFor(time.Duration(random.Int64N(int64(2 * time.Minute))))
 			w.net.Conditions.Loss, w.whole = loss, w.net.Now()
+		case 12, 13:
+			s.command([]ike.Command{ike.RekeyIKE{}, ike.RekeyChild{}, ike.Terminate{Reason: "asked for"}}[random.IntN(3)])
+			w.net.RunFor(time.Duration(random.Int64N(int64(500 * time.Millisecond))))
+			s.handOver(random.Uint64())
+			if random.IntN(2) == 0 {
+				s.other.handOver(random.Uint64())
+			}
 		}
 	}
 	w.net.Run(epoch.Add(story))

@@ -30,6 +30,8 @@ type world struct {
 	hold    func(*side, ike.Datagram) // takes what would be sent; nil for none
 	context func() string             // what led to a failure; nil for the diagram alone
 
+	ivs map[string][]byte // of AEADs: the message that has taken each
+
 	mtu     int // datagrams of IKE that are longer are lost; 0 for none
 	longest int // datagram of IKE but for IKE_SA_INIT
 }
@@ -260,6 +262,7 @@ func (s *side) flush() {
 				continue
 			}
 			s.flushed++
+			s.checkIV(o.Datagram.Payload)
 			if s.w.hold != nil {
 				s.w.hold(s, o.Datagram)
 				continue

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"errors"
 	"fmt"
@@ -81,6 +82,8 @@ func (e *ecp) shared(peer []byte) ([]byte, error) {
 
 func (e *ecp) copy() exchange { return &ecp{e.group, e.private} }
 
+func (e *ecp) secret() []byte { return e.private.Bytes() }
+
 func (e *ecp) wipe() { e.private = nil }
 
 // Curve25519 and Curve448, RFC 8031. Any octets are a private value, and any of
@@ -117,6 +120,8 @@ func (x *x25519) shared(peer []byte) ([]byte, error) {
 }
 
 func (x *x25519) copy() exchange { return &x25519{x.private} }
+
+func (x *x25519) secret() []byte { return x.private.Bytes() }
 
 func (x *x25519) wipe() { x.private = nil }
 
@@ -160,5 +165,7 @@ func (x *x448Pair) shared(peer []byte) ([]byte, error) {
 }
 
 func (x *x448Pair) copy() exchange { return &x448Pair{private: x.private, value: x.value} }
+
+func (x *x448Pair) secret() []byte { return bytes.Clone(x.private[:]) }
 
 func (x *x448Pair) wipe() { clear(x.private[:]) }

@@ -18,6 +18,7 @@ type exchange interface {
 	public() []byte
 	shared(peer []byte) ([]byte, error)
 	copy() exchange
+	secret() []byte // a copy of what draw has taken
 	wipe()
 }
 

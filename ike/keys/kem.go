@@ -18,6 +18,7 @@ type KEM struct {
 
 type decapsulationKey interface {
 	Decapsulate(ciphertext []byte) ([]byte, error)
+	Bytes() []byte
 }
 
 // NewKEM makes a key pair from a seed that it takes of rand. It fails only for a

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -151,5 +152,7 @@ func (g *modpGroup) element(peer []byte) (*bigmod.Nat, error) {
 func (d *modp) copy() exchange {
 	return &modp{group: d.group, private: append([]byte(nil), d.private...), value: d.value}
 }
+
+func (d *modp) secret() []byte { return bytes.Clone(d.private) }
 
 func (d *modp) wipe() { clear(d.private) }

@@ -1,0 +1,489 @@
+package ikev2
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
+	"causeway.dev/ike/wire"
+	"causeway.dev/internal/golden"
+	"causeway.dev/internal/simnet"
+)
+
+// handOver lets another gate go on with what stands at a side, whose owner has the
+// pairs of ESP SAs. It returns what the owner handed over.
+func (s *side) handOver(seed uint64) []ike.Kept {
+	s.w.t.Helper()
+	s.w.net.Note("%s: is handed over", s.name)
+	stood := s.gate.Status(s.peer.ID)
+	frozen := s.gate
+	kept := frozen.Freeze(s.w.net.Now().Add(s.skew))
+	if len(frozen.TakeOutput()) > 0 || frozen.Sessions() != 0 || len(frozen.bySPI) != 0 || len(frozen.spis.(engine.OwnSPIs)) != 0 {
+		s.fatalf("a gate that has been handed over still has something")
+	}
+	children, active, used, drops, crashed := s.children, s.active, s.used, s.drops, s.crashed
+	s.restart(seed)
+	s.children, s.active, s.used, s.drops, s.crashed = children, active, used, drops, crashed
+	for _, k := range kept {
+		octets, err := json.Marshal(k)
+		if err != nil {
+			s.w.t.Fatal(err)
+		}
+		var carried ike.Kept
+		if err := json.Unmarshal(octets, &carried); err != nil {
+			s.w.t.Fatal(err)
+		}
+		if err := s.gate.Thaw(s.w.net.Now().Add(s.skew), carried); err != nil {
+			s.fatalf("%v: %v\n%s", k, err, carried.State)
+		}
+	}
+	s.flush()
+	// What was half-open is gone; nothing else is.
+	now := s.gate.Status(s.peer.ID)
+	stood.Connecting, now.Connecting = false, false
+	stood.LastHeard, now.LastHeard = stood.LastHeard.Round(0), now.LastHeard.Round(0)
+	if got, want := fmt.Sprint(now), fmt.Sprint(stood); got != want {
+		s.fatalf("after the hand-over it stands as\n%s, before as\n%s", got, want)
+	}
+	if !now.Established {
+		s.retry()
+	}
+	return kept
+}
+
+// checkIV: with an AEAD no IV may ever come twice with another content.
+func (s *side) checkIV(message []byte) {
+	h, err := wire.ParseHeader(message)
+	at := wire.HeaderLength + 4
+	switch {
+	case err != nil || !s.peer.IKEProposals[0].Encryption.AEAD():
+		return
+	case h.Exchange == wire.IKEAuth || h.Exchange == wire.IKEIntermediate: // each may have keys of its own
+		return
+	case h.NextPayload == wire.PayloadSKF:
+		at += 4
+	case h.NextPayload != wire.PayloadSK:
+		return
+	}
+	key := fmt.Sprintf("%x %x %t %x", h.SPIi, h.SPIr, h.Flags.Initiator(), message[at:at+8])
+	if s.w.ivs == nil {
+		s.w.ivs = map[string][]byte{}
+	}
+	if before, ok := s.w.ivs[key]; ok && !bytes.Equal(before, message) {
+		s.fatalf("IV %x comes twice", message[at:at+8])
+	}
+	s.w.ivs[key] = bytes.Clone(message)
+}
+
+// What stands goes on as if nothing had been: nothing is negotiated, and each kind
+// of exchange works.
+func TestHandOver(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		configure func(left, right *ike.Peer)
+	}{
+		{"AES-GCM", nil},
+		{"AES-CBC", func(left, right *ike.Peer) {
+			for _, p := range []*ike.Peer{left, right} {
+				p.IKEProposals, p.ESPProposals = ikeProposals(t, "aes256-sha384-group20"), espProposals(t, "aes256-sha512-group31")
+			}
+		}},
+		{"NAT", func(left, right *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 3, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, c.configure)
+			w.connect()
+			w.checkSettled()
+			first := w.left.active
+			for i, s := range []*side{w.left, w.right, w.left} {
+				s.handOver(uint64(100 + i))
+			}
+			w.net.RunFor(time.Minute)
+			w.checkSettled()
+			if w.left.active != first {
+				t.Fatal("another pair carries packets")
+			}
+			for i, c := range []ike.Command{ike.RekeyChild{}, ike.RekeyIKE{}} {
+				for _, s := range []*side{w.left, w.right} {
+					before := s.active
+					s.command(c)
+					w.net.RunFor(10 * time.Second)
+					w.checkSettled()
+					if i == 0 && s.active == before {
+						t.Fatal("nothing has been rekeyed")
+					}
+					s.handOver(uint64(200 + i))
+				}
+			}
+			if _, n := lastEvent[ike.Closed](w.left); n > 0 {
+				t.Error("something was closed")
+			}
+			for _, s := range []*side{w.left, w.right} {
+				s.gate.RemovePeer(w.net.Now(), s.peer.ID, "removed")
+				s.flush()
+			}
+			w.net.RunFor(3 * time.Minute)
+			w.checkNone()
+		})
+	}
+}
+
+// A rekey with additional key exchanges is handed over after each of its messages.
+func TestHandOverBetweenFollowups(t *testing.T) {
+	for _, c := range []ike.Command{ike.RekeyChild{}, ike.RekeyIKE{}} {
+		for messages := range 6 {
+			w := newWorld(t, 5, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, func(left, right *ike.Peer) {
+				for _, p := range []*ike.Peer{left, right} {
+					p.IKEProposals, p.ESPProposals = ikeProposals(t, fastIKE+"+mlkem768+mlkem1024"), espProposals(t, fastESP+"+mlkem768+mlkem1024")
+				}
+			})
+			w.connect()
+			pair, sa := w.left.active, w.left.gate.standing("left", nil).current.local
+			w.left.command(c)
+			w.net.RunFor(time.Duration(messages)*10*time.Millisecond + 5*time.Millisecond)
+			w.left.handOver(9)
+			w.net.RunFor(10 * time.Second)
+			w.checkSettled()
+			if w.left.active == pair && w.left.gate.standing("left", nil).current.local == sa {
+				t.Errorf("%T handed over after %d messages has come to nothing", c, messages)
+			}
+		}
+	}
+}
+
+// Whatever is sealed, the keeper's farewell ends everything at the peer, also where
+// a request was under way.
+func TestFarewell(t *testing.T) {
+	for _, c := range []ike.Command{nil, ike.RekeyChild{}, ike.RekeyIKE{}} {
+		for _, reached := range []bool{false, true} {
+			w := newWorld(t, 6, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
+			w.connect()
+			if c != nil {
+				w.left.command(c)
+			}
+			if reached {
+				w.net.RunFor(15 * time.Millisecond)
+			}
+			kept := w.left.gate.Freeze(w.net.Now())
+			if len(kept) != 1 || len(kept[0].Farewell) == 0 {
+				t.Fatalf("kept: %v", kept)
+			}
+			for _, d := range kept[0].Farewell {
+				w.left.checkIV(d.Payload)
+				w.right.Receive(w.net.Now(), d.Remote, d.Local, d.Payload)
+			}
+			if _, rekey := c.(ike.RekeyIKE); rekey && reached {
+				continue // the new one's keys are the peer's alone
+			}
+			if st := w.right.gate.Status("right"); st.Established || len(w.right.children) > 0 {
+				t.Errorf("after %T, which has reached the peer: %t, stands %+v", c, reached, st)
+			}
+		}
+	}
+}
+
+// A farewell is counted among the messages, so that who resumes does not take its IV.
+func TestFarewellTakesNoIVTwice(t *testing.T) {
+	w := newWorld(t, 6, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
+	w.connect()
+	before := w.left.gate.standing("left", nil).current.seal.Sealed()
+	kept := w.left.handOver(8)
+	for _, d := range kept[0].Farewell {
+		w.left.checkIV(d.Payload)
+	}
+	w.left.command(ike.RekeyChild{})
+	w.net.RunFor(time.Second)
+	if after := w.left.gate.standing("left", nil).current.seal.Sealed(); after < before+2 {
+		t.Errorf("%d messages sealed, %d before", after, before)
+	}
+}
+
+// Two gates that take the same document, the second since the first came to grief,
+// take different IVs.
+func TestThawTwice(t *testing.T) {
+	w := newWorld(t, 6, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
+	w.connect()
+	kept := w.left.gate.Freeze(w.net.Now())
+	for seed := range uint64(3) {
+		children, active := w.left.children, w.left.active
+		w.left.restart(seed)
+		w.left.children, w.left.active = children, active
+		if err := w.left.gate.Thaw(w.net.Now(), kept[0]); err != nil {
+			t.Fatal(err)
+		}
+		w.left.command(ike.RekeyChild{}) // checkIV sees to it
+		if w.left.gate.Thaw(w.net.Now(), kept[0]) == nil {
+			t.Error("a gate has taken a document twice")
+		}
+	}
+}
+
+// Pause begins nothing, but completes what is under way.
+func TestPause(t *testing.T) {
+	w := newWorld(t, 4, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
+	w.connect()
+	w.left.command(ike.RekeyChild{})
+	if !w.left.gate.Busy() {
+		t.Fatal("a rekey is under way")
+	}
+	w.left.gate.Pause()
+	w.left.command(ike.RekeyIKE{})
+	w.net.RunFor(5 * time.Second)
+	if w.left.gate.Busy() || len(w.left.children) != 2 {
+		t.Fatalf("busy %t, %d pairs", w.left.gate.Busy(), len(w.left.children))
+	}
+	w.left.handOver(7)
+	w.net.RunFor(20 * time.Second)
+	w.checkSettled()
+	if e, _ := lastEvent[ike.Established](w.left); !e.Rekeyed {
+		t.Error("the rekey of the IKE SA that was asked for in the pause has been forgotten")
+	}
+}
+
+// The key that stands may have been replaced while nobody was there.
+func TestHandOverBetweenKeys(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		change        func(*ike.Peer)
+		establishedBy int // IKE SAs
+	}{
+		{"the same", func(*ike.Peer) {}, 1},
+		{"now the former", func(p *ike.Peer) {
+			p.PreSharedKey, p.FormerKey, p.FormerKeyUntil = ike.Secret("another"), secretKey, epoch.Add(24*time.Hour)
+		}, 1},
+		{"replaced", func(p *ike.Peer) { p.PreSharedKey = ike.Secret("another") }, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 4, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
+			w.connect()
+			c.change(&w.left.peer)
+			w.right.peer.PreSharedKey, w.right.peer.FormerKey, w.right.peer.FormerKeyUntil = w.left.peer.PreSharedKey, secretKey, epoch.Add(24*time.Hour)
+			if err := w.right.gate.SetPeer(w.right.peer); err != nil {
+				t.Fatal(err)
+			}
+			w.left.handOver(7)
+			w.net.RunFor(5 * time.Minute)
+			w.checkSettled()
+			if _, n := lastEvent[ike.Established](w.left); n != c.establishedBy {
+				t.Errorf("%d IKE SAs, want %d", n, c.establishedBy)
+			}
+		})
+	}
+}
+
+// An attempt that began before the peer's SAs were thawed is forgotten, and never
+// says INITIAL_CONTACT.
+func TestThawForgetsAttempt(t *testing.T) {
+	w := newWorld(t, 4, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
+	w.connect()
+	kept := w.left.gate.Freeze(w.net.Now())
+	children, active := w.left.children, w.left.active
+	w.left.restart(5)
+	w.left.children, w.left.active = children, active
+	w.left.command(ike.Initiate{})
+	if err := w.left.gate.Thaw(w.net.Now(), kept[0]); err != nil {
+		t.Fatal(err)
+	}
+	w.net.RunFor(time.Minute)
+	w.checkSettled()
+	if w.left.active != active || w.left.gate.Sessions() != 1 {
+		t.Errorf("%d sessions, another pair: %t", w.left.gate.Sessions(), w.left.active != active)
+	}
+}
+
+// The shape of the document is what a process of another version reads: who changes
+// it changes frozenFormat.
+func TestFrozenShape(t *testing.T) {
+	var lines []string
+	var walk func(path string, of reflect.Type)
+	walk = func(path string, of reflect.Type) {
+		switch {
+		case of == reflect.TypeFor[time.Time]() || of.Kind() != reflect.Struct && of.Kind() != reflect.Pointer && of.Kind() != reflect.Slice:
+			lines = append(lines, path+" "+of.Name())
+		case of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Uint8:
+			lines = append(lines, path+" octets")
+		case of.Kind() == reflect.Slice:
+			walk(path+"[]", of.Elem())
+		case of.Kind() == reflect.Pointer:
+			walk(path, of.Elem())
+		case strings.HasPrefix(of.PkgPath(), "net/"):
+			lines = append(lines, path+" "+of.Name())
+		default:
+			for i := range of.NumField() {
+				name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+				walk(path+"."+name, of.Field(i).Type)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[frozen]())
+	golden.Text(t, "testdata/frozen-shape.txt", fmt.Sprintf("format %d\n%s\n", frozenFormat, strings.Join(lines, "\n")))
+}
+
+// keptOf returns what a gate hands over in the midst of rekeys on both sides.
+func keptOf(t testing.TB) (ike.Kept, *world) {
+	w := newWorld(t, 12, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, func(left, right *ike.Peer) {
+		for _, p := range []*ike.Peer{left, right} {
+			p.IKEProposals, p.ESPProposals = ikeProposals(t, fastIKE+"+mlkem768"), espProposals(t, "aes256-sha256-group19+mlkem768")
+		}
+	})
+	w.connect()
+	w.left.command(ike.RekeyChild{})
+	w.left.command(ike.RekeyIKE{})
+	w.right.command(ike.RekeyChild{})
+	w.net.RunFor(35 * time.Millisecond)
+	kept := w.left.gate.Freeze(w.net.Now())
+	if len(kept) != 1 {
+		t.Fatalf("%d peers kept", len(kept))
+	}
+	return kept[0], w
+}
+
+// Whatever a document says that does not hang together is refused, and nothing is
+// left of it.
+func TestHostileDocuments(t *testing.T) {
+	kept, w := keptOf(t)
+	for name, change := range map[string]func(f *frozen){
+		"format":            func(f *frozen) { f.Format++ },
+		"no session":        func(f *frozen) { f.Sessions = nil },
+		"too many sessions": func(f *frozen) { f.Sessions = slices.Repeat(f.Sessions, frozenSessionsMax+1) },
+		"a session twice":   func(f *frozen) { f.Sessions = slices.Repeat(f.Sessions, 2) },
+		"phase":             func(f *frozen) { f.Sessions[0].Phase = "connecting" },
+		"path": func(f *frozen) {
+			f.Sessions[0].Path.Remote = f.Sessions[0].Path.Local
+			f.Sessions[0].Path.Local = netip.MustParseAddrPort("[2001:db8::1]:500")
+		},
+		"no IKE SA":            func(f *frozen) { f.Sessions[0].SAs = nil },
+		"current":              func(f *frozen) { f.Sessions[0].Current++ },
+		"SPI":                  func(f *frozen) { f.Sessions[0].SAs[0].Local = 0 },
+		"the peer's SPI":       func(f *frozen) { f.Sessions[0].SAs[0].Remote = 0 },
+		"proposal":             func(f *frozen) { f.Sessions[0].SAs[0].Proposal = "aes128-md5-group1" },
+		"another proposal":     func(f *frozen) { f.Sessions[0].SAs[0].Proposal = "aes256gcm16-prfsha256-group19" },
+		"short key":            func(f *frozen) { f.Sessions[0].SAs[0].Ei = f.Sessions[0].SAs[0].Ei[1:] },
+		"no key":               func(f *frozen) { f.Sessions[0].SAs[0].D = nil },
+		"IVs used up":          func(f *frozen) { f.Sessions[0].SAs[0].Sealed = 1<<63 + 1 },
+		"request id":           func(f *frozen) { f.Sessions[0].SAs[0].Pending.ID++ },
+		"empty request":        func(f *frozen) { f.Sessions[0].SAs[0].Pending.Packets = nil },
+		"short request":        func(f *frozen) { f.Sessions[0].SAs[0].Pending.Packets[0] = []byte{1} },
+		"long reply":           func(f *frozen) { f.Sessions[0].SAs[0].Reply = [][]byte{make([]byte, sealedOctetsMax+1)} },
+		"task":                 func(f *frozen) { f.Sessions[0].SAs[0].Pending.Task.Kind = "frob" },
+		"task without a nonce": func(f *frozen) { f.Sessions[0].SAs[0].Pending.Task.Nonce = nil },
+		"private value":        func(f *frozen) { f.Sessions[0].SAs[0].Pending.Task.Private = make([]byte, 32) },
+		"group":                func(f *frozen) { f.Sessions[0].SAs[0].Pending.Task.Group = 999 },
+		"followed by nothing":  func(f *frozen) { f.Sessions[0].SAs[0].Pending.Task.Follows.Left = nil },
+		"followed by a group":  func(f *frozen) { f.Sessions[0].SAs[0].Pending.Task.Follows.Left[0] = ike.Group14 },
+		"seed":                 func(f *frozen) { f.Sessions[0].SAs[0].Pending.Task.Follows.Private = []byte{1} },
+		"answer":               func(f *frozen) { f.Sessions[0].SAs[0].Pending.Task.Follows.Answer = []byte{1} },
+		"then":                 func(f *frozen) { f.Sessions[0].SAs[0].Then = &frozenTask{Kind: kindCreateChild} },
+		"closed with duties":   func(f *frozen) { f.Sessions[0].SAs[0].State = "closed" },
+		"queued request":       func(f *frozen) { f.Sessions[0].Queue[0].Nonce = []byte{1} },
+		"pair":                 func(f *frozen) { f.Sessions[0].Children[0].In = 255 },
+		"pair twice":           func(f *frozen) { f.Sessions[0].Children = slices.Repeat(f.Sessions[0].Children, 2) },
+		"pair's proposal":      func(f *frozen) { f.Sessions[0].Children[0].Proposal = "des" },
+		"pair's state":         func(f *frozen) { f.Sessions[0].Children[0].State = "" },
+		"pair without end":     func(f *frozen) { f.Sessions[0].Children[0].ExpiresAt = time.Time{} },
+		"active":               func(f *frozen) { f.Sessions[0].Active++ },
+		"own successor":        func(f *frozen) { f.Sessions[0].Children[0].Successor = f.Sessions[0].Children[0].In },
+		"ending with pairs":    func(f *frozen) { f.Sessions[0].Phase, f.Sessions[0].EndAt = "ending", epoch },
+	} {
+		var f frozen
+		if err := engine.DecodeFrozen(kept.State, frozenFormat, &f); err != nil {
+			t.Fatal(err)
+		}
+		change(&f)
+		bad := kept
+		bad.State = engine.EncodeFrozen(f)
+		g := gateFor(t, w.left.peer)
+		if err := g.Thaw(w.net.Now(), bad); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+		if g.Sessions() != 0 || len(g.bySPI) != 0 || len(g.spis.(engine.OwnSPIs)) != 0 {
+			t.Errorf("%s: something is left", name)
+		}
+	}
+	for name, state := range map[string]string{
+		"nothing":  "",
+		"no JSON":  "keys",
+		"unknown":  strings.Replace(string(kept.State), `"format":1`, `"format":1,"more":2`, 1),
+		"followed": string(kept.State) + "{}",
+	} {
+		bad := kept
+		bad.State = []byte(state)
+		if gateFor(t, w.left.peer).Thaw(w.net.Now(), bad) == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	for name, change := range map[string]func(*ike.Kept){
+		"another's":       func(k *ike.Kept) { k.Peer = "right" },
+		"another version": func(k *ike.Kept) { k.Version = ike.IKEv1 },
+	} {
+		bad := kept
+		change(&bad)
+		if gateFor(t, w.left.peer).Thaw(w.net.Now(), bad) == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+func gateFor(t testing.TB, p ike.Peer) *Gate {
+	g := NewGate(Config{Rand: rand.NewChaCha8([32]byte{1})})
+	if err := g.SetPeer(p); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// What is kept of keys is not shown.
+func TestKeptIsNotShown(t *testing.T) {
+	kept, _ := keptOf(t)
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("kept", "what", kept)
+	for _, shown := range []string{log.String(), fmt.Sprint(kept), fmt.Sprintf("%v %+v %#v %s %x %d", kept, kept, kept, &kept, kept, []ike.Kept{kept})} {
+		if strings.Contains(shown, "sessions") || strings.Contains(shown, "format") || len(shown) > 1000 {
+			t.Errorf("shown: %.300s", shown)
+		}
+	}
+	kept.Wipe()
+	if kept.State != nil {
+		t.Error("a state is left")
+	}
+}
+
+// Whatever is thawed can be used without a fault, and frozen and thawed again.
+func FuzzThaw(f *testing.F) {
+	kept, w := keptOf(f)
+	f.Add([]byte(kept.State), []byte("x"))
+	peer := w.left.peer
+	f.Fuzz(func(t *testing.T, state, datagram []byte) {
+		now := epoch.Add(10 * time.Second)
+		g := gateFor(t, peer)
+		if g.Thaw(now, ike.Kept{Peer: peer.ID, Version: ike.IKEv2, State: state}) != nil {
+			return
+		}
+		for range 5 {
+			g.Receive(now, Datagram{Local: at(peer.Local, portIKE), Remote: at(peer.Remote, portIKE), Payload: datagram})
+			for id := range g.bySPI {
+				request := binary.BigEndian.AppendUint64(nil, id)
+				g.Receive(now, Datagram{Local: at(peer.Local, portIKE), Remote: at(peer.Remote, portIKE), Payload: append(request, datagram...)})
+			}
+			g.Advance(now)
+			g.TakeOutput()
+			now = now.Add(7 * time.Second)
+		}
+		for _, k := range g.Freeze(now) {
+			if err := gateFor(t, peer).Thaw(now, k); err != nil {
+				t.Fatalf("thawed, frozen and not thawed: %v", err)
+			}
+		}
+	})
+}
