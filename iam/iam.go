@@ -1,13 +1,15 @@
-// Package iam says who calls: accounts, their users and access keys.
+// Package iam says who calls: accounts, their users, roles and access keys.
 package iam
 
 import (
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
 	"regexp"
+	"strconv"
 )
 
 // A Secret is the secret half of an access key. It prints as a mark only.
@@ -22,13 +24,18 @@ func (Secret) GoString() string { return "(secret)" }
 // LogValue hides the secret.
 func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
-// An AccessKey signs requests in the name of an account's root or of a user.
+// An AccessKey signs requests in the name of an account's root, of a user, or of a
+// session.
 type AccessKey struct {
 	ID      string `json:"id"` // 4 to 128 word characters (AWS's have 20): "AKIAIOSFODNN7EXAMPLE"
 	Secret  Secret `json:"secret"`
 	Account string `json:"account"`          // 12 digits
 	User    string `json:"user,omitempty"`   // empty: the account's root
 	UserID  string `json:"userId,omitempty"` // AWS's unique id of the user: "AIDA…"; empty for root
+	Path    string `json:"path,omitempty"`   // of the user or role: "/team/"; empty means "/"
+
+	// Session is what temporary keys were given out for; nil for lasting ones.
+	Session *Session `json:"session,omitempty"`
 }
 
 // LogValue is the id, as the rest follows from it.
@@ -36,19 +43,46 @@ func (k AccessKey) LogValue() slog.Value { return slog.StringValue(k.ID) }
 
 // ARN names who signs with the key.
 func (k AccessKey) ARN() string {
-	if k.User == "" {
+	switch {
+	case k.Session != nil && k.Session.Role != "":
+		return "arn:aws:sts::" + k.Account + ":assumed-role/" + k.Session.Role + "/" + k.Session.Name
+	case k.User == "":
 		return "arn:aws:iam::" + k.Account + ":root"
 	}
-	return "arn:aws:iam::" + k.Account + ":user/" + k.User
+	return "arn:aws:iam::" + k.Account + ":user" + k.path() + k.User
 }
 
-// CallerID is the unique id of who signs with the key: that of the user, or the
-// account's number for root.
+func (k AccessKey) path() string {
+	if k.Path == "" {
+		return "/"
+	}
+	return k.Path
+}
+
+// PrincipalARN is what the condition key aws:PrincipalArn has: ARN, but for a
+// session of a role the role's.
+func (k AccessKey) PrincipalARN() string {
+	if k.Session != nil && k.Session.Role != "" {
+		return "arn:aws:iam::" + k.Account + ":role" + k.path() + k.Session.Role
+	}
+	return k.ARN()
+}
+
+// CallerID is the unique id of who signs with the key: that of the user, that of
+// the role with the session's name, or the account's number for root.
 func (k AccessKey) CallerID() string {
-	if k.User == "" {
+	switch {
+	case k.Session != nil && k.Session.Role != "":
+		return k.Session.RoleID + ":" + k.Session.Name
+	case k.User == "":
 		return k.Account
 	}
 	return k.UserID
+}
+
+// Root reports whether the key is the account's own, which no policy limits.
+func (k AccessKey) Root() bool {
+	return k.User == "" && (k.Session == nil || k.Session.Role == "")
 }
 
 // The forms that AWS's API reference of IAM and STS gives.
@@ -109,22 +143,90 @@ func (d Directory) Lookup(accessKeyID string) (AccessKey, bool) {
 	return k, ok
 }
 
+// Prefixes of ids, which say what they are of.
+const (
+	PrefixAccessKey    = "AKIA"
+	PrefixTemporaryKey = "ASIA"
+	PrefixUser         = "AIDA"
+	PrefixGroup        = "AGPA"
+	PrefixRole         = "AROA"
+	PrefixPolicy       = "ANPA"
+)
+
 // NewAccessKey makes a key with an id and a secret of AWS's form from random
 // bytes. A key of a user gets a new user id.
 func NewAccessKey(random io.Reader, account, user string) (AccessKey, error) {
-	// 16 characters of base 32 and 40 of base 64.
-	b := make([]byte, 10+30+10)
-	if _, err := io.ReadFull(random, b); err != nil {
-		return AccessKey{}, fmt.Errorf("read random bytes of an access key: %w", err)
-	}
-	k := AccessKey{
-		ID:      "AKIA" + base32.StdEncoding.EncodeToString(b[:10]),
-		Secret:  Secret(base64.StdEncoding.EncodeToString(b[10:40])),
-		Account: account,
-		User:    user,
+	k := AccessKey{Account: account, User: user}
+	var err error
+	if k.ID, k.Secret, err = NewCredentials(random, PrefixAccessKey, account); err != nil {
+		return AccessKey{}, err
 	}
 	if user != "" {
-		k.UserID = "AIDA" + base32.StdEncoding.EncodeToString(b[40:])
+		if k.UserID, err = NewUniqueID(random, PrefixUser); err != nil {
+			return AccessKey{}, err
+		}
 	}
 	return k, k.Check()
+}
+
+// secretBytes make 40 characters of base 64.
+const secretBytes = 30
+
+// NewCredentials makes the id and the secret of a key of an account.
+func NewCredentials(random io.Reader, prefix, account string) (id string, secret Secret, err error) {
+	b := make([]byte, secretBytes)
+	if _, err := io.ReadFull(random, b); err != nil {
+		return "", "", fmt.Errorf("read random bytes of an access key: %w", err)
+	}
+	id, err = newKeyID(random, prefix, account)
+	return id, Secret(base64.StdEncoding.EncodeToString(b)), err
+}
+
+// The 80 bits of an access key's id, as AWS's are, so that a key tells its account:
+//
+//	[ 1 | account 40 | random 39 ]
+const (
+	keyIDBytes  = 10
+	accountBits = 40
+	randomBits  = keyIDBytes*8 - 1 - accountBits
+)
+
+func newKeyID(random io.Reader, prefix, account string) (string, error) {
+	number, err := strconv.ParseUint(account, 10, accountBits)
+	if err != nil {
+		return "", fmt.Errorf("account %q is not a number of %d bits", account, accountBits)
+	}
+	b := make([]byte, keyIDBytes)
+	if _, err := io.ReadFull(random, b); err != nil {
+		return "", fmt.Errorf("read random bytes of an access key's id: %w", err)
+	}
+	const low = randomBits - 16 // random bits among the first 64; the last 16 are all random
+	head := binary.BigEndian.Uint64(b)
+	head = 1<<63 | number<<low | head&(1<<low-1)
+	binary.BigEndian.PutUint64(b, head)
+	return prefix + base32.StdEncoding.EncodeToString(b), nil
+}
+
+// KeyAccount returns the account that the id of an access key tells. ok is false
+// for ids that tell none, as those that somebody made up.
+func KeyAccount(id string) (account string, ok bool) {
+	if len(id) != len(PrefixAccessKey)+keyIDBytes*8/5 {
+		return "", false
+	}
+	b, err := base32.StdEncoding.DecodeString(id[len(PrefixAccessKey):])
+	if err != nil || b[0]&0x80 == 0 {
+		return "", false
+	}
+	number := binary.BigEndian.Uint64(b) >> (randomBits - 16) & (1<<accountBits - 1)
+	account = fmt.Sprintf("%012d", number)
+	return account, accountForm.MatchString(account)
+}
+
+// NewUniqueID makes up the unique id of a user, group, role or policy.
+func NewUniqueID(random io.Reader, prefix string) (string, error) {
+	b := make([]byte, keyIDBytes)
+	if _, err := io.ReadFull(random, b); err != nil {
+		return "", fmt.Errorf("read random bytes of an id: %w", err)
+	}
+	return prefix + base32.StdEncoding.EncodeToString(b), nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"causeway.dev/api/sigv4"
 	"causeway.dev/api/wire"
@@ -16,9 +17,14 @@ var statuses = map[resource.Code]int{
 	"InternalFailure":                http.StatusInternalServerError,
 	"InvalidClientTokenId":           http.StatusForbidden,
 	"AccessDenied":                   http.StatusForbidden,
+	"DeleteConflict":                 http.StatusConflict,
 	"DryRunOperation":                http.StatusPreconditionFailed,
+	"EntityAlreadyExists":            http.StatusConflict,
+	"ExpiredToken":                   http.StatusForbidden,
+	"LimitExceeded":                  http.StatusConflict,
 	"MethodNotAllowed":               http.StatusMethodNotAllowed,
 	"MissingAuthenticationToken":     http.StatusForbidden,
+	"NoSuchEntity":                   http.StatusNotFound,
 	"RequestEntityTooLarge":          http.StatusRequestEntityTooLarge,
 	"RequestEntityTooLargeException": http.StatusRequestEntityTooLarge,
 	"RequestLimitExceeded":           http.StatusServiceUnavailable,
@@ -49,16 +55,38 @@ func (x *exchange) describe(err error) *resource.Error {
 	var w *wire.Error
 	if errors.As(err, &w) {
 		code := resource.Code(w.Code)
-		if code == wire.CodeValidation && x.service.ValidationCode != "" {
+		if x.service != nil && x.service.ValidationCode != "" && slices.Contains(brokenRules, w.Code) {
 			code = x.service.ValidationCode
 		}
 		return &resource.Error{Code: code, Message: w.Message}
+	}
+	var d *Denial
+	if errors.As(err, &d) {
+		return x.describeDenial(d)
 	}
 	code := resource.Code("InternalError")
 	if x.dialect() != wire.EC2 {
 		code = "InternalFailure"
 	}
 	return resource.Errorf(code, "An internal error has occurred; the log has more under request %s", x.requestID)
+}
+
+// brokenRules are the codes of requests that break a rule of the model.
+var brokenRules = []string{wire.CodeValidation, wire.CodeInvalidParameterValue, wire.CodeMissingParameter}
+
+// describeDenial turns a denial into the service's error.
+func (x *exchange) describeDenial(d *Denial) *resource.Error {
+	switch {
+	case x.dialect() == wire.JSON:
+		return &resource.Error{Code: "AccessDeniedException", Message: d.Message, Cause: d}
+	case x.dialect() == wire.Query:
+		return &resource.Error{Code: "AccessDenied", Message: d.Message, Cause: d}
+	}
+	message := "You are not authorized to perform this operation. " + d.Message
+	if d.Encoded != "" {
+		message += ". Encoded authorization failure message: " + d.Encoded
+	}
+	return &resource.Error{Code: "UnauthorizedOperation", Message: message, Cause: d}
 }
 
 // jsonCodes are what services of the JSON protocol call this package's own
@@ -75,25 +103,28 @@ var jsonCodes = map[resource.Code]resource.Code{
 // authenticationCodes are what services say of each reason to refuse a signature.
 var authenticationCodes = map[wire.Dialect]map[sigv4.Reason]resource.Code{
 	wire.EC2: {
-		sigv4.Missing:     "MissingAuthenticationToken",
-		sigv4.Incomplete:  "IncompleteSignature",
-		sigv4.UnknownKey:  "AuthFailure",
-		sigv4.Mismatch:    "AuthFailure",
-		sigv4.OutsideTime: "RequestExpired",
+		sigv4.Missing:      "MissingAuthenticationToken",
+		sigv4.Incomplete:   "IncompleteSignature",
+		sigv4.UnknownKey:   "AuthFailure",
+		sigv4.Mismatch:     "AuthFailure",
+		sigv4.OutsideTime:  "RequestExpired",
+		sigv4.ExpiredToken: "RequestExpired",
 	},
 	wire.JSON: {
-		sigv4.Missing:     "MissingAuthenticationTokenException",
-		sigv4.Incomplete:  "IncompleteSignatureException",
-		sigv4.UnknownKey:  "UnrecognizedClientException",
-		sigv4.Mismatch:    "InvalidSignatureException",
-		sigv4.OutsideTime: "InvalidSignatureException",
+		sigv4.Missing:      "MissingAuthenticationTokenException",
+		sigv4.Incomplete:   "IncompleteSignatureException",
+		sigv4.UnknownKey:   "UnrecognizedClientException",
+		sigv4.Mismatch:     "InvalidSignatureException",
+		sigv4.OutsideTime:  "InvalidSignatureException",
+		sigv4.ExpiredToken: "ExpiredTokenException",
 	},
 	wire.Query: {
-		sigv4.Missing:     "MissingAuthenticationToken",
-		sigv4.Incomplete:  "IncompleteSignature",
-		sigv4.UnknownKey:  "InvalidClientTokenId",
-		sigv4.Mismatch:    "SignatureDoesNotMatch",
-		sigv4.OutsideTime: "SignatureDoesNotMatch",
+		sigv4.Missing:      "MissingAuthenticationToken",
+		sigv4.Incomplete:   "IncompleteSignature",
+		sigv4.UnknownKey:   "InvalidClientTokenId",
+		sigv4.Mismatch:     "SignatureDoesNotMatch",
+		sigv4.OutsideTime:  "SignatureDoesNotMatch",
+		sigv4.ExpiredToken: "ExpiredToken",
 	},
 }
 

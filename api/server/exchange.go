@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -146,7 +147,7 @@ func (x *exchange) readBody() error {
 // claims a key that exists gets more than BodyMax.
 func (x *exchange) bodyMax() int64 {
 	if x.service != nil && x.service.BodyMax != 0 {
-		if _, ok := x.cfg.Lookup(x.claimed.AccessKeyID); ok {
+		if _, err := x.findKey(x.claimed.AccessKeyID, x.claimed.Token); err == nil {
 			return x.service.BodyMax
 		}
 	}
@@ -168,15 +169,22 @@ func (x *exchange) signed() sigv4.Request {
 // authenticate finds out who calls.
 func (x *exchange) authenticate() error {
 	var key iam.AccessKey
-	identity, err := sigv4.Verify(x.signed(), func(id string) (string, bool) {
-		var ok bool
-		key, ok = x.cfg.Lookup(id)
-		return string(key.Secret), ok
+	identity, err := sigv4.Verify(x.signed(), func(id, token string) (string, sigv4.Reason) {
+		var err error
+		key, err = x.findKey(id, token)
+		switch {
+		case errors.Is(err, iam.ErrTokenExpired):
+			return "", sigv4.ExpiredToken
+		case err != nil:
+			return "", sigv4.UnknownKey
+		}
+		return string(key.Secret), 0
 	}, x.start)
 	if err != nil {
 		return x.authenticationError(err)
 	}
 	x.service = x.services[identity.Service]
+	key.Secret = "" // nobody needs it from here on
 	x.caller = Caller{
 		Account:     key.Account,
 		Region:      identity.Region,
@@ -185,6 +193,12 @@ func (x *exchange) authenticate() error {
 		UserID:      key.CallerID(),
 		RequestID:   x.requestID,
 		Now:         x.start,
+		Key:         key,
+		UserAgent:   x.r.UserAgent(),
+		Secure:      x.r.TLS != nil,
+	}
+	if source, err := netip.ParseAddrPort(x.r.RemoteAddr); err == nil {
+		x.caller.Source = source.Addr().Unmap()
 	}
 	if x.service == nil {
 		return resource.Errorf("InvalidAction", "The service %q is not served here", identity.Service)
@@ -198,6 +212,23 @@ func (x *exchange) authenticate() error {
 	}
 	return nil
 }
+
+// findKey finds an access key, or that of a session by its token.
+func (x *exchange) findKey(id, token string) (iam.AccessKey, error) {
+	if token != "" {
+		if x.cfg.Session == nil {
+			return iam.AccessKey{}, iam.ErrTokenInvalid
+		}
+		return x.cfg.Session(id, token, x.start)
+	}
+	key, ok := x.cfg.Lookup(id)
+	if !ok {
+		return iam.AccessKey{}, errUnknownKey
+	}
+	return key, nil
+}
+
+var errUnknownKey = errors.New("there is no such access key")
 
 // route finds the handler of the action. What the model has but we have not is a
 // client's error, too: clients repeat a request many times after one of the
@@ -272,6 +303,18 @@ func (x *exchange) decode() error {
 		x.ignored, err = wire.Decode(x.parameters, x.input, x.dialect())
 	}
 	return err
+}
+
+// authorize asks whether the caller may do what it asks for.
+func (x *exchange) authorize() error {
+	if x.cfg.Authorize == nil || slices.Contains(x.service.Open, x.action) {
+		return nil
+	}
+	call := Call{Caller: x.caller, Service: x.service.Model.Name, Action: x.action}
+	if x.service.Targets != nil {
+		call.Targets = x.service.Targets(x.caller, x.action, x.input)
+	}
+	return x.cfg.Authorize(call)
 }
 
 func (x *exchange) operate() error {

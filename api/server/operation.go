@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"time"
 
 	"causeway.dev/api/model"
 	"causeway.dev/api/wire"
+	"causeway.dev/iam"
 	"causeway.dev/resource"
 )
 
@@ -20,6 +22,11 @@ type Caller struct {
 	UserID      string // the unique id of the user, or the account's number for root
 	RequestID   string
 	Now         time.Time // when the request came in
+
+	Key       iam.AccessKey // that signed the request; its secret is left out
+	Source    netip.Addr    // that the request came from; the zero address if unknown
+	Secure    bool          // it came over TLS
+	UserAgent string
 }
 
 // A Handler carries out one action. It is made by Operation.
@@ -64,8 +71,16 @@ type Service struct {
 	Global bool
 
 	// ValidationCode is the code of an error whose request breaks a rule of the
-	// model, in the JSON protocol. "": wire.CodeValidation.
+	// model. "": wire.CodeValidation in the JSON protocol, and in the others the
+	// codes of package wire.
 	ValidationCode resource.Code
+
+	// Targets tells what a request is about, for policies. Nothing, or nil: "*",
+	// nothing in particular. The input is only read.
+	Targets func(c Caller, action string, input any) []Target
+
+	// Open are the actions that everyone with a key may, whatever policies say.
+	Open []string
 
 	// BodyMax is the size of the largest request body, in bytes, of callers
 	// whose access key is known. 0: the constant BodyMax, which bounds all

@@ -34,6 +34,14 @@ type Config struct {
 	// Lookup finds access keys.
 	Lookup func(accessKeyID string) (iam.AccessKey, bool)
 
+	// Session finds the access key that a session token belongs to, or fails with
+	// iam.ErrTokenInvalid or iam.ErrTokenExpired. Nil: there are no sessions.
+	Session func(accessKeyID, token string, now time.Time) (iam.AccessKey, error)
+
+	// Authorize decides whether a call may be carried out: nil or a *Denial. If
+	// it is nil itself, whoever has a key may everything in its account.
+	Authorize func(Call) error
+
 	// Regions are the regions that requests may be signed for; at least one.
 	Regions []string
 
@@ -126,6 +134,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.route,
 		x.admit,
 		x.decode,
+		x.authorize,
 		x.operate,
 	} {
 		if err := step(); err != nil {

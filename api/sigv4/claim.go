@@ -55,7 +55,7 @@ func headerClaim(r Request, authorization string) (claim, error) {
 		return claim{}, err
 	}
 	if token := r.Header["X-Amz-Security-Token"]; len(token) > 0 {
-		c.token = token[0]
+		c.scope.Token = token[0]
 	}
 	return c, c.check(r)
 }
@@ -107,7 +107,7 @@ func presignedClaim(r Request, query []pair) (claim, error) {
 	if err != nil || c.expires == 0 || c.expires > ExpiresMax {
 		return claim{}, refuse(Incomplete, "X-Amz-Expires must be from 1 to %.0f seconds", ExpiresMax.Seconds())
 	}
-	c.token = values["X-Amz-Security-Token"]
+	c.scope.Token = values["X-Amz-Security-Token"]
 	return c, c.check(r)
 }
 

@@ -48,6 +48,7 @@ type Scope struct {
 	Date        string // "20060102"
 	Region      string
 	Service     string
+	Token       string // of temporary credentials; else ""
 }
 
 // An Identity is what a good signature proves.
@@ -66,6 +67,7 @@ const (
 	UnknownKey                    // the access key or session token is not known
 	Mismatch                      // the signature is not that of the request
 	OutsideTime                   // expired, not valid yet, or the clocks differ too much
+	ExpiredToken                  // the temporary credentials have expired
 )
 
 // String names the reason.
@@ -81,6 +83,8 @@ func (r Reason) String() string {
 		return "mismatch"
 	case OutsideTime:
 		return "outside time"
+	case ExpiredToken:
+		return "expired token"
 	}
 	return "reason " + strconv.Itoa(int(r))
 }
@@ -105,15 +109,15 @@ type claim struct {
 	signature     string
 	signedAt      time.Time
 	expires       time.Duration // of a presigned request; else zero
-	token         string        // of temporary credentials
 }
 
 // Verify checks the signature of a request. secretOf returns the secret of an
-// access key. The error, if any, is an *Error.
+// access key with a session token, "" for lasting keys, or why there is none:
+// UnknownKey or ExpiredToken. The error, if any, is an *Error.
 //
 // The scope's region and service are what the client signed for; whether they
 // are right is for the caller to judge.
-func Verify(r Request, secretOf func(accessKeyID string) (secret string, ok bool), now time.Time) (Identity, error) {
+func Verify(r Request, secretOf func(accessKeyID, token string) (secret string, refusal Reason), now time.Time) (Identity, error) {
 	c, err := readClaim(r)
 	if err != nil {
 		return Identity{}, err
@@ -121,16 +125,18 @@ func Verify(r Request, secretOf func(accessKeyID string) (secret string, ok bool
 	if err := c.checkTime(now); err != nil {
 		return Identity{}, err
 	}
-	if c.token != "" {
-		return Identity{}, refuse(UnknownKey, "The security token included in the request is invalid: there are no temporary credentials here")
-	}
 	canonical, err := canonicalRequest(r, c.signedHeaders)
 	if err != nil {
 		return Identity{}, err
 	}
-	secret, ok := secretOf(c.scope.AccessKeyID)
-	if !ok {
-		return Identity{}, refuse(UnknownKey, "The access key id %q is not known", c.scope.AccessKeyID)
+	secret, refusal := secretOf(c.scope.AccessKeyID, c.scope.Token)
+	switch {
+	case refusal == ExpiredToken:
+		return Identity{}, refuse(refusal, "The security token included in the request is expired")
+	case refusal != 0 && c.scope.Token != "":
+		return Identity{}, refuse(refusal, "The security token included in the request is invalid")
+	case refusal != 0:
+		return Identity{}, refuse(refusal, "The access key id %q is not known", c.scope.AccessKeyID)
 	}
 	want := c.sign(secret, canonical)
 	if !hmac.Equal([]byte(want), []byte(c.signature)) {

@@ -21,7 +21,15 @@ const (
 
 var exampleTime = time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
 
-func lookup(id string) (string, bool) { return exampleSecret, id == exampleKey }
+func lookup(id, token string) (string, sigv4.Reason) {
+	switch {
+	case token == "expired":
+		return "", sigv4.ExpiredToken
+	case id != exampleKey || token != "" && token != "good":
+		return "", sigv4.UnknownKey
+	}
+	return exampleSecret, 0
+}
 
 // authorization is the header of the examples.
 func authorization(service, headers, signature string) string {
@@ -231,12 +239,26 @@ func TestHeaderForm(t *testing.T) {
 	}
 }
 
-func TestSessionTokenIsRefused(t *testing.T) {
+// TestSessionToken: a token must belong to the access key, and be signed in either
+// form of a request.
+func TestSessionToken(t *testing.T) {
+	for token, want := range map[string]sigv4.Reason{"good": 0, "another's": sigv4.UnknownKey, "expired": sigv4.ExpiredToken} {
+		r := signer.Post("http://127.0.0.1/", form)
+		r.Header.Set("X-Amz-Security-Token", token)
+		signer.Sign(r, "content-type", "host", "x-amz-date", "x-amz-security-token")
+		if _, err := sigv4.Verify(parts(t, r), lookup, exampleTime); reasonOf(err) != want {
+			t.Errorf("token %s in the header: %v, want %v", token, err, want)
+		}
+		query := url.Values{"X-Amz-Security-Token": {token}}
+		p := signer.Presign("http://127.0.0.1/", query, time.Hour)
+		if _, err := sigv4.Verify(parts(t, p), lookup, exampleTime); reasonOf(err) != want {
+			t.Errorf("token %s in the query: %v, want %v", token, err, want)
+		}
+	}
 	r := signer.Post("http://127.0.0.1/", form)
-	r.Header.Set("X-Amz-Security-Token", "token")
-	signer.Sign(r, "content-type", "host", "x-amz-date", "x-amz-security-token")
-	if _, err := sigv4.Verify(parts(t, r), lookup, exampleTime); reasonOf(err) != sigv4.UnknownKey {
-		t.Errorf("Verify: %v, want an unknown key", err)
+	r.Header.Set("X-Amz-Security-Token", "good")
+	if _, err := sigv4.Verify(parts(t, r), lookup, exampleTime); reasonOf(err) != sigv4.Incomplete {
+		t.Errorf("token that is not signed: %v", err)
 	}
 }
 
@@ -365,7 +387,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("POST", "/", "", "127.0.0.1", r.Header.Get("Authorization"), "20150830T123600Z", []byte(form.Encode()))
 	p := signer.Presign("http://127.0.0.1/", form, time.Hour)
 	f.Add("GET", "/", p.URL.RawQuery, "127.0.0.1", "", "", []byte(nil))
-	noSecret := func(string) (string, bool) { return "a secret that no seed is signed with", true }
+	noSecret := func(string, string) (string, sigv4.Reason) { return "a secret that no seed is signed with", 0 }
 	f.Fuzz(func(t *testing.T, method, path, query, host, authorization, date string, body []byte) {
 		q := sigv4.Request{Method: method, Path: path, RawQuery: query, Host: host, Header: http.Header{}, Body: body}
 		if authorization != "" {

@@ -1,0 +1,68 @@
+package iam
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Session is what STS gave temporary keys for.
+type Session struct {
+	Issued  time.Time `json:"issued"`
+	Expires time.Time `json:"expires"`
+
+	// Of a role that was taken on; all empty where a user has keys for a time.
+	Role           string            `json:"role,omitempty"`
+	RoleID         string            `json:"roleId,omitempty"` // "AROA…"
+	Name           string            `json:"name,omitempty"`   // that the session was given
+	SourceIdentity string            `json:"sourceIdentity,omitempty"`
+	Tags           map[string]string `json:"tags,omitempty"`
+
+	// Policies bound what the session may, if it was given any: documents, and
+	// ARNs of managed ones.
+	Policies   []string `json:"policies,omitempty"`
+	PolicyARNs []string `json:"policyArns,omitempty"`
+}
+
+// Limited reports whether the session was given policies of its own.
+func (s *Session) Limited() bool { return len(s.Policies)+len(s.PolicyARNs) > 0 }
+
+// A Sealer encrypts what only we shall read, for a place that it can't be moved
+// from.
+type Sealer interface {
+	Seal(secret, place string) string
+	Open(sealed, place string) (string, error)
+}
+
+// A token has everything about temporary keys in itself, so nothing is kept of
+// them: what a process has given out, another one takes.
+const tokenPlace = "session token of "
+
+// SealToken returns the session token of temporary keys.
+func SealToken(s Sealer, k AccessKey) (string, error) {
+	text, err := json.Marshal(k)
+	if err != nil {
+		return "", fmt.Errorf("write a session token: %w", err)
+	}
+	return s.Seal(string(text), tokenPlace+k.ID), nil
+}
+
+// Errors of OpenToken.
+var (
+	ErrTokenInvalid = errors.New("the session token is not one that was given out with this access key")
+	ErrTokenExpired = errors.New("the session token has expired")
+)
+
+// OpenToken returns the temporary keys of a session token.
+func OpenToken(s Sealer, accessKeyID, token string, now time.Time) (AccessKey, error) {
+	var k AccessKey
+	text, err := s.Open(token, tokenPlace+accessKeyID)
+	if err != nil || json.Unmarshal([]byte(text), &k) != nil || k.ID != accessKeyID || k.Session == nil {
+		return AccessKey{}, ErrTokenInvalid
+	}
+	if !now.Before(k.Session.Expires) {
+		return AccessKey{}, ErrTokenExpired
+	}
+	return k, nil
+}
