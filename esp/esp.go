@@ -57,6 +57,10 @@ type Params struct {
 	// empty for an AEAD.
 	Key, IntegrityKey ike.Secret
 
+	// StandardAES leaves AES-GCM to the standard library, though the processor
+	// has the instructions of internal/aesgcm.
+	StandardAES bool
+
 	// ReplayWindow is the width of the anti-replay window in packets, from
 	// ReplayWindowMin to ReplayWindowMax; 0 means ReplayWindowDefault. A
 	// Sealer does not look at it.

@@ -2,6 +2,7 @@ package esp
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -252,8 +253,14 @@ func TestCloseWipesKeys(t *testing.T) {
 		p := c.params(t)
 		s, o := pair(t, p)
 		packet := seal(t, s, []byte("x"))
+		aeads := []cipher.AEAD{s.aead, o.aead}
 		s.Close()
 		o.Close()
+		for _, aead := range aeads {
+			if _, ok := aead.(interface{ Wipe() }); ok && !panics(func() { aead.Seal(nil, make([]byte, 12), nil, nil) }) {
+				t.Fatalf("%s: what was made of the key is left behind", c.name)
+			}
+		}
 		for _, key := range []ike.Secret{s.params.Key, s.params.IntegrityKey, o.params.Key, o.params.IntegrityKey} {
 			if len(bytes.Trim(key, "\x00")) != 0 {
 				t.Fatalf("%s: key left behind", c.name)
@@ -269,6 +276,12 @@ func TestCloseWipesKeys(t *testing.T) {
 			t.Fatalf("Open = %v", err)
 		}
 	}
+}
+
+func panics(f func()) (yes bool) {
+	defer func() { yes = recover() != nil }()
+	f()
+	return
 }
 
 func TestNoAllocations(t *testing.T) {

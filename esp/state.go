@@ -17,6 +17,7 @@ type State struct {
 	Encryption        ike.Encryption
 	Integrity         ike.Integrity
 	Key, IntegrityKey []byte // as in Params
+	StandardAES       bool   `json:",omitempty"`
 
 	// Sequence is the number of the packet that was sealed last, or the highest
 	// that was opened.
@@ -43,12 +44,12 @@ func (s State) String() string { return fmt.Sprintf("SA %08x at %d", uint32(s.SP
 func (s State) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 func (s State) params() Params {
-	return Params{SPI: s.SPI, Encryption: s.Encryption, Integrity: s.Integrity, Key: s.Key, IntegrityKey: s.IntegrityKey, ReplayWindow: s.ReplayWindow}
+	return Params{SPI: s.SPI, Encryption: s.Encryption, Integrity: s.Integrity, Key: s.Key, IntegrityKey: s.IntegrityKey, StandardAES: s.StandardAES, ReplayWindow: s.ReplayWindow}
 }
 
 func (t *transform) state() State {
 	p := t.params
-	return State{SPI: p.SPI, Encryption: p.Encryption, Integrity: p.Integrity, Key: slices.Clone(p.Key), IntegrityKey: slices.Clone(p.IntegrityKey)}
+	return State{SPI: p.SPI, Encryption: p.Encryption, Integrity: p.Integrity, Key: slices.Clone(p.Key), IntegrityKey: slices.Clone(p.IntegrityKey), StandardAES: p.StandardAES}
 }
 
 // Freeze closes the Sealer and returns how it was. A sequence number that was used

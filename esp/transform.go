@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"causeway.dev/ike"
+	"causeway.dev/internal/aesgcm"
 )
 
 // A blockMode is what both directions of the standard library's CBC are
@@ -56,7 +57,7 @@ func newTransform(p Params) (transform, cipher.Block, error) {
 	p.IntegrityKey = append(ike.Secret(nil), p.IntegrityKey...)
 	t := transform{suite: s, params: p}
 	if p.Encryption.AEAD() {
-		if t.aead, err = newAEAD(p.Encryption, p.Key[:s.keyLen]); err != nil {
+		if t.aead, err = newAEAD(p, p.Key[:s.keyLen]); err != nil {
 			return transform{}, nil, fmt.Errorf("esp: key encryption %d: %w", p.Encryption, err)
 		}
 		copy(t.nonce[:], p.Key[s.keyLen:])
@@ -70,15 +71,15 @@ func newTransform(p Params) (transform, cipher.Block, error) {
 	return t, block, nil
 }
 
-func newAEAD(e ike.Encryption, key []byte) (cipher.AEAD, error) {
-	if e == ike.ChaCha20Poly1305 {
+func newAEAD(p Params, key []byte) (cipher.AEAD, error) {
+	switch {
+	case p.Encryption == ike.ChaCha20Poly1305:
 		return chacha20poly1305.New(key)
+	case p.StandardAES:
+		return aesgcm.NewStandard(key)
+	default:
+		return aesgcm.New(key)
 	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
 }
 
 func hashOf(i ike.Integrity) func() hash.Hash {
@@ -114,5 +115,8 @@ func (t *transform) wipe() {
 	clear(t.params.IntegrityKey)
 	clear(t.nonce[:])
 	clear(t.sum[:])
+	if w, ok := t.aead.(interface{ Wipe() }); ok {
+		w.Wipe()
+	}
 	t.aead, t.mac = nil, nil
 }

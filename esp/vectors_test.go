@@ -94,20 +94,21 @@ func TestOpenGCMKnownAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			packet, plaintext := unhex(t, tt.packet), unhex(t, tt.plaintext)
-			o, err := NewOpener(Params{SPI: ike.SPI(binary.BigEndian.Uint32(packet)), Encryption: tt.encryption, Key: unhex(t, tt.key)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := plaintext[:len(plaintext)-2-tt.padding]
-			payload, nextHeader, err := o.Open(packet)
-			if err != nil || int(nextHeader) != tt.nextHeader || !bytes.Equal(payload, want) {
-				t.Fatalf("Open = %x, %d, %v, want %x", payload, nextHeader, err, want)
+			for _, standardAES := range []bool{false, true} {
+				o, err := NewOpener(Params{SPI: ike.SPI(binary.BigEndian.Uint32(packet)), Encryption: tt.encryption, Key: unhex(t, tt.key), StandardAES: standardAES})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := plaintext[:len(plaintext)-2-tt.padding]
+				payload, nextHeader, err := o.Open(bytes.Clone(packet))
+				if err != nil || int(nextHeader) != tt.nextHeader || !bytes.Equal(payload, want) {
+					t.Fatalf("Open = %x, %d, %v, want %x", payload, nextHeader, err, want)
+				}
 			}
 		})
 	}
 }
 
-// A combination is one of all the pairs of algorithms.
 // RFC 7634 appendix A: an ICMP echo request in tunnel mode.
 func TestOpenRFC7634(t *testing.T) {
 	inner := unhex(t, "45000054a6f200004001e778c6336405c000020508005b7a3a080000553bec100007362708090a0b0c0d0e0f1011"+
@@ -129,20 +130,28 @@ func TestOpenRFC7634(t *testing.T) {
 	}
 }
 
+// A combination is one of all the pairs of algorithms; of AES-GCM, which has two
+// implementations, there are two.
 type combination struct {
-	name       string
-	encryption ike.Encryption
-	integrity  ike.Integrity
+	name        string
+	encryption  ike.Encryption
+	integrity   ike.Integrity
+	standardAES bool
 }
 
 func combinations() []combination {
-	all := []combination{{"aes128gcm16", ike.AES128GCM16, 0}, {"aes256gcm16", ike.AES256GCM16, 0}, {"chacha20poly1305", ike.ChaCha20Poly1305, 0}}
-	for _, c := range []combination{{"aes128cbc", ike.AES128CBC, 0}, {"aes256cbc", ike.AES256CBC, 0}} {
-		for _, i := range []combination{{"sha1", 0, ike.HMACSHA1}, {"sha256", 0, ike.HMACSHA256}, {"sha384", 0, ike.HMACSHA384}, {"sha512", 0, ike.HMACSHA512}} {
-			all = append(all, combination{c.name + "-" + i.name, c.encryption, i.integrity})
+	all := []combination{
+		{name: "aes128gcm16", encryption: ike.AES128GCM16}, {name: "aes256gcm16", encryption: ike.AES256GCM16},
+		{name: "chacha20poly1305", encryption: ike.ChaCha20Poly1305},
+	}
+	for _, c := range []combination{{name: "aes128cbc", encryption: ike.AES128CBC}, {name: "aes256cbc", encryption: ike.AES256CBC}} {
+		for _, i := range []combination{{name: "sha1", integrity: ike.HMACSHA1}, {name: "sha256", integrity: ike.HMACSHA256}, {name: "sha384", integrity: ike.HMACSHA384}, {name: "sha512", integrity: ike.HMACSHA512}} {
+			all = append(all, combination{name: c.name + "-" + i.name, encryption: c.encryption, integrity: i.integrity})
 		}
 	}
-	return all
+	return append(all,
+		combination{name: "aes128gcm16-standard", encryption: ike.AES128GCM16, standardAES: true},
+		combination{name: "aes256gcm16-standard", encryption: ike.AES256GCM16, standardAES: true})
 }
 
 func (c combination) params(t testing.TB) Params {
@@ -151,7 +160,7 @@ func (c combination) params(t testing.TB) Params {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Params{SPI: 0xc0ffee01, Encryption: c.encryption, Integrity: c.integrity}
+	p := Params{SPI: 0xc0ffee01, Encryption: c.encryption, Integrity: c.integrity, StandardAES: c.standardAES}
 	for i := range s.keyLen + s.saltLen {
 		p.Key = append(p.Key, byte(i*7+1))
 	}

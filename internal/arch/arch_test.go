@@ -45,6 +45,7 @@ var rules = []rule{
 	{"node", nil, []string{module + "resource", module + "store", module + "api/", module + "control", module + "plan"}, "a node meets the control plane in nodespec only"},
 	{"plan", nil, append([]string{module + "node/", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "api/"}, worldly...), "the plan is a pure function into nodespec"},
 	{"control", nil, []string{module + "node/", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "api/"}, "the control plane knows no engine"},
+	{"internal/aesgcm", nil, append([]string{module}, worldly...), "a cipher is a leaf without I/O"},
 	{"internal/oracle", nil, []string{module}, "what judges the hot path shares no code with it"},
 	{"logs", nil, []string{module}, "the log store knows text, not who wrote it"},
 	{"logs/filter", nil, worldly, "filter patterns are pure"},
