@@ -5,13 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -23,45 +18,10 @@ import (
 	"causeway.dev/store"
 )
 
-// controlSocket, in the data directory, is where commands on this host reach the
-// process that serves it. Only its owner may connect.
-const controlSocket = "control.sock"
-
 // capturer serves captures of tunnels.
 type capturer struct {
 	records *store.Store
 	agent   *node.Node
-}
-
-// serveControl serves the control socket until ctx ends. An installation whose
-// socket can't be made does without: nothing but captures needs it.
-func serveControl(ctx context.Context, cfg Config, log *slog.Logger, c capturer) error {
-	name := filepath.Join(cfg.DataDir, controlSocket)
-	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove the last control socket: %w", err)
-	}
-	listener, err := net.Listen("unix", name)
-	if err == nil {
-		err = os.Chmod(name, 0o600) // the directory's mode keeps others out until then
-	}
-	if err != nil {
-		log.Warn("no control socket: tunnels can't be captured", "err", err)
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /capture", c)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: headerMax, BaseContext: func(net.Listener) context.Context { return ctx }}
-	group := run.New(ctx)
-	group.Go("control socket", func(context.Context) error {
-		if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-	<-group.Context().Done()
-	_ = s.Close() // captures under way end
-	return group.Wait()
 }
 
 // flushEvery is how long records wait for others in a buffer.
@@ -167,26 +127,14 @@ type CaptureOptions struct {
 // Capture writes what tunnels of the installation that runs on this host do to
 // files until ctx ends. It returns how many records came too fast.
 func Capture(ctx context.Context, cfg Config, o CaptureOptions) (lost uint64, err error) {
-	socket := filepath.Join(cfg.DataDir, controlSocket)
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}}
 	query := url.Values{"connection": {o.Connection}, "tunnel": {o.Tunnel}, "keys": {strconv.FormatBool(o.Keys)}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://control/capture?"+query.Encode(), nil)
+	answer, err := askControl(ctx, cfg, "/capture", query)
 	if err != nil {
 		return 0, err
 	}
-	response, err := client.Do(request)
-	if err != nil {
-		return 0, fmt.Errorf("reach causeway serve (it has to run on this host, and this command as root): %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 1000))
-		return 0, fmt.Errorf("capture: %s", text)
-	}
+	defer answer.Close()
 	defer func() { err = errors.Join(err, o.Files.Close()) }()
-	for stream := bufio.NewReaderSize(response.Body, 64<<10); ; {
+	for stream := bufio.NewReaderSize(answer, 64<<10); ; {
 		record, err := capture.Read(stream)
 		if ctx.Err() != nil {
 			return o.Files.Lost, nil

@@ -129,7 +129,11 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("certificates", certificates.Keeper{Store: records, Logger: log, TunnelLifetime: cfg.PKI.TunnelCertificateLifetime, URL: cfg.PKI.URL}.Run)
 	group.Go("logs", logStore.Run)
 	group.Go("tunnel log", tunnelLog.Run)
-	group.Go("control", func(ctx context.Context) error { return serveControl(ctx, cfg, log, capturer{records, agent}) })
+	group.Go("control", func(ctx context.Context) error {
+		return serveControl(ctx, cfg, log, map[string]http.Handler{
+			"GET /capture": capturer{records, agent},
+		})
+	})
 	group.Go("api", func(ctx context.Context) error {
 		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, logStore, tunnelLog, directory, driver, agent))
 	})
