@@ -46,6 +46,7 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 		return err
 	})
 	each(f.settle)
+	errs = append(errs, f.settleJoint(ctx, s.Joint))
 	each(func(_ context.Context, ns plan.Namespace) error {
 		if !ns.Router || f.Changes() == before {
 			return nil

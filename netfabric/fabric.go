@@ -33,6 +33,11 @@ type (
 	TUN        = plan.TUN
 	Group      = plan.Group
 	FilterRule = plan.FilterRule
+
+	Outside    = plan.Outside
+	Elastic    = plan.Elastic
+	Translator = plan.Translator
+	PortRange  = plan.PortRange
 )
 
 // Kinds of targets.
@@ -40,6 +45,7 @@ const (
 	ToLink      = plan.ToLink
 	ToTunnel    = plan.ToTunnel
 	ToInterface = plan.ToInterface
+	ToOutside   = plan.ToOutside
 )
 
 // NamespaceName is the name, as "ip netns" and package netns know it, of the
@@ -75,6 +81,7 @@ type Fabric struct {
 	// stands is what namespaces held, by name, when they were looked at last;
 	// those where something went wrong are missing. Guarded by mu.
 	stands map[string]plan.Namespace
+	joint  *plan.Joint // what the underlay held of ours, likewise; nil where something went wrong. Guarded by mu.
 }
 
 // New returns a Fabric that has not touched the kernel yet.
@@ -94,6 +101,7 @@ func (f *Fabric) Apply(ctx context.Context, c Config) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.stands)
+	f.joint = nil
 	return f.apply(ctx, c)
 }
 
@@ -203,7 +211,12 @@ func (f *Fabric) Drops(network string) (map[string]nft.Counter, error) {
 	return counters, err
 }
 
-// Clean removes all namespaces that carry the prefix, with all that is in them.
-func Clean(ctx context.Context, prefix string) error {
-	return New(Options{}).Apply(ctx, Config{Prefix: prefix})
+// Clean removes all namespaces that carry the prefix, with all that is in them,
+// and what an underlay has of theirs, if it is given.
+func Clean(ctx context.Context, prefix string, underlay ...Underlay) error {
+	c := Config{Prefix: prefix}
+	for _, u := range underlay {
+		c.Underlay = u.Plan()
+	}
+	return New(Options{}).Apply(ctx, c)
 }

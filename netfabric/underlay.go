@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/netfabric/netns"
+	"causeway.dev/netfabric/plan"
 )
 
 // An Underlay is the network that outside addresses belong to: an interface,
@@ -20,6 +21,14 @@ type Underlay struct {
 
 	// Label marks the IPv4 addresses that are ours, at most 15 characters.
 	Label string
+
+	// Elastic are the ranges that elastic addresses are from.
+	Elastic []netip.Prefix
+}
+
+// Plan is the underlay as Config has it.
+func (u Underlay) Plan() *plan.Underlay {
+	return &plan.Underlay{Namespace: u.Namespace, Interface: u.Interface, Elastic: u.Elastic}
 }
 
 // Do calls f in the underlay's namespace, as netns.Do does.

@@ -22,15 +22,18 @@ type Desired struct {
 // A Network is a routing domain of its own: its addresses mean nothing outside
 // of it. A VPC is one, and so is a gateway.
 type Network struct {
-	ID string // "vpc-…", "vgw-…"
+	ID string // "vpc-…", "vgw-…", "igw-…", "nat-…"
 
-	// Local are the network's own ranges. Within them only Interfaces have
-	// addresses, and no route of any table overrides that.
+	// Local are the network's own ranges. Within them only Interfaces and ends of
+	// Links have addresses; of routes, only Overrides precede that.
 	Local []netip.Prefix
 
 	Interfaces []Interface
 	Tables     []RouteTable
 	Groups     []Group
+
+	Outside    *Outside    // joins the network to the underlay; nil: nothing does
+	Translator *Translator // nil: packets pass as they are
 }
 
 // An Interface is a place in a network where an instance is plugged in. All
@@ -55,10 +58,14 @@ type Interface struct {
 type RouteTable struct {
 	ID     string
 	Routes []Route
+
+	// Overrides are asked before the network's Local ranges, so that what goes
+	// from one part of them to another can be led through an interface.
+	Overrides []Route
 }
 
-// A Route sends a prefix to the first of its targets that is usable: a link or
-// interface always is, a tunnel only while it is up. If none is usable the
+// A Route sends a prefix to the first of its targets that is usable: a link,
+// interface or outside always is, a tunnel only while it is up. If none is usable the
 // route does not exist, and the next shorter prefix decides. A route without
 // targets drops its packets. What no route knows is dropped with ICMP
 // unreachable.
@@ -81,6 +88,7 @@ const (
 	ToLink      TargetKind = "link"
 	ToTunnel    TargetKind = "tunnel"
 	ToInterface TargetKind = "interface"
+	ToOutside   TargetKind = "outside" // the network's own; its id is the network's
 )
 
 // A Link joins two networks. What comes out of it in a network is routed by
@@ -94,6 +102,10 @@ type Link struct {
 type LinkEnd struct {
 	Network string
 	Table   string
+
+	// Address, where valid, is one of the network's own ranges that is behind
+	// the link: a Translator's.
+	Address netip.Addr
 }
 
 // A Group is a stateful filter with the interfaces that share it: what a rule
@@ -148,6 +160,10 @@ type Tunnel struct {
 	// where set.
 	Certificates *Certificates
 
+	// Replacements counts up when the SAs are to be negotiated anew, beside
+	// those that stand.
+	Replacements int64
+
 	IKEVersions []string // "ikev1", "ikev2": those that may be spoken
 
 	// Proposals are in the notation "aes128-sha256-group14" and
@@ -160,10 +176,6 @@ type Tunnel struct {
 
 	Start         bool // our side initiates
 	IKELifetime   time.Duration
-	// Replacements counts up when the SAs are to be negotiated anew, beside
-	// those that stand.
-	Replacements int64
-
 	ChildLifetime time.Duration
 	RekeyMargin   time.Duration
 	RekeyFuzz     int // percent

@@ -18,4 +18,12 @@ type NetworkInterface struct {
 	AttachmentID        string     `json:"attachmentId,omitempty"` // "eni-attach-…"
 	DeviceIndex         int32      `json:"deviceIndex,omitempty"`  // 0 is the primary one
 	DeleteOnTermination bool       `json:"deleteOnTermination,omitempty"`
+
+	// NATGateway is whose own interface this is; "" for nobody's. Such an
+	// interface is made and removed with the gateway and has no groups.
+	NATGateway string `json:"natGateway,omitempty"` // "nat-…"
+
+	// AutoPublicIP says that the interface has an outside address of its own
+	// while no other is associated with it.
+	AutoPublicIP bool `json:"autoPublicIp,omitempty"`
 }

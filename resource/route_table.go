@@ -13,16 +13,19 @@ type RouteTable struct {
 	PropagatingVGWs []string                `json:"propagatingVgws,omitempty"` // "vgw-…"
 }
 
-// A RouteTableAssociation ties a subnet to a route table.
+// A RouteTableAssociation ties a subnet, or what a gateway lets into the VPC, to
+// a route table.
 type RouteTableAssociation struct {
-	ID     string `json:"id"` // "rtbassoc-…"
-	Subnet string `json:"subnet"`
+	ID      string `json:"id"` // "rtbassoc-…"
+	Subnet  string `json:"subnet,omitempty"`
+	Gateway string `json:"gateway,omitempty"` // "igw-…" or "vgw-…", where there is no Subnet
 }
 
 // A Route was entered by hand. Exactly one target is set.
 type Route struct {
 	Destination      netip.Prefix `json:"destination"`
-	Gateway          string       `json:"gateway,omitempty"`          // "vgw-…"
+	Gateway          string       `json:"gateway,omitempty"`          // "igw-…" or "vgw-…"
 	Instance         string       `json:"instance,omitempty"`         // "i-…"
 	NetworkInterface string       `json:"networkInterface,omitempty"` // "eni-…"
+	NATGateway       string       `json:"natGateway,omitempty"`       // "nat-…"
 }

@@ -13,6 +13,7 @@ type Subnet struct {
 	Zone                string       `json:"zone"` // "us-east-1a"
 	State               string       `json:"state"`
 	MapPublicIPOnLaunch bool         `json:"mapPublicIpOnLaunch,omitempty"`
+	DefaultForAZ        bool         `json:"defaultForAz,omitempty"`
 }
 
 // The addresses at both ends of a subnet that no interface can have: the

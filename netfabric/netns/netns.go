@@ -43,6 +43,22 @@ func Do(name string, f func() error) error {
 	})
 }
 
+// Open opens a named namespace, or that of the process for an empty name. The
+// caller closes it.
+func Open(name string) (fd int, err error) {
+	if name != "" {
+		return open(name)
+	}
+	err = onThread("netns home", func() (err error) {
+		fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return -1, fmt.Errorf("open network namespace of the process: %w", err)
+	}
+	return fd, nil
+}
+
 // Temporary calls f as Do does, in a new network namespace that has no name and
 // goes with the last that f has opened in it.
 func Temporary(f func() error) error {

@@ -48,9 +48,14 @@ func Load(ctx context.Context, f plan.Filter) error {
 	if err != nil {
 		return err
 	}
+	return run(ctx, script(f, counters))
+}
+
+// run lets nft do a script in the calling thread's network namespace.
+func run(ctx context.Context, script string) error {
 	var output bytes.Buffer
 	cmd := exec.CommandContext(ctx, "nft", "-f", "-")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(script(f, counters)), &output, &output
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(script), &output, &output
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("load filter with nft: %w: %s", err, shorten(output.String()))
 	}

@@ -39,7 +39,7 @@ func (n Network) check() error {
 			fail("table id %q is malformed or not unique", t.ID)
 		}
 		tables[t.ID] = true
-		for _, r := range t.Routes {
+		for _, r := range append(t.Routes[:len(t.Routes):len(t.Routes)], t.Overrides...) {
 			if !r.Destination.IsValid() || !r.Destination.Addr().Is4() {
 				fail("table %s: destination %v is no IPv4 prefix", t.ID, r.Destination)
 			}
@@ -55,6 +55,9 @@ func (n Network) check() error {
 				fail("group %s: %w", g.ID, err)
 			}
 		}
+	}
+	if err := n.checkGateway(); err != nil {
+		errs = append(errs, err)
 	}
 	ids, addresses := map[string]bool{}, map[netip.Addr]bool{}
 	for _, i := range n.Interfaces {

@@ -13,8 +13,9 @@ import (
 
 // The order in which a packet's way is looked for in a router's namespace.
 // Behind the kernel's own table of local addresses, at 0, comes what is attached
-// to the namespace, so that no route of a table overrides it.
+// to the namespace, so that only the overrides of a table precede it.
 const (
+	priorityOverrides   = 50
 	priorityPorts       = 100
 	priorityTables      = 200
 	priorityUnreachable = 300
@@ -33,7 +34,10 @@ func Compile(c Config, up map[string]bool) (State, error) {
 	if !validPrefix.MatchString(c.Prefix) {
 		return State{}, fmt.Errorf("prefix %q is not 1 to 32 letters and digits", c.Prefix)
 	}
-	k := compiler{prefix: c.Prefix, up: up, routers: map[string]*router{}, instances: map[string]*Namespace{}}
+	k := compiler{prefix: c.Prefix, up: up, underlay: c.Underlay, routers: map[string]*router{}, instances: map[string]*Namespace{}}
+	if c.Underlay != nil {
+		k.joint = &Joint{Underlay: *c.Underlay, Prefix: c.Prefix}
+	}
 	for _, id := range c.Instances {
 		k.instance(id)
 	}
@@ -52,7 +56,7 @@ func Compile(c Config, up map[string]bool) (State, error) {
 // Around is c without what a network's own namespace does not depend on: what is
 // left of the others is where links end.
 func (c Config) Around(network string) Config {
-	part := Config{Prefix: c.Prefix}
+	part := Config{Prefix: c.Prefix, Underlay: c.Underlay}
 	near := map[string]bool{}
 	for _, l := range c.Links {
 		if l.Ends[0].Network == network || l.Ends[1].Network == network {
@@ -68,6 +72,7 @@ func (c Config) Around(network string) Config {
 			for _, t := range n.Tables {
 				end.Tables = append(end.Tables, Table{ID: t.ID})
 			}
+			end.Local = n.Local
 			part.Networks = append(part.Networks, end)
 		}
 	}
@@ -82,6 +87,8 @@ func (c Config) Around(network string) Config {
 type compiler struct {
 	prefix    string
 	up        map[string]bool
+	underlay  *Underlay
+	joint     *Joint             // nil without an underlay
 	routers   map[string]*router // by network id
 	instances map[string]*Namespace
 	untouched []string
@@ -91,20 +98,23 @@ type compiler struct {
 // A router is the namespace of a network while it is compiled.
 type router struct {
 	Namespace
-	network Network
-	names   map[string]bool   // of devices
-	table   map[string]uint32 // kernel number by id
-	device  map[Target]string // where targets lead
-	via     map[Target]netip.Addr
-	attach  []attachment
+	network   Network
+	names     map[string]bool   // of devices
+	table     map[string]uint32 // kernel number by id
+	overrides map[string]uint32 // the same, of tables that have some
+	device    map[Target]string // where targets lead
+	via       map[Target]netip.Addr
+	attach    []attachment
 }
 
 // An attachment is a device that packets come in by.
 type attachment struct {
-	device string
-	table  uint32     // 0 for none
-	port   *Interface // nil for a link or TUN
-	isTUN  bool
+	device    string
+	table     uint32     // 0 for none
+	port      *Interface // nil for a link, TUN or outside
+	isTUN     bool
+	isOutside bool
+	address   netip.Addr // of the network's own that is behind a link
 }
 
 func (k *compiler) fail(format string, args ...any) {
@@ -141,7 +151,7 @@ func (k *compiler) network(n Network) {
 		}
 		return
 	}
-	r := &router{network: n, names: map[string]bool{}, device: map[Target]string{}, via: map[Target]netip.Addr{}}
+	r := &router{network: n, names: map[string]bool{}, overrides: map[string]uint32{}, device: map[Target]string{}, via: map[Target]netip.Addr{}}
 	r.Name, r.Router = k.name(n.ID), true
 	r.Sysctls = slices.Clone(routerSysctls)
 	r.add(Device{Name: "lo", Kind: Loopback})
@@ -149,10 +159,18 @@ func (k *compiler) network(n Network) {
 	for _, t := range n.Tables {
 		ids = append(ids, n.ID+" "+t.ID)
 	}
+	for i, t := range n.Tables {
+		if len(t.Overrides) > 0 {
+			ids = append(ids, ids[i]+overriding)
+		}
+	}
 	numbers := tableNumbers(ids)
 	r.table = map[string]uint32{"": 0}
 	for i, t := range n.Tables {
 		r.table[t.ID] = numbers[ids[i]]
+		if number, ok := numbers[ids[i]+overriding]; ok {
+			r.overrides[t.ID] = number
+		}
 	}
 	gateways := map[netip.Addr]bool{}
 	for i := range n.Interfaces {
@@ -166,8 +184,16 @@ func (k *compiler) network(n Network) {
 	for _, a := range slices.SortedFunc(maps.Keys(gateways), netip.Addr.Compare) {
 		r.Addresses = append(r.Addresses, Address{Device: "lo", Prefix: netip.PrefixFrom(a, a.BitLen())})
 	}
+	if t := n.Translator; t != nil {
+		r.Sysctls = append(r.Sysctls, translatorSysctls...)
+		r.Addresses = append(r.Addresses, Address{Device: "lo", Prefix: netip.PrefixFrom(t.Address, t.Address.BitLen())})
+	}
+	k.outside(r)
 	k.routers[n.ID] = r
 }
+
+// overriding ends the id that the kernel number of a table's overrides follows from.
+const overriding = " overrides"
 
 // routerSysctls hold for all devices of a router's namespace, those to come
 // included.
@@ -262,6 +288,12 @@ func (k *compiler) link(l Link) {
 		k.fail("link %s: both ends are in network %s", l.ID, l.Ends[0].Network)
 		return
 	}
+	for i, r := range ends {
+		if a := l.Ends[i].Address; a.IsValid() && (!a.Is4() || !containedIn(a, r.network.Local) || r.has(a)) {
+			k.fail("link %s: address %v is not free in the ranges of network %s", l.ID, a, l.Ends[i].Network)
+			return
+		}
+	}
 	macs := [2]net.HardwareAddr{deviceMAC(l.ID + " 0"), deviceMAC(l.ID + " 1")}
 	for i, r := range ends {
 		other := 1 - i
@@ -272,7 +304,13 @@ func (k *compiler) link(l Link) {
 		r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: linkNextHop, MAC: macs[other]})
 		target := Target{ToLink, l.ID}
 		r.device[target], r.via[target] = name, linkNextHop
-		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table]})
+		address := l.Ends[i].Address
+		if address.IsValid() {
+			r.Routes = append(r.Routes, Route{
+				Table: tablePorts, Destination: netip.PrefixFrom(address, address.BitLen()), Kind: Unicast, Device: name, Gateway: linkNextHop,
+			})
+		}
+		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table], address: address})
 	}
 }
 
@@ -315,13 +353,20 @@ func (k *compiler) end(what, id, network, table, device string) *router {
 	return r
 }
 
+// has reports whether an interface or link has an address already.
+func (r *router) has(a netip.Addr) bool {
+	return slices.ContainsFunc(r.attach, func(other attachment) bool {
+		return other.address == a || other.port != nil && other.port.Address == a
+	})
+}
+
 func (r *router) add(d Device) {
 	r.Devices = append(r.Devices, d)
 	r.names[d.Name] = true
 }
 
 func (k *compiler) state() State {
-	s := State{Prefix: k.prefix}
+	s := State{Prefix: k.prefix, Joint: k.joint}
 	for _, r := range k.routers {
 		r.finish()
 		s.Namespaces = append(s.Namespaces, r.Namespace)
@@ -332,6 +377,9 @@ func (k *compiler) state() State {
 		s.Namespaces = append(s.Namespaces, *ns)
 	}
 	slices.SortFunc(s.Namespaces, func(a, b Namespace) int { return cmp.Compare(a.Name, b.Name) })
+	if s.Joint != nil {
+		s.Joint.sort()
+	}
 	return s
 }
 
@@ -347,6 +395,14 @@ func (r *router) finish() {
 		for _, route := range t.Routes {
 			if made, ok := r.route(number, route); ok {
 				r.Routes = append(r.Routes, made)
+			}
+		}
+		if overriding, ok := r.overrides[t.ID]; ok {
+			r.Rules = append(r.Rules, Rule{Priority: priorityOverrides, Mark: number, Table: overriding})
+			for _, route := range t.Overrides {
+				if made, ok := r.route(overriding, route); ok {
+					r.Routes = append(r.Routes, made)
+				}
 			}
 		}
 	}

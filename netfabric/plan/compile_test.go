@@ -60,7 +60,7 @@ func site() Config {
 				route("192.168.0.0/16", Target{Kind: ToTunnel, ID: "vpn-1/1"}, Target{Kind: ToTunnel, ID: "vpn-1/2"}),
 			}}}},
 		},
-		Links: []Link{{ID: "vgw-1:vpc-1", Ends: [2]LinkEnd{{"vgw-1", "gateway"}, {"vpc-1", ""}}}},
+		Links: []Link{{ID: "vgw-1:vpc-1", Ends: [2]LinkEnd{{Network: "vgw-1", Table: "gateway"}, {Network: "vpc-1"}}}},
 		TUNs: []TUN{
 			{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30"), MTU: 1400},
 			{ID: "vpn-1/2", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.11.1/30"), MTU: 1400},
@@ -80,6 +80,74 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden.Text(t, "testdata/"+name+".txt", state.String())
+	}
+}
+
+// gateways is a VPC with an internet gateway, a NAT gateway, and a table that leads
+// what comes in through an interface.
+func gateways() Config {
+	c := site()
+	igw, nat := Target{Kind: ToLink, ID: "igw-1:vpc-1"}, Target{Kind: ToLink, ID: "nat-1:vpc-1"}
+	c.Networks[0].Interfaces, c.Networks[0].Groups = c.Networks[0].Interfaces[:1], c.Networks[0].Groups[1:]
+	c.Networks[0].Interfaces[0].Groups = nil
+	c.Networks[0].Tables = []Table{
+		{ID: "rtb-1", Routes: []TableRoute{route("0.0.0.0/0", nat)}}, {ID: "rtb-public", Routes: []TableRoute{route("0.0.0.0/0", igw)}},
+		{ID: "rtb-edge", Overrides: []TableRoute{route("10.0.3.0/24", Target{Kind: ToInterface, ID: "eni-i-1"})}},
+	}
+	address := netip.MustParseAddr("10.0.2.9")
+	c.Underlay = &Underlay{Namespace: "inet", Interface: "lo", Elastic: []netip.Prefix{prefix("198.51.100.0/24")}}
+	c.Networks = []Network{
+		c.Networks[0],
+		{
+			ID: "igw-1", Outside: &Outside{Table: "inward", Addresses: []Elastic{
+				{netip.MustParseAddr("198.51.100.8"), netip.MustParseAddr("10.0.1.4")}, {netip.MustParseAddr("198.51.100.7"), address},
+			}},
+			Tables: []Table{
+				{ID: "inward", Routes: []TableRoute{route("10.0.0.0/16", igw)}},
+				{ID: "outward", Routes: []TableRoute{route("0.0.0.0/0", Target{Kind: ToOutside, ID: "igw-1"})}},
+			},
+		},
+		{
+			ID: "nat-1", Translator: &Translator{Address: address, Ports: PortRange{1024, 65535}},
+			Tables: []Table{{ID: "gateway", Routes: []TableRoute{route("0.0.0.0/0", nat)}}},
+		},
+	}
+	c.Links = []Link{
+		{ID: "igw-1:vpc-1", Ends: [2]LinkEnd{{Network: "igw-1", Table: "outward"}, {Network: "vpc-1", Table: "rtb-edge"}}},
+		{ID: "nat-1:vpc-1", Ends: [2]LinkEnd{{Network: "nat-1", Table: "gateway"}, {Network: "vpc-1", Table: "rtb-public", Address: address}}},
+	}
+	c.TUNs = nil
+	return c
+}
+
+func TestGoldenGateways(t *testing.T) {
+	state, err := Compile(gateways(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Text(t, "testdata/gateways.txt", state.String())
+}
+
+// What makes no sense keeps the network that it is said of from being touched.
+func TestGatewaysThatMakeNoSense(t *testing.T) {
+	for what, change := range map[string]func(c *Config){
+		"an outside address twice": func(c *Config) {
+			c.Networks[1].Outside.Addresses[1].Outside = c.Networks[1].Outside.Addresses[0].Outside
+		},
+		"an inside address twice":       func(c *Config) { c.Networks[1].Outside.Addresses[1].Inside = c.Networks[1].Outside.Addresses[0].Inside },
+		"no underlay":                   func(c *Config) { c.Underlay = nil },
+		"no table outside":              func(c *Config) { c.Networks[1].Outside.Table = "gone" },
+		"no ports":                      func(c *Config) { c.Networks[2].Translator.Ports = PortRange{9, 8} },
+		"an address that is another's":  func(c *Config) { c.Links[1].Ends[1].Address = netip.MustParseAddr("10.0.1.4") },
+		"an address out of all ranges":  func(c *Config) { c.Links[1].Ends[1].Address = netip.MustParseAddr("10.9.1.4") },
+		"interfaces beside an outside":  func(c *Config) { c.Networks[1].Interfaces = []Interface{iface("i-9", "10.0.1.9")} },
+		"an override to an IPv6 prefix": func(c *Config) { c.Networks[0].Tables[2].Overrides[0].Destination = prefix("2001:db8::/64") },
+	} {
+		c := gateways()
+		change(&c)
+		if _, err := Compile(c, nil); err == nil {
+			t.Errorf("%s is taken", what)
+		}
 	}
 }
 

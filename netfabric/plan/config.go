@@ -17,6 +17,10 @@ type Config struct {
 	Links    []Link
 	TUNs     []TUN
 
+	// Underlay is what the Outside of networks leads to. Nil: there is none, and
+	// nothing is touched there.
+	Underlay *Underlay
+
 	// Instances have a namespace each, whether an interface is plugged into it
 	// or not.
 	Instances []string
@@ -26,13 +30,16 @@ type Config struct {
 type Network struct {
 	ID string
 
-	// Local are the network's own ranges. Within them only Interfaces have
-	// addresses, and no route of any table overrides that.
+	// Local are the network's own ranges. Within them only Interfaces and ends of
+	// Links have addresses; of routes, only Overrides precede that.
 	Local []netip.Prefix
 
 	Interfaces []Interface
 	Tables     []Table
 	Groups     []Group
+
+	Outside    *Outside    // joins the network to the Underlay; nil: nothing does
+	Translator *Translator // nil: packets pass as they are
 }
 
 // An Interface is a place in a network where an instance is plugged in. All
@@ -59,10 +66,15 @@ type Interface struct {
 type Table struct {
 	ID     string
 	Routes []TableRoute
+
+	// Overrides are asked before the network's Local ranges. Their targets are
+	// links and interfaces.
+	Overrides []TableRoute
 }
 
 // A TableRoute sends a prefix to the first of its targets that is usable: a link
-// always is, an interface while it is plugged in, a tunnel while it is up. If
+// or outside always is, an interface while it is plugged in, a tunnel while it is
+// up. If
 // none is usable and one of them is a tunnel, the route does not exist, and the
 // next shorter prefix decides; otherwise its packets are dropped in silence, as
 // they are without targets. What no route knows is dropped with ICMP
@@ -86,6 +98,7 @@ const (
 	ToLink      TargetKind = "link"
 	ToTunnel    TargetKind = "tunnel"
 	ToInterface TargetKind = "interface"
+	ToOutside   TargetKind = "outside" // the network's own; its id is the network's
 )
 
 // A Link joins two networks. What comes out of it in a network is routed by
@@ -100,6 +113,10 @@ type Link struct {
 type LinkEnd struct {
 	Network string
 	Table   string
+
+	// Address, where valid, is one of the network's own ranges that is behind
+	// the link.
+	Address netip.Addr
 }
 
 // A TUN is the place of a tunnel in a network. The device itself, named

@@ -40,10 +40,19 @@ const (
 func (r *router) filter() Filter {
 	w := &filterWriter{router: r}
 	w.sets()
-	w.groups()
-	w.prerouting()
-	w.forward()
-	w.input()
+	switch {
+	case r.network.Outside != nil:
+		w.elasticFilter()
+		w.forward()
+		w.input()
+	case r.network.Translator != nil:
+		w.translatorFilter()
+	default:
+		w.groups()
+		w.prerouting()
+		w.forward()
+		w.input()
+	}
 	f := Filter{Inet: w.b.String(), Counters: slices.Sorted(maps.Keys(w.counters))}
 	if w.ports > 0 {
 		f.ARP = w.arp()
@@ -126,8 +135,11 @@ func (w *filterWriter) sets() {
 func (w *filterWriter) portAddresses() []string {
 	var pairs []string
 	for _, a := range w.attach {
-		if a.port != nil {
+		switch {
+		case a.port != nil:
 			pairs = append(pairs, fmt.Sprintf("%q . %v", a.device, a.port.Address))
+		case a.address.IsValid():
+			pairs = append(pairs, fmt.Sprintf("%q . %v", a.device, a.address))
 		}
 	}
 	return pairs
@@ -296,7 +308,7 @@ func (w *filterWriter) prerouting() {
 		w.line("\tiifname @checked iifname . ip saddr != @addresses %s", w.drop(droppedSource))
 		// From elsewhere nobody comes with an address that is in here: groups
 		// that name groups go by it.
-		w.line("\tiifname @outside ip saddr @local %s", w.drop(droppedSource))
+		w.line("\tiifname @outside ip saddr @local iifname . ip saddr != @addresses %s", w.drop(droppedSource))
 	}
 	w.line("\tmeta mark set iifname map @tables")
 	w.line("}")

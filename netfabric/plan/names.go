@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 )
 
 // NamespaceName is the name, as "ip netns" knows it, of the namespace of a
@@ -18,6 +19,22 @@ func PortName(interfaceID string) string { return linkName("p", interfaceID) }
 
 // LinkName is the name of a link's device in both namespaces.
 func LinkName(linkID string) string { return linkName("l", linkID) }
+
+// OutsideName is the name of the device that joins a network to the underlay, at
+// both ends. In the underlay those of several installations meet.
+func OutsideName(prefix, networkID string) string {
+	return linkName(outsidePrefix, prefix+" "+networkID)
+}
+
+// IsOutsideName tells whether a device of the underlay is some installation's.
+func IsOutsideName(device string) bool { return strings.HasPrefix(device, outsidePrefix) }
+
+// OutsidePattern is how nftables names all of them.
+const OutsidePattern = outsidePrefix + "*"
+
+// outsidePrefix begins the names of all devices that installations have in the
+// underlay.
+const outsidePrefix = "cwo"
 
 // linkName fits an id into the 15 bytes of a kernel name. The names must be the
 // same in every life of the daemon, so they follow from the id alone.

@@ -11,6 +11,7 @@ import (
 type State struct {
 	Prefix     string
 	Namespaces []Namespace // by name
+	Joint      *Joint      // nil: the underlay is left alone
 
 	// Untouched are names of namespaces that stay as they are, because what
 	// Config says of them makes no sense.
@@ -68,6 +69,10 @@ type Peer struct {
 	Namespace string
 	Name      string
 	MAC       net.HardwareAddr
+
+	// Foreign says that the namespace is the underlay's, where an empty name is
+	// that of the process.
+	Foreign bool
 }
 
 // An Address is one of a namespace's own. The kernel derives a route to the
@@ -86,8 +91,9 @@ type Neighbour struct {
 	MAC     net.HardwareAddr
 }
 
-// A Rule sends packets to a table by their mark, which is that table's number;
-// with neither it sends them back as unreachable.
+// A Rule sends packets to a table by their mark, which is that table's number or,
+// for overrides, that of the table they belong to; with neither it sends them back
+// as unreachable.
 type Rule struct {
 	Priority int
 	Mark     uint32 // 0 matches every packet
@@ -131,6 +137,9 @@ func (s State) String() string {
 	for _, n := range s.Namespaces {
 		n.append(&b)
 	}
+	if s.Joint != nil {
+		s.Joint.append(&b)
+	}
 	for _, name := range s.Untouched {
 		fmt.Fprintf(&b, "namespace %s untouched\n", name)
 	}
@@ -150,6 +159,16 @@ func (n Namespace) append(b *strings.Builder) {
 	appendEach(b, n.Rules)
 	appendEach(b, n.Routes)
 	n.Filter.append(b)
+}
+
+func (j *Joint) append(b *strings.Builder) {
+	if len(j.Devices) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "underlay %q by %s\n", j.Namespace, j.Interface)
+	appendEach(b, j.Devices)
+	appendEach(b, j.Neighbours)
+	appendEach(b, j.Routes)
 }
 
 func appendEach[T fmt.Stringer](b *strings.Builder, list []T) {

@@ -142,13 +142,21 @@ func (h *Handle) removeAtOnce(links []netlink.Link) error {
 // goes by the number that the kernel gave that namespace when it listed the
 // device.
 func (h *Handle) leadsTo(link netlink.Link, peer plan.Peer) bool {
-	fd, err := unix.Open(netns.Path(peer.Namespace), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := openPeer(peer)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
 	number, err := h.nl.GetNetNsIdByFd(fd)
 	return err == nil && number >= 0 && number == link.Attrs().NetNsID
+}
+
+// openPeer opens the namespace that the other end of a veth is in.
+func openPeer(p plan.Peer) (fd int, err error) {
+	if p.Namespace == "" && !p.Foreign {
+		return -1, errors.New("the other end is nowhere")
+	}
+	return netns.Open(p.Namespace)
 }
 
 // Missing are the veths that are to be made from here and are not there.
@@ -172,9 +180,9 @@ func (h *Handle) CreateDevices(missing []plan.Device) []Change {
 }
 
 func (h *Handle) createVeth(d plan.Device) error {
-	fd, err := unix.Open(netns.Path(d.Peer.Namespace), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := openPeer(d.Peer)
 	if err != nil {
-		return fmt.Errorf("open network namespace %s: %w", d.Peer.Namespace, err)
+		return err
 	}
 	defer unix.Close(fd)
 	attrs := netlink.NewLinkAttrs()

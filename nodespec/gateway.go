@@ -1,0 +1,29 @@
+package nodespec
+
+import "net/netip"
+
+// An Outside joins a network to the underlay. What its network sends there
+// leaves under the addresses of the underlay that stand for its senders, one for
+// one, and what comes to these addresses is sent on to those that they stand
+// for. Nothing else passes.
+type Outside struct {
+	Table     string // where what comes from the underlay is routed
+	Addresses []Elastic
+}
+
+// An Elastic is an address of the underlay that stands for one inside.
+type Elastic struct {
+	Outside, Inside netip.Addr
+}
+
+// A Translator lets hosts begin connections under one address, each with a port
+// of its own: TCP, UDP and ICMP. What others begin it does not take. It has one
+// link, by which packets come in and go out again.
+type Translator struct {
+	Address netip.Addr
+	Ports   PortRange
+}
+
+// A PortRange is bounded by its first and last port. They bound how many
+// connections there are to one port of one host at a time.
+type PortRange struct{ First, Last uint16 }

@@ -1,0 +1,94 @@
+package resource
+
+import "net/netip"
+
+// Codes that several nouns of this file share.
+const (
+	CodeGatewayNotAttached        Code = "Gateway.NotAttached"
+	CodeResourceAlreadyAssociated Code = "Resource.AlreadyAssociated"
+)
+
+// An InternetGateway joins one VPC to what lies outside.
+type InternetGateway struct {
+	Meta
+	VPC string `json:"vpc,omitempty"` // that it is attached to
+}
+
+// An EgressOnlyInternetGateway lets a VPC's IPv6 addresses begin connections to
+// the outside, and nobody outside to them.
+type EgressOnlyInternetGateway struct {
+	Meta
+	VPC string `json:"vpc"`
+}
+
+// An Address is one of the outside's that stands for a private address of a
+// network interface, or is kept for that. It is one to one.
+type Address struct {
+	Meta                // "eipalloc-…"
+	PublicIP netip.Addr `json:"publicIp"`
+
+	// Auto says that the address came with its interface and goes with it:
+	// nobody has allocated it.
+	Auto bool `json:"auto,omitempty"`
+
+	// The rest says what the address stands for; empty where it is only kept.
+	Association      string     `json:"association,omitempty"`      // "eipassoc-…"
+	NetworkInterface string     `json:"networkInterface,omitempty"` // "eni-…"
+	PrivateAddress   netip.Addr `json:"privateAddress,omitzero"`
+}
+
+// Free takes from an address what it stands for.
+func (a *Address) Free() {
+	a.Association, a.NetworkInterface, a.PrivateAddress = "", "", netip.Addr{}
+}
+
+// Kinds of connectivity of a NAT gateway, as AWS spells them.
+const (
+	ConnectivityPublic  = "public"
+	ConnectivityPrivate = "private"
+)
+
+// StateFailed is a NAT gateway's that could not be made.
+const StateFailed = "failed"
+
+// A NATGateway lets hosts begin connections under its own address, and nobody
+// to them. It has a network interface in a subnet, by whose route table its
+// packets go on.
+type NATGateway struct {
+	Meta
+	VPC          string `json:"vpc"`
+	Subnet       string `json:"subnet"`
+	Connectivity string `json:"connectivity"` // public or private
+
+	NetworkInterface string     `json:"networkInterface,omitempty"` // "eni-…"; none where it failed
+	PrivateAddress   netip.Addr `json:"privateAddress,omitzero"`
+
+	// Allocation, Association and PublicIP are of a public one's address, which
+	// may belong to somebody else once the gateway is deleted.
+	Allocation  string     `json:"allocation,omitempty"`
+	Association string     `json:"association,omitempty"`
+	PublicIP    netip.Addr `json:"publicIp,omitzero"`
+
+	// FailureCode and FailureMessage say why it could not be made.
+	FailureCode    Code   `json:"failureCode,omitempty"`
+	FailureMessage string `json:"failureMessage,omitempty"`
+}
+
+// Works reports whether the gateway is wanted in the network.
+func (g *NATGateway) Works() bool { return g.Deleted == nil && g.FailureCode == "" }
+
+// A NATGatewayStatus is what a node has seen of a NAT gateway. Its ID is the
+// gateway's. Without one nobody has seen the gateway yet.
+type NATGatewayStatus struct {
+	Meta
+	Stands bool `json:"stands"` // it carries packets
+}
+
+// InitialState notes that an account has had its default VPC of a region, so that
+// it is not made again once it is deleted. Its ID is InitialStateID.
+type InitialState struct {
+	Meta
+}
+
+// InitialStateID is the id of the only InitialState of a scope.
+const InitialStateID = "default-vpc"
