@@ -18,6 +18,10 @@ type Kept struct {
 	// handover.go describes.
 	State []byte
 
+	// Configuration is a fingerprint of the peer's configuration, for the successor
+	// to know whether it has another.
+	Configuration []byte
+
 	// Farewell deletes what stands, should nobody resume it. It is sealed with
 	// the next message id, so it must not be sent once State has been resumed.
 	Farewell []Datagram

@@ -78,6 +78,7 @@ type Daemon struct {
 	retries  retries
 	drops    map[ike.Drop]uint64
 	stopping bool
+	handOver *handOver
 
 	computations computations
 }
@@ -126,7 +127,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for !d.stopping || d.gate.Closing() {
+	for !d.over() {
 		timer.Stop()
 		if due, ok := d.deadline(); ok {
 			timer.Reset(time.Until(due))
@@ -148,6 +149,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		case <-timer.C:
 			d.advance(time.Now())
 		}
+		d.settle()
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ type versionEngine interface {
 	TakeOutput() []ike.Output
 	Status(ike.PeerID) ike.Status
 	Closing() bool
+	Pause()
+	Busy() bool
 	Freeze(now time.Time) []ike.Kept
 	Thaw(now time.Time, kept ike.Kept) error
 }

@@ -7,6 +7,13 @@ import (
 	"causeway.dev/ike"
 )
 
+// Pause has the gate begin no new exchange.
+func (g *Gate) Pause() {}
+
+// Busy reports whether exchanges are under way whose ends a hand-over had better
+// wait for.
+func (g *Gate) Busy() bool { return false }
+
 // Freeze hands over what stands, for a gate in another process that is to go on
 // with it. Nothing else is to be asked of this gate afterwards.
 func (g *Gate) Freeze(now time.Time) []ike.Kept { return nil }
