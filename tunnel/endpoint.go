@@ -45,6 +45,10 @@ const (
 const (
 	straysBurst    = 10
 	straysInterval = 100 * time.Millisecond
+
+	// strayLengthMin leaves out what is shorter than the notification that would
+	// answer it, in UDP: nothing sealed with an IP packet inside is.
+	strayLengthMin = 48
 )
 
 // EndpointConfig describes one outside address of ours.
@@ -62,8 +66,8 @@ type EndpointConfig struct {
 	// more is known of it.
 	IKE func(local, remote netip.AddrPort, datagram []byte)
 
-	// UnknownSPI, if set, is called for ESP that no SA of ours is for, a few
-	// times a second at most; the sender is as it says, nothing is proved. The
+	// UnknownSPI, if set, is called for ESP of 48 octets and more that no SA of
+	// ours is for, a few times a second at most; the sender is as it says, nothing is proved. The
 	// port of local is 0 for IP protocol 50. It must not block.
 	UnknownSPI func(local, remote netip.AddrPort, spi ike.SPI)
 
@@ -251,7 +255,7 @@ func (e *Endpoint) takeESP(r *inboundRun, d packetio.Datagram) {
 	sa := r.table[spi]
 	if sa == nil {
 		e.drops.add(DropUnknownSPI, 1)
-		if e.cfg.UnknownSPI != nil && e.strays.spend(time.Now(), straysBurst, straysInterval) {
+		if e.cfg.UnknownSPI != nil && len(d.Payload) >= strayLengthMin && e.strays.spend(time.Now(), straysBurst, straysInterval) {
 			r.flush() // as for IKE
 			e.cfg.UnknownSPI(r.local, d.Remote, spi)
 		}

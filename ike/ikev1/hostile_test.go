@@ -166,6 +166,32 @@ func TestNothingIsAmplified(t *testing.T) {
 	}
 }
 
+// TestNothingIsReflected: message 4 may be longer than message 3, with the names of
+// authorities; it goes to nobody but who has got message 2, however often message 3
+// comes by the name of another.
+func TestNothingIsReflected(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, func(_, right *ike.Peer) { right.Remote = netip.Addr{} })
+	self, victim := at500(enginetest.LeftAddr), at500(netip.MustParseAddr("203.0.113.1"))
+	_, answers := receive(w, self, firstMessage(1, w.Left.Peer.IKEProposals))
+	h, err := wire.ParseHeader(answers[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	third := isakmp.Message{
+		Header:   wire.Header{SPIi: 1, SPIr: h.SPIr, Major: 1, Exchange: isakmp.MainMode},
+		Payloads: []isakmp.Payload{&isakmp.KE{Data: w.Left.Engine.newDH(ike.Group19).Public()}, &isakmp.Nonce{Data: make([]byte, 8)}},
+	}.Append(nil)
+	if drop, answers := receive(w, victim, third); len(answers) > 0 {
+		t.Errorf("a third message by the name of another is answered, %v", drop)
+	}
+	if drop, answers := receive(w, self, third); len(answers) != 1 {
+		t.Errorf("the true one gets %d answers, %v", len(answers), drop)
+	}
+	if drop, answers := receive(w, victim, third); len(answers) > 0 {
+		t.Errorf("a third message that was recorded is answered elsewhere, %v", drop)
+	}
+}
+
 // TestRefusalsAreBounded: comparing what is offered costs too much to do it for
 // everybody at any rate.
 func TestRefusalsAreBounded(t *testing.T) {

@@ -150,8 +150,8 @@ func (n *negotiation) answerAgain(d ike.Datagram) {
 // receive handles a message with the negotiation's cookies.
 func (n *negotiation) receive(now time.Time, d ike.Datagram, h wire.Header) ike.Drop {
 	switch {
-	case n.initiator && d.Remote.Addr() != n.path.Remote.Addr():
-		return ike.DropUnknownPeer
+	case (n.initiator || n.awaits == 3) && d.Remote.Addr() != n.path.Remote.Addr():
+		return ike.DropUnknownPeer // message 3 is to show that its sender has got message 2
 	case h.Exchange == isakmp.Informational:
 		return n.receiveInformational(now, d, h)
 	case h.Exchange != isakmp.MainMode || h.MessageID != 0:
@@ -159,7 +159,7 @@ func (n *negotiation) receive(now time.Time, d ike.Datagram, h wire.Header) ike.
 	}
 	digest := sha256.Sum256(d.Payload)
 	if digest == n.received {
-		if !n.initiator {
+		if !n.initiator && d.Remote.Addr() == n.path.Remote.Addr() {
 			n.answerAgain(d)
 		}
 		return ike.DropRetransmitted

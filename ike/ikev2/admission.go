@@ -64,9 +64,8 @@ const (
 	// in one proposal about as many.
 	initLengthMax = 8 << 10
 
-	// initRepeatsMax bounds how often an answer is sent again, which is longer
-	// than a request that says little, and may go to an address that never asked.
-	// Ours would ask six times within connectTimeout.
+	// initRepeatsMax bounds how often an answer is sent again: it may go to an
+	// address that never asked. Ours would ask six times within connectTimeout.
 	initRepeatsMax = 16
 
 	// cookieRotation is how long a cookie secret is used; a cookie is valid
@@ -119,20 +118,26 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 	if busy {
 		return ike.DropBusy
 	}
-	proven := false
-	if crowded || a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource || a.refused >= refusedThreshold {
-		if proven = g.returnedCookie(now, d, h, m); !proven {
-			g.refuseInit(d, h, &wire.Notify{Type: wire.CookieNotify, Data: keys.Cookie(a.secret, m.nonce.Data, d.Remote, h.SPIi)})
-			return ike.DropCookie
-		}
+	proven := g.returnedCookie(now, d, h, m)
+	if !proven && (crowded || a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource || a.refused >= refusedThreshold) {
+		return g.demandCookie(now, d, h, m)
 	}
-	if !g.answerInit(now, d, message, m, candidates) {
+	drop, agreed := g.answerInit(now, d, message, m, candidates, proven)
+	if !agreed {
 		a.refused++
 		if proven {
 			a.refusedProven[source]++
 		}
 	}
-	return ike.Accepted
+	return drop
+}
+
+// demandCookie lets the initiator show that it is where it says it is. RFC 7296
+// section 2.6.
+func (g *Gate) demandCookie(now time.Time, d Datagram, h wire.Header, m parts) Drop {
+	g.renewCookieSecret(now)
+	g.refuseInit(d, h, &wire.Notify{Type: wire.CookieNotify, Data: keys.Cookie(g.admission.secret, m.nonce.Data, d.Remote, h.SPIi)})
+	return ike.DropCookie
 }
 
 // candidates are the peers that a datagram may come from: those of the source
@@ -152,18 +157,24 @@ func (g *Gate) candidates(d Datagram) []*ike.Peer {
 	return append(exact, roaming...)
 }
 
-// returnedCookie reports whether a request carries the cookie that its source was
-// sent, and renews the secret now and then.
-func (g *Gate) returnedCookie(now time.Time, d Datagram, h wire.Header, m parts) bool {
-	a := &g.admission
-	if !now.Before(a.rotateAt) {
+// renewCookieSecret replaces the secret when its time has come.
+func (g *Gate) renewCookieSecret(now time.Time) {
+	if a := &g.admission; !now.Before(a.rotateAt) {
+		keys.Wipe(a.previous)
 		a.previous, a.secret = a.secret, g.random(nonceLength)
 		a.rotateAt = now.Add(cookieRotation)
 	}
+}
+
+// returnedCookie reports whether a request carries the cookie that its source was
+// sent.
+func (g *Gate) returnedCookie(now time.Time, d Datagram, h wire.Header, m parts) bool {
 	cookie := m.notify(wire.CookieNotify)
 	if cookie == nil {
 		return false
 	}
+	a := &g.admission
+	g.renewCookieSecret(now)
 	for _, secret := range []ike.Secret{a.secret, a.previous} {
 		if secret != nil && keys.Equal(cookie.Data, keys.Cookie(secret, m.nonce.Data, d.Remote, h.SPIi)) {
 			return true

@@ -230,12 +230,13 @@ func (s *session) abandonHalf(now time.Time, sa *ikeSA, reason string) {
 }
 
 // answerInit answers an IKE_SA_INIT request of one of the candidates, and makes a
-// session if they can agree; it reports whether it did.
-func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m parts, candidates []*ike.Peer) bool {
+// session if they can agree, which it reports. An answer that is longer than the
+// request goes to nobody who has not proven by a cookie that it has asked, so that
+// nobody can have us send more to others than it sends itself.
+func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m parts, candidates []*ike.Peer, proven bool) (drop Drop, agreed bool) {
 	h := message.Header
 	var proposal ike.IKEProposal
 	var chosen wire.Proposal
-	agreed := false
 	for _, p := range candidates {
 		accepted := p.IKEProposals
 		if m.notify(wire.IntermediateSupported) == nil {
@@ -251,23 +252,26 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	if !agreed {
 		g.refuseInit(d, h, &wire.Notify{Type: wire.NoProposalChosen})
 		s.reportFailure(s.ikeMismatch(true, m.sa.Proposals, candidates[0].IKEProposals))
-		return false
+		return ike.Accepted, false
 	}
 	if m.ke.Group != proposal.Group {
 		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidKEPayload, Data: binary.BigEndian.AppendUint16(nil, uint16(proposal.Group))})
-		return false
+		return ike.Accepted, false
 	}
 	// A key pair is dear, and nothing counts what does not become a session.
 	if keys.ValidatePublic(proposal.Group, m.ke.Data) != nil {
 		g.refuseInit(d, h, &wire.Notify{Type: wire.InvalidSyntax})
-		return false
+		return ike.Accepted, false
 	}
 	s.translated(detectNAT(d, h, m))
 	a := &acceptance{request: bytes.Clone(d.Payload), ni: bytes.Clone(m.nonce.Data), nr: g.random(nonceLength), hashes: announcedHashes(m)}
 	s.acceptance = a
 	s.endAt = now.Add(connectTimeout)
+	if like := s.initResponse(h, m, 0, proposal, chosen, m.ke.Data); !proven && len(like) > len(d.Payload) {
+		return g.demandCookie(now, d, h, m), true
+	}
 	if !g.costly(proposal.Group) {
-		return s.acceptInit(now, d, h, m, proposal, chosen)
+		return ike.Accepted, s.acceptInit(now, d, h, m, proposal, chosen)
 	}
 	// What it says is read again from our own copy.
 	if message, err := wire.Parse(a.request); err == nil {
@@ -283,7 +287,7 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	})
 	dh.Wipe()
 	g.touch(s)
-	return true
+	return ike.Accepted, true
 }
 
 // acceptInit answers an IKE_SA_INIT request that fits what is configured, and
@@ -299,29 +303,9 @@ func (s *session) acceptInit(now time.Time, d Datagram, h wire.Header, m parts, 
 	}
 	defer keys.Wipe(shared)
 	spi := g.newIKESPI(s)
-	payloads := append([]wire.Payload{
-		&wire.SA{Proposals: []wire.Proposal{chosen}},
-		&wire.KE{Group: proposal.Group, Data: dh.Public()},
-		&wire.Nonce{Data: a.nr},
-		&wire.Notify{Type: wire.ChildlessSupported}, // RFC 6023: a child SA may follow by itself
-	}, s.natDetection(h.SPIi, spi, s.candidates[0])...)
-	fragmentation := m.notify(wire.FragmentationSupported) != nil
-	if fragmentation {
-		payloads = append(payloads, announceFragmentation())
-	}
-	if additional(proposal) {
-		payloads = append(payloads, &wire.Notify{Type: wire.IntermediateSupported})
-	}
-	payloads = append(payloads, requestCertificate(s.candidates...)...)
-	if a.hashes != 0 && usesCertificate(s.candidates...) {
-		payloads = append(payloads, hashAlgorithms())
-	}
-	a.response = wire.Message{
-		Header:   wire.Header{SPIi: h.SPIi, SPIr: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
-		Payloads: payloads,
-	}.Append(nil)
+	a.response = s.initResponse(h, m, spi, proposal, chosen, dh.Public())
 	sa := newSA(false, spi, h.SPIi, proposal, keys.DeriveIKE(proposal, a.ni, a.nr, shared, h.SPIi, spi))
-	sa.expectID, sa.fragmentation = 1, fragmentation
+	sa.expectID, sa.fragmentation = 1, m.notify(wire.FragmentationSupported) != nil
 	s.sas = []*ikeSA{sa}
 	if !counted {
 		g.admission.enter(s, h.SPIi)
@@ -334,11 +318,47 @@ func (s *session) acceptInit(now time.Time, d Datagram, h wire.Header, m parts, 
 	return true
 }
 
+// initResponse is the answer to an IKE_SA_INIT request, with an SPI and a public
+// value of ours. NAT detection and fragmentation are for those who have named them.
+func (s *session) initResponse(h wire.Header, m parts, spi uint64, proposal ike.IKEProposal, chosen wire.Proposal, public []byte) []byte {
+	payloads := []wire.Payload{
+		&wire.SA{Proposals: []wire.Proposal{chosen}},
+		&wire.KE{Group: proposal.Group, Data: public},
+		&wire.Nonce{Data: s.acceptance.nr},
+	}
+	if m.notify(wire.NATDetectionSourceIP) != nil {
+		payloads = append(payloads, s.natDetection(h.SPIi, spi, s.candidates[0])...)
+	}
+	if m.notify(wire.FragmentationSupported) != nil {
+		payloads = append(payloads, announceFragmentation())
+	}
+	if additional(proposal) {
+		payloads = append(payloads, &wire.Notify{Type: wire.IntermediateSupported})
+	}
+	payloads = append(payloads, requestCertificate(s.candidates...)...)
+	if s.acceptance.hashes != 0 && usesCertificate(s.candidates...) {
+		payloads = append(payloads, hashAlgorithms())
+	}
+	answer := wire.Message{
+		Header:   wire.Header{SPIi: h.SPIi, SPIr: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
+		Payloads: append(payloads, &wire.Notify{Type: wire.ChildlessSupported}), // RFC 6023: a child SA may follow by itself
+	}
+	response := answer.Append(nil)
+	if len(response) > len(s.acceptance.request) { // hardly anybody asks for that, and a cookie costs a round trip
+		answer.Payloads = payloads
+		response = answer.Append(nil)
+	}
+	return response
+}
+
 // refuseInit answers without keeping anything. RFC 7296 section 2.21.1.
 func (g *Gate) refuseInit(d Datagram, h wire.Header, n *wire.Notify) {
 	response := wire.Message{
 		Header:   wire.Header{SPIi: h.SPIi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
 		Payloads: []wire.Payload{n},
 	}.Append(nil)
+	if len(response) > len(d.Payload) { // as to a request without a proposal
+		return
+	}
 	g.out = append(g.out, Output{Datagram: Datagram{Local: d.Local, Remote: d.Remote, Payload: response}})
 }

@@ -21,6 +21,9 @@ const (
 	straysMax     = 20
 	strayInterval = 2 * time.Second
 
+	// strayAnswerLength is what an answer to a request takes; a protected one is longer.
+	strayAnswerLength = wire.HeaderLength + 8
+
 	// hintInterval is how often a session lets itself be led to ask.
 	hintInterval = 10 * time.Second
 
@@ -52,7 +55,7 @@ func (c *strays) admit(now time.Time) bool {
 // request. RFC 7296 section 1.5: by a response without protection. A peer with
 // which an IKE SA stands knows that one.
 func (g *Gate) answerStray(now time.Time, d ike.Datagram, h wire.Header) {
-	if h.Flags.Response() || h.SPIi == 0 || h.SPIr == 0 {
+	if h.Flags.Response() || h.SPIi == 0 || h.SPIr == 0 || len(d.Payload) < strayAnswerLength {
 		return
 	}
 	_, state := g.neighbour(d.Local.Addr(), d.Remote)
