@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/diagnosis"
 )
 
 // judgeInterval is how often the certificates that standing tunnels were set up
@@ -44,7 +45,7 @@ func (h *Host) JudgeCertificates() {
 	for id, s := range all {
 		if _, err := s.verifier.Verify(s.proved.chain, s.proved.identity, now); err != nil {
 			h.log.Warn("the peer's certificate is no longer accepted", "tunnel", string(id), "reason", err)
-			h.command(id, ike.Terminate{Reason: err.Error()})
+			h.command(id, ike.Terminate{Reason: diagnosis.Certificate(err)})
 			continue
 		}
 		if r, ok := s.verifier.(remarker); ok {

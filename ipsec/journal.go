@@ -94,14 +94,16 @@ func (j *journal) tell(event ike.Event) (LogEvent, string) {
 	case ike.PathChanged:
 		j.udp = e.Path.UDP
 		return LogOther, fmt.Sprintf("the peer is now at %v", e.Path.Remote)
+	case ike.Compared:
+		return LogOther, describeComparison(e)
 	case ike.NegotiationFailed:
 		if j.ike == SANegotiating {
 			j.ike, j.child = SADown, SADown
 		}
-		return kindOf(e.Reason), fmt.Sprintf("negotiation with %v failed: %s", e.Remote, e.Reason)
+		return kindOf(e.Reason), fmt.Sprintf("negotiation with %v failed: %s", e.Remote, withRemedy(e.Reason))
 	case ike.Closed:
 		*j = newJournal()
-		return kindOf(e.Reason), "IKE_SA closed: " + e.Reason
+		return kindOf(e.Reason), "IKE_SA closed: " + withRemedy(e.Reason)
 	}
 	return LogOther, ""
 }
@@ -150,16 +152,35 @@ func describeExchange(e ike.Exchanged) string {
 	return text
 }
 
-// kindOf finds the events that have a name by the sentence that tells of them.
+// describeComparison has all of both sides, of which a reason has the beginning.
+func describeComparison(e ike.Compared) string {
+	asked := "the peer's answer"
+	if e.ByPeer {
+		asked = "the peer asks for"
+	}
+	return fmt.Sprintf("%s do not fit: %s %s; this tunnel takes %s", e.Subject, asked, strings.Join(e.Peer, ", "), strings.Join(e.Own, ", "))
+}
+
+// withRemedy adds what to change, where that is known.
+func withRemedy(reason string) string {
+	if remedy := diagnosis.CauseOf(reason).Remedy(); remedy != "" {
+		return reason + "; " + remedy
+	}
+	return reason
+}
+
+// kindOf finds the events that have a name by the cause of what they tell of.
 func kindOf(reason string) LogEvent {
-	switch {
-	case reason == diagnosis.KeyMismatch:
+	switch diagnosis.CauseOf(reason) {
+	case diagnosis.CauseKey:
 		return LogKeyMismatch
-	case reason == diagnosis.PeerDeleted:
-		return LogDeletedIKE
-	case strings.HasPrefix(reason, diagnosis.Dead(0)[:len("the peer is dead")]):
+	case diagnosis.CauseDeleted:
+		if strings.HasPrefix(reason, diagnosis.PeerDeleted) {
+			return LogDeletedIKE
+		}
+	case diagnosis.CauseDead:
 		return LogPeerDead
-	case strings.HasPrefix(reason, "no common proposal"), strings.Contains(reason, "NO_PROPOSAL_CHOSEN"):
+	case diagnosis.CauseIKEProposals, diagnosis.CauseESPProposals:
 		return LogNoProposal
 	}
 	return LogOther

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/daemon"
+	"causeway.dev/ike/diagnosis"
 	"causeway.dev/tunnel"
 )
 
@@ -28,10 +31,16 @@ type Status struct {
 }
 
 // arrival says what has come from a peer's address at all, authenticated or
-// not.
+// not, and how much ESP has gone each way.
 type arrival struct {
-	datagrams uint64
-	last      time.Time
+	datagrams uint64    // of IKE
+	natt      time.Time // when the last came to UDP port 4500
+
+	espIn, espOut uint64 // packets, in UDP or not
+}
+
+func arrivalOf(s daemon.Status, c tunnel.Counters) arrival {
+	return arrival{datagrams: s.Datagrams, natt: s.NATT.Last, espIn: c.InboundPackets, espOut: c.OutboundPackets}
 }
 
 // tracker turns a peer's events into its status. It is a value without I/O.
@@ -57,12 +66,21 @@ type tracker struct {
 	// failure is the last reason why there is no SA; an SA clears it.
 	failure    string
 	connecting bool
+
+	record record
 }
 
 // pair is what the status shows of a child SA.
 type pair struct {
 	inbound, outbound ike.SPI // the peer's choice of outbound need not be unique
 	proposal          ike.ESPProposal
+	about             *about
+}
+
+// about is what else a diagnosis tells of a pair.
+type about struct {
+	local, remote                   []netip.Prefix // selectors
+	established, rekeyAt, expiresAt time.Time
 }
 
 func newTracker(now time.Time, p ike.Peer) *tracker {
@@ -71,6 +89,7 @@ func newTracker(now time.Time, p ike.Peer) *tracker {
 
 // observe takes an event and reports whether up has changed.
 func (t *tracker) observe(now time.Time, event ike.Event) bool {
+	t.record.observe(now, event, t.active)
 	switch e := event.(type) {
 	case ike.Connecting:
 		t.connecting = true
@@ -81,7 +100,8 @@ func (t *tracker) observe(now time.Time, event ike.Event) bool {
 			t.proved = proof{e.RemoteChain, e.RemoteID}
 		}
 	case ike.ChildInstalled:
-		t.pairs = append(t.pairs, pair{e.Child.Inbound, e.Child.Outbound, e.Child.Proposal})
+		c := e.Child
+		t.pairs = append(t.pairs, pair{c.Inbound, c.Outbound, c.Proposal, &about{c.LocalSelectors, c.RemoteSelectors, now, c.RekeyAt, c.ExpiresAt}})
 		t.path = e.Child.Path
 	case ike.ChildActivated:
 		for _, p := range slices.Backward(t.pairs) {
@@ -130,32 +150,67 @@ func (t *tracker) breakDown(now time.Time, err error) {
 	t.settle(now)
 }
 
-// message is the status in one sentence.
+// message is the status in one sentence, with what to change.
 func (t *tracker) message(seen arrival) string {
+	message, change, _ := t.verdict(seen)
+	if change != "" {
+		message += "; " + change
+	}
+	return message
+}
+
+// verdict is the status in one sentence, what to do about it where the sentence
+// does not say it, and its kind.
+func (t *tracker) verdict(seen arrival) (message, change string, cause diagnosis.Cause) {
 	if t.up {
-		message := t.describe()
-		if t.formerKey {
-			message += "; the peer still uses the former pre-shared key: give it the new one"
-		}
-		if t.remarks != "" {
-			message += "; " + t.remarks
-		}
-		return message
+		message, change = t.upWith(seen)
+		return message, change, diagnosis.CauseNone
 	}
 	switch {
 	case t.broken != nil:
-		return fmt.Sprintf("this side can't carry packets: %v", t.broken)
+		return fmt.Sprintf("this side can't carry packets: %v", t.broken), "look into this side's log", diagnosis.CauseLocal
 	case t.failure != "":
-		return t.failure
+		cause = diagnosis.CauseOf(t.failure)
+		if cause == diagnosis.CausePort && strings.Contains(t.failure, "4500") && seen.natt.Before(t.record.began) {
+			return fmt.Sprintf("UDP 4500 is blocked: packets of %v come to UDP 500, but none to UDP 4500", t.peerName()), "let UDP 4500 pass both ways", cause
+		}
+		return t.failure, cause.Remedy(), cause
 	case t.connecting:
-		return fmt.Sprintf("negotiating with %v", t.peerName())
+		return fmt.Sprintf("negotiating with %v", t.peerName()), "", diagnosis.CauseNone
 	case seen.datagrams == 0 && t.start:
-		return fmt.Sprintf("no packet from %v has arrived; check that the device is on and that UDP 500 and 4500 reach it", t.peerName())
+		return fmt.Sprintf("no packet from %v has arrived; check that the device is on and that UDP 500 and 4500 reach it", t.peerName()), "", diagnosis.CauseSilence
 	case seen.datagrams == 0:
-		return fmt.Sprintf("no packet from %v has arrived; start IKE on the device, and check that its UDP 500 and 4500 reach this gateway", t.peerName())
+		return fmt.Sprintf("no packet from %v has arrived; start IKE on the device, and check that its UDP 500 and 4500 reach this gateway", t.peerName()), "", diagnosis.CauseSilence
 	default:
-		return fmt.Sprintf("packets from %v arrive, but none has begun a negotiation", t.peerName())
+		return fmt.Sprintf("packets from %v arrive, but none has begun a negotiation; start IKE on the device", t.peerName()), "", diagnosis.CauseSilence
 	}
+}
+
+// oneWayMin is how many packets have left without one coming back before that is
+// said: less may be a beginning.
+const oneWayMin = 5
+
+// upWith says of a tunnel that is up what it runs with, and what is to be done
+// all the same.
+func (t *tracker) upWith(seen arrival) (message, change string) {
+	message = t.describe()
+	var changes []string
+	if t.formerKey {
+		message += "; the peer still uses the former pre-shared key"
+		changes = append(changes, "give it the new one")
+	}
+	if t.remarks != "" {
+		message += "; " + t.remarks
+	}
+	if seen.espIn == 0 && seen.espOut >= oneWayMin {
+		message += "; packets leave, but none has come back through it"
+		way := "let IP protocol 50 pass both ways, which may be blocked, or turn UDP encapsulation on"
+		if t.path.UDP {
+			way = "let UDP 4500 pass both ways"
+		}
+		changes = append(changes, way+", and check that the peer routes answers into the tunnel")
+	}
+	return message, strings.Join(changes, "; ")
 }
 
 func (t *tracker) peerName() string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/ikev2"
 	"causeway.dev/ike/keys"
 )
@@ -188,6 +189,11 @@ type Status struct {
 	Datagrams    uint64
 	LastDatagram time.Time
 
+	// IKE are those of them that came to UDP port 500, NATT those to 4500. Strays
+	// is ESP from these addresses for an SA that nobody has, as far as it is looked
+	// at.
+	IKE, NATT, Strays Arrivals
+
 	SendError   string    // why the latest datagram to the peer could not be sent; empty if it was
 	NextAttempt time.Time // when the peer is initiated again; zero if nothing is planned
 }
@@ -203,7 +209,8 @@ func (d *Daemon) Status(id ike.PeerID) Status {
 		}
 		s = Status{Status: d.gate.Status(id), SendError: p.sendError, NextAttempt: p.retry.at}
 		if a := d.arrivals[pairOf(p.config)]; a != nil {
-			s.Datagrams, s.LastDatagram = a.datagrams, a.last
+			s.Datagrams, s.LastDatagram = a.ike.Count+a.natt.Count, engine.Latest(a.ike.Last, a.natt.Last)
+			s.IKE, s.NATT, s.Strays = a.ike, a.natt, a.strays
 		}
 	})
 	return s
@@ -230,10 +237,20 @@ type arrivals map[pair]*arrival
 type pair struct{ local, remote netip.Addr }
 
 type arrival struct {
-	users     int // peers with this pair of addresses
-	datagrams uint64
-	last      time.Time
+	users             int // peers with this pair of addresses
+	ike, natt, strays Arrivals
 }
+
+// Arrivals count something, and say when the last of it came.
+type Arrivals struct {
+	Count uint64    `json:"count"`
+	Last  time.Time `json:"last,omitzero"`
+}
+
+func (a *Arrivals) add(now time.Time) { a.Count, a.Last = a.Count+1, now }
+
+// portNATT is where IKE goes with ESP: RFC 3948.
+const portNATT = 4500
 
 func pairOf(p ike.Peer) pair { return pair{p.Local, p.Remote} }
 
@@ -252,12 +269,20 @@ func (a arrivals) remove(p ike.Peer) {
 }
 
 func (a arrivals) count(now time.Time, d ike.Datagram) {
-	seen := a[pair{d.Local.Addr(), d.Remote.Addr()}]
-	if seen == nil {
-		seen = a[pair{local: d.Local.Addr()}]
+	if seen := a.of(d.Local.Addr(), d.Remote.Addr()); seen != nil {
+		if d.Local.Port() == portNATT {
+			seen.natt.add(now)
+		} else {
+			seen.ike.add(now)
+		}
 	}
-	if seen != nil {
-		seen.datagrams++
-		seen.last = now
+}
+
+// of is whom a datagram counts for: the peer at this address, or whoever may have
+// any.
+func (a arrivals) of(local, remote netip.Addr) *arrival {
+	if seen := a[pair{local, remote}]; seen != nil {
+		return seen
 	}
+	return a[pair{local: local}]
 }

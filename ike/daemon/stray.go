@@ -28,6 +28,9 @@ func (d *Daemon) StrayESP(local, remote netip.AddrPort, spi ike.SPI) {
 }
 
 func (d *Daemon) strayed(now time.Time, s stray) {
+	if seen := d.arrivals.of(s.local.Addr(), s.remote.Addr()); seen != nil {
+		seen.strays.add(now)
+	}
 	d.gate.StrayESP(now, s.local, s.remote, s.spi)
 	d.carryOut(now)
 }

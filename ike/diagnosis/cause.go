@@ -31,7 +31,8 @@ const (
 	CauseQuickMode      Cause = "quick-mode"     // of IKEv1, not answered or not completed
 	CauseMalformed      Cause = "malformed"      // messages that make no sense
 	CauseRefused        Cause = "refused"        // another notification of the peer
-	CauseLocal          Cause = "local"          // this side can't
+	CauseOther          Cause = "other"
+	CauseLocal          Cause = "local" // this side can't
 )
 
 // beginnings tell the cause of a reason by its first words: the sentences of this
@@ -77,6 +78,7 @@ var beginnings = []struct {
 	{"the peer speaks ", CauseEnded},
 	{"closed after an internal error", CauseLocal},
 	{"install ", CauseLocal},
+	{"the peer answered ", CauseRefused},
 }
 
 // CauseOf tells the kind of a reason that an event of IKE gives.
@@ -95,7 +97,7 @@ func CauseOf(reason string) Cause {
 	case strings.Contains(reason, " UDP port ") || strings.Contains(reason, "is UDP 4500 open"):
 		return CausePort
 	}
-	return CauseRefused
+	return CauseOther
 }
 
 // remedies say what to change, where the sentences of a cause do not say it
