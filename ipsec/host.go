@@ -17,6 +17,7 @@ import (
 	"causeway.dev/ike"
 	"causeway.dev/ike/daemon"
 	"causeway.dev/internal/run"
+	"causeway.dev/keeper"
 	"causeway.dev/packetio"
 	"causeway.dev/tunnel"
 )
@@ -31,6 +32,10 @@ type Tunnel struct {
 
 	Inside netip.Prefix // our inside address
 	MTU    int          // bound of the inside MTU in bytes; 0 for what fits the cipher
+
+	// Replacements counts up when the tunnel is to negotiate everything anew,
+	// beside what stands.
+	Replacements int64
 }
 
 // Config is what a Host needs of its owner.
@@ -54,6 +59,15 @@ type Config struct {
 
 	// OpenDevice creates the TUN of a tunnel; the Host closes it.
 	OpenDevice func(Tunnel) (packetio.Device, error)
+
+	// KeeperDir is the directory where the Host hands its tunnels over, and where
+	// it looks for what another has handed over; "": nowhere.
+	KeeperDir string
+
+	// AdoptDevice and AdoptSocket, if set, make a device or socket that was handed
+	// over be as OpenDevice and Listen would, or refuse it.
+	AdoptDevice func(Tunnel, *packetio.TUN) error
+	AdoptSocket func(packetio.Socket) error
 }
 
 // A Host runs tunnels. It is safe for concurrent use.
@@ -67,6 +81,7 @@ type Host struct {
 	changed chan struct{}
 
 	setting sync.Mutex // one Set at a time
+	claimed bool       // what was handed over has been asked for; guarded by setting
 
 	capturing atomic.Int32 // captures that run: IKE datagrams are looked at only then
 
@@ -93,6 +108,7 @@ type life struct {
 // listening is an endpoint with the number of tunnels that use it.
 type listening struct {
 	endpoint *tunnel.Endpoint
+	lane     *tunnel.Lane
 	users    int
 	group    *run.Group
 }
@@ -140,7 +156,8 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 func (h *Host) Changed() <-chan struct{} { return h.changed }
 
 // Set makes the tunnels be these: it adds, removes, changes what differs, and
-// makes anew those whose device or endpoint has failed.
+// makes anew those whose device or endpoint has failed. The first that has tunnels
+// goes on with those that another Host has handed over.
 // A tunnel that cannot be run keeps no other from it; the errors are joined.
 func (h *Host) Set(tunnels []Tunnel) error {
 	h.setting.Lock()
@@ -149,6 +166,7 @@ func (h *Host) Set(tunnels []Tunnel) error {
 	for _, t := range tunnels {
 		wanted[t.Peer.ID] = t
 	}
+	h.claim(wanted)
 	var errs []error
 	for id, l := range h.current() {
 		if t, ok := wanted[id]; !ok || !sameDevice(l.config, t) || h.broken(l) {
@@ -159,8 +177,10 @@ func (h *Host) Set(tunnels []Tunnel) error {
 	}
 	current := h.current()
 	for _, t := range tunnels {
+		replace := false
 		if l, ok := current[t.Peer.ID]; ok {
 			h.mu.Lock()
+			replace = t.Replacements > l.config.Replacements
 			l.config = t
 			l.tracker.start = t.Peer.Start
 			h.mu.Unlock()
@@ -169,6 +189,9 @@ func (h *Host) Set(tunnels []Tunnel) error {
 			continue
 		}
 		errs = append(errs, h.daemon.SetPeer(t.Peer))
+		if replace {
+			errs = append(errs, h.daemon.Command(t.Peer.ID, ike.Reauthenticate{}))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -210,32 +233,52 @@ func (h *Host) begin(t Tunnel) error {
 		h.unlisten(t.Peer.Local)
 		return fmt.Errorf("open device: %w", err)
 	}
+	l, err := h.newLife(t, device, endpoint, lane)
+	if err != nil {
+		err = errors.Join(err, device.Close())
+		h.unlisten(t.Peer.Local)
+		return err
+	}
+	h.mu.Lock()
+	h.add(l)
+	h.mu.Unlock()
+	h.carry(l)
+	return nil
+}
+
+// newLife makes a tunnel that carries nothing yet.
+func (h *Host) newLife(t Tunnel, device packetio.Device, endpoint *tunnel.Endpoint, lane *tunnel.Lane) (*life, error) {
 	id := t.Peer.ID
 	carrier, err := tunnel.New(tunnel.Config{
 		Name: string(id), Device: device, Endpoint: endpoint, Lane: lane, MTU: t.MTU, Inside: t.Inside, Logger: h.log,
 		Events: func(e tunnel.Event) { h.report(id, e) },
 	})
 	if err != nil {
-		err = errors.Join(err, device.Close())
-		h.unlisten(t.Peer.Local)
-		return err
+		return nil, err
 	}
-	l := &life{config: t, tunnel: carrier, device: device, group: run.New(h.group.Context()), tracker: newTracker(time.Now(), t.Peer), journal: newJournal()}
-	h.mu.Lock()
+	return &life{config: t, tunnel: carrier, device: device, group: run.New(h.group.Context()), tracker: newTracker(time.Now(), t.Peer), journal: newJournal()}, nil
+}
+
+// add is called with mu held.
+func (h *Host) add(l *life) {
+	id := l.config.Peer.ID
 	h.tunnels[id] = l
 	if c := h.captures[id]; c != nil {
-		carrier.SetTap(c)
+		l.tunnel.SetTap(c)
 	}
-	h.mu.Unlock()
+}
+
+// carry starts to carry a tunnel's packets.
+func (h *Host) carry(l *life) {
+	id := l.config.Peer.ID
 	l.group.Go("tunnel "+string(id), func(ctx context.Context) error {
-		err := carrier.Run(ctx)
+		err := l.tunnel.Run(ctx)
 		if err != nil && ctx.Err() == nil {
 			h.log.Error("tunnel carries no more packets", "tunnel", string(id), "err", err)
 			h.breakDown(err, func(broken *life) bool { return broken == l })
 		}
 		return err
 	})
-	return nil
 }
 
 // breakDown says of tunnels whose device or endpoint has failed that they carry
@@ -282,21 +325,35 @@ func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, *tunnel.Lane, error) 
 		return l.endpoint, h.lanes.Least(), nil
 	}
 	lane := h.lanes.Least()
-	endpoint, err := h.cfg.Listen(tunnel.EndpointConfig{Local: local, Lane: lane, Offloads: h.cfg.Offloads, IKE: h.receiveIKE, UnknownSPI: h.daemon.StrayESP})
+	endpoint, err := h.cfg.Listen(h.endpointConfig(local, lane))
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on %v: %w", local, err)
 	}
-	l := &listening{endpoint: endpoint, users: 1, group: run.New(h.group.Context())}
+	l := h.newListening(endpoint, lane)
+	l.users++
+	h.receive(local, l)
+	h.endpoints[local] = l
+	return endpoint, lane, nil
+}
+
+func (h *Host) endpointConfig(local netip.Addr, lane *tunnel.Lane) tunnel.EndpointConfig {
+	return tunnel.EndpointConfig{Local: local, Lane: lane, Offloads: h.cfg.Offloads, IKE: h.receiveIKE, UnknownSPI: h.daemon.StrayESP}
+}
+
+func (h *Host) newListening(endpoint *tunnel.Endpoint, lane *tunnel.Lane) *listening {
+	return &listening{endpoint: endpoint, lane: lane, group: run.New(h.group.Context())}
+}
+
+// receive starts to receive at an endpoint.
+func (h *Host) receive(local netip.Addr, l *listening) {
 	l.group.Go("endpoint "+local.String(), func(ctx context.Context) error {
-		err := endpoint.Run(ctx)
+		err := l.endpoint.Run(ctx)
 		if err != nil && ctx.Err() == nil {
 			h.log.Error("endpoint receives no more packets", "local", local, "err", err)
 			h.breakDown(err, func(broken *life) bool { return broken.config.Peer.Local == local })
 		}
 		return err
 	})
-	h.endpoints[local] = l
-	return endpoint, lane, nil
 }
 
 // unlisten gives an endpoint back; the last user closes it.
@@ -371,12 +428,8 @@ func (h *Host) observe(id ike.PeerID, event ike.Event) {
 			h.cfg.Log(entry)
 		}
 	}
-	now := time.Now()
-	received, sent := l.tunnel.LastTraffic()
 	h.mu.Lock()
-	flipped := l.tracker.observe(now, event)
-	l.tracker.record.carried(now, received, sent)
-	if !flipped {
+	if !l.tracker.observe(time.Now(), event) {
 		h.mu.Unlock()
 		return
 	}
@@ -426,12 +479,11 @@ func (h *Host) Status() []Status {
 	all := make([]Status, 0, 8)
 	for id, l := range h.current() {
 		seen := h.daemon.Status(id)
-		counters := l.tunnel.Counters()
 		h.mu.Lock()
 		s := Status{
 			ID: id, Up: l.tracker.up, Since: l.tracker.since,
-			Message: l.tracker.message(arrivalOf(seen, counters)),
-			Remote:  l.tracker.path.Remote, Counters: counters,
+			Message: l.tracker.message(arrival{seen.Datagrams, seen.LastDatagram}),
+			Remote:  l.tracker.path.Remote, Counters: l.tunnel.Counters(),
 		}
 		if s.Up {
 			s.Version, s.IKE, s.ESP = l.tracker.version, l.tracker.proposal, l.tracker.carrier().proposal
@@ -443,15 +495,28 @@ func (h *Host) Status() []Status {
 	return all
 }
 
-// Close ends all tunnels; ctx bounds how long the peers' answers to our DELETE
-// are waited for.
+// Close ends all tunnels, also what was handed over and not claimed; ctx bounds how
+// long the peers' answers to our DELETE are waited for.
 func (h *Host) Close(ctx context.Context) error {
 	h.setting.Lock()
 	defer h.setting.Unlock()
-	stopped := h.daemon.Stop(ctx)
+	err := h.close(ctx)
+	if h.cfg.KeeperDir != "" && !h.claimed {
+		err = errors.Join(err, keeper.End(h.cfg.KeeperDir))
+	}
+	return err
+}
+
+// close is called with setting held.
+func (h *Host) close(ctx context.Context) error {
+	return errors.Join(h.daemon.Stop(ctx), h.free())
+}
+
+// free gives back what the tunnels hold, and joins all goroutines.
+func (h *Host) free() error {
 	for id := range h.current() {
 		h.end(id)
 	}
 	h.group.Stop(nil)
-	return errors.Join(stopped, h.group.Wait(), h.lanes.Close())
+	return errors.Join(h.group.Wait(), h.lanes.Close())
 }

@@ -52,11 +52,11 @@ func newCarrier(state *State, log *slog.Logger) (*carrier, error) {
 		c.working.Go(fmt.Sprintf("lane %d", i), lane.Run)
 	}
 	var errs []error
-	for _, e := range state.Endpoints {
+	for i, e := range state.Endpoints {
 		sockets, err := e.Adopt()
 		errs = append(errs, err)
 		if err == nil {
-			lane := lanes.Least()
+			lane := lanes[i%len(lanes)]
 			c.endpoints[e.Local] = &listening{tunnel.NewEndpoint(tunnel.EndpointConfig{Local: e.Local, Lane: lane}, sockets), lane}
 		}
 	}
