@@ -143,6 +143,16 @@ func (d Directory) Lookup(accessKeyID string) (AccessKey, bool) {
 	return k, ok
 }
 
+// HasUser reports whether a key of an account is that of the user of a unique id.
+func (d Directory) HasUser(account, userID string) bool {
+	for _, k := range d.keys {
+		if k.Account == account && k.UserID == userID && userID != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Prefixes of ids, which say what they are of.
 const (
 	PrefixAccessKey    = "AKIA"

@@ -57,7 +57,7 @@ func (s *Service) Server() server.Service {
 	for _, some := range []actions{s.certificateActions(), s.requestActions(), s.importActions(), s.privateActions(), s.tagActions()} {
 		maps.Copy(all, some)
 	}
-	return server.Service{Model: model.Service, BodyMax: bodyMax, Actions: all}
+	return server.Service{Model: model.Service, BodyMax: bodyMax, Actions: all, Targets: s.targets}
 }
 
 // The codes of errors, as the model has them.

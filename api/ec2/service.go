@@ -125,7 +125,7 @@ func (s *Service) Server() server.Service {
 	} {
 		maps.Copy(all, part)
 	}
-	return server.Service{Model: model.Service, Actions: all}
+	return server.Service{Model: model.Service, Actions: all, Targets: s.targets}
 }
 
 // A reader is one account's part of one region, as of a snapshot or within a

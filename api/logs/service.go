@@ -33,7 +33,7 @@ func (s *Service) Server() server.Service {
 	for _, some := range []actions{s.groupActions(), s.streamActions(), s.eventActions(), s.tagActions()} {
 		maps.Copy(all, some)
 	}
-	return server.Service{Model: model.Service, ValidationCode: codeInvalidParameter, BodyMax: bodyMax, Actions: all}
+	return server.Service{Model: model.Service, ValidationCode: codeInvalidParameter, BodyMax: bodyMax, Actions: all, Targets: s.targets}
 }
 
 // The codes of errors, as the model has them.

@@ -7,7 +7,10 @@ type Call struct {
 	Caller  Caller
 	Service string // "ec2"
 	Action  string // "CreateVpc"
-	Targets []Target
+
+	// Targets finds out what the call is about: at least one. It is asked only
+	// where policies are.
+	Targets func() []Target
 }
 
 // A Target is something that a request is about, as policies name it.

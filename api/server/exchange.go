@@ -310,11 +310,18 @@ func (x *exchange) authorize() error {
 	if x.cfg.Authorize == nil || slices.Contains(x.service.Open, x.action) {
 		return nil
 	}
-	call := Call{Caller: x.caller, Service: x.service.Model.Name, Action: x.action}
-	if x.service.Targets != nil {
-		call.Targets = x.service.Targets(x.caller, x.action, x.input)
-	}
+	call := Call{Caller: x.caller, Service: x.service.Model.Name, Action: x.action, Targets: x.targets}
 	return x.cfg.Authorize(call)
+}
+
+// targets tells what the request is about.
+func (x *exchange) targets() []Target {
+	if x.service.Targets != nil {
+		if targets := x.service.Targets(x.caller, x.action, x.input); len(targets) > 0 {
+			return targets
+		}
+	}
+	return []Target{{ARN: "*"}}
 }
 
 func (x *exchange) operate() error {

@@ -1,0 +1,362 @@
+package ec2
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+
+	"causeway.dev/api/server"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// What policies call the things that requests are about follows from the requests
+// themselves, as in AWS's "Actions, resources, and condition keys for Amazon EC2":
+// an id says what it is of; what is yet to be made has "*" for an id.
+
+// arnKinds are the types of resources in ARNs, by the prefix of their ids.
+var arnKinds = map[string]string{
+	"vpc": "vpc", "subnet": "subnet", "rtb": "route-table", "sg": "security-group", "sgr": "security-group-rule",
+	"acl": "network-acl", "eni": "network-interface", "i": "instance", "igw": "internet-gateway",
+	"eigw": "egress-only-internet-gateway", "nat": "natgateway", "eipalloc": "elastic-ip", "key": "key-pair",
+	"dopt": "dhcp-options", "pl": "prefix-list", "fl": "vpc-flow-log", "cgw": "customer-gateway", "vgw": "vpn-gateway",
+	"vpn": "vpn-connection", "cvpn-endpoint": "client-vpn-endpoint", "tgw": "transit-gateway",
+	"tgw-attach": "transit-gateway-attachment", "tgw-rtb": "transit-gateway-route-table", "pcx": "vpc-peering-connection",
+	"vpce": "vpc-endpoint", "vpce-svc": "vpc-endpoint-service", "ami": "image", "vol": "volume",
+}
+
+// parts are ids of what belongs to a resource and has no ARN: their prefixes with
+// that of the resource.
+var parts = map[string]string{
+	"rtbassoc": "rtb", "aclassoc": "acl", "eipassoc": "eipalloc", "eni-attach": "eni", "vpc-cidr-assoc": "vpc", "subnet-cidr-assoc": "subnet",
+}
+
+// created are the resources that actions make whose names do not say it.
+var created = map[string][]string{
+	"AllocateAddress":         {"elastic-ip"},
+	"CreateDefaultSubnet":     {"subnet"},
+	"CreateDefaultVpc":        {"vpc"},
+	"CreateFlowLogs":          {"vpc-flow-log"},
+	"CreateManagedPrefixList": {"prefix-list"},
+	"CreateNatGateway":        {"natgateway"},
+	"ImportKeyPair":           {"key-pair"},
+	"RunInstances":            {"instance", "network-interface", "volume"},
+}
+
+// describedOne are those that describe and yet are about one resource. Others
+// that describe are about nothing in particular, whatever ids they name.
+var describedOne = []string{"DescribeInstanceAttribute", "DescribeVpcAttribute"}
+
+// about restricts the members that say what a request is about, where others have
+// ids, too: a route's target has no say in who may make it.
+var about = map[string][]string{
+	"CreateRoute":  {"RouteTableId"},
+	"ReplaceRoute": {"RouteTableId"},
+}
+
+// targets tells what a request is about.
+func (s *Service) targets(c server.Caller, action string, input any) []server.Target {
+	if strings.HasPrefix(action, "Describe") && !slices.Contains(describedOne, action) {
+		return nil
+	}
+	t := targeting{reader: s.read(c), action: action, in: reflect.ValueOf(input).Elem()}
+	t.addIDs(t.in)
+	if interfaces := t.in.FieldByName("NetworkInterfaces"); action == "RunInstances" && interfaces.IsValid() {
+		for i := range interfaces.Len() {
+			t.addIDs(interfaces.Index(i))
+		}
+	}
+	if image := text(t.in, "ImageId"); action == "RunInstances" && image != "" {
+		t.add(server.Target{ARN: "arn:aws:ec2:" + c.Region + "::image/" + image})
+	}
+	if key := text(t.in, "KeyName"); key != "" && !t.makes("key-pair") {
+		t.add(server.Target{ARN: *t.arn("key-pair", key)})
+	}
+	t.addCreated()
+	return t.targets
+}
+
+// A targeting finds out what one request is about.
+type targeting struct {
+	reader
+	action  string
+	in      reflect.Value
+	targets []server.Target
+}
+
+func (t *targeting) add(target server.Target) {
+	if !slices.ContainsFunc(t.targets, func(o server.Target) bool { return o.ARN == target.ARN && o.Action == target.Action }) {
+		t.targets = append(t.targets, target)
+	}
+}
+
+// addIDs adds what the ids in the members of a structure are of.
+func (t *targeting) addIDs(v reflect.Value) {
+	only := about[t.action]
+	for i := range v.NumField() {
+		if only != nil && !slices.Contains(only, v.Type().Field(i).Name) {
+			continue
+		}
+		switch value := v.Field(i).Interface().(type) {
+		case *string:
+			t.addID(val(value))
+		case []string:
+			for _, id := range value {
+				t.addID(id)
+			}
+		}
+	}
+}
+
+func (t *targeting) addID(id string) {
+	at := strings.LastIndexByte(id, '-')
+	if at < 0 || !wellFormed(id[:at], id) {
+		return
+	}
+	prefix := id[:at]
+	if whole, ok := parts[prefix]; ok {
+		prefix, id = whole, t.wholeOf(whole, id)
+	}
+	kind, ok := arnKinds[prefix]
+	if !ok || id == "" {
+		return
+	}
+	p := t.properties(id)
+	target := server.Target{ARN: *t.arn(kind, id)}
+	switch {
+	case kind == "image":
+		target.ARN = "arn:aws:ec2:" + t.scope.Region + "::image/" + id
+	case kind == "key-pair" && p.name != "":
+		target.ARN = *t.arn(kind, p.name)
+	}
+	p.describe(t.reader, &target)
+	target.SetKey("ec2:"+strings.ReplaceAll(kind, "-", "")+"id", id)
+	if t.action == "CreateTags" || t.action == "DeleteTags" {
+		setRequestTags(&target, t.in.FieldByName("Tags"))
+	}
+	t.add(target)
+}
+
+// makes reports whether the action makes something of a type.
+func (t *targeting) makes(kind string) bool { return slices.Contains(t.kinds(), kind) }
+
+// kinds are the types of what the action makes: those that it can tag.
+func (t *targeting) kinds() []string {
+	if kinds, ok := created[t.action]; ok {
+		return kinds
+	}
+	noun, ok := strings.CutPrefix(t.action, "Create")
+	if !ok || !t.in.FieldByName("TagSpecifications").IsValid() {
+		return nil
+	}
+	return []string{hyphenated(noun)}
+}
+
+// addCreated adds what the request makes. To give it tags at once needs the
+// permission to tag, too.
+func (t *targeting) addCreated() {
+	specifications := t.in.FieldByName("TagSpecifications")
+	for _, kind := range t.kinds() {
+		id := "*"
+		if name := text(t.in, "KeyName"); kind == "key-pair" && name != "" {
+			id = name
+		}
+		target := server.Target{ARN: *t.arn(kind, id)}
+		t.place().describe(t.reader, &target)
+		if value := text(t.in, "InstanceType"); kind == "instance" && value != "" {
+			target.SetKey("ec2:instancetype", value)
+		}
+		tags := tagsOfKind(specifications, kind)
+		setRequestTags(&target, tags)
+		t.add(target)
+		if tags.IsValid() && tags.Len() > 0 {
+			tagging := server.Target{ARN: target.ARN, Action: "ec2:CreateTags"}
+			t.place().describe(t.reader, &tagging)
+			setRequestTags(&tagging, tags)
+			tagging.SetKey("ec2:createaction", t.action)
+			t.add(tagging)
+		}
+	}
+}
+
+// place is where the request makes something.
+func (t *targeting) place() properties {
+	p := properties{subnet: text(t.in, "SubnetId"), vpc: text(t.in, "VpcId")}
+	if p.vpc == "" && p.subnet != "" {
+		p.vpc = t.properties(p.subnet).vpc
+	}
+	return p
+}
+
+// tagsOfKind returns the list of tags that a request has for a type.
+func tagsOfKind(specifications reflect.Value, kind string) reflect.Value {
+	if specifications.IsValid() {
+		for i := range specifications.Len() {
+			if s := specifications.Index(i); text(s, "ResourceType") == kind {
+				return s.FieldByName("Tags")
+			}
+		}
+	}
+	return reflect.Value{}
+}
+
+// setRequestTags notes the tags that a request sets or removes.
+func setRequestTags(target *server.Target, tags reflect.Value) {
+	if !tags.IsValid() || tags.Len() == 0 {
+		return
+	}
+	var keys []string
+	for i := range tags.Len() {
+		key := text(tags.Index(i), "Key")
+		keys = append(keys, key)
+		target.SetKey("aws:requesttag/"+strings.ToLower(key), text(tags.Index(i), "Value"))
+	}
+	target.SetKey("aws:tagkeys", keys...)
+}
+
+// text returns the text member of a structure; "" if it has none of that name.
+func text(v reflect.Value, name string) string {
+	if f := v.FieldByName(name); f.IsValid() {
+		if p, ok := f.Interface().(*string); ok {
+			return val(p)
+		}
+	}
+	return ""
+}
+
+// hyphenated turns "VpcPeeringConnection" into "vpc-peering-connection".
+func hyphenated(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// properties are what policies ask of a record.
+type properties struct {
+	tags             []resource.Tag
+	vpc, subnet      string // ids
+	zone, name       string
+	instanceType     string
+}
+
+// describe sets the condition keys of a target.
+func (p properties) describe(r reader, target *server.Target) {
+	for _, tag := range p.tags {
+		key := "resourcetag/" + strings.ToLower(tag.Key)
+		target.SetKey("aws:"+key, tag.Value)
+		target.SetKey("ec2:"+key, tag.Value)
+	}
+	for name, value := range map[string]*string{
+		"ec2:vpc": arnOf(r, "vpc", p.vpc), "ec2:subnet": arnOf(r, "subnet", p.subnet),
+		"ec2:availabilityzone": str(p.zone), "ec2:instancetype": str(p.instanceType),
+	} {
+		if value != nil {
+			target.SetKey(name, *value)
+		}
+	}
+}
+
+func arnOf(r reader, kind, id string) *string {
+	if id == "" {
+		return nil
+	}
+	return r.arn(kind, id)
+}
+
+// A described is a noun that can tell the properties of its records.
+type described interface {
+	propertiesOf(r reader, id string) properties
+
+	// mentioning returns the id of the record that has an id in itself.
+	mentioning(r reader, id string) string
+}
+
+// properties returns those of the record with an id, if there is one.
+func (r reader) properties(id string) properties {
+	for _, t := range taggables {
+		if d, ok := t.(described); ok && t.owns(id) {
+			return d.propertiesOf(r, id)
+		}
+	}
+	return properties{}
+}
+
+// wholeOf returns the id of the resource that a part belongs to.
+func (r reader) wholeOf(prefix, part string) string {
+	for _, t := range taggables {
+		if d, ok := t.(described); ok && t.owns(prefix+"-00000000") {
+			return d.mentioning(r, part)
+		}
+	}
+	return ""
+}
+
+func (n *noun[T]) propertiesOf(r reader, id string) properties {
+	found, ok := n.table.Get(r.Reader, r.scope, id)
+	if !ok {
+		return properties{}
+	}
+	v := reflect.ValueOf(found)
+	field := func(name string) string {
+		if f := v.FieldByName(name); f.IsValid() && f.Kind() == reflect.String {
+			return f.String()
+		}
+		return ""
+	}
+	return properties{
+		tags: metaOf(&found).Tags, vpc: field("VPC"), subnet: field("Subnet"), zone: field("Zone"), name: field("Name"), instanceType: field("InstanceType"),
+	}
+}
+
+func (n *noun[T]) mentioning(r reader, id string) string {
+	for v := range n.list(r) {
+		if mentions(reflect.ValueOf(v), id) {
+			return metaOf(&v).ID
+		}
+	}
+	return ""
+}
+
+// mentions reports whether a text is somewhere in a record.
+func mentions(v reflect.Value, id string) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return v.String() == id
+	case reflect.Slice:
+		for i := range v.Len() {
+			if mentions(v.Index(i), id) {
+				return true
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() && mentions(v.Field(i), id) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// The rules of security groups are within their groups.
+func (securityGroupRules) propertiesOf(r reader, id string) properties {
+	group, ok := store.SecurityGroups.Get(r.Reader, r.scope, securityGroups.mentioning(r, id))
+	if !ok {
+		return properties{}
+	}
+	p := properties{vpc: group.VPC}
+	for _, rule := range group.Rules {
+		if rule.ID == id {
+			p.tags = rule.Tags
+		}
+	}
+	return p
+}
+
+func (securityGroupRules) mentioning(reader, string) string { return "" }
