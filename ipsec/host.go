@@ -428,8 +428,12 @@ func (h *Host) observe(id ike.PeerID, event ike.Event) {
 			h.cfg.Log(entry)
 		}
 	}
+	now := time.Now()
+	received, sent := l.tunnel.LastTraffic()
 	h.mu.Lock()
-	if !l.tracker.observe(time.Now(), event) {
+	flipped := l.tracker.observe(now, event)
+	l.tracker.record.carried(now, received, sent)
+	if !flipped {
 		h.mu.Unlock()
 		return
 	}
@@ -479,11 +483,12 @@ func (h *Host) Status() []Status {
 	all := make([]Status, 0, 8)
 	for id, l := range h.current() {
 		seen := h.daemon.Status(id)
+		counters := l.tunnel.Counters()
 		h.mu.Lock()
 		s := Status{
 			ID: id, Up: l.tracker.up, Since: l.tracker.since,
-			Message: l.tracker.message(arrival{seen.Datagrams, seen.LastDatagram}),
-			Remote:  l.tracker.path.Remote, Counters: l.tunnel.Counters(),
+			Message: l.tracker.message(arrivalOf(seen, counters)),
+			Remote:  l.tracker.path.Remote, Counters: counters,
 		}
 		if s.Up {
 			s.Version, s.IKE, s.ESP = l.tracker.version, l.tracker.proposal, l.tracker.carrier().proposal
