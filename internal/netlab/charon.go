@@ -38,6 +38,7 @@ func (h *Host) StartCharon(swanctl string, settings ...string) *Charon {
 	if _, err := os.Stat(CharonProgram); err != nil {
 		t.Skip("strongSwan is not installed: make setup")
 	}
+	t.Attr("peer", strings.TrimPrefix(strings.TrimSpace(h.lab.run(CharonProgram, "--version")), "Linux "))
 	c := &Charon{host: h, dir: filepath.Join(h.lab.dir, "charon-"+h.Name)}
 	for _, d := range []string{"run", "swanctl", "swanctl/x509", "swanctl/x509ca", "swanctl/private"} {
 		if err := os.MkdirAll(filepath.Join(c.dir, d), 0o700); err != nil {

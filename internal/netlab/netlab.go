@@ -257,6 +257,16 @@ func (l *Lab) Eventually(most time.Duration, what string, check func() error) {
 	l.t.Fatalf("%s: not within %v: %v", what, most, err)
 }
 
+// Soon waits until check returns true, and reports whether it has within that time.
+func (l *Lab) Soon(most time.Duration, check func() bool) bool {
+	for deadline := time.Now().Add(most); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if check() {
+			return true
+		}
+	}
+	return check()
+}
+
 func (l *Lab) run(argv ...string) string {
 	l.t.Helper()
 	out, err := l.try(argv...)
