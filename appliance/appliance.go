@@ -64,6 +64,11 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 		defer cancel()
 		err = errors.Join(err, host.Close(goodbye)) // the routes go with the TUNs
 	}()
+	control := a.serveControl(ctx)
+	defer func() {
+		control.Stop(nil)
+		err = errors.Join(err, control.Wait())
+	}()
 	if err := host.Set(tunnels); err != nil {
 		return err
 	}

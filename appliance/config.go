@@ -28,6 +28,10 @@ type Config struct {
 	// "tun-segmentation", "tun-udp-segmentation", "udp-segmentation",
 	// "udp-coalescing" or "all"; default none.
 	OffloadsOff []string `yaml:"offloads_off"`
+
+	// ControlSocket is where `causeway doctor --appliance FILE` asks; default one
+	// in /run/causeway of this file's own.
+	ControlSocket string `yaml:"control_socket"`
 }
 
 // A Tunnel is one IPsec tunnel to a remote gateway.
@@ -84,7 +88,10 @@ func LoadConfig(name string) (Config, error) {
 	for i := range c.Tunnels {
 		c.Tunnels[i].findFiles(filepath.Dir(name))
 	}
-	return c, nil
+	if c.ControlSocket == "" {
+		c.ControlSocket, err = defaultSocket(name)
+	}
+	return c, err
 }
 
 // ParseConfig reads YAML, fills in defaults and checks every value. Keys that

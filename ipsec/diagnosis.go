@@ -170,6 +170,14 @@ type Comparison struct {
 // ErrNoTunnel is Diagnose's for a tunnel that does not run here.
 var ErrNoTunnel = errors.New("no such tunnel runs here")
 
+// Absent is the diagnosis of a tunnel that does not run here.
+func Absent(id string) Diagnosis {
+	return Diagnosis{
+		Tunnel: id, At: time.Now(), Since: time.Now(), Verdict: "the tunnel does not run here", Change: "look into this side's log", Cause: diagnosis.CauseLocal,
+		Children: []ChildSA{}, Failures: []Failure{},
+	}
+}
+
 // Diagnose tells all that is known of a tunnel.
 func (h *Host) Diagnose(id ike.PeerID) (Diagnosis, error) {
 	seen := h.daemon.Status(id)

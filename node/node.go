@@ -156,6 +156,15 @@ func (n *Node) StartCapture(tunnel string, c ipsec.Capture) (stop func(), err er
 	return host.StartCapture(ike.PeerID(tunnel), c)
 }
 
+// Diagnose tells all that is known of a tunnel.
+func (n *Node) Diagnose(tunnel string) (ipsec.Diagnosis, error) {
+	host := n.running.Load()
+	if host == nil {
+		return ipsec.Diagnosis{}, errNotRunning
+	}
+	return host.Diagnose(ike.PeerID(tunnel))
+}
+
 // Command asks the IKE of one tunnel for something.
 func (n *Node) Command(tunnel string, c ike.Command) error {
 	host := n.running.Load()

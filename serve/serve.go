@@ -29,6 +29,7 @@ import (
 	"causeway.dev/control/lifecycle"
 	"causeway.dev/control/telemetry"
 	"causeway.dev/control/tunnellog"
+	"causeway.dev/doctor"
 	"causeway.dev/iam"
 	"causeway.dev/instance"
 	"causeway.dev/internal/run"
@@ -131,7 +132,8 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("tunnel log", tunnelLog.Run)
 	group.Go("control", func(ctx context.Context) error {
 		return serveControl(ctx, cfg, log, map[string]http.Handler{
-			"GET /capture": capturer{records, agent},
+			"GET /capture":       capturer{records, agent},
+			"GET " + doctor.Path: doctor.Handler(diagnoser{records, agent}.find),
 		})
 	})
 	group.Go("api", func(ctx context.Context) error {

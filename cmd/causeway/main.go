@@ -28,6 +28,7 @@ type commands struct {
 	Clean     cleanCommand     `cmd:"" help:"Remove all that serve made in the kernel."`
 	Exec      execCommand      `cmd:"" help:"Run a command inside an instance."`
 	Capture   captureCommand   `cmd:"" help:"Capture the packets of a VPN connection's tunnels, inside and outside."`
+	Doctor    doctorCommand    `cmd:"" help:"Say of VPN tunnels whether they are up, why not, and what to do."`
 	Appliance applianceCommand `cmd:"" help:"Run a customer gateway: IKE and ESP in this network namespace."`
 	Demo      demoCommand      `cmd:"" help:"Join a VPC to a site by a VPN, on this machine, and look at it."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
@@ -44,6 +45,12 @@ func main() {
 		kong.Name("causeway"),
 		kong.Description("AWS's VPN and the VPC networking around it, self-hosted, with real packets."),
 		kong.UsageOnError(),
+		kong.Exit(func(code int) {
+			if code == kongUsage {
+				code = int(exitUsage)
+			}
+			os.Exit(code)
+		}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 	)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
@@ -60,6 +67,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// kongUsage is what kong exits with where the command line is wrong.
+const kongUsage = 80
 
 // An exitCode is a command's own exit code, which says all there is to say.
 type exitCode int

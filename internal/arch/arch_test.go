@@ -50,6 +50,8 @@ var rules = []rule{
 	{"logs", nil, []string{module}, "the log store knows text, not who wrote it"},
 	{"logs/filter", nil, worldly, "filter patterns are pure"},
 	{"capture", nil, []string{module + "store", module + "resource", module + "api/", module + "node", module + "ipsec"}, "a capture knows packets and IKE, not whose they are"},
+	{"doctor", nil, []string{module + "store", module + "resource", module + "api/", module + "node", module + "serve"}, "a diagnosis is shown without knowing whose tunnel it is of"},
+	{"internal/localapi", nil, []string{module + "serve", module + "node", module + "ipsec", module + "api/"}, "the control socket knows no command"},
 	{"store", nil, []string{module + "api/", module + "control", module + "plan", module + "node"}, "the store knows nouns, not their users"},
 	{"api/wire", nil, []string{module + "store", module + "api/ec2", module + "api/server", module + "control"}, "bytes and values know no VPC"},
 	{"api/sigv4", []string{"api/sigv4/sigv4test"}, []string{module + "store", module + "api/", "net/http", "net"}, "the signature check is pure"},
