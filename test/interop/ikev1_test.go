@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"causeway.dev/internal/netlab"
 	"causeway.dev/pki"
 )
 
@@ -24,58 +23,6 @@ func oursIKEv1(ike, esp string) side {
 	return our
 }
 
-// A proposal in both notations.
-type notation struct{ theirs, ours string }
-
-// The algorithms of phase 1, of ESP, and the groups of both.
-var (
-	phase1Ciphers = []notation{
-		{"aes128-sha1", "aes128-sha1"}, {"aes256-sha256", "aes256-sha256"}, {"aes128-sha384", "aes128-sha384"}, {"aes256-sha512", "aes256-sha512"},
-		{"aes256-sha1", "aes256-sha1"}, {"aes128-sha256", "aes128-sha256"}, {"aes256-sha384", "aes256-sha384"}, {"aes128-sha512", "aes128-sha512"},
-	}
-	phase2Ciphers = []notation{
-		{"aes128-sha1", "aes128-sha1"}, {"aes256-sha256", "aes256-sha256"}, {"aes128gcm16", "aes128gcm16"}, {"aes128-sha384", "aes128-sha384"},
-		{"aes256gcm16", "aes256gcm16"}, {"aes256-sha512", "aes256-sha512"},
-	}
-	groupsOfBoth = []notation{
-		{"modp1024", "group2"}, {"modp2048", "group14"}, {"modp3072", "group15"}, {"modp4096", "group16"}, {"ecp256", "group19"}, {"ecp384", "group20"}, {"ecp521", "group21"},
-		{"modp1024s160", "group22"}, {"modp2048s224", "group23"}, {"modp2048s256", "group24"}, {"modp6144", "group17"}, {"modp8192", "group18"},
-	}
-)
-
-// Each algorithm of IKEv1 at least once, each side beginning.
-func TestIKEv1Proposals(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16").String())
-	for i, group := range groupsOfBoth {
-		meetIKEv1(t, s, peer, phase1Ciphers[i%len(phase1Ciphers)], phase2Ciphers[i%len(phase2Ciphers)], group, i%2 == 1)
-	}
-}
-
-func meetIKEv1(t *testing.T, s scene, peer *netlab.Charon, phase1, phase2, group notation, weStart bool) {
-	t.Run(fmt.Sprintf("%s-%s_%s_we_start_%v", phase1.ours, group.ours, phase2.ours, weStart), func(t *testing.T) {
-		our := oursIKEv1(phase1.ours+"-"+group.ours, phase2.ours+"-"+group.ours)
-		our.start = weStart
-		peer.Configure(theirIKEv1(phase1.theirs+"-"+group.theirs, phase2.theirs+"-"+group.theirs).String())
-		gw := startAppliance(s.lab, s.our, "ours", our)
-		defer gw.Stop()
-		if !weStart {
-			gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
-			if err := peer.Initiate("net"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		gw.waitUp(true, 10*time.Second)
-		if m := gw.state().Message; !strings.HasPrefix(m, "IKEv1 "+our.ike) || !strings.Contains(m, phase2.ours) {
-			t.Errorf("message %q does not name IKEv1 %s and %s", m, our.ike, phase2.ours)
-		}
-		pingsSoon(s)
-		pings(t, s.our, ourInside, peerInside)
-		pings(t, s.peer, peerInside, ourInside)
-	})
-}
-
 // pingsSoon pings until an answer comes: charon computes the keys of the largest
 // groups only after its last message.
 func pingsSoon(s scene) {
@@ -83,24 +30,6 @@ func pingsSoon(s scene) {
 		_, err := s.our.Try("ping", "-n", "-c", "1", "-W", "1", "-I", ourInside, peerInside)
 		return err
 	})
-}
-
-// Given a NAT between, when strongSwan connects through it, then packets pass.
-func TestIKEv1BehindNAT(t *testing.T) {
-	t.Parallel()
-	s := newScene(t, "nft")
-	s.masquerade()
-	our := oursIKEv1("aes128-sha256-group14", "aes128gcm16-group14")
-	our.remote = "203.0.113.254" // the NAT's public address
-	our.more += "    remote_id: " + peerAddress + "\n"
-	gw := startAppliance(s.lab, s.our, "ours", our)
-	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
-	if err := peer.Initiate("net"); err != nil {
-		t.Fatal(err)
-	}
-	gw.waitUp(true, 10*time.Second)
-	pings(t, s.our, ourInside, peerInside)
-	pings(t, s.peer, peerInside, ourInside)
 }
 
 // Given a ping through the tunnel, when either side renews both phases every few
@@ -282,24 +211,6 @@ func TestIKEv1Certificates(t *testing.T) {
 				gw.waitUp(true, 10*time.Second)
 				pingsSoon(s)
 			})
-		}
-	}
-}
-
-// Every cipher and hash of phase 1 with every group, and of ESP with every group,
-// each side beginning: for -long.
-func TestIKEv1ProposalsAll(t *testing.T) {
-	if !*long {
-		t.Skip("every combination takes many minutes: -long")
-	}
-	t.Parallel()
-	s := newScene(t)
-	peer := s.peer.StartCharon(theirIKEv1("aes128-sha256-modp2048", "aes128gcm16").String())
-	for _, group := range groupsOfBoth {
-		for i := range max(len(phase1Ciphers), len(phase2Ciphers)) {
-			for _, weStart := range []bool{false, true} {
-				meetIKEv1(t, s, peer, phase1Ciphers[i%len(phase1Ciphers)], phase2Ciphers[i%len(phase2Ciphers)], group, weStart)
-			}
 		}
 	}
 }

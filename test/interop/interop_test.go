@@ -147,54 +147,8 @@ func (g gateway) waitMessage(words string, most time.Duration) {
 
 func pings(t *testing.T, from *netlab.Host, source, target string) {
 	t.Helper()
-	if out, err := from.Try("ping", "-n", "-c", "3", "-i", "0.05", "-W", "2", "-I", source, target); err != nil {
+	if out, err := from.Try("ping", "-n", "-c", "3", "-i", "0.02", "-W", "2", "-I", source, target); err != nil {
 		t.Errorf("ping: %v\n%s", err, out)
-	}
-}
-
-// Each of AWS's ciphers and hashes, each side beginning once, with a group of four;
-// with -long every combination.
-func TestStrongSwanProposals(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	ciphers := []struct{ ike, esp, ourIKE string }{
-		{"aes128-sha1", "aes128-sha1", "aes128-sha1"},
-		{"aes256-sha1", "aes256-sha1", "aes256-sha1"},
-		{"aes128-sha256", "aes128-sha256", "aes128-sha256"},
-		{"aes256-sha256", "aes256-sha256", "aes256-sha256"},
-		{"aes128gcm16-prfsha256", "aes128gcm16", "aes128gcm16-prfsha256"},
-		{"aes256gcm16-prfsha256", "aes256gcm16", "aes256gcm16-prfsha256"},
-	}
-	groups := []struct{ theirs, ours string }{{"modp1024", "group2"}, {"modp2048", "group14"}, {"ecp256", "group19"}, {"ecp384", "group20"}}
-	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16").String())
-	for i, cipher := range ciphers {
-		for j, group := range groups {
-			if !*long && i%len(groups) != j {
-				continue
-			}
-			for _, weStart := range []bool{false, true} {
-				name := fmt.Sprintf("%s-%s/we start %v", cipher.ourIKE, group.ours, weStart)
-				t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-					peer.Configure(theirConnection(cipher.ike+"-"+group.theirs, cipher.esp+"-"+group.theirs).String())
-					our := ours()
-					our.ike, our.esp, our.start = cipher.ourIKE+"-"+group.ours, cipher.esp+"-"+group.ours, weStart
-					gw := startAppliance(s.lab, s.our, "ours", our)
-					defer gw.Stop()
-					if !weStart {
-						gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
-						if err := peer.Initiate("net"); err != nil {
-							t.Fatal(err)
-						}
-					}
-					gw.waitUp(true, 10*time.Second)
-					if m := gw.state().Message; !strings.Contains(m, our.ike) || !strings.Contains(m, cipher.esp) {
-						t.Errorf("message %q does not name %s and %s", m, our.ike, cipher.esp)
-					}
-					pings(t, s.our, ourInside, peerInside)
-					pings(t, s.peer, peerInside, ourInside)
-				})
-			}
-		}
 	}
 }
 
@@ -205,24 +159,6 @@ func theirConnection(ike, esp string) connection {
 // masquerade makes the wire a NAT in front of the peer.
 func (s scene) masquerade() {
 	s.wire.Run("nft", "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post oifname ours masquerade")
-}
-
-// Given a NAT between, when strongSwan connects through it, then packets pass.
-func TestStrongSwanBehindNAT(t *testing.T) {
-	t.Parallel()
-	s := newScene(t, "nft")
-	s.masquerade()
-	our := ours()
-	our.remote = "203.0.113.254" // the NAT's public address
-	our.more = "    remote_id: " + peerAddress + "\n"
-	gw := startAppliance(s.lab, s.our, "ours", our)
-	peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
-	if err := peer.Initiate("net"); err != nil {
-		t.Fatal(err)
-	}
-	gw.waitUp(true, 10*time.Second)
-	pings(t, s.our, ourInside, peerInside)
-	pings(t, s.peer, peerInside, ourInside)
 }
 
 // Given a NAT between two of ours, then both see it and ESP goes through UDP;
