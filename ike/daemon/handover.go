@@ -98,7 +98,7 @@ func (d *Daemon) resume(now time.Time, k ike.Kept) error {
 		d.set(now, p.config)
 		return nil
 	}
-	if d.gate.stands(k.Peer, k.Version) {
+	if d.gate.Status(k.Peer).Child {
 		p.retry = retry{}
 	}
 	return nil

@@ -50,7 +50,7 @@ func (n *network) resume(h *host, kept []ike.Kept, peers ...ike.Peer) {
 // What stands goes on in another daemon: nothing is negotiated, the peer notices
 // nothing, and what is to be rekeyed is rekeyed.
 func TestHandOver(t *testing.T) {
-	for _, v := range []ike.Version{ike.IKEv2} {
+	for _, v := range []ike.Version{ike.IKEv2, ike.IKEv1} {
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t)

@@ -7,6 +7,7 @@ package enginetest
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -29,6 +30,8 @@ type Engine interface {
 	TakeOutput() []ike.Output
 	Status(ike.PeerID) ike.Status
 	Sessions() int
+	Freeze(now time.Time) []ike.Kept
+	Thaw(now time.Time, kept ike.Kept) error
 }
 
 // A World is two engines, left and right, with a simulated network between them.
@@ -152,6 +155,47 @@ func (s *Side[E]) Restart(seed uint64) {
 		s.w.T.Fatal(err)
 	}
 	s.Children, s.Active, s.used, s.Drops = map[ike.SPI]ike.ChildSA{}, 0, map[ike.SPI]bool{}, map[ike.Drop]int{}
+}
+
+// HandOver lets another engine go on with what stands at the side, whose owner has
+// the pairs of ESP SAs. It returns what the owner handed over.
+func (s *Side[E]) HandOver(seed uint64) []ike.Kept {
+	s.w.T.Helper()
+	s.w.Net.Note("%s: is handed over", s.name)
+	stood, old := s.Engine.Status(s.Peer.ID), s.Engine
+	kept := old.Freeze(s.w.Net.Now())
+	if len(old.TakeOutput()) > 0 || old.Sessions() != 0 {
+		s.Fatalf("an engine that has been handed over still has something")
+	}
+	children, active, used, drops, crashed := s.Children, s.Active, s.used, s.Drops, s.crashed
+	s.Restart(seed)
+	s.Children, s.Active, s.used, s.Drops, s.crashed = children, active, used, drops, crashed
+	for _, k := range kept {
+		octets, err := json.Marshal(k)
+		if err != nil {
+			s.w.T.Fatal(err)
+		}
+		var carried ike.Kept
+		if err := json.Unmarshal(octets, &carried); err != nil {
+			s.w.T.Fatal(err)
+		}
+		if err := s.Engine.Thaw(s.w.Net.Now(), carried); err != nil {
+			s.Fatalf("%v: %v\n%s", k, err, carried.State)
+		}
+	}
+	s.Flush()
+	// Attempts are gone, and what they were to renew is due; nothing else is.
+	now := s.Engine.Status(s.Peer.ID)
+	for _, st := range []*ike.Status{&stood, &now} {
+		st.Connecting, st.RekeyAt, st.ExpiresAt, st.LastHeard = false, time.Time{}, time.Time{}, st.LastHeard.Round(0)
+	}
+	if got, want := fmt.Sprint(now), fmt.Sprint(stood); got != want {
+		s.Fatalf("after the hand-over it stands as\n%s, before as\n%s", got, want)
+	}
+	if !now.Child {
+		s.Retry()
+	}
+	return kept
 }
 
 // espMark begins a packet of ESP. No cookie is likely to be the same.
@@ -403,7 +447,7 @@ func Last[V ike.Event, E Engine](s *Side[E]) (last V, count int) {
 
 // Simulate is a story that a seed holds: a network that loses, delays, reorders
 // and duplicates, rekeys of both kinds at any moment and at the same one,
-// restarts, deletes, cut lines, crashes. When it has calmed down, there must be
+// restarts, hand-overs, deletes, cut lines, crashes. When it has calmed down, there must be
 // one pair that both sides mean.
 func (w *World[E]) Simulate(story time.Duration) {
 	random := w.Net.Rand()
@@ -423,7 +467,7 @@ func (w *World[E]) Simulate(story time.Duration) {
 	for range 6 + random.IntN(10) {
 		pause(story / 16)
 		s := sides[random.IntN(2)]
-		switch random.IntN(12) {
+		switch random.IntN(14) {
 		case 0, 1:
 			s.Command(ike.RekeyChild{})
 		case 2, 3:
@@ -449,6 +493,13 @@ func (w *World[E]) Simulate(story time.Duration) {
 			w.Cut()
 			pause(2 * time.Minute)
 			w.Mend(loss)
+		case 12, 13:
+			s.Command([]ike.Command{ike.RekeyIKE{}, ike.RekeyChild{}, ike.Terminate{Reason: "asked for"}}[random.IntN(3)])
+			pause(500 * time.Millisecond)
+			s.HandOver(random.Uint64())
+			if random.IntN(2) == 0 {
+				s.Other.HandOver(random.Uint64())
+			}
 		}
 	}
 	w.Net.Run(Epoch.Add(story))

@@ -42,6 +42,7 @@ type Gate struct {
 
 	schedule  engine.Schedule[actor]
 	admission admission
+	paused    bool // nothing new is begun: all is about to be handed over
 
 	out, spare []ike.Output
 }

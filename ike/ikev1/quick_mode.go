@@ -87,7 +87,7 @@ func (s *session) quick(now time.Time, old *child, groups []ike.Group) {
 	switch {
 	case s.own() != nil || s.wanted != nil:
 		return
-	case s.theirs() != nil:
+	case s.theirs() != nil || s.gate.paused && old != nil:
 		if old != nil {
 			old.rekeyAt = s.retryTime(now)
 		}

@@ -132,7 +132,7 @@ func (s *session) command(now time.Time, c ike.Command) error {
 		if !s.peer.Local.IsValid() || !s.peer.Remote.IsValid() {
 			return fmt.Errorf("initiate to peer %s: its address or ours is not known", s.peer.ID)
 		}
-		if s.attempt == nil && s.heir() == nil {
+		if s.attempt == nil && s.heir() == nil && !s.gate.paused {
 			s.quick(now, nil, groupsESP(s.peer))
 		}
 	case ike.Terminate:
@@ -163,6 +163,10 @@ func (s *session) command(now time.Time, c ike.Command) error {
 // rekeyIKE replaces the ISAKMP SA by a new main mode; the pairs stay.
 func (s *session) rekeyIKE(now time.Time) {
 	s.current().rekeyAt = time.Time{}
+	if s.gate.paused {
+		s.current().rekeyAt = s.retryTime(now)
+		return
+	}
 	if s.attempt == nil && s.peer.Remote.IsValid() {
 		s.begin(now)
 	}
@@ -316,7 +320,7 @@ func (s *session) abandon(_ time.Time, reason string) { s.dissolve(reason) }
 // dead closes a session whose peer does not answer any more.
 func (s *session) dead(now time.Time) {
 	s.dissolve(diagnosis.Dead(now.Sub(s.lastHeard)))
-	if s.peer.DPDAction == ike.DPDRestart && s.attempt == nil && s.peer.Remote.IsValid() {
+	if s.peer.DPDAction == ike.DPDRestart && s.attempt == nil && s.peer.Remote.IsValid() && !s.gate.paused {
 		s.begin(now)
 	}
 }

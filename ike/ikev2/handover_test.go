@@ -16,6 +16,7 @@ import (
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/engine"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 	"causeway.dev/internal/golden"
 	"causeway.dev/internal/simnet"
@@ -305,29 +306,7 @@ func TestThawForgetsAttempt(t *testing.T) {
 // The shape of the document is what a process of another version reads: who changes
 // it changes frozenFormat.
 func TestFrozenShape(t *testing.T) {
-	var lines []string
-	var walk func(path string, of reflect.Type)
-	walk = func(path string, of reflect.Type) {
-		switch {
-		case of == reflect.TypeFor[time.Time]() || of.Kind() != reflect.Struct && of.Kind() != reflect.Pointer && of.Kind() != reflect.Slice:
-			lines = append(lines, path+" "+of.Name())
-		case of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Uint8:
-			lines = append(lines, path+" octets")
-		case of.Kind() == reflect.Slice:
-			walk(path+"[]", of.Elem())
-		case of.Kind() == reflect.Pointer:
-			walk(path, of.Elem())
-		case strings.HasPrefix(of.PkgPath(), "net/"):
-			lines = append(lines, path+" "+of.Name())
-		default:
-			for i := range of.NumField() {
-				name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
-				walk(path+"."+name, of.Field(i).Type)
-			}
-		}
-	}
-	walk("", reflect.TypeFor[frozen]())
-	golden.Text(t, "testdata/frozen-shape.txt", fmt.Sprintf("format %d\n%s\n", frozenFormat, strings.Join(lines, "\n")))
+	golden.Text(t, "testdata/frozen-shape.txt", fmt.Sprintf("format %d\n%s", frozenFormat, enginetest.Shape(reflect.TypeFor[frozen]())))
 }
 
 // keptOf returns what a gate hands over in the midst of rekeys on both sides.

@@ -1,0 +1,316 @@
+package ikev1
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway.dev/ike"
+	"causeway.dev/ike/engine"
+	"causeway.dev/ike/enginetest"
+	"causeway.dev/internal/golden"
+	"causeway.dev/internal/simnet"
+)
+
+var line = simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}
+
+// What stands goes on as if nothing had been: nothing is negotiated, and each kind
+// of exchange works, also where it was handed over in the midst of it.
+func TestHandOver(t *testing.T) {
+	for _, v := range []struct {
+		name      string
+		configure func(left, right *ike.Peer)
+	}{
+		{"AES-CBC", func(left, right *ike.Peer) {
+			for _, p := range []*ike.Peer{left, right} {
+				p.ESPProposals = enginetest.ESP(t, "aes256-sha512-group20")
+			}
+		}},
+		{"AES-GCM and NAT", func(left, right *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways }},
+	} {
+		for messages := range 8 {
+			t.Run(fmt.Sprintf("%s, %d messages", v.name, messages), func(t *testing.T) {
+				w := newWorld(t, 3, line, v.configure)
+				w.Connect()
+				w.CheckSettled()
+				first := w.Left.Active
+				for i, s := range []*side{w.Left, w.Right, w.Left} {
+					s.HandOver(uint64(100 + i))
+				}
+				w.Net.RunFor(time.Minute) // both ask for signs of life
+				w.CheckSettled()
+				if w.Left.Active != first {
+					t.Fatal("another pair carries packets")
+				}
+				for i, c := range []ike.Command{ike.RekeyChild{}, ike.RekeyIKE{}} {
+					for _, s := range []*side{w.Left, w.Right} {
+						before := s.Active
+						s.Command(c)
+						w.Net.RunFor(time.Duration(messages)*10*time.Millisecond + 5*time.Millisecond)
+						s.HandOver(uint64(200 + i))
+						w.Net.RunFor(20 * time.Second)
+						w.CheckSettled()
+						if i == 0 && s.Active == before {
+							t.Fatal("nothing has been rekeyed")
+						}
+					}
+				}
+				for _, s := range []*side{w.Left, w.Right} {
+					if _, n := enginetest.Last[ike.Closed](s); n > 0 {
+						t.Error("something was closed")
+					}
+					s.Engine.RemovePeer(w.Net.Now(), s.Peer.ID, "removed")
+					s.Flush()
+				}
+				w.Net.RunFor(3 * time.Minute)
+				checkNone(w)
+			})
+		}
+	}
+}
+
+// The keeper's farewell ends everything at the peer.
+func TestFarewell(t *testing.T) {
+	for _, c := range []ike.Command{nil, ike.RekeyChild{}} {
+		w := newWorld(t, 6, line, nil)
+		w.Connect()
+		if c != nil {
+			w.Left.Command(c)
+		}
+		kept := w.Left.Engine.Freeze(w.Net.Now())
+		if len(kept) != 1 || len(kept[0].Farewell) == 0 {
+			t.Fatalf("kept: %v", kept)
+		}
+		for _, d := range kept[0].Farewell {
+			w.Right.Receive(w.Net.Now(), d.Remote, d.Local, d.Payload)
+		}
+		if st := w.Right.Engine.Status("right"); st.Established || len(w.Right.Children) > 0 {
+			t.Errorf("after %T stands %+v", c, st)
+		}
+	}
+}
+
+// Pause begins nothing, but completes what is under way.
+func TestPause(t *testing.T) {
+	w := newWorld(t, 4, line, nil)
+	w.Connect()
+	w.Left.Command(ike.RekeyChild{})
+	if !w.Left.Engine.Busy() {
+		t.Fatal("a rekey is under way")
+	}
+	w.Left.Engine.Pause()
+	w.Left.Command(ike.RekeyIKE{})
+	w.Net.RunFor(time.Second)
+	if w.Left.Engine.Busy() || len(w.Left.Children) != 2 {
+		t.Fatalf("busy %t, %d pairs", w.Left.Engine.Busy(), len(w.Left.Children))
+	}
+	if _, n := enginetest.Last[ike.Established](w.Left); n != 1 {
+		t.Fatal("a main mode was begun in the pause")
+	}
+	w.Left.HandOver(7)
+	w.Net.RunFor(30 * time.Second)
+	w.CheckSettled()
+	if e, _ := enginetest.Last[ike.Established](w.Left); !e.Rekeyed {
+		t.Error("the rekey that was asked for in the pause has been forgotten")
+	}
+}
+
+// The key that stands may have been replaced while nobody was there.
+func TestHandOverBetweenKeys(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		change        func(*ike.Peer)
+		establishedBy int // ISAKMP SAs
+	}{
+		{"the same", func(*ike.Peer) {}, 1},
+		{"now the former", func(p *ike.Peer) {
+			p.PreSharedKey, p.FormerKey, p.FormerKeyUntil = ike.Secret("another"), enginetest.Key, enginetest.Epoch.Add(24*time.Hour)
+		}, 1},
+		{"replaced", func(p *ike.Peer) { p.PreSharedKey = ike.Secret("another") }, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 4, line, nil)
+			w.Connect()
+			first := w.Left.Active
+			c.change(&w.Left.Peer)
+			w.Right.Peer.PreSharedKey, w.Right.Peer.FormerKey, w.Right.Peer.FormerKeyUntil = w.Left.Peer.PreSharedKey, enginetest.Key, enginetest.Epoch.Add(24*time.Hour)
+			if err := w.Right.Engine.SetPeer(w.Right.Peer); err != nil {
+				t.Fatal(err)
+			}
+			w.Left.HandOver(7)
+			w.Net.RunFor(5 * time.Minute)
+			w.CheckSettled()
+			if _, n := enginetest.Last[ike.Established](w.Left); n != c.establishedBy {
+				t.Errorf("%d ISAKMP SAs, want %d", n, c.establishedBy)
+			}
+			if w.Left.Active != first {
+				t.Error("another pair carries packets")
+			}
+		})
+	}
+}
+
+// A main mode that began before the peer's SAs were thawed is forgotten.
+func TestThawForgetsAttempt(t *testing.T) {
+	w := newWorld(t, 4, line, nil)
+	w.Connect()
+	kept := w.Left.Engine.Freeze(w.Net.Now())
+	g := gateFor(t, w.Left.Peer)
+	if err := g.Command(w.Net.Now(), "left", ike.Initiate{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Thaw(w.Net.Now(), kept[0]); err != nil {
+		t.Fatal(err)
+	}
+	if st := g.Status("left"); st.Connecting || !st.Established || !st.Child || g.Sessions() != 1 {
+		t.Errorf("%d sessions, it stands as %+v", g.Sessions(), st)
+	}
+	if g.Thaw(w.Net.Now(), kept[0]) == nil {
+		t.Error("a gate has taken a document twice")
+	}
+}
+
+// The shape of the document is what a process of another version reads: who changes
+// it changes frozenFormat.
+func TestFrozenShape(t *testing.T) {
+	golden.Text(t, "testdata/frozen-shape.txt", fmt.Sprintf("format %d\n%s", frozenFormat, enginetest.Shape(reflect.TypeFor[frozen]())))
+}
+
+// keptOf returns what a gate hands over in the midst of quick modes, with a question
+// and a farewell.
+func keptOf(t testing.TB) (ike.Kept, *world) {
+	w := newWorld(t, 12, line, func(left, right *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways })
+	w.Connect()
+	w.Right.Command(ike.RekeyChild{})
+	w.Net.RunFor(15 * time.Millisecond)
+	s := w.Left.Engine.sessions["left"]
+	s.ask(w.Net.Now())
+	s.bid(w.Net.Now(), s.current().inform())
+	w.Left.Command(ike.RekeyChild{})
+	w.Left.Engine.TakeOutput()
+	kept := w.Left.Engine.Freeze(w.Net.Now())
+	if len(kept) != 1 {
+		t.Fatalf("%d peers kept", len(kept))
+	}
+	return kept[0], w
+}
+
+// Whatever a document says that does not hang together is refused, and nothing is
+// left of it.
+func TestHostileDocuments(t *testing.T) {
+	kept, w := keptOf(t)
+	for name, change := range map[string]func(f *frozen){
+		"format":                    func(f *frozen) { f.Format++ },
+		"nothing stands":            func(f *frozen) { f.SAs, f.Children, f.Farewells = nil, nil, nil },
+		"an SA twice":               func(f *frozen) { f.SAs = slices.Repeat(f.SAs, 2) },
+		"too many SAs":              func(f *frozen) { f.SAs = slices.Repeat(f.SAs, sasMax+1) },
+		"path":                      func(f *frozen) { f.Path = engine.FrozenPath{} },
+		"cookie":                    func(f *frozen) { f.SAs[0].SPIr = 0 },
+		"proposal":                  func(f *frozen) { f.SAs[0].Proposal = "aes128-md5-group1" },
+		"an AEAD":                   func(f *frozen) { f.SAs[0].Proposal = "aes128gcm16-prfsha256-group19" },
+		"short key":                 func(f *frozen) { f.SAs[0].Key = f.SAs[0].Key[1:] },
+		"no key":                    func(f *frozen) { f.SAs[0].D = nil },
+		"last block":                func(f *frozen) { f.SAs[0].LastBlock = nil },
+		"no end":                    func(f *frozen) { f.SAs[0].ExpiresAt = time.Time{} },
+		"NAT traversal":             func(f *frozen) { f.SAs[0].NATT = []byte("mine") },
+		"answer to nothing":         func(f *frozen) { f.SAs[0].Answer, f.SAs[0].Received = make([]byte, 28), nil },
+		"ids that are over":         func(f *frozen) { f.SAs[0].Over = make([]uint32, quickModesMax+2) },
+		"quick mode twice":          func(f *frozen) { f.SAs[0].Exchanges = slices.Repeat(f.SAs[0].Exchanges, 2) },
+		"quick mode that is over":   func(f *frozen) { f.SAs[0].Over = append(f.SAs[0].Over, f.SAs[0].Exchanges[0].ID) },
+		"message that is not":       func(f *frozen) { f.SAs[0].Exchanges[0].Awaits = 7 },
+		"nonce":                     func(f *frozen) { f.SAs[0].Exchanges[0].Ni = nil },
+		"IV":                        func(f *frozen) { f.SAs[0].Exchanges[0].IV = []byte{1} },
+		"nothing sent":              func(f *frozen) { f.SAs[0].Exchanges[0].Sent = nil },
+		"groups":                    func(f *frozen) { f.SAs[0].Exchanges[0].Groups = make([]ike.Group, 100) },
+		"group":                     func(f *frozen) { f.SAs[0].Exchanges[0].Groups = []ike.Group{999} },
+		"pair":                      func(f *frozen) { f.Children[0].In = 255 },
+		"pair's state":              func(f *frozen) { f.Children[0].State = "" },
+		"pair twice":                func(f *frozen) { f.Children = slices.Repeat(f.Children, 2) },
+		"pair without end":          func(f *frozen) { f.Children[0].ExpiresAt = time.Time{} },
+		"selector":                  func(f *frozen) { f.Children[0].Local = []string{"10.0.0.0/99"} },
+		"no selector":               func(f *frozen) { f.Children[0].Remote = nil },
+		"active":                    func(f *frozen) { f.Active++ },
+		"question on another SA":    func(f *frozen) { f.Probe.SA++ },
+		"farewell without a number": func(f *frozen) { f.Farewells[0].Left = 0 },
+		"empty farewell":            func(f *frozen) { f.Farewells[0].Message = nil },
+		"farewell to nowhere":       func(f *frozen) { f.Farewells[0].Path = engine.FrozenPath{} },
+	} {
+		var f frozen
+		if err := engine.DecodeFrozen(kept.State, frozenFormat, &f); err != nil {
+			t.Fatal(err)
+		}
+		change(&f)
+		bad := kept
+		bad.State = engine.EncodeFrozen(f)
+		g := gateFor(t, w.Left.Peer)
+		if err := g.Thaw(w.Net.Now(), bad); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+		if g.Sessions() != 0 || len(g.sas) != 0 || len(g.spis.(engine.OwnSPIs)) != 0 {
+			t.Errorf("%s: something is left", name)
+		}
+	}
+	for name, state := range map[string]string{
+		"nothing":  "",
+		"no JSON":  "keys",
+		"unknown":  strings.Replace(string(kept.State), `"format":1`, `"format":1,"more":2`, 1),
+		"followed": string(kept.State) + "{}",
+	} {
+		bad := kept
+		bad.State = []byte(state)
+		if gateFor(t, w.Left.Peer).Thaw(w.Net.Now(), bad) == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	for name, change := range map[string]func(*ike.Kept){
+		"another's":       func(k *ike.Kept) { k.Peer = "right" },
+		"another version": func(k *ike.Kept) { k.Version = ike.IKEv2 },
+	} {
+		bad := kept
+		change(&bad)
+		if gateFor(t, w.Left.Peer).Thaw(w.Net.Now(), bad) == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+func gateFor(t testing.TB, p ike.Peer) *Gate {
+	g := NewGate(Config{Rand: rand.NewChaCha8([32]byte{1})})
+	if err := g.SetPeer(p); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// Whatever is thawed can be used without a fault, and frozen and thawed again.
+func FuzzThaw(f *testing.F) {
+	kept, w := keptOf(f)
+	f.Add([]byte(kept.State), []byte("x"))
+	peer, began := w.Left.Peer, w.Net.Now()
+	f.Fuzz(func(t *testing.T, state, datagram []byte) {
+		now := began.Add(3 * time.Second)
+		g := gateFor(t, peer)
+		if g.Thaw(now, ike.Kept{Peer: peer.ID, Version: ike.IKEv1, State: state}) != nil {
+			return
+		}
+		for range 5 {
+			for _, sa := range g.sas {
+				message := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, sa.spii), sa.spir)
+				g.Receive(now, ike.Datagram{Local: at(peer.Local, portIKE), Remote: at(peer.Remote, portIKE), Payload: append(message, datagram...)})
+			}
+			g.Advance(now)
+			g.TakeOutput()
+			now = now.Add(7 * time.Second)
+		}
+		for _, k := range g.Freeze(now) {
+			if err := gateFor(t, peer).Thaw(now, k); err != nil {
+				t.Fatalf("thawed, frozen and not thawed: %v", err)
+			}
+		}
+	})
+}
