@@ -45,6 +45,7 @@ type Config struct {
 	Outside  OutsideConfig `yaml:"outside"`
 	PKI      PKIConfig     `yaml:"pki"`
 	Logs     LogsConfig    `yaml:"logs"`
+	Billing  BillingConfig `yaml:"billing"`
 
 	// FormerKeyLifetime is how long a tunnel takes a pre-shared key that was
 	// replaced, unless the customer gateway uses the new one before: "24h", the
@@ -235,6 +236,9 @@ func (c *Config) validate() error {
 	}
 	if m := c.Logs.MaxMiB; m < 1 || m > 1<<20 {
 		return fmt.Errorf("logs: max_mib %d is not from 1 to %d", m, 1<<20)
+	}
+	if _, err := c.Billing.prices(); err != nil {
+		return err
 	}
 	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI())
 }

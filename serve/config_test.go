@@ -32,6 +32,7 @@ outside:
   elastic_addresses: [198.51.100.0/24]
   interface: lo
 logs: { max_mib: 100 }
+billing: { currency: EUR, connection_hour: "0.06", regions: { eu-west-1: "0.07" }, tax: { name: VAT, percent: "19" } }
 limits: { vpcs: 20, vpn_connections: 500 }
 `))
 	if err != nil {
@@ -65,6 +66,11 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"outside: {tunnel_addresses: [banana]}":                                 "banana",
 		"former_key_lifetime: 721h":                                             "720h",
 		"former_key_lifetime: -1s":                                              "-1s",
+		"billing: { currency: dollars }":                                        "three capital letters",
+		"billing: { connection_hour: free }":                                    "billing: connection_hour:",
+		"billing: { regions: { eu-west-1: \"-1\" } }":                           "billing: regions: eu-west-1:",
+		"billing: { tax: { name: VAT } }":                                       "both a name and a percent",
+		"billing: { tax: { name: VAT, percent: much } }":                        "billing: tax: percent:",
 		"offloads_off: [tso]":                                                   `no offload is called "tso"`,
 		"pki: {revocation: maybe}":                                              "neither soft nor hard",
 		"pki: {url: 'ftp://host'}":                                              "http://HOST:PORT",

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/api/acm"
+	"causeway.dev/api/causeway"
 	"causeway.dev/api/ec2"
 	logsapi "causeway.dev/api/logs"
 	"causeway.dev/api/server"
@@ -29,6 +30,7 @@ import (
 	"causeway.dev/control/lifecycle"
 	"causeway.dev/control/telemetry"
 	"causeway.dev/control/tunnellog"
+	"causeway.dev/control/usage"
 	"causeway.dev/doctor"
 	"causeway.dev/iam"
 	"causeway.dev/instance"
@@ -127,6 +129,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("node", agent.Run)
 	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent.Set) })
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
+	group.Go("usage", func(ctx context.Context) error { return usage.Forget(ctx, records, log) })
 	group.Go("certificates", certificates.Keeper{Store: records, Logger: log, TunnelLifetime: cfg.PKI.TunnelCertificateLifetime, URL: cfg.PKI.URL}.Run)
 	group.Go("logs", logStore.Run)
 	group.Go("tunnel log", tunnelLog.Run)
@@ -134,6 +137,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return serveControl(ctx, cfg, log, map[string]http.Handler{
 			"GET /capture":       capturer{records, agent},
 			"GET " + doctor.Path: doctor.Handler(diagnoser{records, agent}.find),
+			"GET /bill":          biller{records, cfg.prices()},
 		})
 	})
 	group.Go("api", func(ctx context.Context) error {
@@ -206,7 +210,7 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.
 		Lookup: directory.Lookup, Regions: regions, Log: log,
 		Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Pages: map[string]http.Handler{certificates.Prefix: certificates.Publish(records)},
-	}, operations.Server(), sts.Service(), logsapi.New(logStore).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server())
+	}, operations.Server(), sts.Service(), logsapi.New(logStore).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server(), causeway.New(records, cfg.prices()).Server())
 }
 
 func (c Config) ec2Regions() []ec2.Region {

@@ -41,6 +41,8 @@ var (
 	NATGateways                = newTable[resource.NATGateway](24, "nat-gateways")
 	NATGatewayStatuses         = newTable[resource.NATGatewayStatus](25, "nat-gateway-statuses")
 	InitialStates              = newTable[resource.InitialState](26, "initial-states")
+
+	ConnectionUsages = newTable[resource.ConnectionUsage](27, "connection-usages")
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -51,6 +53,7 @@ var tables = []anyTable{
 	Certificates, CertificateAuthorities, TunnelCertificates,
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
+	ConnectionUsages,
 }
 
 var tableByName = func() map[string]int {

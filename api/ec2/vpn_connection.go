@@ -8,6 +8,7 @@ import (
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
+	"causeway.dev/control/usage"
 	"causeway.dev/resource"
 	"causeway.dev/store"
 )
@@ -186,6 +187,7 @@ func (s *Service) DeleteVpnConnection(ctx context.Context, c server.Caller, in *
 		}
 		v.State, v.Deleted, v.Routes = resource.StateDeleted, w.deletedNow(), nil
 		vpnConnections.put(w, v)
+		usage.End(w.tx, v, *v.Deleted)
 		return nil
 	})
 }

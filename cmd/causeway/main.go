@@ -28,6 +28,7 @@ type commands struct {
 	Clean     cleanCommand     `cmd:"" help:"Remove all that serve made in the kernel."`
 	Exec      execCommand      `cmd:"" help:"Run a command inside an instance."`
 	Capture   captureCommand   `cmd:"" help:"Capture the packets of a VPN connection's tunnels, inside and outside."`
+	Billing   billingCommand   `cmd:"" help:"What the VPN connections of a month cost: hours, prices, tax."`
 	Doctor    doctorCommand    `cmd:"" help:"Say of VPN tunnels whether they are up, why not, and what to do."`
 	Appliance applianceCommand `cmd:"" help:"Run a customer gateway: IKE and ESP in this network namespace."`
 	Demo      demoCommand      `cmd:"" help:"Join a VPC to a site by a VPN, on this machine, and look at it."`
