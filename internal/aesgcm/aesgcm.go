@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -40,8 +41,12 @@ func NewStandard(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
+// ErrUnsupported is Fault's where the processor, its kernel or this build has no wide
+// instructions.
+var ErrUnsupported = errors.New("no 256-bit instructions")
+
 // Fault returns why the wide instructions are not used, nil if they are: the first
-// call tries them, which takes about a millisecond.
+// call tries them, which takes some milliseconds.
 var Fault = sync.OnceValue(func() error {
 	if err := unsupported(); err != nil {
 		return err

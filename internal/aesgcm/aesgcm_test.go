@@ -163,6 +163,20 @@ func TestRefusesEveryFlippedBit(t *testing.T) {
 	}
 }
 
+// New takes what Fault says, and nothing is wrong on the machine of the tests.
+func TestNew(t *testing.T) {
+	if err := Fault(); err != nil && !errors.Is(err, ErrUnsupported) {
+		t.Error(err)
+	}
+	g, err := New(make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, isWide := g.(interface{ Wipe() }); isWide != (unsupported() == nil) {
+		t.Errorf("New returned %T, though Fault says: %v", g, Fault())
+	}
+}
+
 // What is tried before it is used is found out if it is wrong.
 func TestCompareFindsFaults(t *testing.T) {
 	if err := compare(NewStandard); err != nil {

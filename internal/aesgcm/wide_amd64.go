@@ -46,7 +46,7 @@ func extendedFeatures() uint32
 func unsupported() error {
 	const vaes, vpclmulqdq = 1 << 9, 1 << 10
 	if x := cpu.X86; !x.HasAVX2 || !x.HasAES || !x.HasPCLMULQDQ || extendedFeatures()&(vaes|vpclmulqdq) != vaes|vpclmulqdq {
-		return errors.New("aesgcm: the processor has no VAES, VPCLMULQDQ or AVX2")
+		return fmt.Errorf("aesgcm: %w: VAES, VPCLMULQDQ or AVX2 is missing", ErrUnsupported)
 	}
 	return nil
 }

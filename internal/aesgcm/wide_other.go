@@ -4,11 +4,11 @@ package aesgcm
 
 import (
 	"crypto/cipher"
-	"errors"
+	"fmt"
 )
 
 func unsupported() error {
-	return errors.New("aesgcm: wide instructions are used on amd64 only, and not in a build tagged purego")
+	return fmt.Errorf("aesgcm: %w for this architecture, or in a build tagged purego", ErrUnsupported)
 }
 
 func newWide(key []byte) (cipher.AEAD, error) { return NewStandard(key) }
