@@ -61,6 +61,10 @@ type Params struct {
 	// has the instructions of internal/aesgcm.
 	StandardAES bool
 
+	// ExtendedSequence makes the sequence number one of 64 bits, of which the lower
+	// half is sent and all is authenticated: RFC 4303 section 2.2.1.
+	ExtendedSequence bool
+
 	// ReplayWindow is the width of the anti-replay window in packets, from
 	// ReplayWindowMin to ReplayWindowMax; 0 means ReplayWindowDefault. A
 	// Sealer does not look at it.

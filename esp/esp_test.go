@@ -167,23 +167,23 @@ func TestWindowAgreesWithModel(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		size := ReplayWindowMin + r.IntN(ReplayWindowMax-ReplayWindowMin+1)
-		w, seen, top := NewWindow(size), map[uint32]bool{}, uint32(0)
+		w, seen, top := NewWindow(size), map[uint64]bool{}, uint64(0)
 		if seed%2 == 1 { // near the end of the numbers
-			top = math.MaxUint32 - uint32(r.IntN(3000)) - 1
+			top = math.MaxUint32 - uint64(r.IntN(3000)) - 1
 			w.Mark(top)
 			seen[top] = true
 		}
 		for range 3000 {
-			var sequence uint32
+			var sequence uint64
 			switch r.IntN(10) {
 			case 0:
-				sequence = r.Uint32()
+				sequence = uint64(r.Uint32())
 			case 1:
-				sequence = top + uint32(r.IntN(3*size)) // wraps at the end, which is then old
+				sequence = top + uint64(r.IntN(3*size))
 			default:
-				sequence = top + uint32(r.IntN(8)) - uint32(r.IntN(size+70))
+				sequence = max(top+uint64(r.IntN(8)), uint64(size+70)) - uint64(r.IntN(size+70))
 			}
-			want := sequence != 0 && !seen[sequence] && uint64(sequence)+uint64(size) > uint64(top)
+			want := sequence != 0 && !seen[sequence] && sequence+uint64(size) > top
 			if got := w.Fresh(sequence); got != want {
 				t.Fatalf("seed %d, size %d, top %d: Fresh(%d) = %v", seed, size, top, sequence, got)
 			}

@@ -72,18 +72,18 @@ func (o *Opener) Open(packet []byte) (payload []byte, nextHeader byte, err error
 	}
 	// RFC 4303 section 3.4.3: the window is looked at before the costly check
 	// of the ICV, and moved only after it.
-	sequence := binary.BigEndian.Uint32(packet[4:])
+	sequence := o.sequence(packet)
 	if !o.window.Fresh(sequence) {
 		return nil, 0, ErrReplay
 	}
 	body := packet[ivEnd:bodyEnd]
 	if o.aead != nil {
 		copy(o.nonce[4:], packet[headerLen:ivEnd])
-		if _, err := o.aead.Open(body[:0], o.nonce[:], packet[ivEnd:], packet[:headerLen]); err != nil {
+		if _, err := o.aead.Open(body[:0], o.nonce[:], packet[ivEnd:], o.associated(packet[:headerLen], sequence)); err != nil {
 			return nil, 0, ErrAuthentication
 		}
 	} else {
-		if !o.verify(packet[:bodyEnd], packet[bodyEnd:]) {
+		if !o.verify(packet[:bodyEnd], packet[bodyEnd:], sequence) {
 			return nil, 0, ErrAuthentication
 		}
 		o.cbc.SetIV(packet[headerLen:ivEnd])
@@ -98,6 +98,15 @@ func (o *Opener) Open(packet []byte) (payload []byte, nextHeader byte, err error
 	o.counters.Packets++
 	o.counters.Bytes += uint64(n)
 	return body[:n:n], body[len(body)-1], nil
+}
+
+// sequence is the number of a packet, whose upper half it does not carry.
+func (o *Opener) sequence(packet []byte) uint64 {
+	low := binary.BigEndian.Uint32(packet[4:])
+	if o.params.ExtendedSequence {
+		return o.window.Extended(low)
+	}
+	return uint64(low)
 }
 
 // Newest reports whether the packet opened last had the highest sequence number

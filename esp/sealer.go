@@ -15,7 +15,8 @@ import (
 // concurrent use.
 type Sealer struct {
 	transform
-	sequence uint32 // of the packet sealed last
+	sequence uint64 // of the packet sealed last
+	last     uint64 // that may be used
 	counters Counters
 
 	cbc      blockMode
@@ -30,7 +31,10 @@ func NewSealer(p Params) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sealer{transform: t}
+	s := &Sealer{transform: t, last: math.MaxUint32}
+	if p.ExtendedSequence {
+		s.last = math.MaxUint64
+	}
 	if t.aead != nil {
 		return s, nil
 	}
@@ -54,7 +58,7 @@ func (s *Sealer) SPI() ike.SPI { return s.params.SPI }
 func (s *Sealer) Counters() Counters { return s.counters }
 
 // Sequence returns the sequence number of the packet sealed last.
-func (s *Sealer) Sequence() uint32 { return s.sequence }
+func (s *Sealer) Sequence() uint64 { return s.sequence }
 
 // Headroom is the room in bytes that Seal needs before the payload.
 func (s *Sealer) Headroom() int { return headerLen + s.ivLen }
@@ -91,7 +95,7 @@ func (s *Sealer) padding(n int) int {
 //	[ SPI 4 | sequence number 4 | IV | payload n | padding | pad length 1 | next header 1 | ICV ]
 //
 // It needs Headroom bytes before the payload and SealedLen(n) in all. Each
-// call that succeeds takes one sequence number; when all 2^32-1 are used it
+// call that succeeds takes one sequence number; when all 2^32-1, or 2^64-1 extended ones, are used it
 // returns ErrSequenceExhausted: RFC 4303 section 3.3.3.
 func (s *Sealer) Seal(slot []byte, offset, n int, nextHeader byte) ([]byte, error) {
 	start, sealed := offset-s.Headroom(), s.SealedLen(n)
@@ -100,13 +104,13 @@ func (s *Sealer) Seal(slot []byte, offset, n int, nextHeader byte) ([]byte, erro
 		return nil, ErrClosed
 	case start < 0 || n < 0 || start+sealed > len(slot):
 		return nil, ErrRoom
-	case s.sequence == math.MaxUint32:
+	case s.sequence == s.last:
 		return nil, ErrSequenceExhausted
 	}
 	s.sequence++
 	packet := slot[start : start+sealed : start+sealed]
 	binary.BigEndian.PutUint32(packet, uint32(s.params.SPI))
-	binary.BigEndian.PutUint32(packet[4:], s.sequence)
+	binary.BigEndian.PutUint32(packet[4:], uint32(s.sequence))
 	ivEnd := headerLen + s.ivLen
 	bodyEnd := sealed - s.icvLen
 	// RFC 4303 section 2.4: padding counts 1, 2, 3, ...
@@ -120,15 +124,15 @@ func (s *Sealer) Seal(slot []byte, offset, n int, nextHeader byte) ([]byte, erro
 	body := packet[ivEnd:bodyEnd]
 	if s.aead != nil {
 		// RFC 4106 section 3.1: the vector only has to be unique.
-		binary.BigEndian.PutUint64(packet[headerLen:], uint64(s.sequence))
+		binary.BigEndian.PutUint64(packet[headerLen:], s.sequence)
 		copy(s.nonce[4:], packet[headerLen:ivEnd])
-		s.aead.Seal(body[:0], s.nonce[:], body, packet[:headerLen])
+		s.aead.Seal(body[:0], s.nonce[:], body, s.associated(packet[:headerLen], s.sequence))
 	} else {
-		binary.BigEndian.PutUint64(s.ivInput[8:], uint64(s.sequence))
+		binary.BigEndian.PutUint64(s.ivInput[8:], s.sequence)
 		s.ivBlock.Encrypt(packet[headerLen:ivEnd], s.ivInput[:])
 		s.cbc.SetIV(packet[headerLen:ivEnd])
 		s.cbc.CryptBlocks(body, body)
-		copy(packet[bodyEnd:], s.icv(packet[:bodyEnd]))
+		copy(packet[bodyEnd:], s.icv(packet[:bodyEnd], s.sequence))
 	}
 	s.counters.Packets++
 	s.counters.Bytes += uint64(n)

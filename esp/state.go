@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"causeway.dev/ike"
@@ -18,10 +19,11 @@ type State struct {
 	Integrity         ike.Integrity
 	Key, IntegrityKey []byte // as in Params
 	StandardAES       bool   `json:",omitempty"`
+	ExtendedSequence  bool   `json:",omitempty"`
 
 	// Sequence is the number of the packet that was sealed last, or the highest
 	// that was opened.
-	Sequence uint32
+	Sequence uint64
 
 	// ReplayWindow is the window's width in packets and Seen its ring of words;
 	// both are an Opener's alone.
@@ -30,6 +32,8 @@ type State struct {
 
 	Counters Counters
 }
+
+var errTooLong = errors.New("esp: sequence number of a State has more than 32 bits")
 
 // Wipe overwrites the keys.
 func (s *State) Wipe() {
@@ -44,12 +48,12 @@ func (s State) String() string { return fmt.Sprintf("SA %08x at %d", uint32(s.SP
 func (s State) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 func (s State) params() Params {
-	return Params{SPI: s.SPI, Encryption: s.Encryption, Integrity: s.Integrity, Key: s.Key, IntegrityKey: s.IntegrityKey, StandardAES: s.StandardAES, ReplayWindow: s.ReplayWindow}
+	return Params{SPI: s.SPI, Encryption: s.Encryption, Integrity: s.Integrity, Key: s.Key, IntegrityKey: s.IntegrityKey, StandardAES: s.StandardAES, ExtendedSequence: s.ExtendedSequence, ReplayWindow: s.ReplayWindow}
 }
 
 func (t *transform) state() State {
 	p := t.params
-	return State{SPI: p.SPI, Encryption: p.Encryption, Integrity: p.Integrity, Key: slices.Clone(p.Key), IntegrityKey: slices.Clone(p.IntegrityKey), StandardAES: p.StandardAES}
+	return State{SPI: p.SPI, Encryption: p.Encryption, Integrity: p.Integrity, Key: slices.Clone(p.Key), IntegrityKey: slices.Clone(p.IntegrityKey), StandardAES: p.StandardAES, ExtendedSequence: p.ExtendedSequence}
 }
 
 // Freeze closes the Sealer and returns how it was. A sequence number that was used
@@ -69,6 +73,9 @@ func ThawSealer(state State) (*Sealer, error) {
 	s, err := NewSealer(state.params())
 	if err != nil {
 		return nil, err
+	}
+	if state.Sequence > s.last {
+		return nil, errTooLong
 	}
 	s.sequence, s.counters = state.Sequence, state.Counters
 	return s, nil
@@ -92,6 +99,9 @@ func ThawOpener(state State) (*Opener, error) {
 	o, err := NewOpener(state.params())
 	if err != nil {
 		return nil, err
+	}
+	if state.Sequence > math.MaxUint32 && !state.ExtendedSequence {
+		return nil, errTooLong
 	}
 	if len(state.Seen) != len(o.window.bits) {
 		return nil, errors.New("esp: replay window is not as wide as it says")

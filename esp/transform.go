@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
+	"encoding/binary"
 	"fmt"
 	"hash"
 
@@ -34,6 +35,9 @@ type transform struct {
 
 	mac hash.Hash // with AES-CBC
 	sum [64]byte  // scratch of mac
+
+	// extended is what is authenticated of an extended sequence number.
+	extended [12]byte
 }
 
 // newTransform checks p against its algorithms and keys them. It keeps its own
@@ -95,17 +99,35 @@ func hashOf(i ike.Integrity) func() hash.Hash {
 	}
 }
 
+// associated is what an AEAD authenticates beside the body: the header, with all of
+// an extended sequence number. RFC 4106 section 5, RFC 7634 section 2.1.
+//
+//	[ SPI 4 | sequence number 4 ]   [ SPI 4 | upper half 4 | lower half 4 ]
+func (t *transform) associated(header []byte, sequence uint64) []byte {
+	if !t.params.ExtendedSequence {
+		return header
+	}
+	copy(t.extended[:4], header)
+	binary.BigEndian.PutUint64(t.extended[4:], sequence)
+	return t.extended[:]
+}
+
 // icv returns the integrity check value of authenticated, cut to the length
-// that its RFC says, valid until the next call.
-func (t *transform) icv(authenticated []byte) []byte {
+// that its RFC says, valid until the next call. The upper half of an extended
+// sequence number follows what is sent: RFC 4303 section 3.3.2.1.
+func (t *transform) icv(authenticated []byte, sequence uint64) []byte {
 	t.mac.Reset()
 	t.mac.Write(authenticated)
+	if t.params.ExtendedSequence {
+		binary.BigEndian.PutUint32(t.extended[:], uint32(sequence>>32))
+		t.mac.Write(t.extended[:4])
+	}
 	return t.mac.Sum(t.sum[:0])[:t.icvLen]
 }
 
 // verify compares in constant time.
-func (t *transform) verify(authenticated, icv []byte) bool {
-	return subtle.ConstantTimeCompare(t.icv(authenticated), icv) == 1
+func (t *transform) verify(authenticated, icv []byte, sequence uint64) bool {
+	return subtle.ConstantTimeCompare(t.icv(authenticated, sequence), icv) == 1
 }
 
 // wipe overwrites the keys that are ours and lets go of those inside the

@@ -131,12 +131,14 @@ func TestOpenRFC7634(t *testing.T) {
 }
 
 // A combination is one of all the pairs of algorithms; of AES-GCM, which has two
-// implementations, there are two.
+// implementations, there are two. Extended sequence numbers are with one of each
+// kind.
 type combination struct {
 	name        string
 	encryption  ike.Encryption
 	integrity   ike.Integrity
 	standardAES bool
+	extended    bool
 }
 
 func combinations() []combination {
@@ -149,7 +151,14 @@ func combinations() []combination {
 			all = append(all, combination{name: c.name + "-" + i.name, encryption: c.encryption, integrity: i.integrity})
 		}
 	}
+	for _, c := range all {
+		switch c.name {
+		case "aes128gcm16", "chacha20poly1305", "aes128cbc-sha1", "aes256cbc-sha512":
+			all = append(all, combination{name: c.name + "-esn", encryption: c.encryption, integrity: c.integrity, extended: true})
+		}
+	}
 	return append(all,
+		combination{name: "aes128gcm16-standard-esn", encryption: ike.AES128GCM16, standardAES: true, extended: true},
 		combination{name: "aes128gcm16-standard", encryption: ike.AES128GCM16, standardAES: true},
 		combination{name: "aes256gcm16-standard", encryption: ike.AES256GCM16, standardAES: true})
 }
@@ -160,7 +169,7 @@ func (c combination) params(t testing.TB) Params {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Params{SPI: 0xc0ffee01, Encryption: c.encryption, Integrity: c.integrity, StandardAES: c.standardAES}
+	p := Params{SPI: 0xc0ffee01, Encryption: c.encryption, Integrity: c.integrity, StandardAES: c.standardAES, ExtendedSequence: c.extended}
 	for i := range s.keyLen + s.saltLen {
 		p.Key = append(p.Key, byte(i*7+1))
 	}
@@ -170,9 +179,29 @@ func (c combination) params(t testing.TB) Params {
 	return p
 }
 
+// independentlyAssociated is what an AEAD authenticates of a header: RFC 4106 section
+// 5, with the upper half of an extended sequence number in the middle.
+func independentlyAssociated(p Params, header []byte, upper uint32) []byte {
+	if !p.ExtendedSequence {
+		return header
+	}
+	return append(binary.BigEndian.AppendUint32(bytes.Clone(header[:4]), upper), header[4:]...)
+}
+
+// independentICV is the whole HMAC: RFC 4303 section 2.8, with the upper half of an
+// extended sequence number at the end.
+func independentICV(c combination, p Params, authenticated []byte, upper uint32) []byte {
+	h := hmac.New(hmacs[c.integrity].newHash, p.IntegrityKey)
+	h.Write(authenticated)
+	if p.ExtendedSequence {
+		h.Write(binary.BigEndian.AppendUint32(nil, upper))
+	}
+	return h.Sum(nil)
+}
+
 // independentOpen takes an ESP packet apart with the standard library's
 // one-shot objects, written from the RFCs and sharing no code with Open.
-func independentOpen(c combination, p Params, packet []byte) (body []byte, err error) {
+func independentOpen(c combination, p Params, upper uint32, packet []byte) (body []byte, err error) {
 	if c.encryption.AEAD() {
 		// RFC 4106 section 4, RFC 7634 section 2: nonce = salt | IV. Section 5: AAD = SPI | sequence number.
 		n := len(p.Key) - 4
@@ -180,14 +209,11 @@ func independentOpen(c combination, p Params, packet []byte) (body []byte, err e
 		if err != nil {
 			return nil, err
 		}
-		return aead.Open(nil, append(bytes.Clone(p.Key[n:]), packet[8:16]...), packet[16:], packet[:8])
+		return aead.Open(nil, append(bytes.Clone(p.Key[n:]), packet[8:16]...), packet[16:], independentlyAssociated(p, packet[:8], upper))
 	}
-	algorithm := hmacs[c.integrity]
-	newHash, icvLen := algorithm.newHash, algorithm.icvLen
+	icvLen := hmacs[c.integrity].icvLen
 	authenticated, icv := packet[:len(packet)-icvLen], packet[len(packet)-icvLen:]
-	h := hmac.New(newHash, p.IntegrityKey)
-	h.Write(authenticated)
-	if !bytes.Equal(h.Sum(nil)[:icvLen], icv) {
+	if !bytes.Equal(independentICV(c, p, authenticated, upper)[:icvLen], icv) {
 		return nil, errors.New("ICV differs")
 	}
 	block, err := aes.NewCipher(p.Key)
@@ -212,10 +238,10 @@ func independentAEAD(e ike.Encryption, key []byte) (cipher.AEAD, error) {
 
 // independentSeal makes an authentic ESP packet around any body of whole
 // blocks, trailer and all: also ones that Seal would not make.
-func independentSeal(t *testing.T, c combination, p Params, sequence uint32, body []byte) []byte {
+func independentSeal(t *testing.T, c combination, p Params, sequence uint64, body []byte) []byte {
 	t.Helper()
 	packet := binary.BigEndian.AppendUint32(nil, uint32(p.SPI))
-	packet = binary.BigEndian.AppendUint32(packet, sequence)
+	packet = binary.BigEndian.AppendUint32(packet, uint32(sequence))
 	if c.encryption.AEAD() {
 		n := len(p.Key) - 4
 		aead, err := independentAEAD(c.encryption, p.Key[:n])
@@ -223,7 +249,7 @@ func independentSeal(t *testing.T, c combination, p Params, sequence uint32, bod
 			t.Fatal(err)
 		}
 		iv := []byte("12345678")
-		return aead.Seal(append(packet, iv...), append(bytes.Clone(p.Key[n:]), iv...), body, packet[:8])
+		return aead.Seal(append(packet, iv...), append(bytes.Clone(p.Key[n:]), iv...), body, independentlyAssociated(p, packet[:8], uint32(sequence>>32)))
 	}
 	block, err := aes.NewCipher(p.Key)
 	if err != nil {
@@ -232,10 +258,7 @@ func independentSeal(t *testing.T, c combination, p Params, sequence uint32, bod
 	iv, ciphertext := []byte("0123456789abcdef"), make([]byte, len(body))
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(ciphertext, body)
 	packet = append(append(packet, iv...), ciphertext...)
-	algorithm := hmacs[c.integrity]
-	h := hmac.New(algorithm.newHash, p.IntegrityKey)
-	h.Write(packet)
-	return append(packet, h.Sum(nil)[:algorithm.icvLen]...)
+	return append(packet, independentICV(c, p, packet, uint32(sequence>>32))[:hmacs[c.integrity].icvLen]...)
 }
 
 // RFC 2404 and RFC 4868 section 2.3: half the hash, but 96 bits of SHA-1.
@@ -277,7 +300,7 @@ func TestSealMatchesIndependentComposition(t *testing.T) {
 					t.Fatal("initialization vector used twice")
 				}
 				ivs[iv] = true
-				body, err := independentOpen(c, p, packet)
+				body, err := independentOpen(c, p, 0, packet)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -184,6 +184,10 @@ type ESPProposal struct {
 
 	// Additional are key exchanges that follow that of Group.
 	Additional AdditionalGroups
+
+	// ExtendedSequence makes sequence numbers of 64 bits: RFC 4303 section 2.2.1.
+	// Where a peer offers them it gets them even if we don't offer them ourselves.
+	ExtendedSequence bool
 }
 
 // AdditionalGroupsMax is how many additional key exchanges a proposal may name.

@@ -106,6 +106,9 @@ func (p ESPProposal) String() string {
 	if p.Group != GroupNone {
 		parts = append(parts, p.Group.String()+p.Additional.String())
 	}
+	if p.ExtendedSequence {
+		parts = append(parts, extendedName)
+	}
 	return strings.Join(parts, "-")
 }
 
@@ -136,10 +139,15 @@ func ParseIKEProposal(s string) (IKEProposal, error) {
 	}, nil
 }
 
+// extendedName says that sequence numbers are extended ones.
+const extendedName = "esn"
+
 // ParseESPProposal reads "aes128-sha256-group14", "aes128gcm16-group14", or
-// either without a group for no perfect forward secrecy.
+// either without a group for no perfect forward secrecy; with "-esn" behind for
+// extended sequence numbers.
 func ParseESPProposal(s string) (ESPProposal, error) {
-	parts, err := parseAlgorithms(s)
+	rest, extended := strings.CutSuffix(strings.ToLower(s), "-"+extendedName)
+	parts, err := parseAlgorithms(rest)
 	switch {
 	case err != nil:
 		return ESPProposal{}, err
@@ -154,7 +162,7 @@ func ParseESPProposal(s string) (ESPProposal, error) {
 	case parts.group == GroupNone && parts.additional != AdditionalGroups{}:
 		return ESPProposal{}, fmt.Errorf("proposal %q names an additional key exchange, but no Diffie-Hellman group that it adds to", s)
 	}
-	return ESPProposal{Encryption: parts.encryption, Integrity: parts.integrity, Group: parts.group, Additional: parts.additional}, nil
+	return ESPProposal{Encryption: parts.encryption, Integrity: parts.integrity, Group: parts.group, Additional: parts.additional, ExtendedSequence: extended}, nil
 }
 
 type algorithms struct {

@@ -14,7 +14,7 @@ func TestProposalsRoundTrip(t *testing.T) {
 			t.Errorf("ParseIKEProposal(%q) = %v, %v", s, p, err)
 		}
 	}
-	for _, s := range []string{"aes128-sha1", "aes128-sha256-group19", "aes256gcm16", "aes128gcm16-group14", "chacha20poly1305-group19+mlkem1024"} {
+	for _, s := range []string{"aes128-sha1", "aes128-sha256-group19", "aes256gcm16", "aes128gcm16-group14", "chacha20poly1305-group19+mlkem1024", "aes128gcm16-esn", "aes256-sha1-group2-esn"} {
 		p, err := ParseESPProposal(s)
 		if err != nil || p.String() != s {
 			t.Errorf("ParseESPProposal(%q) = %v, %v", s, p, err)

@@ -18,7 +18,7 @@ type Sealer interface {
 	Seal(slot []byte, offset, n int) ([]byte, error)
 
 	// Sequence is the number of the packet sealed last, the first being 1.
-	Sequence() uint32
+	Sequence() uint64
 
 	// Inside returns the largest IP packet in bytes whose payload is at most
 	// room bytes.
@@ -46,7 +46,7 @@ type Opener interface {
 // InstallFormat is InstallChild for a format other than ESP: whose payloads begin
 // with the SPI that their receiver chose, and which admits all addresses.
 func (t *Tunnel) InstallFormat(inbound ike.SPI, opener Opener, outbound ike.SPI, sealer Sealer, path ike.Path) error {
-	return t.install(&pair{inbound: &inboundSA{spi: inbound, opener: opener}, outbound: &outboundSA{spi: outbound, sealer: sealer}}, path)
+	return t.install(&pair{inbound: &inboundSA{spi: inbound, opener: opener}, outbound: &outboundSA{spi: outbound, low: lowFor(false), sealer: sealer}}, path)
 }
 
 // errDummy is Open's for an authentic payload without a packet: RFC 4303

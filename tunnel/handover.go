@@ -35,7 +35,9 @@ func (s *State) Wipe() {
 
 // SequenceLow reports whether an event SequenceLow may have been told of the pair,
 // to whom it may have been lost.
-func (p PairState) SequenceLow() bool { return p.Outbound.Sequence >= sequenceLow }
+func (p PairState) SequenceLow() bool {
+	return p.Outbound.Sequence >= lowFor(p.Outbound.ExtendedSequence)
+}
 
 // Freeze closes the tunnel and returns how it was. Run must have ended, and so must
 // the endpoint's. Pairs of another format than ESP are left out.
@@ -98,7 +100,7 @@ func (t *Tunnel) Thaw(state State) error {
 		}
 		err = t.install(&pair{
 			inbound:  &inboundSA{spi: kept.Inbound.SPI, check: newSelectors(kept.RemoteSelectors, kept.LocalSelectors), opener: espOpener{opener}, used: kept.Used},
-			outbound: &outboundSA{spi: kept.Outbound.SPI, check: newSelectors(kept.LocalSelectors, kept.RemoteSelectors), sealer: espSealer{sealer}},
+			outbound: &outboundSA{spi: kept.Outbound.SPI, low: lowFor(kept.Outbound.ExtendedSequence), check: newSelectors(kept.LocalSelectors, kept.RemoteSelectors), sealer: espSealer{sealer}},
 		}, state.Path)
 		if err != nil {
 			return err

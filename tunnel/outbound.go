@@ -16,6 +16,7 @@ import (
 // An outboundSA is one that packets leave by.
 type outboundSA struct {
 	spi   ike.SPI
+	low   uint64    // the number at which SequenceLow is told
 	check selectors // source in ours, destination in the peer's
 
 	// mu guards sealer against being wiped in the middle of a batch, for
@@ -154,7 +155,7 @@ func (r *outboundRun) seal(slot packetio.Packet) {
 	case err != nil: // wiped meanwhile
 		r.tunnel.drops.add(DropNoSA, 1)
 	default:
-		if r.route.sa.sealer.Sequence() == r.tunnel.sequenceLow && r.tunnel.cfg.Events != nil {
+		if r.route.sa.sealer.Sequence() == r.route.sa.low && r.tunnel.cfg.Events != nil {
 			r.tunnel.cfg.Events(SequenceLow{SPI: r.route.sa.spi})
 		}
 		r.packets++

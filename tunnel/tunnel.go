@@ -72,8 +72,12 @@ func (InboundMoved) event() {}
 // movedInterval is how often InboundMoved is told of one SA.
 const movedInterval = time.Second
 
-// sequenceLow leaves a quarter of the numbers for the rekey.
-const sequenceLow = 3 << 30
+// sequenceLow leaves a quarter of the numbers for the rekey, extendedLow a quarter of
+// the extended ones.
+const (
+	sequenceLow = 3 << 30
+	extendedLow = sequenceLow << 32
+)
 
 // A Tunnel carries the packets of one TUN in ESP. Its methods are safe for
 // concurrent use.
@@ -83,9 +87,8 @@ type Tunnel struct {
 	icmp         budget     // owned by the lane
 	icmp4, icmp6 netip.Addr // sources of ICMP errors
 
-	route       atomic.Pointer[route]          // of the lane; nil: nothing leaves
-	expected    atomic.Pointer[netip.AddrPort] // source of what arrives in UDP; nil: any
-	sequenceLow uint32                         // when SequenceLow is told
+	route    atomic.Pointer[route]          // of the lane; nil: nothing leaves
+	expected atomic.Pointer[netip.AddrPort] // source of what arrives in UDP; nil: any
 
 	inboundPackets, inboundBytes   atomic.Uint64
 	outboundPackets, outboundBytes atomic.Uint64
@@ -118,7 +121,7 @@ func New(cfg Config) (*Tunnel, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Logger = cfg.Logger.With("tunnel", cfg.Name)
-	return &Tunnel{cfg: cfg, lane: cmp.Or(cfg.Lane, cfg.Endpoint.cfg.Lane), icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6), sequenceLow: sequenceLow}, nil
+	return &Tunnel{cfg: cfg, lane: cmp.Or(cfg.Lane, cfg.Endpoint.cfg.Lane), icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6)}, nil
 }
 
 // peerInside returns the other end's address of an inside range: the usable
@@ -150,14 +153,14 @@ func usable(inside netip.Prefix, a netip.Addr) bool {
 // restarted may begin with those that it had before.
 func (t *Tunnel) InstallChild(child ike.ChildSA) error {
 	sealer, err := esp.NewSealer(esp.Params{
-		SPI: child.Outbound, Encryption: child.Proposal.Encryption, Integrity: child.Proposal.Integrity,
+		SPI: child.Outbound, Encryption: child.Proposal.Encryption, Integrity: child.Proposal.Integrity, ExtendedSequence: child.Proposal.ExtendedSequence,
 		Key: child.OutboundKey, IntegrityKey: child.OutboundIntegrityKey,
 	})
 	if err != nil {
 		return fmt.Errorf("install outbound SA %08x: %w", uint32(child.Outbound), err)
 	}
 	opener, err := esp.NewOpener(esp.Params{
-		SPI: child.Inbound, Encryption: child.Proposal.Encryption, Integrity: child.Proposal.Integrity,
+		SPI: child.Inbound, Encryption: child.Proposal.Encryption, Integrity: child.Proposal.Integrity, ExtendedSequence: child.Proposal.ExtendedSequence,
 		Key: child.InboundKey, IntegrityKey: child.InboundIntegrityKey, ReplayWindow: child.ReplayWindow,
 	})
 	if err != nil {
@@ -165,8 +168,16 @@ func (t *Tunnel) InstallChild(child ike.ChildSA) error {
 	}
 	return t.install(&pair{
 		inbound:  &inboundSA{spi: child.Inbound, check: newSelectors(child.RemoteSelectors, child.LocalSelectors), opener: espOpener{opener}},
-		outbound: &outboundSA{spi: child.Outbound, check: newSelectors(child.LocalSelectors, child.RemoteSelectors), sealer: espSealer{sealer}},
+		outbound: &outboundSA{spi: child.Outbound, low: lowFor(child.Proposal.ExtendedSequence), check: newSelectors(child.LocalSelectors, child.RemoteSelectors), sealer: espSealer{sealer}},
 	}, child.Path)
+}
+
+// lowFor is when SequenceLow is told of an SA.
+func lowFor(extended bool) uint64 {
+	if extended {
+		return extendedLow
+	}
+	return sequenceLow
 }
 
 // install makes p's inbound half live.

@@ -199,9 +199,13 @@ func udp(source, destination netip.Addr, tos uint8, size int) []byte {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for _, proposal := range []ike.ESPProposal{gcm128, cbc256} {
+	extended := func(p ike.ESPProposal) ike.ESPProposal {
+		p.ExtendedSequence = true
+		return p
+	}
+	for _, proposal := range []ike.ESPProposal{gcm128, cbc256, extended(gcm128), extended(cbc256)} {
 		for _, encapsulated := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%v/udp=%v", proposal.Encryption, encapsulated), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v/udp=%v", proposal, encapsulated), func(t *testing.T) {
 				l := newLab(t, proposal, encapsulated)
 				var count, sum uint64
 				for _, size := range []int{60, 576, 1300} {
@@ -324,7 +328,7 @@ func TestInstallChildRefuses(t *testing.T) {
 // Long before an SA's sequence numbers are used up, its owner is told, once.
 func TestSequenceLow(t *testing.T) {
 	l := newLab(t, gcm128, true)
-	l.a.tunnel.sequenceLow = 3
+	l.a.tunnel.route.Load().sa.low = 3
 	for range 5 {
 		l.a.device.Put(udp(hostA, hostB, 0, 100))
 		l.b.next(t)

@@ -143,6 +143,9 @@ func offerESP(proposals []ike.ESPProposal, spi ike.SPI, encapsulation uint64, li
 		if o.Group != ike.GroupNone {
 			attributes = append(attributes, isakmp.ShortAttribute(isakmp.AttributeESPGroup, uint16(o.Group)))
 		}
+		if o.ExtendedSequence {
+			attributes = append(attributes, isakmp.ShortAttribute(isakmp.AttributeESPExtendedSequence, extendedSequence))
+		}
 		p.Transforms = append(p.Transforms, isakmp.Transform{Number: uint8(i + 1), ID: espCiphers[o.Encryption].id, Attributes: attributes})
 	}
 	return &isakmp.SA{Proposals: []isakmp.Proposal{p}}
@@ -161,7 +164,7 @@ type agreement[P any] struct {
 type ikeTransform struct{ encryption, bits, hash, group, method uint64 }
 
 // An espTransform is what counts of a transform for ESP, by IANA's numbers.
-type espTransform struct{ cipher, bits, integrity, group, encapsulation uint64 }
+type espTransform struct{ cipher, bits, integrity, group, encapsulation, extended uint64 }
 
 func transformIKE(p ike.IKEProposal, method isakmp.AuthMethod) ikeTransform {
 	return ikeTransform{isakmp.EncryptionAESCBC, ikeKeyBits[p.Encryption], hashes[p.Integrity], uint64(p.Group), uint64(method)}
@@ -169,7 +172,11 @@ func transformIKE(p ike.IKEProposal, method isakmp.AuthMethod) ikeTransform {
 
 func transformESP(p ike.ESPProposal, encapsulation uint64) espTransform {
 	cipher := espCiphers[p.Encryption]
-	return espTransform{uint64(cipher.id), cipher.bits, espIntegrities[p.Integrity], uint64(p.Group), encapsulation}
+	t := espTransform{cipher: uint64(cipher.id), bits: cipher.bits, integrity: espIntegrities[p.Integrity], group: uint64(p.Group), encapsulation: encapsulation}
+	if p.ExtendedSequence {
+		t.extended = extendedSequence
+	}
+	return t
 }
 
 // readIKE returns false for what can't be chosen.
@@ -191,6 +198,8 @@ func readESP(t isakmp.Transform) (r espTransform, ok bool) {
 		isakmp.AttributeESPIntegrity:     &r.integrity,
 		isakmp.AttributeESPGroup:         &r.group,
 		isakmp.AttributeESPEncapsulation: &r.encapsulation,
+
+		isakmp.AttributeESPExtendedSequence: &r.extended,
 	}, isakmp.AttributeESPLifeType, isakmp.AttributeESPLifeDuration)
 	return r, ok
 }
@@ -291,6 +300,26 @@ func chooseESP(sa *isakmp.SA, accepted []ike.ESPProposal, encapsulations []uint6
 		}
 	}
 	return agreement[ike.ESPProposal]{}, 0, false
+}
+
+// extendedSequence is the value of the attribute that stands for extended sequence
+// numbers. RFC 4304 section 2.
+const extendedSequence = 1
+
+// alsoExtended are the proposals for a quick mode that an initiator may have.
+func alsoExtended(p *ike.Peer, sa *isakmp.SA) []ike.ESPProposal {
+	extended := func(t isakmp.Transform) bool {
+		_, there := t.Value(isakmp.AttributeESPExtendedSequence)
+		return there
+	}
+	preferred := false
+	for _, o := range sa.Proposals {
+		if o.Protocol == wire.ProtocolESP && len(o.Transforms) > 0 {
+			preferred = extended(o.Transforms[0])
+			break
+		}
+	}
+	return engine.AlsoExtended(acceptedESP(p), preferred)
 }
 
 // spiOf is the SPI of a proposal for ESP, or zero if it has none.

@@ -261,7 +261,7 @@ func (s *session) accept(now time.Time, q *quickMode, m parts) (isakmp.NotifyTyp
 	if c := s.newest(childUp); c != nil && !(slices.Equal(c.remote, remote) && slices.Equal(c.local, local)) {
 		return isakmp.InvalidIDInformation, reasonSecondPair(theirs, ours)
 	}
-	agreed, mode, ok := chooseESP(m.sa, acceptedESP(p), s.encapsulations(q.sa))
+	agreed, mode, ok := chooseESP(m.sa, alsoExtended(p, m.sa), s.encapsulations(q.sa))
 	if !ok {
 		if onlyTransport(m.sa) {
 			return isakmp.NoProposalChosen, reasonTransport

@@ -239,7 +239,7 @@ func (s *session) acceptChild(now time.Time, sa *ikeSA, m parts, n negotiation) 
 	if m.sa == nil || m.tsi == nil || m.tsr == nil {
 		return refuseChild(wire.InvalidSyntax, reasonIncomplete(n.exchange, "SA, TSi and TSr payload"))
 	}
-	proposal, out, chosen, ok := chooseESP(m.sa.Proposals, p.ESPProposals, create)
+	proposal, out, chosen, ok := chooseESP(m.sa.Proposals, acceptedESP(p, m.sa.Proposals), create)
 	if !ok {
 		return refuseChild(wire.NoProposalChosen, s.espMismatch(true, m.sa.Proposals, p.ESPProposals, create))
 	}

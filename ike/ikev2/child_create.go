@@ -104,7 +104,7 @@ func (c *createChild) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeTyp
 		// RFC 7296 section 1.3.3: named by the SPI that its initiator receives by.
 		payloads = append(payloads, &wire.Notify{Type: wire.RekeySA, Protocol: wire.ProtocolESP, SPI: spiOctets(c.old.in)})
 	}
-	payloads = append(payloads, offerESP(p.ESPProposals, true, c.in), &wire.Nonce{Data: c.nonce})
+	payloads = append(payloads, offerESP(c.offers(p), true, c.in), &wire.Nonce{Data: c.nonce})
 	if c.group != ike.GroupNone {
 		payloads = append(payloads, &wire.KE{Group: c.group, Data: c.take(s.gate).Public()})
 	}
@@ -112,6 +112,14 @@ func (c *createChild) build(s *session, _ *ikeSA, _ time.Time) (wire.ExchangeTyp
 		offerSelectors(wire.PayloadTSi, p.LocalSelectors),
 		offerSelectors(wire.PayloadTSr, p.RemoteSelectors))
 	return wire.CreateChildSA, payloads, true
+}
+
+// offers keep extended sequence numbers where the pair has them.
+func (c *createChild) offers(p *ike.Peer) []ike.ESPProposal {
+	if c.old != nil && c.old.proposal.ExtendedSequence {
+		return engine.AlsoExtended(p.ESPProposals, true)
+	}
+	return p.ESPProposals
 }
 
 func (c *createChild) process(s *session, sa *ikeSA, now time.Time, m parts) {
@@ -172,7 +180,7 @@ func (c *createChild) complete(s *session, sa *ikeSA, m parts) (childParameters,
 	if !single(m.sa) || m.nonce == nil {
 		return none, reasonIncomplete(wire.CreateChildSA, "SA and Nonce payload")
 	}
-	proposal, out, _, ok := chooseESP(m.sa.Proposals, p.ESPProposals, true)
+	proposal, out, _, ok := chooseESP(m.sa.Proposals, c.offers(p), true)
 	if !ok || s.childByOutbound(out) != nil {
 		return none, s.espMismatch(false, m.sa.Proposals, p.ESPProposals, true)
 	}
@@ -205,7 +213,7 @@ func (c *createChild) additional(s *session, m parts) ike.AdditionalGroups {
 	if !single(m.sa) {
 		return ike.AdditionalGroups{}
 	}
-	proposal, _, _, _ := chooseESP(m.sa.Proposals, s.peer.ESPProposals, true)
+	proposal, _, _, _ := chooseESP(m.sa.Proposals, c.offers(s.peer), true)
 	return proposal.Additional
 }
 

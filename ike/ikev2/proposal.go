@@ -74,7 +74,11 @@ func espTransforms(p ike.ESPProposal, withGroup bool) []wire.Transform {
 		transforms = append(transforms, wire.Transform{Type: wire.TransformGroup, ID: uint16(p.Group)})
 		transforms = append(transforms, additionalTransforms(p.Additional)...)
 	}
-	return append(transforms, wire.Transform{Type: wire.TransformESN, ID: wire.ESNNone})
+	extended := wire.Transform{Type: wire.TransformESN, ID: wire.ESNNone}
+	if p.ExtendedSequence {
+		extended.ID = wire.ESNExtended
+	}
+	return append(transforms, extended)
 }
 
 // ikeOffers and espOffers are what we propose to begin with. A rekey of ours
@@ -112,8 +116,8 @@ func offerESP(proposals []ike.ESPProposal, withGroup bool, spi ike.SPI) *wire.SA
 
 func spiOctets(spi ike.SPI) []byte { return binary.BigEndian.AppendUint32(nil, uint32(spi)) }
 
-// offer puts combinations that differ only in cipher and group into one proposal
-// where every combination of these ciphers and groups is wanted: a peer may pick
+// offer puts combinations that differ only in cipher, group and sequence numbers
+// into one proposal where every combination of these is wanted: a peer may pick
 // any. Integrity and PRF are not mixed, since they go in pairs.
 func offer(protocol wire.ProtocolID, spi []byte, sets [][]wire.Transform) *wire.SA {
 	var classes [][][]wire.Transform
@@ -146,10 +150,10 @@ func offer(protocol wire.ProtocolID, spi []byte, sets [][]wire.Transform) *wire.
 }
 
 // sameClass reports whether two combinations have equal transforms of every type
-// but cipher and group.
+// but cipher, group and sequence numbers.
 func sameClass(a, b []wire.Transform) bool {
 	return slices.EqualFunc(a, b, func(x, y wire.Transform) bool {
-		return x.Type == y.Type && (x.Type == wire.TransformEncryption && x.ID == y.ID || x.Type == wire.TransformGroup || sameTransform(x, y))
+		return x.Type == y.Type && (x.Type == wire.TransformEncryption && x.ID == y.ID || x.Type == wire.TransformGroup || x.Type == wire.TransformESN || sameTransform(x, y))
 	})
 }
 
@@ -206,6 +210,16 @@ func chooseESP(offers []wire.Proposal, accepted []ike.ESPProposal, withGroup boo
 	return ike.ESPProposal{}, 0, wire.Proposal{}, false
 }
 
+// acceptedESP are the proposals for a child SA that an initiator may have.
+func acceptedESP(p *ike.Peer, offers []wire.Proposal) []ike.ESPProposal {
+	for _, o := range offers {
+		if i := slices.IndexFunc(o.Transforms, func(t wire.Transform) bool { return t.Type == wire.TransformESN }); i >= 0 {
+			return engine.AlsoExtended(p.ESPProposals, o.Transforms[i].ID == wire.ESNExtended)
+		}
+	}
+	return p.ESPProposals
+}
+
 func answer(offer *wire.Proposal, chosen []wire.Transform) wire.Proposal {
 	return wire.Proposal{Number: offer.Number, Protocol: offer.Protocol, Transforms: chosen}
 }
@@ -217,7 +231,7 @@ func contains(offer *wire.Proposal, want []wire.Transform) bool {
 	for _, w := range want {
 		has := slices.ContainsFunc(offer.Transforms, func(t wire.Transform) bool { return sameTransform(t, w) })
 		named := slices.ContainsFunc(offer.Transforms, func(t wire.Transform) bool { return t.Type == w.Type })
-		if !has && (named || w.Type != wire.TransformESN) {
+		if !has && (named || w.Type != wire.TransformESN || w.ID != wire.ESNNone) {
 			return false
 		}
 	}

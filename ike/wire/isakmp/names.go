@@ -132,6 +132,9 @@ const (
 	AttributeESPEncapsulation uint16 = 4
 	AttributeESPIntegrity     uint16 = 5
 	AttributeESPKeyLength     uint16 = 6 // bits
+
+	// AttributeESPExtendedSequence is of RFC 4304; its only value is 1.
+	AttributeESPExtendedSequence uint16 = 11
 )
 
 // Values of phase 1's attributes. RFC 2409 appendix A, RFC 3602, IANA's registry
