@@ -29,6 +29,10 @@ type Config struct {
 	// "udp-coalescing" or "all"; default none.
 	OffloadsOff []string `yaml:"offloads_off"`
 
+	// StandardAES leaves AES-GCM to the standard library, though the processor has
+	// the instructions of ours. Default false.
+	StandardAES bool `yaml:"standard_aes"`
+
 	// ControlSocket is where `causeway doctor --appliance FILE` asks; default one
 	// in /run/causeway of this file's own.
 	ControlSocket string `yaml:"control_socket"`

@@ -16,6 +16,7 @@ import (
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/daemon"
+	"causeway.dev/internal/aesgcm"
 	"causeway.dev/internal/run"
 	"causeway.dev/keeper"
 	"causeway.dev/packetio"
@@ -46,6 +47,10 @@ type Config struct {
 	// Go may use. Offloads are for the endpoints' sockets.
 	Lanes    int
 	Offloads packetio.Offloads
+
+	// StandardAES leaves AES-GCM to the standard library where packets are sealed
+	// and opened.
+	StandardAES bool
 
 	// NewPoller is what lanes wait by; default packetio.NewPoller.
 	NewPoller func() (packetio.Poller, error)
@@ -113,12 +118,28 @@ type listening struct {
 	group    *run.Group
 }
 
+// sayAES says, before the first packet, what seals them, and has it tried.
+func sayAES(cfg Config) {
+	err := aesgcm.Fault()
+	switch {
+	case cfg.StandardAES:
+		cfg.Logger.Info("AES-GCM by the standard library", "why", "configuration")
+	case errors.Is(err, aesgcm.ErrUnsupported):
+		cfg.Logger.Info("AES-GCM by the standard library", "why", err)
+	case err != nil:
+		cfg.Logger.Warn("AES-GCM by the standard library", "err", err)
+	default:
+		cfg.Logger.Info("AES-GCM in 256-bit instructions")
+	}
+}
+
 // New returns a host without tunnels that ends when ctx does. Close it to end
 // the tunnels with notice to the peers.
 func New(ctx context.Context, cfg Config) (*Host, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	sayAES(cfg)
 	h := &Host{
 		cfg:       cfg,
 		log:       cfg.Logger,
@@ -250,7 +271,7 @@ func (h *Host) begin(t Tunnel) error {
 func (h *Host) newLife(t Tunnel, device packetio.Device, endpoint *tunnel.Endpoint, lane *tunnel.Lane) (*life, error) {
 	id := t.Peer.ID
 	carrier, err := tunnel.New(tunnel.Config{
-		Name: string(id), Device: device, Endpoint: endpoint, Lane: lane, MTU: t.MTU, Inside: t.Inside, Logger: h.log,
+		Name: string(id), Device: device, Endpoint: endpoint, Lane: lane, MTU: t.MTU, Inside: t.Inside, StandardAES: h.cfg.StandardAES, Logger: h.log,
 		Events: func(e tunnel.Event) { h.report(id, e) },
 	})
 	if err != nil {

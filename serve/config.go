@@ -57,6 +57,10 @@ type Config struct {
 	// "udp-coalescing" or "all". Default none.
 	OffloadsOff []string `yaml:"offloads_off"`
 
+	// StandardAES leaves AES-GCM to the standard library, though the processor has
+	// the instructions of ours. Default false.
+	StandardAES bool `yaml:"standard_aes"`
+
 	// Limits are the quotas of each account. Default AWS's.
 	Limits ec2.Limits `yaml:"limits"`
 }

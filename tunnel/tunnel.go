@@ -33,6 +33,8 @@ type Config struct {
 	// MTU, if not 0, bounds the inside MTU further than the cipher does.
 	OuterMTU, MTU int
 
+	StandardAES bool // esp.Params.StandardAES
+
 	// Inside and Inside6 are the tunnel's own inside addresses with the length
 	// of the inside range, in which the peer's lies too ("169.254.10.2/30").
 	// ICMP errors are sent from the peer's: a network stack takes a packet
@@ -154,14 +156,14 @@ func usable(inside netip.Prefix, a netip.Addr) bool {
 func (t *Tunnel) InstallChild(child ike.ChildSA) error {
 	sealer, err := esp.NewSealer(esp.Params{
 		SPI: child.Outbound, Encryption: child.Proposal.Encryption, Integrity: child.Proposal.Integrity, ExtendedSequence: child.Proposal.ExtendedSequence,
-		Key: child.OutboundKey, IntegrityKey: child.OutboundIntegrityKey,
+		Key: child.OutboundKey, IntegrityKey: child.OutboundIntegrityKey, StandardAES: t.cfg.StandardAES,
 	})
 	if err != nil {
 		return fmt.Errorf("install outbound SA %08x: %w", uint32(child.Outbound), err)
 	}
 	opener, err := esp.NewOpener(esp.Params{
 		SPI: child.Inbound, Encryption: child.Proposal.Encryption, Integrity: child.Proposal.Integrity, ExtendedSequence: child.Proposal.ExtendedSequence,
-		Key: child.InboundKey, IntegrityKey: child.InboundIntegrityKey, ReplayWindow: child.ReplayWindow,
+		Key: child.InboundKey, IntegrityKey: child.InboundIntegrityKey, StandardAES: t.cfg.StandardAES, ReplayWindow: child.ReplayWindow,
 	})
 	if err != nil {
 		return fmt.Errorf("install inbound SA %08x: %w", uint32(child.Inbound), err)
