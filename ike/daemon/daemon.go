@@ -88,6 +88,8 @@ type peer struct {
 	config    ike.Peer
 	retry     retry
 	sendError string // of the latest datagram to the peer
+	met       bool   // a child SA has stood
+	regained  time.Time
 }
 
 // New returns a daemon without peers. It does nothing before Run.

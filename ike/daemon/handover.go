@@ -99,7 +99,7 @@ func (d *Daemon) resume(now time.Time, k ike.Kept) error {
 		return nil
 	}
 	if d.gate.Status(k.Peer).Child {
-		p.retry = retry{}
+		p.retry, p.met = retry{}, true
 	}
 	return nil
 }

@@ -34,7 +34,13 @@ func (r *retry) back() time.Duration {
 // observe keeps the peers that are to be started going.
 func (d *Daemon) observe(now time.Time, id ike.PeerID, event ike.Event) {
 	p := d.peers[id]
-	if p == nil || !p.config.Start {
+	if p == nil {
+		return
+	}
+	if _, installed := event.(ike.ChildInstalled); installed {
+		p.met = true
+	}
+	if !p.config.Start {
 		return
 	}
 	switch event.(type) {
@@ -58,7 +64,9 @@ func (d *Daemon) initiate(now time.Time, p *peer) {
 	p.retry.at = time.Time{}
 	if err := d.gate.Command(now, p.config.ID, ike.Initiate{}); err != nil {
 		d.cfg.Logger.Warn("IKE peer not initiated", "tunnel", string(p.config.ID), "err", err)
-		d.schedule(p, now.Add(p.retry.back()))
+		if p.config.Start {
+			d.schedule(p, now.Add(p.retry.back()))
+		}
 	}
 	d.carryOut(now)
 }
