@@ -1,6 +1,8 @@
 package iam
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"maps"
 	"slices"
 	"strings"
@@ -46,4 +48,11 @@ func ManagedPolicies() []string {
 		arns[i] = managedPrefix + name
 	}
 	return arns
+}
+
+// ManagedPolicyID is the unique id of one of AWS's own policies. It is the same in
+// every installation.
+func ManagedPolicyID(arn string) string {
+	sum := sha256.Sum256([]byte(arn))
+	return PrefixPolicy + base32.StdEncoding.EncodeToString(sum[:keyIDBytes])
 }

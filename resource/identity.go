@@ -62,10 +62,11 @@ func (g *Group) ARN() string { return g.arn("group") }
 // A Role is an identity that others take on for a time.
 type Role struct {
 	Identity
-	Trust              string `json:"trust"` // the policy that says who may take it on
-	Description        string `json:"description,omitempty"`
-	MaxSessionDuration int32  `json:"maxSessionDuration"` // seconds
-	Boundary           string `json:"boundary,omitempty"`
+	Trust              string    `json:"trust"`    // the policy that says who may take it on
+	TrustSet           time.Time `json:"trustSet"` // when; who is made later is not meant by it
+	Description        string    `json:"description,omitempty"`
+	MaxSessionDuration int32     `json:"maxSessionDuration"` // seconds
+	Boundary           string    `json:"boundary,omitempty"`
 }
 
 // ARN is the role's name to all of AWS.

@@ -19,6 +19,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"causeway.dev/api/ec2"
+	iamapi "causeway.dev/api/iam"
 	"causeway.dev/control/certificates"
 	"causeway.dev/packetio"
 )
@@ -63,6 +64,10 @@ type Config struct {
 
 	// Limits are the quotas of each account. Default AWS's.
 	Limits ec2.Limits `yaml:"limits"`
+
+	// IdentityLimits are those of each account's users, roles and policies.
+	// Default AWS's.
+	IdentityLimits iamapi.Limits `yaml:"identity_limits"`
 }
 
 // formerKeyLifetimeMax: a key that is not changed on a device in a month is not

@@ -20,9 +20,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sys/unix"
 
+	"causeway.dev/api/access"
 	"causeway.dev/api/acm"
 	"causeway.dev/api/causeway"
 	"causeway.dev/api/ec2"
+	iamapi "causeway.dev/api/iam"
 	logsapi "causeway.dev/api/logs"
 	"causeway.dev/api/server"
 	"causeway.dev/api/sts"
@@ -82,8 +84,12 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return fmt.Errorf("remove the last address of the API: %w", err)
 	}
 
+	keyring, err := seal.Load(cfg.KeyFile())
+	if err != nil {
+		return err
+	}
 	opening, cancel := context.WithTimeout(ctx, storeOpenMax)
-	records, err := openStore(opening, cfg, log)
+	records, err := openStore(opening, cfg, keyring, log)
 	cancel()
 	if err != nil {
 		return err
@@ -141,7 +147,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		})
 	})
 	group.Go("api", func(ctx context.Context) error {
-		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, logStore, tunnelLog, directory, driver, agent))
+		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, logStore, tunnelLog, directory, keyring, driver, agent))
 	})
 	return group.Wait()
 }
@@ -174,13 +180,10 @@ func lock(dir string) (unlock func(), err error) {
 	return func() { file.Close() }, nil
 }
 
-func openStore(ctx context.Context, cfg Config, log *slog.Logger) (*store.Store, error) {
-	keyring, err := seal.Load(cfg.KeyFile())
-	if err != nil {
-		return nil, err
-	}
+func openStore(ctx context.Context, cfg Config, keyring *seal.Keyring, log *slog.Logger) (*store.Store, error) {
 	c := store.Config{Dir: filepath.Join(cfg.DataDir, "store"), Endpoints: cfg.Store.Etcd, Keyring: keyring, Logger: log}
 	if len(cfg.Store.Etcd) > 0 {
+		var err error
 		if c.TLS, err = cfg.Store.tls(); err != nil {
 			return nil, err
 		}
@@ -188,7 +191,7 @@ func openStore(ctx context.Context, cfg Config, log *slog.Logger) (*store.Store,
 	return store.Open(ctx, c)
 }
 
-func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.Store, tunnelLog *tunnellog.Log, directory iam.Directory, driver instance.Driver, agent *node.Node) http.Handler {
+func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.Store, tunnelLog *tunnellog.Log, directory iam.Directory, keyring *seal.Keyring, driver instance.Driver, agent *node.Node) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{logStore, tunnelLog})
 	operations := ec2.New(ec2.Config{
@@ -202,15 +205,16 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.
 		Console:           console{driver},
 		Host:              ec2.Host{CPUs: runtime.NumCPU(), MemoryMiB: memoryMiB(), Architecture: architecture()},
 	})
+	guard := access.New(access.Config{Store: records, Keys: directory, Sealer: keyring})
 	var regions []string
 	for _, r := range cfg.Regions {
 		regions = append(regions, r.Name)
 	}
 	return server.New(server.Config{
-		Lookup: directory.Lookup, Regions: regions, Log: log,
+		Lookup: guard.Lookup, Session: guard.Session, Authorize: guard.Authorize, Regions: regions, Log: log,
 		Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Pages: map[string]http.Handler{certificates.Prefix: certificates.Publish(records)},
-	}, operations.Server(), sts.Service(), logsapi.New(logStore).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server(), causeway.New(records, cfg.prices()).Server())
+	}, operations.Server(), sts.New(sts.Config{Store: records, Guard: guard, Sealer: keyring}).Server(), iamapi.New(iamapi.Config{Store: records, Limits: cfg.IdentityLimits}).Server(), logsapi.New(logStore).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server(), causeway.New(records, cfg.prices()).Server())
 }
 
 func (c Config) ec2Regions() []ec2.Region {

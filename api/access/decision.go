@@ -29,7 +29,7 @@ func (g *Guard) Authorize(call server.Call) error {
 	if err != nil {
 		return err
 	}
-	keys := globalKeys(call, all.tags)
+	keys := globalKeys(call.Caller, call.Service, all.tags)
 	said := map[string]spoken{} // by action
 	for _, target := range call.Targets() {
 		action := target.Action
@@ -105,8 +105,8 @@ func (s spoken) decide(request policy.Request, action string) string {
 }
 
 // globalKeys are the condition keys that every request has.
-func globalKeys(call server.Call, tags []resource.Tag) map[string][]string {
-	c, k := call.Caller, call.Caller.Key
+func globalKeys(c server.Caller, service string, tags []resource.Tag) map[string][]string {
+	k := c.Key
 	keys := map[string][]string{
 		"aws:currenttime":      {c.Now.UTC().Format(time.RFC3339)},
 		"aws:epochtime":        {strconv.FormatInt(c.Now.Unix(), 10)},
@@ -118,7 +118,7 @@ func globalKeys(call server.Call, tags []resource.Tag) map[string][]string {
 		"aws:userid":           {k.CallerID()},
 		"aws:viaawsservice":    {"false"},
 	}
-	if call.Service == "ec2" {
+	if service == "ec2" {
 		keys["ec2:region"] = []string{c.Region}
 	}
 	if c.Source.IsValid() {
@@ -166,7 +166,12 @@ func (g *Guard) deny(call server.Call, action string, request policy.Request, re
 	}
 	d.Message += " " + reason
 	if call.Service == "ec2" {
-		text, err := json.Marshal(explain(call, action, request, reason))
+		e := explain(call, action, request, reason)
+		text, err := json.Marshal(e)
+		if len(text) > messageMax {
+			e.Context.Conditions.Items = nil
+			text, err = json.Marshal(e)
+		}
 		if err != nil {
 			return fmt.Errorf("write an authorization message: %w", err)
 		}
@@ -174,6 +179,10 @@ func (g *Guard) deny(call server.Call, action string, request policy.Request, re
 	}
 	return d
 }
+
+// messageMax bounds an authorization message before it is sealed, so that what
+// clients decode has at most the 10,240 characters that AWS's has.
+const messageMax = 7000
 
 // messagePlace is what sealed authorization messages are for, with the account.
 const messagePlace = "authorization message for "

@@ -239,10 +239,10 @@ func hyphenated(name string) string {
 
 // properties are what policies ask of a record.
 type properties struct {
-	tags             []resource.Tag
-	vpc, subnet      string // ids
-	zone, name       string
-	instanceType     string
+	tags         []resource.Tag
+	vpc, subnet  string // ids
+	zone, name   string
+	instanceType string
 }
 
 // describe sets the condition keys of a target.

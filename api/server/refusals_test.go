@@ -122,7 +122,7 @@ func TestRefusals(t *testing.T) {
 		{"another service's action", post("GetCallerIdentity"), "InvalidAction", 400, ec2},
 		{"another service's action, STS", signer("sts").Post(testEndpoint, vpcs), "InvalidAction", 400, query},
 		{"action that is not built", post("CreateTransitGateway"), "UnsupportedOperation", 400, ec2},
-		{"action that is not built, STS", signer("sts").Post(testEndpoint, values("AssumeRole")), "UnsupportedOperation", 400, query},
+		{"action that is not built, STS", signer("sts").Post(testEndpoint, values("AssumeRoleWithSAML")), "UnsupportedOperation", 400, query},
 		{"another version", post("DescribeVpcs", "Version", "2010-01-01"), "InvalidAction", 400, ec2},
 		{"another version, STS", signer("sts").Post(testEndpoint, values("GetCallerIdentity", "Version", "2016-11-15")), "InvalidAction", 400, query},
 

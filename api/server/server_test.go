@@ -118,7 +118,7 @@ func newFixture(t *testing.T, change func(*server.Config)) *fixture {
 	if change != nil {
 		change(&cfg)
 	}
-	f.Server = server.New(cfg, ec2Service(), sts.Service(), logsService())
+	f.Server = server.New(cfg, ec2Service(), sts.New(sts.Config{}).Server(), logsService())
 	return f
 }
 
@@ -418,11 +418,11 @@ func TestWrongTables(t *testing.T) {
 }
 
 func TestCoverage(t *testing.T) {
-	got := server.Coverage(ec2Service(), sts.Service())
+	got := server.Coverage(ec2Service(), sts.New(sts.Config{}).Server())
 	for _, want := range []string{
 		"## ec2 (version 2016-11-15)\n\n5 of 336 actions.\n",
 		"| Tags | 1 of 3 | **CreateTags**, DeleteTags, DescribeTags |  |\n",
-		"| STS | 1 of 6 | **GetCallerIdentity** | AssumeRole, ",
+		"| STS | 5 of 6 | **GetCallerIdentity** | **AssumeRole**, AssumeRoleWithSAML, ",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)

@@ -91,15 +91,14 @@ func (enc *encoder) appendAnswer(dst []byte, e Envelope, out any) []byte {
 		}
 		dst = enc.appendMembers(dst, p, v)
 	default:
-		if len(p.fields) > 0 {
-			dst = append(dst, '<')
-			dst = append(dst, e.Action...)
-			dst = append(dst, "Result>"...)
-			dst = enc.appendMembers(dst, p, v)
-			dst = append(dst, "</"...)
-			dst = append(dst, e.Action...)
-			dst = append(dst, "Result>"...)
-		}
+		// Also where there is nothing in it: clients look for it.
+		dst = append(dst, '<')
+		dst = append(dst, e.Action...)
+		dst = append(dst, "Result>"...)
+		dst = enc.appendMembers(dst, p, v)
+		dst = append(dst, "</"...)
+		dst = append(dst, e.Action...)
+		dst = append(dst, "Result>"...)
 		dst = append(dst, "<ResponseMetadata>"...)
 		dst = appendElement(dst, "RequestId", e.RequestID)
 		dst = append(dst, "</ResponseMetadata>"...)

@@ -45,7 +45,7 @@ func TestWriteAnswer(t *testing.T) {
 			"<inner><key>k</key><more/></inner><innerSet><item><value>v</value><more/></item><item><more/></item></innerSet></XResponse>"},
 		{"Query", queryEnvelope, &sts.GetCallerIdentityOutput{Account: ptr("123456789012")},
 			queryOpen + "<XResult><Account>123456789012</Account></XResult>" + queryClose},
-		{"Query without output", queryEnvelope, &struct{}{}, queryOpen + queryClose},
+		{"Query without output", queryEnvelope, &struct{}{}, queryOpen + "<XResult></XResult>" + queryClose},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

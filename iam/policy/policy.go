@@ -79,8 +79,9 @@ type Request struct {
 
 // A Principal is who asks, for policies of the kind Trust.
 type Principal struct {
-	Account   string   // 12 digits; "" leaves out statements that trust all of an account
+	Account   string   // 12 digits
 	ARNs      []string // its names: a session has that of its role, too
+	Named     bool     // leave out what allows all of an account, or everybody
 	Service   string   // "vpn.amazonaws.com", if it is one
 	Federated string   // ARN of the provider that vouches for it
 }
@@ -122,7 +123,8 @@ func (s Statements) Decide(r Request) Effect {
 
 func (s *statement) applies(r *Request, arn []string) bool {
 	if s.principals != nil {
-		if !s.principals.include(&r.Principal) {
+		who := &r.Principal
+		if !s.principals.include(who, who.Named && s.effect == Allow) {
 			return false
 		}
 	} else if !s.resources.matches(func(p *pattern) bool { return p.matchARN(arn, r.Keys) }) {
@@ -155,18 +157,16 @@ type principals struct {
 	federated []string
 }
 
-func (p *principals) include(who *Principal) bool {
-	return p.names(who) != p.not
+func (p *principals) include(who *Principal, byName bool) bool {
+	if byName && p.not {
+		return false
+	}
+	return p.names(who, byName) != p.not
 }
 
-func (p *principals) names(who *Principal) bool {
-	if p.anyone {
+func (p *principals) names(who *Principal, byName bool) bool {
+	if !byName && (p.anyone || contains(p.accounts, who.Account)) {
 		return true
-	}
-	for _, a := range p.accounts {
-		if a == who.Account {
-			return true
-		}
 	}
 	for _, arn := range who.ARNs {
 		for _, a := range p.arns {

@@ -1,0 +1,74 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"causeway.dev/api/server"
+	"causeway.dev/iam/policy"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// MayAssume decides whether a caller may take on a role: nil or a *server.Denial.
+// The role's own policy must allow it, and the caller's too, unless the role is of
+// the same account and names the caller. The actions are sts:AssumeRole and those
+// that what is asked for of the session needs.
+func (g *Guard) MayAssume(c server.Caller, role resource.Role, target server.Target, actions ...string) error {
+	trust, err := policy.Parse(role.Trust, policy.Trust)
+	if err != nil {
+		return fmt.Errorf("read the stored policy of role %s: %w", role.ARN(), err)
+	}
+	s := g.cfg.Store.Snapshot()
+	all, err := g.rulesOf(s, c.Key)
+	if err != nil {
+		return err
+	}
+	request := policy.Request{
+		Resource:  target.ARN,
+		Principal: policy.Principal{Account: c.Account},
+		Keys:      policy.Keys{globalKeys(c, "sts", all.tags), accountKeys(target.ARN), target.Keys},
+	}
+	// Who was made after the policy was set is not the one that it names, but
+	// another one of the same name.
+	if created, ok := creation(s, c); ok && !created.After(role.TrustSet) {
+		request.Principal.ARNs = []string{c.Key.ARN(), c.Key.PrincipalARN()}
+	}
+	for _, action := range actions {
+		if !assumes(request, policy.For(action, trust), all.about(action), action, c.Account == role.Account) {
+			return &server.Denial{Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", c.Key.ARN(), action, target.ARN)}
+		}
+	}
+	return nil
+}
+
+// assumes decides for one action.
+func assumes(request policy.Request, trust policy.Statements, own spoken, action string, sameAccount bool) bool {
+	if trust.Decide(request) != policy.Allow {
+		return false
+	}
+	if slices.ContainsFunc([]policy.Statements{own.identity, own.boundary, own.session}, func(s policy.Statements) bool { return s.Decide(request) == policy.Deny }) {
+		return false
+	}
+	named := request
+	named.Principal.Named = true
+	return own.decide(request, action) == "" || sameAccount && trust.Decide(named) == policy.Allow
+}
+
+// creation returns when the user or role that calls was made.
+func creation(s *store.Snapshot, c server.Caller) (time.Time, bool) {
+	if c.Key.Session != nil && c.Key.Session.Role != "" {
+		r, ok := store.Roles.Get(s, Scope(c.Account), resource.IdentityID(c.Key.Session.Role))
+		return r.Created, ok
+	}
+	u, ok := store.Users.Get(s, Scope(c.Account), resource.IdentityID(c.Key.User))
+	return u.Created, ok
+}
+
+// ManagedExists reports whether an account has a managed policy, of its own or of
+// AWS's.
+func (g *Guard) ManagedExists(account, arn string) bool {
+	collect := collector{Guard: g, snapshot: g.cfg.Store.Snapshot(), scope: Scope(account)}
+	return len(collect.managed([]string{arn})) > 0
+}
