@@ -43,6 +43,14 @@ func TestExampleBecomesAPeer(t *testing.T) {
 	}
 }
 
+func TestAESIsLeftToTheStandardLibraryOnDemand(t *testing.T) {
+	for text, want := range map[string]bool{example: false, "standard_aes: true" + example: true} {
+		if c, err := ParseConfig([]byte(text)); err != nil || c.StandardAES != want {
+			t.Errorf("StandardAES %v, %v, want %v", c.StandardAES, err, want)
+		}
+	}
+}
+
 // Two tunnels to one gateway differ in the identities of both sides.
 func TestTunnelHasAnIdentityOfItsOwn(t *testing.T) {
 	c, err := ParseConfig([]byte(strings.Replace(example, "    remote: ", "    id: left.example\n    remote_id: right.example\n    remote: ", 1)))

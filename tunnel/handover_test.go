@@ -115,3 +115,26 @@ func TestThawRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Which implementation seals and opens is the owner's choice, and an SA keeps to it
+// in another process.
+func TestStandardAESIsKept(t *testing.T) {
+	l := newLab(t, gcm128, true)
+	for n, standard := range []bool{false, true} {
+		made, err := New(Config{Device: packetio.NewMemoryDevice(), Endpoint: l.a.endpoint, StandardAES: standard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		child, _ := children(gcm128, true, 5+n)
+		if err := made.InstallChild(child); err != nil {
+			t.Fatal(err)
+		}
+		state, err := made.Freeze()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := state.Pairs[0]; p.Inbound.StandardAES != standard || p.Outbound.StandardAES != standard {
+			t.Errorf("StandardAES %v: inbound %v, outbound %v", standard, p.Inbound.StandardAES, p.Outbound.StandardAES)
+		}
+	}
+}
