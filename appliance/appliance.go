@@ -54,7 +54,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 		return fmt.Errorf("offloads_off: %w", err)
 	}
 	a := &running{config: c, log: log, status: status, said: map[string]State{}, offloads: probe.Settle(wanted, log)}
-	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Offloads: a.offloads, StandardAES: c.StandardAES, Listen: tunnel.Listen, OpenDevice: a.openDevice})
+	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Offloads: a.offloads, StandardAES: c.StandardAES, Listen: tunnel.Listen, OpenProber: openProber, OpenDevice: a.openDevice})
 	if err != nil {
 		return err
 	}

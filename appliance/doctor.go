@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 
 	"causeway.dev/doctor"
 	"causeway.dev/internal/localapi"
 	"causeway.dev/internal/run"
+	"causeway.dev/ipsec"
+	"causeway.dev/packetio"
 )
 
 // socketDir is where control sockets are that the configuration does not name.
@@ -25,6 +28,15 @@ func defaultSocket(file string) (string, error) {
 	}
 	sum := sha256.Sum256([]byte(whole)) // a socket's name is short
 	return filepath.Join(socketDir, fmt.Sprintf("appliance-%x.sock", sum[:8])), nil
+}
+
+// openProber opens what measures the MTU of paths.
+func openProber(local netip.Addr) (ipsec.Prober, error) {
+	s, err := packetio.ListenWhole(local)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // serveControl serves the control socket until the group is stopped.

@@ -224,7 +224,22 @@ func (p *page) path(path ipsec.Path) {
 		mobike = "the peer may move (MOBIKE)"
 	}
 	p.row("path", fmt.Sprintf("%v to %v", path.Local, path.Remote), "ESP in "+path.Encapsulation, nat, mobike)
-	p.row("MTU", fmt.Sprintf("inside %d", path.InsideMTU))
+	p.row("MTU", fmt.Sprintf("inside %d", path.InsideMTU), p.measured(path.MTU))
+}
+
+// measured says what probes have found out of the path.
+func (p *page) measured(m ipsec.PathMTU) string {
+	switch m.State {
+	case ipsec.PathMTUMeasured:
+		text := fmt.Sprintf("measured %s: datagrams of %d arrive whole, %d inside", p.ago(m.Measured), m.Outside, m.Inside)
+		if m.Lower() {
+			text += fmt.Sprintf(" where %d is assumed", m.Assumed)
+		}
+		return text
+	case ipsec.PathMTUUnanswered, ipsec.PathMTUImpossible:
+		return "not measured: " + m.Reason
+	}
+	return "not measured yet"
 }
 
 func (p *page) configuration(c ipsec.Configuration) {

@@ -137,7 +137,8 @@ type Path struct {
 
 	// InsideMTU is the largest inner packet in bytes that goes without
 	// fragmentation; 0 without an SA.
-	InsideMTU int `json:"insideMTU"`
+	InsideMTU int     `json:"insideMTU"`
+	MTU       PathMTU `json:"mtu"`
 }
 
 // A Failure is why a negotiation failed or an SA has ended.
@@ -281,7 +282,7 @@ func trafficOf(c tunnel.Counters) Traffic {
 
 // path is called with Host.mu held.
 func (l *life) path(seen daemon.Status) Path {
-	p := Path{InsideMTU: l.tunnel.InsideMTU()}
+	p := Path{InsideMTU: l.tunnel.InsideMTU(), MTU: l.pathMTU}
 	if l.tracker.established || len(l.tracker.pairs) > 0 {
 		path := l.tracker.path
 		p.Local, p.Remote, p.Encapsulation = path.Local, path.Remote, encapsulation(path)

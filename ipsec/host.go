@@ -62,6 +62,10 @@ type Config struct {
 	// Listen opens an endpoint in the network that outside addresses belong to.
 	Listen func(tunnel.EndpointConfig) (*tunnel.Endpoint, error)
 
+	// OpenProber, if set, opens what measures the MTU of paths from an address, in
+	// the network that it belongs to. The Host closes it.
+	OpenProber func(local netip.Addr) (Prober, error)
+
 	// OpenDevice creates the TUN of a tunnel; the Host closes it.
 	OpenDevice func(Tunnel) (packetio.Device, error)
 
@@ -83,6 +87,7 @@ type Host struct {
 	daemon  *daemon.Daemon
 	lanes   tunnel.Lanes
 	reports chan report // from the hot path to IKE
+	answers chan probeReport
 	changed chan struct{}
 
 	setting sync.Mutex // one Set at a time
@@ -104,6 +109,7 @@ type life struct {
 	group   *run.Group
 	tracker *tracker // guarded by Host.mu
 	journal journal  // owned by the IKE loop
+	pathMTU PathMTU  // guarded by Host.mu
 
 	// Owned by the traffic loop: the traffic that IKE knows of, and the last
 	// keep-alive.
@@ -145,6 +151,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		log:       cfg.Logger,
 		group:     run.New(ctx),
 		reports:   make(chan report, reportQueue),
+		answers:   make(chan probeReport, probesAtOnce),
 		changed:   make(chan struct{}, 1), // one waiting wake-up says all
 		tunnels:   map[ike.PeerID]*life{},
 		endpoints: map[netip.Addr]*listening{},
@@ -169,6 +176,9 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	h.group.Go("ike", d.Run)
 	h.group.Go("reports", h.carryReports)
 	h.group.Go("traffic", h.reportTraffic)
+	if cfg.OpenProber != nil {
+		h.group.Go("path MTU", h.measurePaths)
+	}
 	h.group.Go("certificates", h.judgeCertificates)
 	return h, nil
 }
@@ -509,7 +519,7 @@ func (h *Host) Status() []Status {
 		s := Status{
 			ID: id, Up: l.tracker.up, Since: l.tracker.since,
 			Message: l.tracker.message(arrivalOf(seen, counters)),
-			Remote:  l.tracker.path.Remote, Counters: counters,
+			Remote:  l.tracker.path.Remote, PathMTU: l.pathMTU, Counters: counters,
 		}
 		if s.Up {
 			s.Version, s.IKE, s.ESP = l.tracker.version, l.tracker.proposal, l.tracker.carrier().proposal

@@ -35,6 +35,7 @@ type site struct {
 	listens int
 	sent    func() // called for each batch that leaves
 	failing error  // of all receiving
+	sockets [3]packetio.Socket
 }
 
 // newSite returns a site whose sockets claim local and are reached at public.
@@ -54,6 +55,7 @@ func newSite(t *testing.T, network *packetio.MemoryNetwork, name string, local, 
 			}
 			sockets[i] = translated{socket, netip.AddrPortFrom(local, port), s}
 		}
+		s.sockets = sockets
 		return tunnel.NewEndpoint(cfg, tunnel.Sockets{IKE: sockets[0], NATT: sockets[1], ESP: sockets[2]}), nil
 	}
 	open := func(t Tunnel) (packetio.Device, error) {

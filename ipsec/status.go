@@ -26,6 +26,7 @@ type Status struct {
 	IKE     ike.IKEProposal
 	ESP     ike.ESPProposal
 
+	PathMTU  PathMTU
 	Remote   netip.AddrPort // where the peer was last heard from
 	Counters tunnel.Counters
 }

@@ -44,6 +44,12 @@ func (h *Host) report(id ike.PeerID, event tunnel.Event) {
 		r.command = ike.RekeyChild{}
 	case tunnel.InboundMoved:
 		r.command = ike.InboundMoved{Inbound: e.SPI, Remote: e.Remote}
+	case tunnel.ProbeAnswered:
+		select {
+		case h.answers <- probeReport{id, e.Sequence}:
+		default: // it counts as lost
+		}
+		return
 	}
 	select {
 	case h.reports <- r:

@@ -190,7 +190,7 @@ func (n *Node) tell(e ipsec.LogEntry) {
 // networks and instances are left as they are, for the next start to adopt.
 func (n *Node) Run(ctx context.Context) error {
 	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
-		Log: n.tell, Logger: n.log, OpenDevice: n.openDevice, Offloads: n.cfg.Offloads, StandardAES: n.cfg.StandardAES,
+		Log: n.tell, Logger: n.log, OpenProber: n.openProber, OpenDevice: n.openDevice, Offloads: n.cfg.Offloads, StandardAES: n.cfg.StandardAES,
 		Listen: func(c tunnel.EndpointConfig) (endpoint *tunnel.Endpoint, err error) {
 			err = n.cfg.Underlay.Do(func() error {
 				endpoint, err = tunnel.Listen(c)

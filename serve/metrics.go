@@ -3,6 +3,7 @@ package serve
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"causeway.dev/ipsec"
 	"causeway.dev/node"
 	"causeway.dev/tunnel"
 )
@@ -14,13 +15,14 @@ var (
 	tunnelUp      = prometheus.NewDesc("causeway_tunnel_up", "1 while a child SA of the tunnel is in use, else 0.", []string{"tunnel"}, nil)
 	tunnelPackets = prometheus.NewDesc("causeway_tunnel_packets_total", "Inner packets carried.", []string{"tunnel", "direction"}, nil)
 	tunnelBytes   = prometheus.NewDesc("causeway_tunnel_bytes_total", "Bytes of inner packets carried.", []string{"tunnel", "direction"}, nil)
+	tunnelMTU     = prometheus.NewDesc("causeway_tunnel_path_mtu_bytes", "Largest datagram that has arrived whole at the peer when the path was measured, with its IP header; absent where it could not be measured.", []string{"tunnel"}, nil)
 	tunnelDrops   = prometheus.NewDesc("causeway_tunnel_drops_total", "Packets of the tunnel dropped.", []string{"tunnel", "reason"}, nil)
 	outsideDrops  = prometheus.NewDesc("causeway_outside_drops_total", "Packets from outside that no tunnel can claim.", []string{"layer", "reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (nodeMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{tunnelUp, tunnelPackets, tunnelBytes, tunnelDrops, outsideDrops} {
+	for _, d := range []*prometheus.Desc{tunnelUp, tunnelPackets, tunnelBytes, tunnelMTU, tunnelDrops, outsideDrops} {
 		to <- d
 	}
 }
@@ -36,6 +38,9 @@ func (m nodeMetrics) Collect(to chan<- prometheus.Metric) {
 			up = 1
 		}
 		to <- prometheus.MustNewConstMetric(tunnelUp, prometheus.GaugeValue, up, id)
+		if s.PathMTU.State == ipsec.PathMTUMeasured {
+			to <- prometheus.MustNewConstMetric(tunnelMTU, prometheus.GaugeValue, float64(s.PathMTU.Outside), id)
+		}
 		counter(tunnelPackets, s.Counters.InboundPackets, id, "in")
 		counter(tunnelPackets, s.Counters.OutboundPackets, id, "out")
 		counter(tunnelBytes, s.Counters.InboundBytes, id, "in")

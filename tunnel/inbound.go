@@ -40,6 +40,7 @@ type inboundRun struct {
 	tap Tap        // of its tunnel; nil: none
 
 	expected *netip.AddrPort // source of its tunnel's packets; nil: any
+	probing  *probing        // of its tunnel; nil: none
 	packets  [][]byte
 	bytes    uint64
 }
@@ -49,7 +50,7 @@ func (r *inboundRun) open(sa *inboundSA, d packetio.Datagram) {
 	if sa != r.sa {
 		r.flush()
 		sa.mu.Lock()
-		r.sa, r.tap, r.expected = sa, sa.tunnel.tapped(), sa.tunnel.expected.Load()
+		r.sa, r.tap, r.expected, r.probing = sa, sa.tunnel.tapped(), sa.tunnel.expected.Load(), sa.tunnel.probing.Load()
 	}
 	if r.tap != nil {
 		r.tap.Outer(false, r.local, d.Remote, r.local.Port() != 0, d.Payload)
@@ -64,6 +65,12 @@ func (r *inboundRun) open(sa *inboundSA, d packetio.Datagram) {
 	}
 	if r.tap != nil {
 		r.tap.Inner(false, p)
+	}
+	if r.probing != nil {
+		if sequence, ok := r.probing.answered(p); ok {
+			sa.tunnel.tellProbe(sequence)
+			return
+		}
 	}
 	r.packets = append(r.packets, p)
 	r.bytes += uint64(len(p))

@@ -97,10 +97,12 @@ type Tunnel struct {
 	lastInbound, lastOutbound      atomic.Int64 // Unix time in nanoseconds, 0: never
 	drops                          dropCounters
 	tap                            atomic.Pointer[Tap]
+	probing                        atomic.Pointer[probing] // nil: nothing is being measured
 
 	mu       sync.Mutex
 	pairs    []*pair  // guarded by mu
 	path     ike.Path // of the pair installed last, or as it was changed; guarded by mu
+	measured int      // bytes of a datagram that the path carries; 0: not less than Config.OuterMTU; guarded by mu
 	isClosed bool     // guarded by mu
 }
 
@@ -293,7 +295,11 @@ func (t *Tunnel) newRoute(sa *outboundSA) *route {
 //
 //	[ IP 20 or 40 | UDP 0 or 8 | what the sealer makes of an inner packet ]
 func (t *Tunnel) insideMTU(sealer Sealer, path ike.Path) int {
-	room := t.cfg.OuterMTU - packet.IPv4HeaderLen
+	return t.inside(sealer, path, cmp.Or(t.measured, t.cfg.OuterMTU))
+}
+
+func (t *Tunnel) inside(sealer Sealer, path ike.Path, outer int) int {
+	room := outer - packet.IPv4HeaderLen
 	if path.Remote.Addr().Unmap().Is6() {
 		room = t.cfg.OuterMTU - packet.IPv6HeaderLen
 	}
