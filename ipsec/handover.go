@@ -2,12 +2,10 @@ package ipsec
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
-	"reflect"
 	"slices"
 	"time"
 
@@ -27,10 +25,8 @@ const freezingMax = time.Second
 
 // negotiated is what a host knows of a tunnel that stands.
 type negotiated struct {
-	Tunnel Tunnel // but for Tunnel.Peer
-	Peer   peerConfig
-
-	IKE []ike.Kept // without farewells
+	Tunnel Tunnel     // of its Peer the addresses only
+	IKE    []ike.Kept // without farewells
 
 	// What a tracker and a journal have to have seen.
 	Since       time.Time
@@ -54,45 +50,6 @@ type identity struct {
 func identityOf(i ike.Identity) identity { return identity{i.Type, []byte(i.Data)} }
 
 func (i identity) identity() ike.Identity { return ike.Identity{Type: i.Type, Data: string(i.Data)} }
-
-// A peerConfig is a peer's configuration as far as SAs depend on it, to be compared
-// with that of the next host. A key is there as its digest.
-type peerConfig struct {
-	Peer              ike.Peer
-	LocalID, RemoteID identity
-	Key               [sha256.Size]byte
-	Certificates      bool
-}
-
-func peerConfigOf(p ike.Peer) peerConfig {
-	c := peerConfig{LocalID: identityOf(p.LocalID), RemoteID: identityOf(p.RemoteID), Certificates: p.Certificate != nil}
-	if p.Certificate == nil {
-		c.Key = sha256.Sum256(p.PreSharedKey)
-	}
-	p.LocalID, p.RemoteID = ike.Identity{}, ike.Identity{}
-	p.PreSharedKey, p.FormerKey, p.FormerKeyUntil = nil, nil, time.Time{}
-	p.Certificate, p.Verifier = nil, nil
-	c.Peer = p
-	return c
-}
-
-// goesOn reports whether what was negotiated under one configuration may go on
-// under another: as in a host that runs, keys that are still accepted and
-// certificates may be replaced meanwhile.
-func (c peerConfig) goesOn(p ike.Peer) bool {
-	now := peerConfigOf(p)
-	if c.Key != now.Key && !c.Certificates && c.Key != sha256.Sum256(p.FormerKey) {
-		return false
-	}
-	c.Key, now.Key = [sha256.Size]byte{}, [sha256.Size]byte{}
-	// The other one has come by way of a document, which knows no empty slices.
-	document, err := json.Marshal(now)
-	if err != nil {
-		return false
-	}
-	var same peerConfig
-	return json.Unmarshal(document, &same) == nil && reflect.DeepEqual(c, same)
-}
 
 // Kept returns the tunnels that a keeper carries until the first Set that has
 // tunnels.
@@ -228,8 +185,8 @@ func (l *life) freeze(kept []ike.Kept) (keeper.Tunnel, error) {
 	if d, ok := l.device.(*packetio.TUN); ok {
 		t.DeviceName, t.Offloads = d.Name(), d.Offloads()
 	}
-	doc := negotiated{Tunnel: l.config, Peer: peerConfigOf(l.config.Peer), Since: l.tracker.since, Active: l.tracker.active}
-	doc.Tunnel.Peer = ike.Peer{}
+	doc := negotiated{Tunnel: l.config, Since: l.tracker.since, Active: l.tracker.active}
+	doc.Tunnel.Peer = ike.Peer{Local: l.config.Peer.Local, Remote: l.config.Peer.Remote} // no secrets
 	for _, k := range kept {
 		t.Farewell = append(t.Farewell, k.Farewell...)
 		k.Farewell = nil
@@ -369,13 +326,12 @@ func (h *Host) prepare(r *resumption, wanted map[ike.PeerID]Tunnel) error {
 		return fmt.Errorf("read what was negotiated: %w", err)
 	}
 	was := r.doc.Tunnel
-	was.Peer = r.doc.Peer.Peer
 	t, ok := wanted[r.kept.ID]
 	switch {
 	case !ok:
 		return errors.New("it has been removed")
-	case !sameDevice(was, t), !r.doc.Peer.goesOn(t.Peer):
-		return errors.New("its configuration has changed")
+	case !sameDevice(was, t):
+		return errors.New("its addresses or its device have changed")
 	}
 	if h.cfg.AdoptDevice != nil {
 		if err := h.cfg.AdoptDevice(t, r.device); err != nil {
