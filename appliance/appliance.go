@@ -38,7 +38,7 @@ type State struct {
 }
 
 // Run runs the tunnels of c until ctx ends, then says goodbye to the peers and
-// removes the routes and TUNs. Each change of a tunnel's state is written to
+// removes the routes and TUNs, or hands them over as the configuration says. Each change of a tunnel's state is written to
 // status as a line of JSON; nil keeps silent.
 func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err error) {
 	var tunnels []ipsec.Tunnel
@@ -54,7 +54,10 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 		return fmt.Errorf("offloads_off: %w", err)
 	}
 	a := &running{config: c, log: log, status: status, said: map[string]State{}, offloads: probe.Settle(wanted, log)}
-	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Offloads: a.offloads, StandardAES: c.StandardAES, Listen: tunnel.Listen, OpenProber: openProber, OpenDevice: a.openDevice})
+	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
+		Logger: log, Offloads: a.offloads, StandardAES: c.StandardAES, Listen: tunnel.Listen, OpenProber: openProber, OpenDevice: a.openDevice,
+		Keeper: c.keeper(), AdoptDevice: a.adoptDevice, AdoptSocket: a.adoptSocket,
+	})
 	if err != nil {
 		return err
 	}
@@ -62,7 +65,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 	defer func() {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeMax)
 		defer cancel()
-		err = errors.Join(err, host.Close(goodbye)) // the routes go with the TUNs
+		err = errors.Join(err, a.end(goodbye, context.Cause(ctx)))
 	}()
 	control := a.serveControl(ctx)
 	defer func() {

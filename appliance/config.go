@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"causeway.dev/ike"
+	"causeway.dev/keeper"
 	"causeway.dev/packetio"
 )
 
@@ -32,6 +33,11 @@ type Config struct {
 	// StandardAES leaves AES-GCM to the standard library, though the processor has
 	// the instructions of ours. Default false.
 	StandardAES bool `yaml:"standard_aes"`
+
+	// HandOver is how long the tunnels that stand when the process gets SIGTERM are
+	// carried on, for the next one with this configuration; "15s" for example, at
+	// most 10m. Default 0s: they end, and their TUNs and routes go.
+	HandOver Duration `yaml:"hand_over"`
 
 	// ControlSocket is where `causeway doctor --appliance FILE` asks; default one
 	// in /run/causeway of this file's own.
@@ -113,6 +119,9 @@ func ParseConfig(text []byte) (Config, error) {
 	}
 	if _, err := packetio.Without(c.OffloadsOff); err != nil {
 		return Config{}, fmt.Errorf("offloads_off: %w", err)
+	}
+	if h := time.Duration(c.HandOver); h < 0 || h > keeper.WaitMax {
+		return Config{}, fmt.Errorf("hand_over: %v is not between 0s and %v", h, keeper.WaitMax)
 	}
 	names := map[string]bool{}
 	for i := range c.Tunnels {

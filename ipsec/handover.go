@@ -54,10 +54,10 @@ func (i identity) identity() ike.Identity { return ike.Identity{Type: i.Type, Da
 // Kept returns the tunnels that a keeper carries until the first Set that has
 // tunnels.
 func (h *Host) Kept() []ike.PeerID {
-	if h.cfg.KeeperDir == "" {
+	if h.cfg.Keeper == "" {
 		return nil
 	}
-	all, err := keeper.Peek(h.cfg.KeeperDir, h.log)
+	all, err := keeper.Peek(h.cfg.Keeper, h.log)
 	if errors.Is(err, keeper.ErrNone) {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (h *Host) Kept() []ike.PeerID {
 func (h *Host) HandOver(ctx context.Context, wait time.Duration) error {
 	h.setting.Lock()
 	defer h.setting.Unlock()
-	if !h.anyUp() || h.cfg.KeeperDir == "" || wait <= 0 {
+	if !h.anyUp() || h.cfg.Keeper == "" || wait <= 0 {
 		return h.close(ctx)
 	}
 	started, err := keeper.Start() // first: it takes longer than all the rest
@@ -95,7 +95,7 @@ func (h *Host) HandOver(ctx context.Context, wait time.Duration) error {
 	}
 	h.stopCarrying()
 	state := h.freeze(kept)
-	if err := started.Keep(state, h.cfg.KeeperDir, wait); err != nil {
+	if err := started.Keep(state, h.cfg.Keeper, wait); err != nil {
 		h.log.Error("tunnels are not handed over: their peers are told that they end", "err", err)
 		h.bid(state.Tunnels)
 		state.Wipe()
@@ -214,11 +214,11 @@ func (l *life) freeze(kept []ike.Kept) (keeper.Tunnel, error) {
 // wanted as they are. The peers of others are told that they end; so do all if it
 // does not work.
 func (h *Host) claim(wanted map[ike.PeerID]Tunnel) {
-	if h.claimed || h.cfg.KeeperDir == "" || len(wanted) == 0 {
+	if h.claimed || h.cfg.Keeper == "" || len(wanted) == 0 {
 		return
 	}
 	h.claimed = true
-	claim, err := keeper.Claimed(h.cfg.KeeperDir)
+	claim, err := keeper.Claimed(h.cfg.Keeper)
 	if errors.Is(err, keeper.ErrNone) {
 		return
 	}
@@ -228,7 +228,7 @@ func (h *Host) claim(wanted map[ike.PeerID]Tunnel) {
 	}
 	if err != nil {
 		h.log.Error("tunnels that were kept begin anew", "err", err)
-		if err := keeper.End(h.cfg.KeeperDir); err != nil {
+		if err := keeper.End(h.cfg.Keeper); err != nil {
 			h.log.Error("tunnels that were kept", "err", err)
 		}
 	}

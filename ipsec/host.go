@@ -69,9 +69,9 @@ type Config struct {
 	// OpenDevice creates the TUN of a tunnel; the Host closes it.
 	OpenDevice func(Tunnel) (packetio.Device, error)
 
-	// KeeperDir is the directory where the Host hands its tunnels over, and where
-	// it looks for what another has handed over; "": nowhere.
-	KeeperDir string
+	// Keeper is the socket of keepers: where the Host hands its tunnels over, and
+	// looks for what another has handed over; "": nowhere.
+	Keeper string
 
 	// AdoptDevice and AdoptSocket, if set, make a device or socket that was handed
 	// over be as OpenDevice and Listen would, or refuse it.
@@ -537,8 +537,8 @@ func (h *Host) Close(ctx context.Context) error {
 	h.setting.Lock()
 	defer h.setting.Unlock()
 	err := h.close(ctx)
-	if h.cfg.KeeperDir != "" && !h.claimed {
-		err = errors.Join(err, keeper.End(h.cfg.KeeperDir))
+	if h.cfg.Keeper != "" && !h.claimed {
+		err = errors.Join(err, keeper.End(h.cfg.Keeper))
 	}
 	return err
 }

@@ -29,8 +29,8 @@ type message struct {
 	Reason string       `json:",omitempty"` // of no
 	Kept   []KeptTunnel `json:",omitempty"`
 
-	Dir  string        `json:",omitempty"` // of keep: where the keeper can be reached
-	Wait time.Duration `json:",omitempty"` // of keep: for how long
+	Socket string        `json:",omitempty"` // of keep: where the keeper can be reached
+	Wait   time.Duration `json:",omitempty"` // of keep: for how long
 
 	Version   int  // of State
 	WithState bool `json:",omitempty"`

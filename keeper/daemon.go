@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +16,10 @@ import (
 
 // What a daemon does with a keeper: Start and Keep at its end, Peek and Claim at
 // its beginning, End to be rid of one.
+
+// ErrSuccession, as the cause of a context's end, says that a process ends for another
+// to go on with its tunnels. To all others it is an orderly end like any.
+var ErrSuccession = fmt.Errorf("%w: another process goes on", context.Canceled)
 
 // ErrNone: there is no keeper.
 var ErrNone = errors.New("there is no keeper")
@@ -57,10 +61,10 @@ func Start() (*Started, error) {
 }
 
 // Keep hands a state over. After nil the keeper carries the packets, for wait at
-// most, and can be found in dir; this process must not use the state, which it
+// most, and can be found at socket; this process must not use the state, which it
 // wipes, nor its descriptors any more. After an error the keeper has gone.
-func (s *Started) Keep(state *State, dir string, wait time.Duration) error {
-	err := s.conn.send(message{Verb: keep, Dir: dir, Wait: wait, state: state})
+func (s *Started) Keep(state *State, socket string, wait time.Duration) error {
+	err := s.conn.send(message{Verb: keep, Socket: socket, Wait: wait, state: state})
 	if err == nil {
 		_, err = s.conn.expect(kept)
 	}
@@ -79,9 +83,9 @@ func (s *Started) Abandon() {
 	_ = s.process.Wait() // killed
 }
 
-// call connects to the keeper in a directory.
-func call(dir string) (c conn, err error) {
-	err = inside(dir, func(name string) error {
+// call connects to the keeper at a socket.
+func call(socket string) (c conn, err error) {
+	err = shortly(socket, func(name string) error {
 		dialed, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
 		c = conn{dialed}
 		return err
@@ -90,17 +94,17 @@ func call(dir string) (c conn, err error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
 		return conn{}, ErrNone
 	case err != nil:
-		return conn{}, fmt.Errorf("call the keeper in %s: %w", dir, err)
+		return conn{}, fmt.Errorf("call the keeper at %s: %w", socket, err)
 	case !c.isOurs():
-		return conn{}, errors.Join(fmt.Errorf("the keeper in %s is somebody else's", dir), c.Close())
+		return conn{}, errors.Join(fmt.Errorf("the keeper at %s is somebody else's", socket), c.Close())
 	}
 	return c, nil
 }
 
-// Peek tells what the keeper in dir keeps, or ErrNone. A keeper of another version
+// Peek tells what the keeper at socket keeps, or ErrNone. A keeper of another version
 // is ended.
-func Peek(dir string, log *slog.Logger) ([]KeptTunnel, error) {
-	c, err := call(dir)
+func Peek(socket string, log *slog.Logger) ([]KeptTunnel, error) {
+	c, err := call(socket)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +118,7 @@ func Peek(dir string, log *slog.Logger) ([]KeptTunnel, error) {
 	}
 	if m.Version != Version {
 		log.Warn("tunnels that are kept begin anew: their keeper is of another version", "theirs", m.Version, "ours", Version)
-		return nil, errors.Join(ErrNone, End(dir))
+		return nil, errors.Join(ErrNone, End(socket))
 	}
 	return m.Kept, nil
 }
@@ -123,24 +127,24 @@ func Peek(dir string, log *slog.Logger) ([]KeptTunnel, error) {
 type Claim struct {
 	State *State // with descriptors, which are the caller's
 
-	conn conn
-	dir  string
+	conn   conn
+	socket string
 }
 
-// Claimed asks the keeper in dir for what it keeps, or returns ErrNone. The keeper
+// Claimed asks the keeper at socket for what it keeps, or returns ErrNone. The keeper
 // carries nothing until Take or Close, which must not be long.
-func Claimed(dir string) (*Claim, error) {
-	c, err := call(dir)
+func Claimed(socket string) (*Claim, error) {
+	c, err := call(socket)
 	if err != nil {
 		return nil, err
 	}
 	if err = c.send(message{Verb: claim}); err == nil {
 		var m message
 		if m, err = c.expect(kept); err == nil && m.state != nil {
-			return &Claim{State: m.state, conn: c, dir: dir}, nil
+			return &Claim{State: m.state, conn: c, socket: socket}, nil
 		}
 	}
-	return nil, errors.Join(fmt.Errorf("claim what is kept in %s: %w", dir, err), c.Close())
+	return nil, errors.Join(fmt.Errorf("claim what is kept at %s: %w", socket, err), c.Close())
 }
 
 // Take takes over. Only after nil may packets be carried: until then the keeper
@@ -151,9 +155,9 @@ func (c *Claim) Take() error {
 		_, err = c.conn.expect(yours)
 	}
 	if err != nil {
-		return fmt.Errorf("take over what is kept in %s: %w", c.dir, err)
+		return fmt.Errorf("take over what is kept at %s: %w", c.socket, err)
 	}
-	_ = os.Remove(filepath.Join(c.dir, socketName)) // nobody is there any more
+	_ = os.Remove(c.socket) // nobody is there any more
 	return nil
 }
 
@@ -163,10 +167,10 @@ func (c *Claim) Close() {
 	_ = c.conn.Close()
 }
 
-// End has the keeper in dir tell the peers that their SAs are deleted, and waits
+// End has the keeper at socket tell the peers that their SAs are deleted, and waits
 // until it has gone; one that hangs is killed. Without one it does nothing.
-func End(dir string) error {
-	c, err := call(dir)
+func End(socket string) error {
+	c, err := call(socket)
 	if errors.Is(err, ErrNone) {
 		return nil
 	}
@@ -176,14 +180,14 @@ func End(dir string) error {
 	defer c.Close()
 	peer, err := c.credentials() // of who listens
 	if err != nil {
-		return fmt.Errorf("end the keeper in %s: %w", dir, err)
+		return fmt.Errorf("end the keeper at %s: %w", socket, err)
 	}
 	process, err := unix.PidfdOpen(int(peer.Pid), 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil // meanwhile
 	}
 	if err != nil {
-		return fmt.Errorf("end the keeper in %s: %w", dir, err)
+		return fmt.Errorf("end the keeper at %s: %w", socket, err)
 	}
 	defer unix.Close(process)
 	if err = c.send(message{Verb: end}); err == nil {
@@ -193,10 +197,10 @@ func End(dir string) error {
 		return nil
 	}
 	if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("end the keeper in %s: %w", dir, err)
+		return fmt.Errorf("end the keeper at %s: %w", socket, err)
 	}
 	ended(process, exchangeMax)
-	if err := os.Remove(filepath.Join(dir, socketName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the last keeper's socket: %w", err)
 	}
 	return nil

@@ -24,9 +24,6 @@ const Command = "keep"
 // inherited is the descriptor of the socket to the daemon that has started it.
 const inherited = 3
 
-// socketName, in the directory of the daemon's state, is where a keeper is found.
-const socketName = "keeper.sock"
-
 // Main is the keeper's process. It returns the exit code.
 func Main() int {
 	// Nobody is to read the keys by a debugger or a core file.
@@ -102,7 +99,7 @@ func newKeeping(m message, log *slog.Logger) (*keeping, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listen(m.Dir)
+	listener, err := listen(m.Socket)
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -113,7 +110,7 @@ func newKeeping(m message, log *slog.Logger) (*keeping, error) {
 	}
 	wait := min(m.Wait, WaitMax)
 	k := &keeping{
-		log: log, carrier: c, socket: filepath.Join(m.Dir, socketName), listener: listener,
+		log: log, carrier: c, socket: m.Socket, listener: listener,
 		group: run.New(context.Background()), calls: make(chan *net.UnixConn),
 		begun: time.Now(), wait: wait, deadline: time.NewTimer(wait),
 	}
@@ -122,13 +119,13 @@ func newKeeping(m message, log *slog.Logger) (*keeping, error) {
 	return k, nil
 }
 
-// listen makes the keeper's socket in a directory, whatever the length of its name.
-func listen(dir string) (*net.UnixListener, error) {
-	if err := os.Remove(filepath.Join(dir, socketName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// listen makes the keeper's socket, for nobody else's use.
+func listen(socket string) (*net.UnixListener, error) {
+	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove the last keeper's socket: %w", err)
 	}
 	var listener *net.UnixListener
-	err := inside(dir, func(name string) (err error) {
+	err := shortly(socket, func(name string) (err error) {
 		listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 		return err
 	})
@@ -136,21 +133,22 @@ func listen(dir string) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("make the keeper's socket: %w", err)
 	}
 	listener.SetUnlinkOnClose(false) // by another name
-	if err := os.Chmod(filepath.Join(dir, socketName), 0o600); err != nil {
+	if err := os.Chmod(socket, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the keeper's socket: %w", err), listener.Close())
 	}
 	return listener, nil
 }
 
-// inside calls f with a short name of the socket in dir: that of a socket has at
-// most 107 bytes.
-func inside(dir string, f func(name string) error) error {
+// shortly calls f with a short name of a socket: the kernel takes at most 107
+// bytes.
+func shortly(socket string, f func(name string) error) error {
+	dir := filepath.Dir(socket)
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &fs.PathError{Op: "open directory", Path: dir, Err: err}
 	}
 	defer unix.Close(fd)
-	return f(fmt.Sprintf("/proc/self/fd/%d/%s", fd, socketName))
+	return f(fmt.Sprintf("/proc/self/fd/%d/%s", fd, filepath.Base(socket)))
 }
 
 func (k *keeping) accept(ctx context.Context) error {

@@ -142,6 +142,16 @@ func (f *Fabric) SetTunnelUp(ctx context.Context, tunnelID string, up bool) erro
 	return f.settleNetwork(ctx, t.Network)
 }
 
+// AssumeUp says before the first Apply which tunnels carry packets already, so that
+// their routes are left where they are.
+func (f *Fabric) AssumeUp(tunnelIDs []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range tunnelIDs {
+		f.up[id] = true
+	}
+}
+
 // TUNOpened gives a tunnel's device, which its owner has just opened in the
 // network's namespace, its address, and sets it up. Apply does the same for
 // devices that are there already.

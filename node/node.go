@@ -19,6 +19,7 @@ import (
 	"causeway.dev/instance"
 	"causeway.dev/internal/run"
 	"causeway.dev/ipsec"
+	"causeway.dev/keeper"
 	"causeway.dev/netfabric"
 	"causeway.dev/netfabric/netns"
 	"causeway.dev/nodespec"
@@ -69,6 +70,12 @@ type Config struct {
 
 	Offloads    packetio.Offloads // of tunnels' devices and sockets
 	StandardAES bool              // AES-GCM by the standard library
+
+	// HandOver is how long a keeper carries the packets of tunnels that stand when
+	// the node ends with the cause keeper.ErrSuccession; 0: none does. Keeper is
+	// the socket where one is found.
+	HandOver time.Duration
+	Keeper   string
 
 	// HardFail refuses peers whose certificate names a place to look up its
 	// revocation where nothing could be learnt.
@@ -186,11 +193,13 @@ func (n *Node) tell(e ipsec.LogEntry) {
 	})
 }
 
-// Run applies and reports until ctx ends. Then the tunnels' peers are told, and
-// networks and instances are left as they are, for the next start to adopt.
+// Run applies and reports until ctx ends. Then tunnels are handed over or their
+// peers are told that they end, and networks and instances are left as they are, for
+// the next start to adopt.
 func (n *Node) Run(ctx context.Context) error {
 	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
 		Log: n.tell, Logger: n.log, OpenProber: n.openProber, OpenDevice: n.openDevice, Offloads: n.cfg.Offloads, StandardAES: n.cfg.StandardAES,
+		Keeper: n.cfg.Keeper, AdoptDevice: n.adoptDevice, AdoptSocket: n.adoptSocket,
 		Listen: func(c tunnel.EndpointConfig) (endpoint *tunnel.Endpoint, err error) {
 			err = n.cfg.Underlay.Do(func() error {
 				endpoint, err = tunnel.Listen(c)
@@ -207,16 +216,30 @@ func (n *Node) Run(ctx context.Context) error {
 	defer func() {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		if err := host.Close(goodbye); err != nil {
+		if err := n.endAll(goodbye, context.Cause(ctx)); err != nil {
 			n.log.Warn("end tunnels", "err", err)
 		}
 	}()
+	var kept []string
+	for _, id := range host.Kept() {
+		kept = append(kept, string(id))
+	}
+	n.fabric.AssumeUp(kept)
 	// Routes follow tunnels while an application takes its time.
 	n.group.Go("apply", n.applyNewest)
 	n.group.Go("observe", n.observe)
 	n.group.Go("revocation", n.revocation.Run)
 	n.group.Go("follow revocation", n.followRevocation)
 	return n.group.Wait()
+}
+
+// endAll hands tunnels over where another process is to go on with them, or else
+// tells their peers.
+func (n *Node) endAll(ctx context.Context, cause error) error {
+	if errors.Is(cause, keeper.ErrSuccession) && n.cfg.HandOver > 0 {
+		return n.host.HandOver(ctx, n.cfg.HandOver)
+	}
+	return n.host.Close(ctx)
 }
 
 // applyNewest applies what was Set last, when it is Set, again after a failure,
@@ -355,6 +378,46 @@ func (n *Node) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
 		return nil, errors.Join(err, device.Close())
 	}
 	return device, nil
+}
+
+// adoptDevice refuses a TUN that is not in its network's namespace any more.
+func (n *Node) adoptDevice(t ipsec.Tunnel, device *packetio.TUN) error {
+	wanted, err := netns.ID(netfabric.NamespaceName(n.cfg.Prefix, t.Place))
+	if err != nil {
+		return err
+	}
+	is, err := device.Namespace()
+	if err != nil {
+		return err
+	}
+	if is != wanted || device.Name() != netfabric.TUNName(string(t.Peer.ID)) {
+		return fmt.Errorf("device %s is not in the network of the tunnel any more", device.Name())
+	}
+	return device.SetOffloads(n.cfg.Offloads)
+}
+
+// adoptSocket refuses a socket that is not in the underlay's namespace any more.
+func (n *Node) adoptSocket(s packetio.Socket) error {
+	socket, ok := s.(*packetio.KernelSocket)
+	if !ok {
+		return nil
+	}
+	var wanted uint64
+	err := n.cfg.Underlay.Do(func() (err error) {
+		wanted, err = netns.Current()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	is, err := socket.Namespace()
+	if err != nil {
+		return err
+	}
+	if is != wanted {
+		return fmt.Errorf("socket %v is not in the underlay any more", socket.Local())
+	}
+	return socket.SetOffloads(n.cfg.Offloads)
 }
 
 // followTunnels lets routes follow the tunnels that came up or went down, and

@@ -21,6 +21,7 @@ import (
 	"causeway.dev/api/ec2"
 	iamapi "causeway.dev/api/iam"
 	"causeway.dev/control/certificates"
+	"causeway.dev/keeper"
 	"causeway.dev/packetio"
 )
 
@@ -52,6 +53,11 @@ type Config struct {
 	// replaced, unless the customer gateway uses the new one before: "24h", the
 	// default; 1s to 720h.
 	FormerKeyLifetime time.Duration `yaml:"former_key_lifetime"`
+
+	// HandOver is how long the tunnels that stand when the process gets SIGTERM
+	// are carried by a keeper, for the next one to go on with: "15s", the default;
+	// at most 10m. "0s": they end, and their peers are told.
+	HandOver *time.Duration `yaml:"hand_over"`
 
 	// OffloadsOff are those that are not to be used, though the kernel has them:
 	// "tun-segmentation", "tun-udp-segmentation", "udp-segmentation",
@@ -240,6 +246,9 @@ func (c *Config) validate() error {
 	if f := c.FormerKeyLifetime; f < time.Second || f > formerKeyLifetimeMax {
 		return fmt.Errorf("former_key_lifetime: %v is not between 1s and %v", f, formerKeyLifetimeMax)
 	}
+	if h := c.handOver(); h < 0 || h > keeper.WaitMax {
+		return fmt.Errorf("hand_over: %v is not between 0s and %v", h, keeper.WaitMax)
+	}
 	if _, err := packetio.Without(c.OffloadsOff); err != nil {
 		return fmt.Errorf("offloads_off: %w", err)
 	}
@@ -299,6 +308,20 @@ func (c *Config) validateOutside() error {
 	}
 	return nil
 }
+
+// handOverDefault is some times what a restart takes, and less than what peers need
+// to take us for dead: 30 s by default.
+const handOverDefault = 15 * time.Second
+
+func (c Config) handOver() time.Duration {
+	if c.HandOver == nil {
+		return handOverDefault
+	}
+	return *c.HandOver
+}
+
+// keeper is the socket of the process that carries tunnels between two others.
+func (c Config) keeper() string { return filepath.Join(c.DataDir, "keeper.sock") }
 
 // KeyFile is the file of the key that seals secrets in the store.
 func (c Config) KeyFile() string {

@@ -10,10 +10,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"causeway.dev/keeper"
 	"causeway.dev/netfabric"
 )
 
-// Clean removes all that Run made in the kernel: instances, namespaces with
+// Clean removes all that Run made in the kernel: tunnels that are kept, instances, namespaces with
 // their links and rules, and outside addresses; with data also the records.
 func Clean(ctx context.Context, cfg Config, data bool, log *slog.Logger) error {
 	if _, err := os.Stat(cfg.DataDir); err == nil {
@@ -22,6 +23,10 @@ func Clean(ctx context.Context, cfg Config, data bool, log *slog.Logger) error {
 			return err
 		}
 		defer unlock()
+		// While its peers can still be told.
+		if err := keeper.End(cfg.keeper()); err != nil {
+			return err
+		}
 	}
 	driver, err := newDriver(cfg, log)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"causeway.dev/cli/demo"
 	"causeway.dev/instance"
 	"causeway.dev/internal/version"
+	"causeway.dev/keeper"
 	"causeway.dev/serve"
 )
 
@@ -41,6 +42,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "instance-init" { // the first process of an instance; not for people
 		os.Exit(instance.InitMain(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == keeper.Command { // carries tunnels while no other process does; not for people
+		os.Exit(keeper.Main())
+	}
 	var c commands
 	k := kong.Parse(&c,
 		kong.Name("causeway"),
@@ -55,7 +59,7 @@ func main() {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 	)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM, unix.SIGHUP)
+	ctx, stop := untilSignalled()
 	defer stop()
 	k.BindTo(ctx, (*context.Context)(nil))
 	k.BindTo(os.Stdout, (*io.Writer)(nil))
@@ -67,6 +71,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "causeway:", err)
 		os.Exit(1)
 	}
+}
+
+// untilSignalled returns a context that ends with SIGINT, SIGHUP or SIGTERM. The
+// last is what asks a service to end that may be started again at once: its cause is
+// keeper.ErrSuccession.
+func untilSignalled() (ctx context.Context, stop context.CancelFunc) {
+	ctx, end := context.WithCancelCause(context.Background())
+	interrupted, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGHUP)
+	terminated, alsoStop := signal.NotifyContext(ctx, unix.SIGTERM)
+	context.AfterFunc(interrupted, func() { end(context.Cause(interrupted)) })
+	context.AfterFunc(terminated, func() { end(keeper.ErrSuccession) })
+	return ctx, func() { stop(); alsoStop(); end(nil) }
 }
 
 // kongUsage is what kong exits with where the command line is wrong.
