@@ -25,8 +25,13 @@ const freezingMax = time.Second
 
 // negotiated is what a host knows of a tunnel that stands.
 type negotiated struct {
-	Tunnel Tunnel     // of its Peer the addresses only
-	IKE    []ike.Kept // without farewells
+	Place         string
+	Inside        netip.Prefix
+	MTU           int
+	Local, Remote netip.Addr
+	Replacements  int64
+
+	IKE []ike.Kept // without farewells
 
 	// What a tracker and a journal have to have seen.
 	Since       time.Time
@@ -185,8 +190,11 @@ func (l *life) freeze(kept []ike.Kept) (keeper.Tunnel, error) {
 	if d, ok := l.device.(*packetio.TUN); ok {
 		t.DeviceName, t.Offloads = d.Name(), d.Offloads()
 	}
-	doc := negotiated{Tunnel: l.config, Since: l.tracker.since, Active: l.tracker.active}
-	doc.Tunnel.Peer = ike.Peer{Local: l.config.Peer.Local, Remote: l.config.Peer.Remote} // no secrets
+	doc := negotiated{
+		Place: l.config.Place, Inside: l.config.Inside, MTU: l.config.MTU, Replacements: l.config.Replacements,
+		Local: l.config.Peer.Local, Remote: l.config.Peer.Remote,
+		Since: l.tracker.since, Active: l.tracker.active,
+	}
 	for _, k := range kept {
 		t.Farewell = append(t.Farewell, k.Farewell...)
 		k.Farewell = nil
@@ -277,6 +285,9 @@ func (h *Host) takeOver(claim *keeper.Claim, wanted map[ike.PeerID]Tunnel) error
 	if err == nil {
 		h.goOn(all, endpoints)
 	}
+	if slices.ContainsFunc(all, func(r *resumption) bool { return r.life == nil }) {
+		claim.AwaitEnd() // or else what begins anew finds its addresses in use
+	}
 	for _, r := range all {
 		for i := range r.doc.IKE {
 			r.doc.IKE[i].Wipe()
@@ -325,7 +336,8 @@ func (h *Host) prepare(r *resumption, wanted map[ike.PeerID]Tunnel) error {
 	if err := json.Unmarshal(r.kept.Negotiated, &r.doc); err != nil {
 		return fmt.Errorf("read what was negotiated: %w", err)
 	}
-	was := r.doc.Tunnel
+	was := Tunnel{Place: r.doc.Place, Inside: r.doc.Inside, MTU: r.doc.MTU, Replacements: r.doc.Replacements}
+	was.Peer.Local, was.Peer.Remote = r.doc.Local, r.doc.Remote
 	t, ok := wanted[r.kept.ID]
 	switch {
 	case !ok:

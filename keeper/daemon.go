@@ -161,6 +161,15 @@ func (c *Claim) Take() error {
 	return nil
 }
 
+// AwaitEnd waits until the keeper has closed its descriptors, after Take.
+func (c *Claim) AwaitEnd() {
+	_ = c.conn.SetReadDeadline(time.Now().Add(endMax))
+	_, _ = c.conn.Read(make([]byte, 1)) // nothing comes but the end
+}
+
+// endMax bounds how long a keeper that has handed all on takes to end.
+const endMax = time.Second
+
 // Close ends the claim. Without Take the keeper goes on.
 func (c *Claim) Close() {
 	c.State.Wipe()

@@ -260,6 +260,7 @@ func (k *keeping) handOn(c conn) (over bool, err error) {
 	}
 	k.log.Info("another process has taken over")
 	k.handedOn = true
+	k.close() // the other process may wait for the connection's end
 	return true, nil
 }
 

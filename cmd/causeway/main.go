@@ -78,11 +78,15 @@ func main() {
 // keeper.ErrSuccession.
 func untilSignalled() (ctx context.Context, stop context.CancelFunc) {
 	ctx, end := context.WithCancelCause(context.Background())
-	interrupted, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGHUP)
-	terminated, alsoStop := signal.NotifyContext(ctx, unix.SIGTERM)
+	interrupted, stopInterrupts := signal.NotifyContext(ctx, os.Interrupt, unix.SIGHUP)
+	terminated, stopTerms := signal.NotifyContext(ctx, unix.SIGTERM)
 	context.AfterFunc(interrupted, func() { end(context.Cause(interrupted)) })
 	context.AfterFunc(terminated, func() { end(keeper.ErrSuccession) })
-	return ctx, func() { stop(); alsoStop(); end(nil) }
+	return ctx, func() {
+		stopInterrupts()
+		stopTerms()
+		end(nil)
+	}
 }
 
 // kongUsage is what kong exits with where the command line is wrong.

@@ -39,6 +39,7 @@ type installation struct {
 	prefix    string       // of its names in the kernel
 	addresses netip.Prefix // of its gateways, outside
 	endpoint  string       // of the API while it is served
+	program   string       // file of the executable
 	server    *netlab.Process
 	cleaned   bool
 }
@@ -49,7 +50,7 @@ type installation struct {
 func install(t testing.TB, lab *netlab.Lab, underlay *netlab.Host, tunnelAddresses string, more ...string) *installation {
 	t.Helper()
 	name := "data-" + strings.Split(tunnelAddresses, "/")[0]
-	i := &installation{t: t, lab: lab, data: filepath.Join(lab.Dir(), name), addresses: netip.MustParsePrefix(tunnelAddresses)}
+	i := &installation{t: t, lab: lab, program: program, data: filepath.Join(lab.Dir(), name), addresses: netip.MustParsePrefix(tunnelAddresses)}
 	text := fmt.Sprintf(`data_dir: %s
 listen: 127.0.0.1:0
 accounts:
@@ -91,7 +92,7 @@ func (i *installation) startWithoutWaiting() {
 	if err := os.Remove(i.endpointFile()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		i.t.Fatal(err)
 	}
-	i.server = i.lab.Start("serve", program, "serve", "--config", i.config)
+	i.server = i.lab.Start("serve", i.program, "serve", "--config", i.config)
 }
 
 func (i *installation) endpointFile() string { return filepath.Join(i.data, "endpoint") }
