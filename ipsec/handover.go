@@ -351,6 +351,10 @@ func (h *Host) prepare(r *resumption, wanted map[ike.PeerID]Tunnel) error {
 		}
 	}
 	was.Peer = t.Peer
+	for i := range r.kept.SAs.Pairs {
+		p := &r.kept.SAs.Pairs[i]
+		p.Inbound.StandardAES, p.Outbound.StandardAES = h.cfg.StandardAES, h.cfg.StandardAES
+	}
 	life, err := h.newLife(was, r.device, r.endpoint, r.lane)
 	if err != nil {
 		return err
