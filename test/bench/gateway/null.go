@@ -33,7 +33,7 @@ func (s *nullSealer) Seal(slot []byte, offset, n int) ([]byte, error) {
 	return sealed, nil
 }
 
-func (s *nullSealer) Sequence() uint32    { return s.sequence }
+func (s *nullSealer) Sequence() uint64    { return uint64(s.sequence) }
 func (s *nullSealer) Inside(room int) int { return room - nullHeaderLen }
 func (s *nullSealer) Close()              {}
 
