@@ -21,6 +21,7 @@ import (
 	"causeway.dev/api/sts"
 	"causeway.dev/iam"
 	"causeway.dev/internal/seal"
+	"causeway.dev/resource"
 	"causeway.dev/store"
 	"causeway.dev/store/storetest"
 )
@@ -210,4 +211,25 @@ func statement(effect, action, resource string, condition ...string) string {
 		s += `,"Condition":` + condition[0]
 	}
 	return s + "}]}"
+}
+
+// putKey stores a key of a user.
+func (c *cloud) putKey(user string) keys {
+	c.Helper()
+	id, secret, err := iam.NewCredentials(rand.Reader, iam.PrefixAccessKey, c.account)
+	if err != nil {
+		c.Fatal(err)
+	}
+	k := resource.AccessKey{
+		Meta: resource.Meta{ID: id, Account: c.account, Region: resource.GlobalRegion, Created: c.now},
+		User: user, Secret: string(secret), Status: resource.AccessKeyActive,
+	}
+	err = testStore.Update(c.Context(), func(tx *store.Tx) error {
+		store.AccessKeys.Put(tx, k)
+		return nil
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	return keys{id: id, secret: string(secret)}
 }
