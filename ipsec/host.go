@@ -281,13 +281,21 @@ func (h *Host) begin(t Tunnel) error {
 func (h *Host) newLife(t Tunnel, device packetio.Device, endpoint *tunnel.Endpoint, lane *tunnel.Lane) (*life, error) {
 	id := t.Peer.ID
 	carrier, err := tunnel.New(tunnel.Config{
-		Name: string(id), Device: device, Endpoint: endpoint, Lane: lane, MTU: t.MTU, Inside: t.Inside, StandardAES: h.cfg.StandardAES, Logger: h.log,
+		Name: string(id), Device: device, Endpoint: endpoint, Lane: lane, MTU: t.MTU, Inside: ofFamily(t.Inside, false), Inside6: ofFamily(t.Inside, true), StandardAES: h.cfg.StandardAES, Logger: h.log,
 		Events: func(e tunnel.Event) { h.report(id, e) },
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &life{config: t, tunnel: carrier, device: device, group: run.New(h.group.Context()), tracker: newTracker(time.Now(), t.Peer), journal: newJournal()}, nil
+}
+
+// ofFamily is inside if it is of that family, else none.
+func ofFamily(inside netip.Prefix, six bool) netip.Prefix {
+	if inside.Addr().Is6() == six {
+		return inside
+	}
+	return netip.Prefix{}
 }
 
 // add is called with mu held.

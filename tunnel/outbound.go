@@ -220,13 +220,21 @@ func (r *outboundRun) reject(p []byte) {
 	buf := make([]byte, 0, packet.ICMPErrorMax)
 	var ok bool
 	if packet.Version(p) == 6 {
-		buf, ok = packet.AppendPacketTooBig(buf, r.tunnel.icmp6, packet.IPv6(p), r.route.insideMTU)
+		buf, ok = packet.AppendPacketTooBig(buf, orElse(r.tunnel.icmp6, packet.IPv6(p).Destination()), packet.IPv6(p), r.route.insideMTU)
 	} else {
-		buf, ok = packet.AppendFragmentationNeeded(buf, r.tunnel.icmp4, packet.IPv4(p), r.route.insideMTU)
+		buf, ok = packet.AppendFragmentationNeeded(buf, orElse(r.tunnel.icmp4, packet.IPv4(p).Destination()), packet.IPv4(p), r.route.insideMTU)
 	}
 	if ok {
 		r.errors = append(r.errors, buf)
 	}
+}
+
+// orElse is a, unless it is invalid.
+func orElse(a, fallback netip.Addr) netip.Addr {
+	if a.IsValid() {
+		return a
+	}
+	return fallback
 }
 
 func (r *outboundRun) sendErrors() {

@@ -39,7 +39,7 @@ type Config struct {
 	// of the inside range, in which the peer's lies too ("169.254.10.2/30").
 	// ICMP errors are sent from the peer's: a network stack takes a packet
 	// that arrives from one of its own addresses for a forgery. Without a
-	// range, none of that family are sent.
+	// range, those of that family come from where the packet should have gone.
 	Inside, Inside6 netip.Prefix
 
 	// Events, if set, is called from the hot path: it must not block, and
@@ -294,6 +294,8 @@ func (t *Tunnel) newRoute(sa *outboundSA) *route {
 // insideMTU is what a packet of the path's MTU has room for:
 //
 //	[ IP 20 or 40 | UDP 0 or 8 | what the sealer makes of an inner packet ]
+//
+// It is called with mu held.
 func (t *Tunnel) insideMTU(sealer Sealer, path ike.Path) int {
 	return t.inside(sealer, path, cmp.Or(t.measured, t.cfg.OuterMTU))
 }
@@ -301,7 +303,7 @@ func (t *Tunnel) insideMTU(sealer Sealer, path ike.Path) int {
 func (t *Tunnel) inside(sealer Sealer, path ike.Path, outer int) int {
 	room := outer - packet.IPv4HeaderLen
 	if path.Remote.Addr().Unmap().Is6() {
-		room = t.cfg.OuterMTU - packet.IPv6HeaderLen
+		room = outer - packet.IPv6HeaderLen
 	}
 	if path.UDP {
 		room -= udpHeaderLen

@@ -557,6 +557,23 @@ func TestTooBigIsReported(t *testing.T) {
 	}
 }
 
+// Without inside addresses the error comes from where the packet should have gone:
+// whoever sends too much has to hear of it.
+func TestTooBigIsReportedWithoutInsideAddresses(t *testing.T) {
+	l := newLab(t, gcm128, true)
+	l.a.tunnel.icmp4, l.a.tunnel.icmp6 = netip.Addr{}, netip.Addr{}
+	p := packet.IPv4(udp(hostA, hostB, 0, 1439))
+	p[6] = 0x40 // DF
+	l.a.device.Put(p)
+	if e := packet.IPv4(l.a.next(t)); e.Source() != hostB || e.Destination() != hostA || !bytes.Equal(e.Payload()[:2], []byte{3, 4}) {
+		t.Errorf("error %x", []byte(e))
+	}
+	l.a.device.Put(udp(hostA6, hostB6, 0, 1439))
+	if e := packet.IPv6(l.a.next(t)); e.Source() != hostB6 || e.Destination() != hostA6 || e.Payload()[0] != 2 {
+		t.Errorf("error %x", []byte(e))
+	}
+}
+
 func TestPeerInside(t *testing.T) {
 	for inside, want := range map[string]string{
 		"169.254.10.1/30": "169.254.10.2", "169.254.10.2/30": "169.254.10.1", "10.0.0.6/31": "10.0.0.7", "10.0.0.7/31": "10.0.0.6",
