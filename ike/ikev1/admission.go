@@ -1,6 +1,7 @@
 package ikev1
 
 import (
+	"container/list"
 	"crypto/sha256"
 	"errors"
 	"net/netip"
@@ -16,9 +17,15 @@ import (
 // answer without keeping state: what begins a main mode is not sent again, and the
 // proofs cover it. So what is kept is small and bounded: until the initiator has
 // shown by its third message that our answer reached it, it costs no
-// Diffie-Hellman computation, and at most 8 KiB.
+// Diffie-Hellman computation, and at most 8 KiB; and where many don't show it, the
+// oldest make room. Who invents its address has nothing to do but fill that queue,
+// which takes it longer than a round trip takes the others.
 type admission struct {
-	halfOpen int                // main modes of responders under way
+	// unheard are the main modes of responders that wait for the third message, of
+	// initiators at any address and of those whose address is configured.
+	unheard, configured queue
+
+	halfOpen int                // main modes of responders whose third message has come
 	sources  map[netip.Addr]int // the same by source
 
 	// negotiations are those of responders by their first message, so that one
@@ -26,13 +33,20 @@ type admission struct {
 	negotiations map[firstKey]*negotiation
 
 	// Answers to what comes to nothing, in this second.
-	refusedFrom time.Time
-	refused     int
-	refusedBy   map[netip.Addr]int
+	refusedFrom   time.Time
+	refused       int
+	refusedOctets int // of the messages
+	refusedBy     map[netip.Addr]int
 
 	// What is computed for initiators at addresses that nobody has configured; what
 	// is for one that is configured counts in its session.
 	strangers allowance
+}
+
+// A queue holds negotiations, the oldest first.
+type queue struct {
+	list.List
+	octets int // of their first messages
 }
 
 // An allowance is time of the engine's that may be spent in each second.
@@ -87,8 +101,14 @@ type firstKey struct {
 }
 
 const (
-	// A half-open main mode lives for at most 30 s. Legitimate peers have one,
-	// for two round trips.
+	// At 50,000 first messages a second each waits a third of a second at least
+	// until it has to make room. One of a usual length takes some 2 KiB.
+	unheardMax       = 16384
+	unheardOctetsMax = 16 << 20
+	configuredMax    = 4096
+
+	// A main mode whose third message has come lives for at most 30 s.
+	// Legitimate peers have one, for a round trip.
 	halfOpenMax       = 4096
 	halfOpenMaxSource = 256
 
@@ -96,10 +116,12 @@ const (
 	// strangers have taken all.
 	reservedSource = 8
 
-	// A refusal compares all that is offered with all that is accepted. A peer
-	// that is configured wrongly tries every few seconds.
-	refusedMax       = 500 // a second
+	// A peer that is configured wrongly tries every few seconds. A refusal
+	// compares all that is offered with all that is accepted: beyond so many a
+	// second they are not told of, and beyond so many octets not compared.
+	refusedMax       = 500
 	refusedMaxSource = 20
+	refusedOctetsMax = 4 << 20
 
 	// firstLengthMax bounds a first message, whose SA payload is kept.
 	firstLengthMax = 8 << 10
@@ -126,20 +148,19 @@ func (g *Gate) receiveFirst(now time.Time, d ike.Datagram, h wire.Header) ike.Dr
 	}
 	a, source := &g.admission, d.Remote.Addr()
 	if now.Sub(a.refusedFrom) >= time.Second {
-		a.refusedFrom, a.refused = now, 0
+		a.refusedFrom, a.refused, a.refusedOctets = now, 0, 0
 		clear(a.refusedBy)
 	}
-	if a.refused >= refusedMax || a.refusedBy[source] >= refusedMaxSource {
+	if a.refusedOctets >= refusedOctetsMax || a.refusedBy[source] >= refusedMaxSource {
 		return ike.DropRefusals
-	}
-	// Strangers can't take the room of those whose address is configured.
-	reserved := candidates[0].Remote.IsValid() && a.sources[source] < reservedSource
-	if a.halfOpen >= halfOpenMax && !reserved || a.sources[source] >= halfOpenMaxSource {
-		return ike.DropHalfOpen
 	}
 	n := &negotiation{gate: g, candidates: candidates, spii: h.SPIi, created: now, path: ike.Path{Local: d.Local, Remote: d.Remote}}
 	refuse := func(t isakmp.NotifyType, reason string) ike.Drop {
 		a.refused++
+		a.refusedOctets += len(d.Payload)
+		if a.refused > refusedMax {
+			return ike.DropRefusals
+		}
 		a.refusedBy[source]++
 		g.notifyPlain("", n.path, h.SPIi, 0, t)
 		n.report(reason)
@@ -182,19 +203,55 @@ func (g *Gate) candidates(d ike.Datagram) []*ike.Peer {
 	return append(exact, roaming...)
 }
 
-// enter counts a negotiation of a responder until it is over.
-func (a *admission) enter(n *negotiation) {
+// enter queues a negotiation of a responder, and has the oldest make room.
+func (a *admission) enter(n *negotiation, octets int) {
 	n.origin = firstKey{n.path.Remote, n.spii}
 	a.negotiations[n.origin] = n
-	a.halfOpen++
-	a.sources[n.origin.remote.Addr()]++
+	q, most := &a.unheard, unheardMax
+	if n.candidates[0].Remote.IsValid() {
+		q, most = &a.configured, configuredMax
+	}
+	n.queue, n.place, n.octets = q, q.PushBack(n), octets
+	q.octets += octets
+	for q.Len() > most || q.octets > unheardOctetsMax {
+		q.Front().Value.(*negotiation).end()
+	}
 }
 
+// heard counts a negotiation whose third message has come until it is over, or
+// returns false if there is no room: strangers can't take that of those whose
+// address is configured.
+func (a *admission) heard(n *negotiation) bool {
+	if n.queue == nil { // its value of before was none
+		return true
+	}
+	source := n.origin.remote.Addr()
+	reserved := n.candidates[0].Remote.IsValid() && a.sources[source] < reservedSource
+	if a.halfOpen >= halfOpenMax && !reserved || a.sources[source] >= halfOpenMaxSource {
+		return false
+	}
+	a.unqueue(n)
+	a.halfOpen++
+	a.sources[source]++
+	return true
+}
+
+func (a *admission) unqueue(n *negotiation) {
+	n.queue.Remove(n.place)
+	n.queue.octets -= n.octets
+	n.queue = nil
+}
+
+// leave follows the end of a negotiation of a responder.
 func (a *admission) leave(n *negotiation) {
 	if a.negotiations[n.origin] != n {
 		return
 	}
 	delete(a.negotiations, n.origin)
+	if n.queue != nil {
+		a.unqueue(n)
+		return
+	}
 	source := n.origin.remote.Addr()
 	a.halfOpen--
 	if a.sources[source]--; a.sources[source] == 0 {

@@ -27,17 +27,37 @@ func receive(w *world, from netip.AddrPort, b []byte) (ike.Drop, [][]byte) {
 	return w.Right.Deliver(at500(enginetest.RightAddr), from, b)
 }
 
-// TestHalfOpenIsBounded: main modes that nobody goes on with, of one source and
-// of many, and the room of an address that is configured.
+// thirdMessage goes on with a main mode after its answer.
+func thirdMessage(t *testing.T, spi uint64, answer, public []byte) []byte {
+	t.Helper()
+	h, err := wire.ParseHeader(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return isakmp.Message{
+		Header:   wire.Header{SPIi: spi, SPIr: h.SPIr, Major: 1, Exchange: isakmp.MainMode},
+		Payloads: []isakmp.Payload{&isakmp.KE{Data: public}, &isakmp.Nonce{Data: make([]byte, nonceLength)}},
+	}.Append(nil)
+}
+
+// TestHalfOpenIsBounded: main modes of one source, and of many, that show that they
+// have got our answer and then say no more; and the room of an address that is
+// configured.
 func TestHalfOpenIsBounded(t *testing.T) {
 	w := newWorld(t, 1, enginetest.LAN, func(_, right *ike.Peer) { right.Remote = netip.Addr{} })
 	g := w.Right.Engine
-	proposals := w.Right.Peer.IKEProposals
+	proposals, public := w.Right.Peer.IKEProposals, w.Left.Engine.newDH(ike.Group19).Public()
 	spi := uint64(0)
+	begin := func(from netip.Addr) ike.Drop {
+		spi++
+		_, answers := receive(w, at500(from), firstMessage(spi, proposals))
+		g.admission.strangers, g.sessions["right"].allowance = allowance{}, allowance{} // the time is not the subject
+		drop, _ := receive(w, at500(from), thirdMessage(t, spi, answers[0], public))
+		return drop
+	}
 	flood := func(from netip.Addr, count int) (dropped int) {
 		for range count {
-			spi++
-			if drop, _ := receive(w, at500(from), firstMessage(spi, proposals)); drop == ike.DropHalfOpen {
+			if begin(from) == ike.DropHalfOpen {
 				dropped++
 			}
 		}
@@ -46,11 +66,9 @@ func TestHalfOpenIsBounded(t *testing.T) {
 	if dropped := flood(netip.MustParseAddr("203.0.113.1"), halfOpenMaxSource+10); dropped != 10 {
 		t.Errorf("%d of one source were dropped, want 10", dropped)
 	}
-	for i := range 40 {
-		flood(netip.AddrFrom4([4]byte{198, 18, 0, byte(i)}), halfOpenMaxSource)
-	}
-	if g.admission.halfOpen != halfOpenMax || len(g.negotiations) != halfOpenMax {
-		t.Errorf("%d half-open, %d on the books, want %d", g.admission.halfOpen, len(g.negotiations), halfOpenMax)
+	g.admission.halfOpen += halfOpenMax - halfOpenMaxSource - 5
+	if dropped := flood(netip.MustParseAddr("203.0.113.2"), 20); dropped != 15 {
+		t.Errorf("%d of 20 beyond the bound were dropped, want 15", dropped)
 	}
 	w.Right.Peer.Remote = enginetest.LeftAddr
 	if err := g.SetPeer(w.Right.Peer); err != nil {
@@ -59,9 +77,69 @@ func TestHalfOpenIsBounded(t *testing.T) {
 	if dropped := flood(enginetest.LeftAddr, reservedSource); dropped != 0 {
 		t.Errorf("%d of a configured address were dropped", dropped)
 	}
+	g.admission.halfOpen -= halfOpenMax - halfOpenMaxSource - 5
 	w.Net.RunFor(connectTimeout + time.Second)
-	if g.admission.halfOpen != 0 || len(g.admission.sources) != 0 || g.Sessions() != 0 {
-		t.Errorf("%d half-open are left", g.admission.halfOpen)
+	if a := &g.admission; a.halfOpen != 0 || len(a.sources) != 0 || a.unheard.Len() != 0 || a.unheard.octets != 0 || g.Sessions() != 0 {
+		t.Errorf("%d half-open, %d unheard are left", a.halfOpen, a.unheard.Len())
+	}
+}
+
+// TestFloodOfFirstMessages: whoever invents its address can keep nobody out, neither
+// peers from anywhere nor those whose address is configured: the oldest main modes
+// make room, which is bounded in number and octets; nothing is told of them.
+func TestFloodOfFirstMessages(t *testing.T) {
+	for _, configured := range []bool{false, true} {
+		w := newWorld(t, 1, enginetest.LAN, func(_, right *ike.Peer) {
+			if !configured {
+				right.Remote = netip.Addr{}
+			}
+		})
+		g := w.Right.Engine
+		other := w.Right.Peer
+		other.ID, other.Remote = "anybody", netip.Addr{}
+		if err := g.SetPeer(other); err != nil {
+			t.Fatal(err)
+		}
+		spi := uint64(1) << 32
+		flood := func(count int) {
+			for range count {
+				spi++
+				from := netip.AddrFrom4([4]byte{198, 18, byte(spi >> 8), byte(spi)})
+				if drop, answers := receive(w, at500(from), firstMessage(spi, w.Right.Peer.IKEProposals)); drop != ike.Accepted || len(answers) != 1 {
+					t.Fatalf("message %d: %v", spi, drop)
+				}
+			}
+		}
+		flood(unheardMax + 100)
+		if a := &g.admission; a.unheard.Len() != unheardMax || len(g.negotiations) != unheardMax || len(a.negotiations) != unheardMax || a.unheard.octets > unheardOctetsMax {
+			t.Fatalf("%d unheard, %d negotiations, want %d", a.unheard.Len(), len(g.negotiations), unheardMax)
+		}
+		told := len(w.Right.Events)
+		w.Left.Command(ike.Initiate{})
+		for range 10 { // 50,000 a second, for longer than the main mode takes
+			flood(500)
+			w.Net.RunFor(10 * time.Millisecond)
+		}
+		w.CheckSettled()
+		if told > 0 {
+			t.Errorf("%d events are told of strangers", told)
+		}
+		long := isakmp.Message{
+			Header:   wire.Header{SPIi: 1, Major: 1, Exchange: isakmp.MainMode},
+			Payloads: []isakmp.Payload{offerIKE(w.Right.Peer.IKEProposals, isakmp.AuthPreSharedKey, time.Hour), &isakmp.VendorID{Data: make([]byte, 8000)}},
+		}.Append(nil)
+		for range unheardOctetsMax/len(long) + 10 {
+			spi++
+			binary.BigEndian.PutUint64(long, spi)
+			receive(w, at500(netip.AddrFrom4([4]byte{198, 19, byte(spi >> 8), byte(spi)})), long)
+		}
+		if a := &g.admission; a.unheard.octets > unheardOctetsMax || a.unheard.octets < unheardOctetsMax/2 {
+			t.Errorf("%d octets are kept, %d at most", a.unheard.octets, unheardOctetsMax)
+		}
+		w.Net.RunFor(connectTimeout + time.Second)
+		if a := &g.admission; a.unheard.Len()+a.configured.Len()+a.halfOpen+len(a.negotiations)+a.unheard.octets != 0 {
+			t.Errorf("%d are left", len(a.negotiations))
+		}
 	}
 }
 
@@ -79,14 +157,7 @@ func TestFloodOfCostlyGroups(t *testing.T) {
 	begin := func(from netip.AddrPort) (third []byte) {
 		spi++
 		_, answers := receive(w, from, firstMessage(spi, proposals))
-		h, err := wire.ParseHeader(answers[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return isakmp.Message{
-			Header:   wire.Header{SPIi: spi, SPIr: h.SPIr, Major: 1, Exchange: isakmp.MainMode},
-			Payloads: []isakmp.Payload{&isakmp.KE{Data: public}, &isakmp.Nonce{Data: make([]byte, nonceLength)}},
-		}.Append(nil)
+		return thirdMessage(t, spi, answers[0], public)
 	}
 	stranger := at500(netip.MustParseAddr("203.0.113.1"))
 	served := 0
@@ -173,14 +244,7 @@ func TestNothingIsReflected(t *testing.T) {
 	w := newWorld(t, 1, enginetest.LAN, func(_, right *ike.Peer) { right.Remote = netip.Addr{} })
 	self, victim := at500(enginetest.LeftAddr), at500(netip.MustParseAddr("203.0.113.1"))
 	_, answers := receive(w, self, firstMessage(1, w.Left.Peer.IKEProposals))
-	h, err := wire.ParseHeader(answers[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	third := isakmp.Message{
-		Header:   wire.Header{SPIi: 1, SPIr: h.SPIr, Major: 1, Exchange: isakmp.MainMode},
-		Payloads: []isakmp.Payload{&isakmp.KE{Data: w.Left.Engine.newDH(ike.Group19).Public()}, &isakmp.Nonce{Data: make([]byte, 8)}},
-	}.Append(nil)
+	third := thirdMessage(t, 1, answers[0], w.Left.Engine.newDH(ike.Group19).Public())
 	if drop, answers := receive(w, victim, third); len(answers) > 0 {
 		t.Errorf("a third message by the name of another is answered, %v", drop)
 	}

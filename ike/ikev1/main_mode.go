@@ -2,6 +2,7 @@ package ikev1
 
 import (
 	"bytes"
+	"container/list"
 	"crypto/sha256"
 	"time"
 
@@ -63,7 +64,12 @@ type negotiation struct {
 
 	sent     []byte // the last message, to be sent again
 	received [sha256.Size]byte
-	origin   firstKey // responder
+
+	// responder
+	origin firstKey
+	queue  *queue // that it waits in for the third message
+	place  *list.Element
+	octets int // of its first message
 
 	engine.Retransmission        // initiator
 	reason                string // what the peer may have told
@@ -213,10 +219,7 @@ func (n *negotiation) answerFirst(now time.Time, d ike.Datagram, m parts) string
 		n.spir, n.awaits = g.newCookie(), 3
 		n.received = sha256.Sum256(d.Payload)
 		g.negotiations[n.spir] = n
-		g.admission.enter(n)
-		if id := n.id(); id != "" && g.sessions[id].current() == nil {
-			g.emit(id, ike.Connecting{Remote: d.Remote})
-		}
+		g.admission.enter(n, len(d.Payload))
 		n.send(now, append([]isakmp.Payload{&isakmp.SA{Proposals: []isakmp.Proposal{agreed.answer}}}, n.extensions.payloads()...))
 		g.touch(n)
 		return ""
@@ -257,8 +260,12 @@ func (n *negotiation) answerKeyExchange(now time.Time, d ike.Datagram, h wire.He
 	if keys.ValidatePublic(n.proposal.Group, m.ke.Data) != nil {
 		return ike.DropMalformed
 	}
-	if !n.affords(now, agreementCost(n.proposal.Group)) {
+	g := n.gate
+	if !n.affords(now, agreementCost(n.proposal.Group)) || !g.admission.heard(n) {
 		return ike.DropHalfOpen // it asks again
+	}
+	if id := n.id(); id != "" && g.sessions[id].current() == nil {
+		g.emit(id, ike.Connecting{Remote: d.Remote})
 	}
 	n.nat = n.detectNAT(d, h, m)
 	n.dh = n.gate.newDH(n.proposal.Group)
@@ -549,7 +556,8 @@ func (n *negotiation) timeOut(now time.Time) {
 	switch {
 	case reason != "":
 	case !n.initiator:
-		if n.id() != "" {
+		// Who invents its address never sends a third message.
+		if n.id() != "" && (n.queue == nil || n.candidates[0].Remote.IsValid()) {
 			n.report(reasonUnfinished(n.path.Remote))
 		}
 		n.end()
