@@ -37,24 +37,37 @@ const upPeriod = 200 * time.Millisecond
 // Their identities tell them apart.
 type gateway struct {
 	local, remote netip.Addr
-	start         bool // this side begins
+	customers     netip.Prefix // if valid, each tunnel's customer has an address of its own in it, in place of remote, or of local where this side begins
+	start         bool         // this side begins
 	tunnels       int
 	mtu           int
-	esp           string
+	ike, esp      string       // proposals
 	routes        netip.Prefix // the first of a range of addresses, one behind each tunnel
 	network       netip.Prefix // behind the first tunnel
+
+	// When SAs are renewed; 0 for the defaults.
+	ikeLifetime, childLifetime, rekeyMargin time.Duration
+
+	// report is how often is told what stands; 0 for never.
+	report time.Duration
 }
 
 func main() {
 	var g gateway
 	flag.TextVar(&g.local, "local", netip.Addr{}, "own outside address")
 	flag.TextVar(&g.remote, "remote", netip.Addr{}, "the peer's outside address")
+	flag.TextVar(&g.customers, "customers", netip.Prefix{}, "network with an outside address for each tunnel, of the side that begins, in order; default one for all")
 	flag.BoolVar(&g.start, "start", false, "begin to negotiate")
 	flag.IntVar(&g.tunnels, "tunnels", 1, "how many there are")
 	flag.IntVar(&g.mtu, "mtu", 1400, "of the TUNs, in bytes")
+	flag.StringVar(&g.ike, "ike", "aes128-sha256-group19", "proposal")
 	flag.StringVar(&g.esp, "esp", "aes128gcm16-group19", "proposal, or \"null\" for one tunnel without IKE and cryptography")
 	flag.TextVar(&g.network, "network", netip.Prefix{}, "network that the first tunnel leads to")
 	flag.TextVar(&g.routes, "behind", netip.Prefix{}, "network of which each tunnel leads to one address, in order")
+	flag.DurationVar(&g.ikeLifetime, "ike-lifetime", 0, "of IKE SAs; 0 for the default")
+	flag.DurationVar(&g.childLifetime, "child-lifetime", 0, "of child SAs; 0 for the default")
+	flag.DurationVar(&g.rekeyMargin, "rekey-margin", 0, "how long before its end, or up to twice that, a lifetime is renewed; 0 for the default")
+	flag.DurationVar(&g.report, "report", 0, "tell in lines of JSON when all tunnels are configured, how many are up, and this often what stands; 0 for not at all")
 	profile := flag.String("profile", "", "write a CPU profile, from when all tunnels are up until the end, to this file, and one of the heap beside it, named .heap")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
@@ -71,7 +84,12 @@ func main() {
 
 func (g gateway) run(ctx context.Context, profile string) (err error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{Logger: log, Offloads: packetio.AllOffloads, Listen: tunnel.Listen, OpenDevice: g.openDevice})
+	var told reporter
+	config := ipsec.Config{Logger: log, Offloads: packetio.AllOffloads, Listen: tunnel.Listen, OpenDevice: g.openDevice}
+	if g.report > 0 {
+		config.Log = told.count
+	}
+	host, err := ipsec.New(context.WithoutCancel(ctx), config)
 	if err != nil {
 		return err
 	}
@@ -83,6 +101,9 @@ func (g gateway) run(ctx context.Context, profile string) (err error) {
 	tunnels, err := g.configuration()
 	if err != nil {
 		return err
+	}
+	if g.report > 0 {
+		return g.runReporting(ctx, host, tunnels, &told)
 	}
 	if err := host.Set(tunnels); err != nil {
 		return err
@@ -138,7 +159,7 @@ func allUp(host *ipsec.Host) bool {
 }
 
 func (g gateway) configuration() (tunnels []ipsec.Tunnel, err error) {
-	ikeProposal, err := ike.ParseIKEProposal("aes128-sha256-group19")
+	ikeProposal, err := ike.ParseIKEProposal(g.ike)
 	if err != nil {
 		return nil, err
 	}
@@ -151,9 +172,16 @@ func (g gateway) configuration() (tunnels []ipsec.Tunnel, err error) {
 		ours, theirs = theirs, ours
 	}
 	for i := range g.tunnels {
+		local, remote := g.local, g.remote
+		if customer := &remote; g.customers.IsValid() {
+			if g.start {
+				customer = &local
+			}
+			*customer = nth(g.customers, i)
+		}
 		tunnels = append(tunnels, ipsec.Tunnel{MTU: g.mtu, Peer: ike.Peer{
 			ID:    ike.PeerID(fmt.Sprintf("vpn%d", i)),
-			Local: g.local, Remote: g.remote,
+			Local: local, Remote: remote,
 			LocalID:       ike.ParseIdentity(fmt.Sprintf("%s%d.example", ours, i)),
 			RemoteID:      ike.ParseIdentity(fmt.Sprintf("%s%d.example", theirs, i)),
 			PreSharedKey:  ike.Secret("a.key.for.benchmarks"),
@@ -161,9 +189,18 @@ func (g gateway) configuration() (tunnels []ipsec.Tunnel, err error) {
 			ESPProposals:  []ike.ESPProposal{espProposal},
 			Start:         g.start,
 			Encapsulation: ike.EncapsulationAlways,
+			IKELifetime:   g.ikeLifetime,
+			ChildLifetime: g.childLifetime,
+			RekeyMargin:   g.rekeyMargin,
 		}})
 	}
 	return tunnels, nil
+}
+
+// nth is the address of a number in a network of 16 bits.
+func nth(network netip.Prefix, number int) netip.Addr {
+	first := network.Addr().As4()
+	return netip.AddrFrom4([4]byte{first[0], first[1], byte(number >> 8), byte(number)})
 }
 
 func (g gateway) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
@@ -197,8 +234,7 @@ func (g gateway) route(name string) error {
 	if _, err := fmt.Sscanf(name, "vpn%d", &number); err != nil {
 		return err
 	}
-	first := g.routes.Addr().As4()
-	behind := netip.PrefixFrom(netip.AddrFrom4([4]byte{first[0], first[1], byte(number >> 8), byte(number)}), 32)
+	behind := netip.PrefixFrom(nth(g.routes, number), 32)
 	routes := []netip.Prefix{behind}
 	if number == 0 {
 		routes = append(routes, g.network)
