@@ -30,7 +30,7 @@ type Charon struct {
 }
 
 // StartCharon runs charon inside the host with the connections that swanctl.conf
-// has, and further settings of its own; the test is skipped where strongSwan is
+// has, and further settings of its own, which override others; the test is skipped where strongSwan is
 // not installed.
 func (h *Host) StartCharon(swanctl string, settings ...string) *Charon {
 	t := h.lab.t
@@ -50,7 +50,6 @@ func (h *Host) StartCharon(swanctl string, settings ...string) *Charon {
   load = %[1]s
   retransmit_timeout = 1.0
   retransmit_base = 1.3
-  %[3]s
   filelog {
     main {
       path = %[2]s/charon.log
@@ -64,6 +63,7 @@ func (h *Host) StartCharon(swanctl string, settings ...string) *Charon {
     kernel-netlink { fwmark = !0x42 }
     socket-default { fwmark = 0x42 }
   }
+  %[3]s
 }
 `, charonPlugins, c.dir, strings.Join(settings, "\n  ")))
 	p := h.Start("charon", "env", "STRONGSWAN_CONF="+c.dir+"/strongswan.conf", "unshare", "-m", "--propagation", "private",
