@@ -34,6 +34,7 @@ type negotiated struct {
 	IKE []ike.Kept // without farewells
 
 	// What a tracker and a journal have to have seen.
+	PathMTU     PathMTU
 	Since       time.Time
 	Established *ike.Established // but for RemoteID; nil: no IKE SA stands
 	RemoteID    identity
@@ -193,7 +194,7 @@ func (l *life) freeze(kept []ike.Kept) (keeper.Tunnel, error) {
 	doc := negotiated{
 		Place: l.config.Place, Inside: l.config.Inside, MTU: l.config.MTU, Replacements: l.config.Replacements,
 		Local: l.config.Peer.Local, Remote: l.config.Peer.Remote,
-		Since: l.tracker.since, Active: l.tracker.active,
+		PathMTU: l.pathMTU, Since: l.tracker.since, Active: l.tracker.active,
 	}
 	for _, k := range kept {
 		t.Farewell = append(t.Farewell, k.Farewell...)
@@ -388,6 +389,7 @@ func (l *life) remember(doc negotiated) {
 		}
 	}
 	l.tracker.since = doc.Since
+	l.pathMTU, l.isMeasured = doc.PathMTU, true
 }
 
 // goOn carries the packets, and speaks with the peers, of what has been taken over.

@@ -111,6 +111,8 @@ type life struct {
 	journal journal  // owned by the IKE loop
 	pathMTU PathMTU  // guarded by Host.mu
 
+	isMeasured bool // pathMTU is from before this host; owned by the measuring loop
+
 	// Owned by the traffic loop: the traffic that IKE knows of, and the last
 	// keep-alive.
 	told, keptAlive time.Time

@@ -265,7 +265,10 @@ func (m *measurer) look(now time.Time) {
 			}
 			p = &measurement{id: s.id, local: s.local, due: now.Add(probeSettle), path: s.path}
 			m.of[l] = p
-			m.publish(l, s.id, PathMTU{})
+			if !l.isMeasured {
+				m.publish(l, s.id, PathMTU{})
+			}
+			l.isMeasured = false
 		}
 		m.advance(now, l, p)
 	}

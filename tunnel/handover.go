@@ -15,6 +15,7 @@ type State struct {
 	Pairs    []PairState // the oldest first
 	Active   int         // the pair that packets leave by, in Pairs; -1: none
 	Path     ike.Path
+	OuterMTU int // as SetOuterMTU was told; 0: not measured
 	Counters Counters
 }
 
@@ -43,7 +44,7 @@ func (p PairState) SequenceLow() bool {
 // the endpoint's. Pairs of another format than ESP are left out.
 func (t *Tunnel) Freeze() (State, error) {
 	t.mu.Lock()
-	state := State{Active: -1, Path: t.path}
+	state := State{Active: -1, Path: t.path, OuterMTU: t.measured}
 	active := t.route.Load()
 	var errs []error
 	for _, p := range t.pairs {
@@ -89,6 +90,7 @@ func (t *Tunnel) Thaw(state State) error {
 	if state.Active >= len(state.Pairs) {
 		return fmt.Errorf("thaw tunnel: pair %d of %d carries packets", state.Active, len(state.Pairs))
 	}
+	t.SetOuterMTU(state.OuterMTU)
 	for _, kept := range state.Pairs {
 		sealer, err := esp.ThawSealer(kept.Outbound)
 		if err != nil {
