@@ -30,6 +30,7 @@ type carrier struct {
 	tunnels  []*tunnel.Tunnel // as in state.Tunnels; nil: paused, or it can't be carried
 	carrying *run.Group       // nil: paused
 	broken   atomic.Int64     // tunnels that carry nothing any more
+	isClosed bool
 }
 
 type listening struct {
@@ -37,26 +38,28 @@ type listening struct {
 	lane *tunnel.Lane
 }
 
-// newCarrier takes over the state's descriptors. It carries nothing yet.
-func newCarrier(state *State, log *slog.Logger) (*carrier, error) {
-	c := &carrier{state: state, log: log, endpoints: map[netip.Addr]*listening{}, working: run.New(context.Background())}
+// newCarrier returns a carrier without tunnels.
+func newCarrier(log *slog.Logger) (*carrier, error) {
 	lanes, err := tunnel.NewLanes(runtime.GOMAXPROCS(0), packetio.NewPoller)
 	if err != nil {
-		for _, d := range state.descriptors() {
-			_ = unix.Close(*d) // only to be rid of it
-		}
 		return nil, err
 	}
-	c.lanes = lanes
+	c := &carrier{state: new(State), log: log, lanes: lanes, endpoints: map[netip.Addr]*listening{}, working: run.New(context.Background())}
 	for i, lane := range lanes {
 		c.working.Go(fmt.Sprintf("lane %d", i), lane.Run)
 	}
+	return c, nil
+}
+
+// take takes over a state with its descriptors. It carries nothing yet.
+func (c *carrier) take(state *State) error {
+	c.state = state
 	var errs []error
 	for i, e := range state.Endpoints {
 		sockets, err := e.Adopt()
 		errs = append(errs, err)
 		if err == nil {
-			lane := lanes[i%len(lanes)]
+			lane := c.lanes[i%len(c.lanes)]
 			c.endpoints[e.Local] = &listening{tunnel.NewEndpoint(tunnel.EndpointConfig{Local: e.Local, Lane: lane}, sockets), lane}
 		}
 	}
@@ -64,10 +67,7 @@ func newCarrier(state *State, log *slog.Logger) (*carrier, error) {
 		c.devices = append(c.devices, packetio.AdoptTUN(t.Device, t.DeviceName, t.Offloads))
 	}
 	c.tunnels = make([]*tunnel.Tunnel, len(state.Tunnels))
-	if err := errors.Join(errs...); err != nil {
-		return nil, errors.Join(err, c.close())
-	}
-	return c, nil
+	return errors.Join(errs...)
 }
 
 // Adopt makes sockets of the endpoint's descriptors. If it does not work all are
@@ -231,6 +231,10 @@ func (c *carrier) bid(e *tunnel.Endpoint, id ike.PeerID, farewell []ike.Datagram
 
 // close closes all that was taken over and wipes the keys.
 func (c *carrier) close() error {
+	if c.isClosed {
+		return nil
+	}
+	c.isClosed = true
 	c.pause()
 	c.state.Wipe()
 	c.working.Stop(nil)

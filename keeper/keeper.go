@@ -60,6 +60,11 @@ func serve(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer daemon.Close()
+	c, err := newCarrier(log) // before the daemon stops to carry packets
+	if err != nil {
+		return err
+	}
+	defer c.close()
 	if err := daemon.send(message{Verb: ready}); err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil || m.state == nil {
 		return fmt.Errorf("nothing came to be kept: %w", err)
 	}
-	k, err := newKeeping(m, log)
+	k, err := newKeeping(c, m, log)
 	if err != nil {
 		return errors.Join(err, daemon.send(message{Verb: no, Reason: err.Error()}))
 	}
@@ -94,19 +99,17 @@ type keeping struct {
 	handedOn, isClosed bool
 }
 
-func newKeeping(m message, log *slog.Logger) (*keeping, error) {
-	c, err := newCarrier(m.state, log)
-	if err != nil {
+func newKeeping(c *carrier, m message, log *slog.Logger) (*keeping, error) {
+	if err := c.take(m.state); err != nil {
 		return nil, err
-	}
-	listener, err := listen(m.Socket)
-	if err != nil {
-		return nil, errors.Join(err, c.close())
 	}
 	c.begin()
 	if c.isBroken() {
-		listener.Close()
-		return nil, errors.Join(errors.New("no tunnel can be kept"), c.close())
+		return nil, errors.New("no tunnel can be kept")
+	}
+	listener, err := listen(m.Socket)
+	if err != nil {
+		return nil, err
 	}
 	wait := min(m.Wait, WaitMax)
 	k := &keeping{
