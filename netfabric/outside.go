@@ -106,6 +106,14 @@ func (f *Fabric) settleForwarding(ctx context.Context, h *rtnl.Handle, want *pla
 	return nil
 }
 
+// Stands reports whether a network was as it shall be when it was looked at last.
+func (f *Fabric) Stands(network string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, stands := f.stands[NamespaceName(f.config.Prefix, network)]
+	return stands
+}
+
 // Exhaustion counts the connections that a network's translator has had no port
 // for since the network was made. They were refused, and hold up nobody.
 func (f *Fabric) Exhaustion(network string) (uint64, error) {

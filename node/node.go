@@ -324,7 +324,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 	errs = append(errs,
 		n.endTunnels(tunnels),
 		n.endInstances(ctx, d.Instances),
-		networks(ctx, fabricConfig(n.cfg.Prefix, d)),
+		networks(ctx, fabricConfig(n.cfg.Prefix, n.cfg.Underlay, d)),
 		n.cfg.Underlay.SetAddresses(outsideAddresses(d)),
 	)
 	if everything {
@@ -580,6 +580,11 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 	for _, s := range instances {
 		o.Instances = append(o.Instances, nodespec.InstanceStatus{ID: s.ID, Running: s.Running, Reason: s.Reason})
 	}
+	for _, network := range applied.Networks {
+		if network.Translator != nil && n.fabric.Stands(network.ID) {
+			o.Translating = append(o.Translating, network.ID)
+		}
+	}
 	if told != nil && reflect.DeepEqual(o, *told) {
 		return told
 	}
@@ -608,4 +613,25 @@ func (n *Node) Drops() map[[2]string]uint64 {
 		return host.Drops()
 	}
 	return nil
+}
+
+// Exhaustion counts, by network, the connections that no port was left for in a
+// network that translates many addresses to one.
+func (n *Node) Exhaustion() map[string]uint64 {
+	n.mu.Lock()
+	applied := n.applied
+	n.mu.Unlock()
+	counts := map[string]uint64{}
+	if applied == nil {
+		return counts
+	}
+	for _, network := range applied.Networks {
+		if network.Translator == nil {
+			continue
+		}
+		if count, err := n.fabric.Exhaustion(network.ID); err == nil { // else it is about to go
+			counts[network.ID] = count
+		}
+	}
+	return counts
 }

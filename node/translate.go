@@ -12,15 +12,14 @@ import (
 )
 
 // fabricConfig says d's networks in the words of netfabric.
-func fabricConfig(prefix string, d nodespec.Desired) netfabric.Config {
-	c := netfabric.Config{Prefix: prefix}
+func fabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired) netfabric.Config {
+	c := netfabric.Config{Prefix: prefix, Underlay: underlay.Plan()}
 	for _, n := range d.Networks {
 		c.Networks = append(c.Networks, fabricNetwork(n))
 	}
 	for _, l := range d.Links {
 		c.Links = append(c.Links, netfabric.Link{ID: l.ID, Ends: [2]netfabric.LinkEnd{
-			{Network: l.Ends[0].Network, Table: l.Ends[0].Table},
-			{Network: l.Ends[1].Network, Table: l.Ends[1].Table},
+			netfabric.LinkEnd(l.Ends[0]), netfabric.LinkEnd(l.Ends[1]),
 		}})
 	}
 	for _, t := range d.Tunnels {
@@ -41,14 +40,7 @@ func fabricNetwork(n nodespec.Network) netfabric.Network {
 		})
 	}
 	for _, t := range n.Tables {
-		table := netfabric.Table{ID: t.ID}
-		for _, r := range t.Routes {
-			route := netfabric.TableRoute{Destination: r.Destination}
-			for _, target := range r.Targets {
-				route.Targets = append(route.Targets, netfabric.Target{Kind: netfabric.TargetKind(target.Kind), ID: target.ID})
-			}
-			table.Routes = append(table.Routes, route)
-		}
+		table := netfabric.Table{ID: t.ID, Routes: fabricRoutes(t.Routes), Overrides: fabricRoutes(t.Overrides)}
 		out.Tables = append(out.Tables, table)
 	}
 	for _, g := range n.Groups {
@@ -57,6 +49,27 @@ func fabricNetwork(n nodespec.Network) netfabric.Network {
 			group.Rules = append(group.Rules, netfabric.FilterRule(r))
 		}
 		out.Groups = append(out.Groups, group)
+	}
+	if o := n.Outside; o != nil {
+		out.Outside = &netfabric.Outside{Table: o.Table}
+		for _, e := range o.Addresses {
+			out.Outside.Addresses = append(out.Outside.Addresses, netfabric.Elastic(e))
+		}
+	}
+	if t := n.Translator; t != nil {
+		out.Translator = &netfabric.Translator{Address: t.Address, Ports: netfabric.PortRange(t.Ports)}
+	}
+	return out
+}
+
+func fabricRoutes(routes []nodespec.Route) []netfabric.TableRoute {
+	var out []netfabric.TableRoute
+	for _, r := range routes {
+		route := netfabric.TableRoute{Destination: r.Destination}
+		for _, target := range r.Targets {
+			route.Targets = append(route.Targets, netfabric.Target{Kind: netfabric.TargetKind(target.Kind), ID: target.ID})
+		}
+		out = append(out, route)
 	}
 	return out
 }

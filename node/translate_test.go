@@ -18,8 +18,15 @@ func TestNetworksAreTranslated(t *testing.T) {
 	d.Networks[1].Groups[0].Members = []netip.Addr{nic.Address}
 	d.Networks[1].Groups[0].Rules = append(d.Networks[1].Groups[0].Rules, nodespec.Rule{Protocol: 6, FromPort: 22, ToPort: 23, PeerGroup: "sg-1"})
 	prefix := netip.MustParsePrefix
+	outside, inside := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("10.0.2.9")
+	d.Networks = append(d.Networks,
+		nodespec.Network{ID: "igw-1", Outside: &nodespec.Outside{Table: "inward", Addresses: []nodespec.Elastic{{Outside: outside, Inside: inside}}}},
+		nodespec.Network{ID: "nat-1", Translator: &nodespec.Translator{Address: inside, Ports: nodespec.PortRange{First: 1, Last: 2}}})
+	d.Networks[1].Tables[0].Overrides = []nodespec.Route{{Destination: prefix("10.0.3.0/24")}}
+	d.Links = append(d.Links, nodespec.Link{ID: "nat-1:vpc-1", Ends: [2]nodespec.LinkEnd{{Network: "nat-1"}, {Network: "vpc-1", Address: inside}}})
+	underlay := netfabric.Underlay{Namespace: "inet", Interface: "lo", Elastic: []netip.Prefix{prefix("198.51.100.0/24")}}
 	want := netfabric.Config{
-		Prefix: "cw1",
+		Prefix: "cw1", Underlay: underlay.Plan(),
 		Networks: []netfabric.Network{
 			{ID: "vgw-1", Tables: []netfabric.Table{{ID: "gateway", Routes: []netfabric.TableRoute{
 				{Destination: prefix("10.0.0.0/16"), Targets: []netfabric.Target{{Kind: netfabric.ToLink, ID: "vgw-1:vpc-1"}}},
@@ -33,18 +40,23 @@ func TestNetworksAreTranslated(t *testing.T) {
 				}},
 				Tables: []netfabric.Table{{ID: "rtb-1", Routes: []netfabric.TableRoute{
 					{Destination: prefix("192.168.0.0/16"), Targets: []netfabric.Target{{Kind: netfabric.ToLink, ID: "vgw-1:vpc-1"}}},
-				}}},
+				}, Overrides: []netfabric.TableRoute{{Destination: prefix("10.0.3.0/24")}}}},
 				Groups: []netfabric.Group{{ID: "sg-1", Members: []netip.Addr{netip.MustParseAddr("10.0.1.4")}, Rules: []netfabric.FilterRule{
 					{Egress: true, Protocol: -1, FromPort: -1, ToPort: -1, Peer: prefix("0.0.0.0/0")},
 					{Protocol: 6, FromPort: 22, ToPort: 23, PeerGroup: "sg-1"},
 				}}},
 			},
+			{ID: "igw-1", Outside: &netfabric.Outside{Table: "inward", Addresses: []netfabric.Elastic{{Outside: outside, Inside: inside}}}},
+			{ID: "nat-1", Translator: &netfabric.Translator{Address: inside, Ports: netfabric.PortRange{First: 1, Last: 2}}},
 		},
-		Links:     []netfabric.Link{{ID: "vgw-1:vpc-1", Ends: [2]netfabric.LinkEnd{{Network: "vgw-1", Table: "gateway"}, {Network: "vpc-1"}}}},
+		Links: []netfabric.Link{
+			{ID: "vgw-1:vpc-1", Ends: [2]netfabric.LinkEnd{{Network: "vgw-1", Table: "gateway"}, {Network: "vpc-1"}}},
+			{ID: "nat-1:vpc-1", Ends: [2]netfabric.LinkEnd{{Network: "nat-1"}, {Network: "vpc-1", Address: inside}}},
+		},
 		TUNs:      []netfabric.TUN{{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30")}},
 		Instances: []string{"i-1"},
 	}
-	if got := fabricConfig("cw1", d); !reflect.DeepEqual(got, want) {
+	if got := fabricConfig("cw1", underlay, d); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	if got := outsideAddresses(d); len(got) != 1 || got[0] != aTunnel().Local {

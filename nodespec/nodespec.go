@@ -215,6 +215,9 @@ type Observed struct {
 
 	Tunnels   []TunnelStatus
 	Instances []InstanceStatus
+
+	// Translating are the networks with a Translator that carry packets, by id.
+	Translating []string
 }
 
 // A TunnelStatus is what SAs and packets say of a tunnel.

@@ -29,11 +29,8 @@ const gatewayTable = "gateway"
 func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 	c := newCompiler(snapshot)
 	desired := nodespec.Desired{Revision: snapshot.Revision()}
-	for vpc := range store.VPCs.All(snapshot) {
-		if vpc.Deleted == nil {
-			desired.Networks = append(desired.Networks, c.vpc(vpc))
-		}
-	}
+	c.internetGateways(&desired)
+	c.natGateways(&desired)
 	gateways := make(map[string]bool) // that are not deleted
 	for vgw := range store.VPNGateways.All(snapshot) {
 		if vgw.Deleted != nil {
@@ -43,12 +40,23 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 		if vpc, ok := c.attachment(vgw); ok {
 			desired.Links = append(desired.Links, nodespec.Link{
 				ID: linkID(vgw.ID, vpc.ID),
-				// Packets from the gateway reach the VPC's interfaces only:
+				// Packets from the gateway reach the VPC's interfaces only, if
+				// its own route table there does not lead them through another:
 				// a VPC is no way through to somewhere else.
-				Ends: [2]nodespec.LinkEnd{{Network: vgw.ID, Table: gatewayTable}, {Network: vpc.ID}},
+				Ends: [2]nodespec.LinkEnd{{Network: vgw.ID, Table: gatewayTable}, {Network: vpc.ID, Table: c.edgeTable(vpc.ID, vgw.ID)}},
 			})
 		}
 		gateways[vgw.ID] = true
+	}
+	linked := make(map[string]bool)
+	for _, link := range desired.Links {
+		linked[link.Ends[1].Network] = true
+	}
+	for vpc := range store.VPCs.All(snapshot) {
+		// One that nobody is in takes nothing of the node.
+		if vpc.Deleted == nil && (linked[vpc.ID] || len(c.plugged[vpc.ID]) > 0) {
+			desired.Networks = append(desired.Networks, c.vpc(vpc))
+		}
 	}
 	desired.Tunnels = make([]nodespec.Tunnel, 0, len(resource.VPNConnection{}.Tunnels)*len(c.sites))
 	for _, s := range c.sites {
@@ -82,6 +90,7 @@ func Changed(snapshot *store.Snapshot) int64 {
 		store.VPCs, store.Subnets, store.RouteTables, store.SecurityGroups, store.NetworkInterfaces, store.Instances,
 		store.CustomerGateways, store.VPNGateways, store.VPNConnections, store.TunnelStatuses,
 		store.Certificates, store.CertificateAuthorities, store.TunnelCertificates,
+		store.InternetGateways, store.Addresses, store.NATGateways,
 	} {
 		changed = max(changed, table.Revision(snapshot))
 	}
@@ -95,6 +104,8 @@ type compiler struct {
 	routes    map[store.Scope]*routes.Routes
 	plugged   map[string][]plugged             // by VPC
 	tables    map[string][]resource.RouteTable // by VPC
+	elastic   map[string][]nodespec.Elastic    // by VPC
+	links     map[string]bool                  // of gateways that are not VPN gateways
 	sites     []*site                          // the connections that shall work, by id
 	gateways  map[string][]*site               // the same, by gateway
 	proposals map[string]proposals             // by the options that they follow from
@@ -120,6 +131,8 @@ func newCompiler(snapshot *store.Snapshot) *compiler {
 		routes:    make(map[store.Scope]*routes.Routes),
 		plugged:   make(map[string][]plugged),
 		tables:    make(map[string][]resource.RouteTable),
+		elastic:   make(map[string][]nodespec.Elastic),
+		links:     make(map[string]bool),
 		gateways:  make(map[string][]*site),
 		proposals: make(map[string]proposals),
 	}
@@ -158,8 +171,7 @@ func (c *compiler) routesOf(s store.Scope) *routes.Routes {
 
 // vpc compiles a VPC's network.
 func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
-	network := nodespec.Network{ID: vpc.ID, Local: routes.LocalRanges(vpc), Groups: c.groups(vpc)}
-	slices.SortFunc(network.Local, routes.ComparePrefixes)
+	network := nodespec.Network{ID: vpc.ID, Local: sortedRanges(vpc), Groups: c.groups(vpc)}
 	for _, p := range c.plugged[vpc.ID] {
 		network.Interfaces = append(network.Interfaces, nodespec.Interface{
 			ID:        p.nic.ID,
@@ -174,7 +186,7 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 		})
 	}
 	for _, table := range c.tables[vpc.ID] {
-		network.Tables = append(network.Tables, nodespec.RouteTable{ID: table.ID, Routes: c.vpcRoutes(vpc, table)})
+		network.Tables = append(network.Tables, c.vpcTable(vpc, table))
 	}
 	return network
 }
@@ -196,26 +208,53 @@ func (c *compiler) tableOf(vpc, subnet string) string {
 	return main
 }
 
-// vpcRoutes compiles a VPC's route table. Local routes need no entry: they are
-// what the network's ranges mean.
-func (c *compiler) vpcRoutes(vpc resource.VPC, table resource.RouteTable) []nodespec.Route {
-	effectives := c.routesOf(scopeOf(table.Meta)).Effective(table)
-	compiled := make([]nodespec.Route, 0, len(effectives))
+// edgeTable returns the route table of what a gateway lets into a VPC, or "".
+func (c *compiler) edgeTable(vpc, gateway string) string {
+	for _, table := range c.tables[vpc] {
+		for _, association := range table.Associations {
+			if association.Gateway == gateway {
+				return table.ID
+			}
+		}
+	}
+	return ""
+}
+
+// vpcTable compiles a VPC's route table. Local routes need no entry: they are
+// what the network's ranges mean. Routes within these come before.
+func (c *compiler) vpcTable(vpc resource.VPC, table resource.RouteTable) nodespec.RouteTable {
+	effectives, local := c.routesOf(scopeOf(table.Meta)).Effective(table), routes.LocalRanges(vpc)
+	compiled := nodespec.RouteTable{ID: table.ID, Routes: make([]nodespec.Route, 0, len(effectives))}
 	for _, effective := range effectives {
-		if effective.Gateway == routes.LocalTarget {
-			continue
-		}
-		route := nodespec.Route{Destination: effective.Destination}
 		switch {
-		case effective.State == routes.StateBlackhole: // no target: drops
-		case effective.NetworkInterface != "":
-			route.Targets = []nodespec.Target{{Kind: nodespec.ToInterface, ID: effective.NetworkInterface}}
+		case effective.Gateway == routes.LocalTarget:
+		case routes.Within(effective.Destination, local):
+			compiled.Overrides = append(compiled.Overrides, c.vpcRoute(vpc, effective))
 		default:
-			route.Targets = []nodespec.Target{{Kind: nodespec.ToLink, ID: linkID(effective.Gateway, vpc.ID)}}
+			compiled.Routes = append(compiled.Routes, c.vpcRoute(vpc, effective))
 		}
-		compiled = append(compiled, route)
 	}
 	return compiled
+}
+
+// vpcRoute compiles one route. Without a target it drops.
+func (c *compiler) vpcRoute(vpc resource.VPC, effective routes.EffectiveRoute) nodespec.Route {
+	route := nodespec.Route{Destination: effective.Destination}
+	if effective.State == routes.StateBlackhole {
+		return route
+	}
+	link := linkID(effective.Gateway+effective.NATGateway, vpc.ID) // one of them is empty
+	switch {
+	case effective.NetworkInterface != "":
+		route.Targets = []nodespec.Target{{Kind: nodespec.ToInterface, ID: effective.NetworkInterface}}
+	case effective.NATGateway != "" || routes.IsInternetGateway(effective.Gateway):
+		if c.links[link] {
+			route.Targets = []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}
+		}
+	default:
+		route.Targets = []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}
+	}
+	return route
 }
 
 // gateway compiles a VPN gateway's network. It knows the ranges of its VPC,
@@ -255,7 +294,7 @@ func (c *compiler) attachment(vgw resource.VPNGateway) (resource.VPC, bool) {
 	return vpc, ok && vpc.Deleted == nil
 }
 
-func linkID(vgw, vpc string) string { return vgw + ":" + vpc }
+func linkID(gateway, vpc string) string { return gateway + ":" + vpc }
 
 // hostname is what AWS names a host after its address: "ip-10-0-1-4".
 func hostname(address netip.Addr) string {

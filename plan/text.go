@@ -19,8 +19,20 @@ func Text(d nodespec.Desired) string {
 			w.line(1, "interface %s %v mac %s subnet %v table %s%s%s", i.ID, i.Address, i.MAC, i.Subnet, i.Table, each(" group ", i.Groups), anySource(i))
 			w.line(2, "plugged into %s as %d", i.Instance, i.Index)
 		}
+		if o := network.Outside; o != nil {
+			w.line(1, "outside to %s", o.Table)
+			for _, e := range o.Addresses {
+				w.line(2, "%v stands for %v", e.Outside, e.Inside)
+			}
+		}
+		if t := network.Translator; t != nil {
+			w.line(1, "translates to %v ports %d to %d", t.Address, t.Ports.First, t.Ports.Last)
+		}
 		for _, table := range network.Tables {
 			w.line(1, "table %s", table.ID)
+			for _, route := range table.Overrides {
+				w.line(2, "%v, though local,%s", route.Destination, leads(route.Targets))
+			}
 			for _, route := range table.Routes {
 				w.line(2, "%v%s", route.Destination, leads(route.Targets))
 			}
@@ -35,7 +47,7 @@ func Text(d nodespec.Desired) string {
 	for _, link := range d.Links {
 		w.line(0, "link %s", link.ID)
 		for _, end := range link.Ends {
-			w.line(1, "in %s to %s", end.Network, cmp.Or(end.Table, "its interfaces"))
+			w.line(1, "in %s to %s%s", end.Network, cmp.Or(end.Table, "its interfaces"), has(end))
 		}
 	}
 	for _, t := range d.Tunnels {
@@ -54,6 +66,13 @@ func Text(d nodespec.Desired) string {
 		w.line(0, "instance %s hostname %s, %d bytes of user data", instance.ID, instance.Hostname, len(instance.UserData))
 	}
 	return w.String()
+}
+
+func has(end nodespec.LinkEnd) string {
+	if !end.Address.IsValid() {
+		return ""
+	}
+	return fmt.Sprintf(", has %v", end.Address)
 }
 
 type writer struct{ strings.Builder }

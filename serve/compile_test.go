@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -43,9 +42,9 @@ func TestCompileTellsTheNodeWhatMatters(t *testing.T) {
 		t.Errorf("the empty store gives %+v", d)
 	}
 
-	vpc := resource.VPC{Meta: meta("vpc-1"), CIDRs: []resource.CIDRAssociation{{Prefix: netip.MustParsePrefix("10.0.0.0/16"), State: "associated"}}}
-	revision := update(func(tx *store.Tx) { store.VPCs.Put(tx, vpc) })
-	if d := next("a new VPC"); len(d.Networks) != 1 || d.Revision != revision {
+	gateway := resource.VPNGateway{Meta: meta("vgw-1")}
+	revision := update(func(tx *store.Tx) { store.VPNGateways.Put(tx, gateway) })
+	if d := next("a new gateway"); len(d.Networks) != 1 || d.Revision != revision {
 		t.Errorf("revision %d gives %+v", revision, d)
 	}
 
@@ -55,8 +54,8 @@ func TestCompileTellsTheNodeWhatMatters(t *testing.T) {
 		store.InstanceStatuses.Put(tx, resource.InstanceStatus{Meta: meta("i-0"), State: resource.InstanceRunning})
 	})
 	update(func(tx *store.Tx) {
-		vpc.Tags = []resource.Tag{{Key: "Name", Value: "a"}}
-		store.VPCs.Put(tx, vpc)
+		gateway.Tags = []resource.Tag{{Key: "Name", Value: "a"}}
+		store.VPNGateways.Put(tx, gateway)
 	})
 	time.Sleep(4 * compileSettle)
 	revision = update(func(tx *store.Tx) {

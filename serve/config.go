@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,6 +68,10 @@ type Config struct {
 	// StandardAES leaves AES-GCM to the standard library, though the processor has
 	// the instructions of ours. Default false.
 	StandardAES bool `yaml:"standard_aes"`
+
+	// DefaultVPCs gives each account a default VPC in each region, as AWS does,
+	// when it first calls there. Default true.
+	DefaultVPCs *bool `yaml:"default_vpcs"`
 
 	// Limits are the quotas of each account. Default AWS's.
 	Limits ec2.Limits `yaml:"limits"`
@@ -130,11 +135,14 @@ type OutsideConfig struct {
 	// connection. Default 203.0.113.0/24.
 	TunnelAddresses []netip.Prefix `yaml:"tunnel_addresses"`
 
-	// ElasticAddresses are for internet gateways, which are not built yet:
-	// they are checked and not used. Default 198.51.100.0/24.
+	// ElasticAddresses are those that accounts allocate and that instances are
+	// launched with. Routes of the underlay lead them to us. Default
+	// 198.51.100.0/24.
 	ElasticAddresses []netip.Prefix `yaml:"elastic_addresses"`
 
-	// Interface carries the addresses. Default lo.
+	// Interface carries the tunnels' addresses, and questions for elastic ones
+	// that come in by it are answered. With lo, the default, the world comes in
+	// by any interface, and elastic addresses must be routed here.
 	Interface string `yaml:"interface"`
 
 	// Namespace is the named network namespace (as `ip netns` lists them) that
@@ -202,6 +210,9 @@ func (c *Config) setDefaults() {
 	c.PKI.TunnelCertificateLifetime = cmp.Or(c.PKI.TunnelCertificateLifetime, certificates.TunnelLifetimeDefault)
 	c.Logs.MaxMiB = cmp.Or(c.Logs.MaxMiB, 1024)
 	c.FormerKeyLifetime = cmp.Or(c.FormerKeyLifetime, ec2.FormerKeyLifetimeDefault)
+	if c.DefaultVPCs == nil {
+		c.DefaultVPCs = new(true)
+	}
 	if len(c.Regions) == 0 {
 		c.Regions = []Region{{Name: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b"}}}
 	}
@@ -301,6 +312,11 @@ func (c *Config) validateOutside() error {
 			if !p.Addr().Is4() || p.Bits() > 31 || p.Masked() != p {
 				return fmt.Errorf("outside: %v is not an IPv4 range such as 203.0.113.0/24", p)
 			}
+		}
+	}
+	for _, p := range c.Outside.TunnelAddresses {
+		if at := slices.IndexFunc(c.Outside.ElasticAddresses, p.Overlaps); at >= 0 {
+			return fmt.Errorf("outside: %v of tunnel_addresses overlaps %v of elastic_addresses: an address is one or the other", p, c.Outside.ElasticAddresses[at])
 		}
 	}
 	if n := c.Outside.Interface; len(n) > 15 || strings.ContainsAny(n, "/ ") {

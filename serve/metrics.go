@@ -17,12 +17,13 @@ var (
 	tunnelBytes   = prometheus.NewDesc("causeway_tunnel_bytes_total", "Bytes of inner packets carried.", []string{"tunnel", "direction"}, nil)
 	tunnelMTU     = prometheus.NewDesc("causeway_tunnel_path_mtu_bytes", "Largest datagram that has arrived whole at the peer when the path was measured, with its IP header; absent where it could not be measured.", []string{"tunnel"}, nil)
 	tunnelDrops   = prometheus.NewDesc("causeway_tunnel_drops_total", "Packets of the tunnel dropped.", []string{"tunnel", "reason"}, nil)
+	natExhausted  = prometheus.NewDesc("causeway_nat_gateway_port_allocation_errors_total", "Connections that the NAT gateway had no port for.", []string{"nat_gateway"}, nil)
 	outsideDrops  = prometheus.NewDesc("causeway_outside_drops_total", "Packets from outside that no tunnel can claim.", []string{"layer", "reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (nodeMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{tunnelUp, tunnelPackets, tunnelBytes, tunnelMTU, tunnelDrops, outsideDrops} {
+	for _, d := range []*prometheus.Desc{tunnelUp, tunnelPackets, tunnelBytes, tunnelMTU, tunnelDrops, outsideDrops, natExhausted} {
 		to <- d
 	}
 }
@@ -50,6 +51,9 @@ func (m nodeMetrics) Collect(to chan<- prometheus.Metric) {
 				counter(tunnelDrops, n, id, tunnel.Drop(reason).String())
 			}
 		}
+	}
+	for gateway, n := range m.node.Exhaustion() {
+		counter(natExhausted, n, gateway)
 	}
 	for what, n := range m.node.Drops() {
 		counter(outsideDrops, n, what[0], what[1])

@@ -159,7 +159,7 @@ const nodeName = "local"
 
 // Underlay is the network that outside addresses belong to.
 func (c Config) Underlay() netfabric.Underlay {
-	return netfabric.Underlay{Namespace: c.Outside.Namespace, Interface: c.Outside.Interface, Label: c.Prefix()}
+	return netfabric.Underlay{Namespace: c.Outside.Namespace, Interface: c.Outside.Interface, Label: c.Prefix(), Elastic: c.Outside.ElasticAddresses}
 }
 
 // InstancesDir is where instances keep their disks.
@@ -201,6 +201,8 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.
 		Regions:          cfg.ec2Regions(),
 		Limits:           cfg.Limits,
 		OutsideAddresses: slices.Clone(cfg.Outside.TunnelAddresses),
+		ElasticAddresses: slices.Clone(cfg.Outside.ElasticAddresses),
+		DefaultVPCs:      *cfg.DefaultVPCs,
 		LogGroupExists:   logGroupExists(logStore),
 
 		FormerKeyLifetime: cfg.FormerKeyLifetime,

@@ -80,6 +80,9 @@ func TestTablesAreNumberedInOrder(t *testing.T) {
 		VPCs.number, Subnets.number, RouteTables.number, SecurityGroups.number, NetworkInterfaces.number, Instances.number,
 		InstanceStatuses.number, CustomerGateways.number, VPNGateways.number, VPNConnections.number, TunnelStatuses.number,
 		Certificates.number, CertificateAuthorities.number, TunnelCertificates.number,
+		Users.number, AccessKeys.number, Groups.number, Roles.number, Policies.number, SAMLProviders.number, AccountAliases.number,
+		InternetGateways.number, EgressOnlyInternetGateways.number, Addresses.number, NATGateways.number, NATGatewayStatuses.number, InitialStates.number,
+		ConnectionUsages.number,
 	}
 	for want, number := range numbers {
 		if number != want {

@@ -12,6 +12,8 @@ func TestDryRun(t *testing.T) {
 	c := newCloud(t)
 	vpc := c.vpc("10.0.0.0/16")
 	subnet, group, table := c.subnet(vpc, "10.0.1.0/24"), c.group(vpc, "web"), c.mainRouteTable(vpc)
+	internet := c.call("CreateInternetGateway").text("internetGateway/internetGatewayId")
+	address, _ := c.address()
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -24,6 +26,10 @@ func TestDryRun(t *testing.T) {
 		{"AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8"},
 		{"RunInstances", "ImageId", HostImage, "MinCount", "1", "MaxCount", "1", "SubnetId", subnet},
 		{"CreateTags", "ResourceId.1", vpc, "Tag.1.Key", "k", "Tag.1.Value", "v"},
+		{"CreateInternetGateway"}, {"AttachInternetGateway", "InternetGatewayId", internet, "VpcId", vpc}, {"DeleteInternetGateway", "InternetGatewayId", internet},
+		{"CreateEgressOnlyInternetGateway", "VpcId", vpc}, {"AllocateAddress"}, {"ReleaseAddress", "AllocationId", address},
+		{"CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private"}, {"CreateNatGateway", "SubnetId", subnet, "AllocationId", address},
+		{"CreateDefaultVpc"}, {"DescribeInternetGateways"}, {"DescribeAddresses"}, {"DescribeAddressesAttribute"}, {"DescribeNatGateways"}, {"DescribeEgressOnlyInternetGateways"},
 		{"DescribeVpcs"}, {"DescribeSubnets", "SubnetId.1", subnet}, {"DescribeInstances"}, {"DescribeRegions"},
 	} {
 		status, answer := c.send(call[0], append(call[1:], "DryRun", "true")...)

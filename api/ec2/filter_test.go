@@ -96,6 +96,9 @@ func TestFieldsAreFilters(t *testing.T) {
 	check(t, "DescribeSecurityGroupRules", ruleFields)
 	check(t, "DescribeNetworkAcls", networkACLFields)
 	check(t, "DescribeTags", tagFields)
+	check(t, "DescribeInternetGateways", internetGatewayFields)
+	check(t, "DescribeAddresses", addressFields)
+	check(t, "DescribeNatGateways", natGatewayFields)
 	nic := s.networkInterfaceFields()
 	delete(nic, "group-name") // instances' only
 	check(t, "DescribeNetworkInterfaces", nic)

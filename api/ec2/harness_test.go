@@ -71,6 +71,7 @@ func newCloud(t testing.TB, change ...func(*Config)) *cloud {
 		Regions:          []Region{{testRegion, []string{"us-east-1a", "us-east-1b"}}, {"eu-west-1", []string{"eu-west-1a"}}},
 		Limits:           Limits{VPCs: 100},
 		OutsideAddresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+		ElasticAddresses: []netip.Prefix{netip.MustParsePrefix("100.64.0.0/16")},
 		Host:             Host{CPUs: 2, MemoryMiB: 4096, Architecture: "x86_64"},
 	}
 	for _, f := range change {
@@ -211,6 +212,21 @@ func (c *cloud) run(subnet string, parameters ...string) node {
 	return c.call("RunInstances", append([]string{"ImageId", HostImage, "MinCount", "1", "MaxCount", "1", "SubnetId", subnet}, parameters...)...)
 }
 
+// internetGateway creates one and attaches it to a VPC.
+func (c *cloud) internetGateway(vpc string) string {
+	c.Helper()
+	id := c.call("CreateInternetGateway").text("internetGateway/internetGatewayId")
+	c.call("AttachInternetGateway", "InternetGatewayId", id, "VpcId", vpc)
+	return id
+}
+
+// address allocates one.
+func (c *cloud) address() (id, public string) {
+	c.Helper()
+	answer := c.call("AllocateAddress")
+	return answer.text("allocationId"), answer.text("publicIp")
+}
+
 // mainRouteTable returns the id of a VPC's main route table.
 func (c *cloud) mainRouteTable(vpc string) string {
 	c.Helper()
@@ -253,5 +269,6 @@ func (c *cloud) all() string {
 		slices.Collect(vpcs.list(r)), slices.Collect(subnets.list(r)), slices.Collect(routeTables.list(r)),
 		slices.Collect(securityGroups.list(r)), slices.Collect(networkInterfaces.list(r)), slices.Collect(instances.list(r)),
 		slices.Collect(customerGateways.list(r)), slices.Collect(vpnGateways.list(r)), slices.Collect(vpnConnections.list(r)),
+		slices.Collect(internetGateways.list(r)), slices.Collect(egressOnlyInternetGateways.list(r)), slices.Collect(addresses.list(r)), slices.Collect(natGateways.list(r)),
 	)
 }

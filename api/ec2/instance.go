@@ -147,6 +147,9 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 		EnableResourceNameDnsAAAARecord: new(false), EnableResourceNameDnsARecord: new(false), HostnameType: new(model.HostnameTypeIpName),
 	}
 	answer.PrivateIpAddress = addressText(nic.Address)
+	if a, ok := view.reader.public(nic.ID); ok {
+		answer.PublicIpAddress = addressText(a.PublicIP)
+	}
 	answer.SecurityGroups = groupIdentifiers(view.reader, nic.Groups)
 	answer.SourceDestCheck = &nic.SourceDestCheck
 	answer.SubnetId, answer.VpcId = &v.Subnet, &v.VPC
@@ -155,7 +158,12 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 
 func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.InstanceNetworkInterface {
 	name := str(privateName(nic.Region, nic.Address))
+	var association *model.InstanceNetworkInterfaceAssociation
+	if a, ok := view.reader.public(nic.ID); ok {
+		association = &model.InstanceNetworkInterfaceAssociation{IpOwnerId: str(addressOwner(&a)), PublicIp: addressText(a.PublicIP)}
+	}
 	return &model.InstanceNetworkInterface{
+		Association: association,
 		Attachment: &model.InstanceNetworkInterfaceAttachment{
 			AttachTime: timestamp(nic.Created), AttachmentId: &nic.AttachmentID, DeleteOnTermination: &nic.DeleteOnTermination,
 			DeviceIndex: &nic.DeviceIndex, NetworkCardIndex: new(int32(0)), Status: new(model.AttachmentStatusAttached),
@@ -168,7 +176,7 @@ func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.
 		OwnerId:            &nic.Account,
 		PrivateDnsName:     name,
 		PrivateIpAddress:   addressText(nic.Address),
-		PrivateIpAddresses: []model.InstancePrivateIpAddress{{Primary: new(true), PrivateDnsName: name, PrivateIpAddress: addressText(nic.Address)}},
+		PrivateIpAddresses: []model.InstancePrivateIpAddress{{Association: association, Primary: new(true), PrivateDnsName: name, PrivateIpAddress: addressText(nic.Address)}},
 		SourceDestCheck:    &nic.SourceDestCheck,
 		Status:             &nic.Status,
 		SubnetId:           &nic.Subnet,
@@ -222,11 +230,12 @@ func (view instanceView) fields() fields[resource.Instance] {
 	// Filters of the primary interface: by their names here, and those that
 	// the instance has of its own.
 	own := map[string]string{
-		"private-dns-name":   "private-dns-name",
-		"private-ip-address": "private-ip-address",
-		"source-dest-check":  "source-dest-check",
-		"group-id":           "instance.group-id",
-		"group-name":         "instance.group-name",
+		"private-dns-name":      "private-dns-name",
+		"private-ip-address":    "private-ip-address",
+		"association.public-ip": "ip-address",
+		"source-dest-check":     "source-dest-check",
+		"group-id":              "instance.group-id",
+		"group-name":            "instance.group-name",
 	}
 	for name, values := range view.service.networkInterfaceFields() {
 		ofNIC := func(r reader, v *instance) []string {
@@ -239,6 +248,9 @@ func (view instanceView) fields() fields[resource.Instance] {
 		if alias, ok := own[name]; ok {
 			f[alias] = ofNIC
 		}
+	}
+	for _, name := range []string{"allocation-id", "association-id", "ip-owner-id"} { // of the only address
+		f["network-interface.addresses.association."+name] = f["network-interface.association."+name]
 	}
 	return f
 }

@@ -20,9 +20,11 @@ const launchedMax = 200
 // A launch is a checked RunInstances.
 type launch struct {
 	min, max  int
-	subnet    string
+	subnet    string // "": the default one of the zone
+	public    *bool  // whether the interface gets an outside address; nil: as the subnet says
 	zone      string // that the subnet must be in, by name or id; "" any
 	groups    []string
+	names     []string   // of further groups, in the default VPC
 	address   netip.Addr // zero: any
 	tags      map[string][]resource.Tag
 	instance  resource.Instance         // what all instances have in common
@@ -154,7 +156,7 @@ func readUserData(text *string) ([]byte, error) {
 // members of the instance or from its only interface specification.
 func (l *launch) readInterface(in *model.RunInstancesInput) error {
 	l.nic = resource.NetworkInterface{SourceDestCheck: true, DeleteOnTermination: true, Status: model.NetworkInterfaceStatusInUse}
-	if len(in.SecurityGroups) > 0 {
+	if len(in.SecurityGroups) > 0 && (in.SubnetId != nil || len(in.NetworkInterfaces) > 0) {
 		return resource.Errorf(resource.CodeInvalidParameterCombination, "The parameter groupName cannot be used with the parameter subnet. Give SecurityGroupId")
 	}
 	subnet, address, groups := in.SubnetId, in.PrivateIpAddress, in.SecurityGroupIds
@@ -173,14 +175,13 @@ func (l *launch) readInterface(in *model.RunInstancesInput) error {
 		if err := setDescription(&l.nic, val(spec.Description)); err != nil {
 			return err
 		}
+		l.public = spec.AssociatePublicIpAddress
 		if spec.DeleteOnTermination != nil {
 			l.nic.DeleteOnTermination = *spec.DeleteOnTermination
 		}
 	}
-	if subnet == nil {
-		return noDefaultVPC()
-	}
-	l.subnet, l.groups = *subnet, slices.Compact(slices.Sorted(slices.Values(groups)))
+	l.names = in.SecurityGroups
+	l.subnet, l.groups = val(subnet), slices.Compact(slices.Sorted(slices.Values(groups)))
 	if address == nil {
 		return nil
 	}
@@ -200,7 +201,6 @@ func checkInterfaceSpecification(specs []model.InstanceNetworkInterfaceSpecifica
 	}
 	return refuseUnbuilt(
 		member{"NetworkInterface.2", len(specs) > 1},
-		member{"NetworkInterface.1.AssociatePublicIpAddress", val(spec.AssociatePublicIpAddress)},
 		member{"NetworkInterface.1.AssociateCarrierIpAddress", val(spec.AssociateCarrierIpAddress)},
 		member{"NetworkInterface.1.InterfaceType", !slices.Contains([]string{"", "interface"}, val(spec.InterfaceType))},
 		member{"NetworkInterface.1.Ipv4Prefix", spec.Ipv4Prefixes != nil || val(spec.Ipv4PrefixCount) != 0},
@@ -220,14 +220,14 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 		again := instances.where(w.reader, func(v *resource.Instance) bool { return v.Reservation == first.Reservation })
 		return again, created.check(&first.Meta)
 	}
-	subnet, err := subnets.get(w.reader, l.subnet)
+	subnet, ids, err := s.launchSubnet(w.reader, l)
 	if err != nil {
 		return nil, err
 	}
 	if l.zone != "" && l.zone != subnet.Zone && l.zone != s.zoneIDOf(subnet.Region, subnet.Zone) {
 		return nil, resource.InvalidValue("availabilityZone", l.zone, "The subnet "+subnet.ID+" is in "+subnet.Zone+".")
 	}
-	groups, err := s.interfaceGroups(w.reader, subnet.VPC, l.groups)
+	groups, err := s.interfaceGroups(w.reader, subnet.VPC, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -237,6 +237,10 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 		return nil, err
 	}
 	taken := newTaken(others, subnet)
+	publics, err := s.launchAddresses(w.reader, l, &subnet, min(count, max(l.min, subnet.Capacity()-len(taken.addresses))))
+	if err != nil {
+		return nil, err
+	}
 	reservation := created.newID("r", 0)
 	var launched []resource.Instance
 	for i := range count {
@@ -258,11 +262,43 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 		nic.VPC, nic.Subnet, nic.Zone, nic.Groups = subnet.VPC, subnet.ID, subnet.Zone, groups
 		nic.Address, nic.MAC = address, s.newMAC(taken.macs)
 		nic.Instance, nic.AttachmentID = v.ID, s.newID("eni-attach")
+		if nic.AutoPublicIP = publics != nil; nic.AutoPublicIP {
+			s.giveAutoAddress(w, &nic, publics[i])
+		}
 		instances.put(w, v)
 		networkInterfaces.put(w, nic)
 		launched = append(launched, v)
 	}
 	return launched, nil
+}
+
+// launchSubnet returns the subnet of a launch and the ids of its groups.
+func (s *Service) launchSubnet(r reader, l *launch) (subnet resource.Subnet, groups []string, err error) {
+	if l.subnet != "" {
+		subnet, err = subnets.get(r, l.subnet)
+		return subnet, l.groups, err
+	}
+	if subnet, err = s.defaultSubnet(r, l.zone); err != nil {
+		return subnet, nil, err
+	}
+	groups = slices.Clone(l.groups)
+	for _, name := range l.names {
+		id, err := groupID(r, nil, &name)
+		if err != nil {
+			return subnet, nil, err
+		}
+		groups = append(groups, id)
+	}
+	return subnet, slices.Compact(slices.Sorted(slices.Values(groups))), nil
+}
+
+// launchAddresses takes the outside addresses that the interfaces of a launch come
+// with; none if they come without.
+func (s *Service) launchAddresses(r reader, l *launch, subnet *resource.Subnet, count int) ([]netip.Addr, error) {
+	if public := l.public; public != nil && !*public || public == nil && !subnet.MapPublicIPOnLaunch {
+		return nil, nil
+	}
+	return s.takeElastic(r, count)
 }
 
 // interfaceGroups checks the security groups of a new network interface; none

@@ -25,6 +25,10 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	customer, gateway := c.customerGateway("198.51.100.7"), c.vpnGateway()
 	c.call("AttachVpnGateway", "VpnGatewayId", gateway, "VpcId", vpc)
 	connection := c.connection(customer, gateway)
+	internet, egress := c.internetGateway(vpc), c.call("CreateEgressOnlyInternetGateway", "VpcId", vpc).text("egressOnlyInternetGateway/egressOnlyInternetGatewayId")
+	address, public := c.address()
+	addressAssociation := c.call("AssociateAddress", "AllocationId", address, "InstanceId", instance).text("associationId")
+	nat := c.call("CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private").text("natGateway/natGatewayId")
 	outside := c.describeConnection(connection).text("options/tunnelOptionSet/item/outsideIpAddress")
 
 	calls := func(other *cloud) [][]string {
@@ -32,6 +36,8 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		ownSubnet, ownGroup, ownTable := other.subnet(ownVPC, "10.0.1.0/24"), other.group(ownVPC, "web"), other.mainRouteTable(ownVPC)
 		ownAssociation := other.call("DescribeRouteTables").text("routeTableSet/item/associationSet/item/routeTableAssociationId")
 		ownInstance := other.instance(ownSubnet)
+		ownInternet := other.internetGateway(ownVPC)
+		ownAddress, _ := other.address()
 		ownCustomer, ownGateway := other.customerGateway("198.51.100.8"), other.vpnGateway()
 		tcp := []string{"IpPermissions.1.IpProtocol", "tcp", "IpPermissions.1.FromPort", "1", "IpPermissions.1.ToPort", "2"}
 		launch := []string{"RunInstances", "ImageId", HostImage, "MinCount", "1", "MaxCount", "1"}
@@ -68,6 +74,20 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"ModifyInstanceAttribute", "InstanceId", ownInstance, "GroupId.1", group}, {"GetConsoleOutput", "InstanceId", instance},
 			{"DescribeNetworkInterfaces", "NetworkInterfaceId.1", nic}, {"DescribeNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Attribute", "description"},
 			{"ModifyNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Description.Value", "d"}, {"DeleteNetworkInterface", "NetworkInterfaceId", nic},
+			{"DescribeInternetGateways", "InternetGatewayId.1", internet}, {"DeleteInternetGateway", "InternetGatewayId", internet},
+			{"AttachInternetGateway", "InternetGatewayId", internet, "VpcId", ownVPC}, {"AttachInternetGateway", "InternetGatewayId", ownInternet, "VpcId", vpc},
+			{"DetachInternetGateway", "InternetGatewayId", internet, "VpcId", vpc}, {"DetachInternetGateway", "InternetGatewayId", ownInternet, "VpcId", vpc},
+			{"CreateRoute", "RouteTableId", ownTable, "DestinationCidrBlock", "0.0.0.0/0", "GatewayId", internet},
+			{"CreateRoute", "RouteTableId", ownTable, "DestinationCidrBlock", "0.0.0.0/0", "NatGatewayId", nat},
+			{"AssociateRouteTable", "RouteTableId", ownTable, "GatewayId", internet},
+			{"CreateEgressOnlyInternetGateway", "VpcId", vpc}, {"DescribeEgressOnlyInternetGateways", "EgressOnlyInternetGatewayId.1", egress},
+			{"DeleteEgressOnlyInternetGateway", "EgressOnlyInternetGatewayId", egress},
+			{"AssociateAddress", "AllocationId", address, "InstanceId", ownInstance}, {"AssociateAddress", "AllocationId", ownAddress, "InstanceId", instance},
+			{"AssociateAddress", "AllocationId", ownAddress, "NetworkInterfaceId", nic}, {"DisassociateAddress", "AssociationId", addressAssociation},
+			{"ReleaseAddress", "AllocationId", address}, {"DescribeAddresses", "AllocationId.1", address}, {"DescribeAddresses", "PublicIp.1", public},
+			{"DescribeAddressesAttribute", "AllocationId.1", address},
+			{"CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private"}, {"CreateNatGateway", "SubnetId", ownSubnet, "AllocationId", address},
+			{"DescribeNatGateways", "NatGatewayId.1", nat}, {"DeleteNatGateway", "NatGatewayId", nat},
 			{"DescribeCustomerGateways", "CustomerGatewayId.1", customer}, {"DeleteCustomerGateway", "CustomerGatewayId", customer},
 			{"DescribeVpnGateways", "VpnGatewayId.1", gateway}, {"DeleteVpnGateway", "VpnGatewayId", gateway},
 			{"AttachVpnGateway", "VpnGatewayId", gateway, "VpcId", ownVPC}, {"AttachVpnGateway", "VpnGatewayId", ownGateway, "VpcId", vpc},
@@ -89,7 +109,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 				with(append([]string{action, "GroupId", group}, tcp...), "IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
 				with(append([]string{action, "GroupId", ownGroup}, tcp...), "IpPermissions.1.Groups.1.GroupId", group, "IpPermissions.1.Groups.1.UserId", c.account))
 		}
-		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection} {
+		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat} {
 			list = append(list, []string{"CreateTags", "ResourceId.1", id, "Tag.1.Key", "k", "Tag.1.Value", "v"}, []string{"DeleteTags", "ResourceId.1", id})
 		}
 		return list
@@ -97,6 +117,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	// What the actions are called with is covered above; the others take no ids
 	// of what an account has.
 	without := []string{
+		"AllocateAddress", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
 		"CreateVpc", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
 	}

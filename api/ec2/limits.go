@@ -14,6 +14,11 @@ type Limits struct {
 	NetworkInterfaces          int `yaml:"network_interfaces"`            // per region; default 5,000
 	Instances                  int `yaml:"instances"`                     // per region, running or starting; default 1,000. AWS counts CPUs, which are shared here
 
+	InternetGateways           int `yaml:"internet_gateways"`             // per region; default 5
+	EgressOnlyInternetGateways int `yaml:"egress_only_internet_gateways"` // per region; default 5
+	ElasticAddresses           int `yaml:"elastic_addresses"`             // per region, allocated; default 5
+	NATGatewaysPerZone         int `yaml:"nat_gateways_per_zone"`         // default 5
+
 	CustomerGateways             int `yaml:"customer_gateways"`                // per region; default 50
 	VPNGateways                  int `yaml:"vpn_gateways"`                     // per region; default 5
 	VPNConnections               int `yaml:"vpn_connections"`                  // per region; default 50
@@ -38,6 +43,10 @@ func (l Limits) withDefaults() Limits {
 		{&l.SecurityGroupsPerInterface, 5},
 		{&l.NetworkInterfaces, 5000},
 		{&l.Instances, 1000},
+		{&l.InternetGateways, 5},
+		{&l.EgressOnlyInternetGateways, 5},
+		{&l.ElasticAddresses, 5},
+		{&l.NATGatewaysPerZone, 5},
 		{&l.CustomerGateways, 50},
 		{&l.VPNGateways, 5},
 		{&l.VPNConnections, 50},

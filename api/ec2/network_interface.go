@@ -19,46 +19,68 @@ func (s *Service) networkInterfaceActions() actions {
 	}
 }
 
-// interfaceType is what instances' network interfaces are.
-const interfaceType = "interface"
+// What network interfaces are for: nobody's own, or a NAT gateway's.
+const (
+	interfaceType    = "interface"
+	natInterfaceType = "nat_gateway"
+)
 
 // networkInterfaceFields are also the filters "network-interface.…" of instances.
 func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 	type nic = resource.NetworkInterface
 	address := func(_ reader, v *nic) []string { return one(v.Address.String()) }
+	association := func(f func(a *resource.Address) string) func(reader, *nic) []string {
+		return func(r reader, v *nic) []string {
+			if a, ok := r.public(v.ID); ok {
+				return one(f(&a))
+			}
+			return nil
+		}
+	}
+	publicIP := association(func(a *resource.Address) string { return a.PublicIP.String() })
+	allocation := association(allocationOf)
+	associationID := association(func(a *resource.Address) string { return a.Association })
+	owner := association(addressOwner)
 	groupNames := func(r reader, v *nic) []string {
 		return mapped(groupIdentifiers(r, v.Groups), func(g *model.GroupIdentifier) string { return val(g.GroupName) })
 	}
 	attached := func(f func(v *nic) []string) func(reader, *nic) []string {
 		return func(_ reader, v *nic) []string {
-			if v.Instance == "" {
+			if v.AttachmentID == "" {
 				return nil
 			}
 			return f(v)
 		}
 	}
 	return fields[nic]{
+		"addresses.association.owner-id":  owner,
+		"addresses.association.public-ip": publicIP,
+		"association.allocation-id":       allocation,
+		"association.association-id":      associationID,
+		"association.ip-owner-id":         owner,
+		"association.public-ip":           publicIP,
+
 		"addresses.primary":                func(reader, *nic) []string { return truth(true) },
 		"addresses.private-ip-address":     address,
 		"attachment.attach-time":           attached(func(v *nic) []string { return one(timeText(v.Created)) }),
 		"attachment.attachment-id":         attached(func(v *nic) []string { return one(v.AttachmentID) }),
 		"attachment.delete-on-termination": attached(func(v *nic) []string { return truth(v.DeleteOnTermination) }),
-		"attachment.device-index":          attached(func(v *nic) []string { return one(strconv.Itoa(int(v.DeviceIndex))) }),
+		"attachment.device-index":          attached(func(v *nic) []string { return one(strconv.Itoa(int(*attachmentAnswer(v).DeviceIndex))) }),
 		"attachment.instance-id":           attached(func(v *nic) []string { return one(v.Instance) }),
-		"attachment.instance-owner-id":     attached(func(v *nic) []string { return one(v.Account) }),
+		"attachment.instance-owner-id":     attached(func(v *nic) []string { return one(*attachmentAnswer(v).InstanceOwnerId) }),
 		"attachment.status":                attached(func(*nic) []string { return one(model.AttachmentStatusAttached) }),
 		"availability-zone":                func(_ reader, v *nic) []string { return one(v.Zone) },
 		"availability-zone-id":             func(_ reader, v *nic) []string { return one(s.zoneIDOf(v.Region, v.Zone)) },
 		"description":                      func(_ reader, v *nic) []string { return one(v.Description) },
 		"group-id":                         func(_ reader, v *nic) []string { return v.Groups },
 		"group-name":                       groupNames,
-		"interface-type":                   func(reader, *nic) []string { return one(interfaceType) },
+		"interface-type":                   func(_ reader, v *nic) []string { return one(typeOf(v)) },
 		"mac-address":                      func(_ reader, v *nic) []string { return one(v.MAC) },
 		"network-interface-id":             func(_ reader, v *nic) []string { return one(v.ID) },
 		"owner-id":                         func(_ reader, v *nic) []string { return one(v.Account) },
 		"private-dns-name":                 func(_ reader, v *nic) []string { return one(privateName(v.Region, v.Address)) },
 		"private-ip-address":               address,
-		"requester-managed":                func(reader, *nic) []string { return truth(false) },
+		"requester-managed":                func(_ reader, v *nic) []string { return truth(v.NATGateway != "") },
 		"source-dest-check":                func(_ reader, v *nic) []string { return truth(v.SourceDestCheck) },
 		"status":                           func(_ reader, v *nic) []string { return one(v.Status) },
 		"subnet-id":                        func(_ reader, v *nic) []string { return one(v.Subnet) },
@@ -79,20 +101,27 @@ func (s *Service) DescribeNetworkInterfaces(_ context.Context, c server.Caller, 
 
 func (s *Service) networkInterfaceAnswer(r reader, v *resource.NetworkInterface) *model.NetworkInterface {
 	name := str(privateName(v.Region, v.Address))
+	var association *model.NetworkInterfaceAssociation
+	if a, ok := r.public(v.ID); ok {
+		association = &model.NetworkInterfaceAssociation{
+			AllocationId: str(allocationOf(&a)), AssociationId: str(a.Association), IpOwnerId: str(addressOwner(&a)), PublicIp: addressText(a.PublicIP),
+		}
+	}
 	return &model.NetworkInterface{
+		Association:        association,
 		Attachment:         attachmentAnswer(v),
 		AvailabilityZone:   &v.Zone,
 		AvailabilityZoneId: str(s.zoneIDOf(v.Region, v.Zone)),
 		Description:        &v.Description,
 		Groups:             groupIdentifiers(r, v.Groups),
-		InterfaceType:      new(interfaceType),
+		InterfaceType:      new(typeOf(v)),
 		MacAddress:         &v.MAC,
 		NetworkInterfaceId: &v.ID,
 		OwnerId:            &v.Account,
 		PrivateDnsName:     name,
 		PrivateIpAddress:   addressText(v.Address),
-		PrivateIpAddresses: []model.NetworkInterfacePrivateIpAddress{{Primary: new(true), PrivateDnsName: name, PrivateIpAddress: addressText(v.Address)}},
-		RequesterManaged:   new(false),
+		PrivateIpAddresses: []model.NetworkInterfacePrivateIpAddress{{Association: association, Primary: new(true), PrivateDnsName: name, PrivateIpAddress: addressText(v.Address)}},
+		RequesterManaged:   new(v.NATGateway != ""),
 		SourceDestCheck:    &v.SourceDestCheck,
 		Status:             &v.Status,
 		SubnetId:           &v.Subnet,
@@ -101,7 +130,29 @@ func (s *Service) networkInterfaceAnswer(r reader, v *resource.NetworkInterface)
 	}
 }
 
+// allocationOf is the id of an address that somebody has allocated.
+func allocationOf(a *resource.Address) string {
+	if a.Auto {
+		return ""
+	}
+	return a.ID
+}
+
+// typeOf is what an interface is for.
+func typeOf(v *resource.NetworkInterface) string {
+	if v.NATGateway != "" {
+		return natInterfaceType
+	}
+	return interfaceType
+}
+
 func attachmentAnswer(v *resource.NetworkInterface) *model.NetworkInterfaceAttachment {
+	if v.NATGateway != "" {
+		return &model.NetworkInterfaceAttachment{
+			AttachTime: timestamp(v.Created), AttachmentId: &v.AttachmentID, DeleteOnTermination: new(false), DeviceIndex: new(int32(1)),
+			InstanceOwnerId: new("amazon-aws"), NetworkCardIndex: new(int32(0)), Status: new(model.AttachmentStatusAttached),
+		}
+	}
 	if v.Instance == "" {
 		return nil
 	}
@@ -166,6 +217,9 @@ func (s *Service) modifyInterface(w writer, id string, sourceDestCheck *model.At
 	if err != nil {
 		return err
 	}
+	if err := checkManaged(w.reader, v.ID); err != nil {
+		return err
+	}
 	assign(&v.SourceDestCheck, sourceDestCheck)
 	if len(groups) > 0 {
 		if v.Groups, err = s.interfaceGroups(w.reader, v.VPC, slices.Compact(slices.Sorted(slices.Values(groups)))); err != nil {
@@ -199,9 +253,10 @@ func (s *Service) DeleteNetworkInterface(ctx context.Context, c server.Caller, i
 		if err != nil {
 			return err
 		}
-		if v.Instance != "" {
-			return resource.Errorf(resource.CodeInvalidParameterValue, "Network interface '%s' is currently in use: it is attached to %s", v.ID, v.Instance)
+		if user := v.Instance + v.NATGateway; user != "" {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "Network interface '%s' is currently in use: it is attached to %s", v.ID, user)
 		}
+		freeAddressesOf(w, v.ID)
 		networkInterfaces.delete(w, v.ID)
 		return nil
 	})

@@ -45,6 +45,18 @@ var (
 	vpnGateways = &noun[resource.VPNGateway]{
 		store.VPNGateways, "vgw", "vpn-gateway", "vpnGateway", "InvalidVpnGatewayID.Malformed", "InvalidVpnGatewayID.NotFound",
 	}
+	internetGateways = &noun[resource.InternetGateway]{
+		store.InternetGateways, "igw", "internet-gateway", "internetGateway", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound",
+	}
+	egressOnlyInternetGateways = &noun[resource.EgressOnlyInternetGateway]{
+		store.EgressOnlyInternetGateways, "eigw", "egress-only-internet-gateway", "egressOnlyInternetGateway", "InvalidEgressOnlyInternetGatewayId.Malformed", "InvalidGatewayID.NotFound",
+	}
+	addresses = &noun[resource.Address]{
+		store.Addresses, "eipalloc", "elastic-ip", "allocation", "InvalidAllocationID.NotFound", "InvalidAllocationID.NotFound",
+	}
+	natGateways = &noun[resource.NATGateway]{
+		store.NATGateways, "nat", "natgateway", "NatGateway", "NatGatewayMalformed", "NatGatewayNotFound",
+	}
 	vpnConnections = &noun[resource.VPNConnection]{
 		store.VPNConnections, "vpn", "vpn-connection", "vpnConnection", "InvalidVpnConnectionID.Malformed", "InvalidVpnConnectionID.NotFound",
 	}

@@ -101,17 +101,23 @@ func (s *Service) DescribeAvailabilityZones(_ context.Context, c server.Caller, 
 	return out, nil
 }
 
-// DescribeAccountAttributes tells what the account has: VPCs, no default one,
-// and limits.
-func (s *Service) DescribeAccountAttributes(_ context.Context, _ server.Caller, in *model.DescribeAccountAttributesInput) (*model.DescribeAccountAttributesOutput, error) {
+// DescribeAccountAttributes tells what the account has: VPCs, which of them is the
+// default one, and limits.
+func (s *Service) DescribeAccountAttributes(_ context.Context, c server.Caller, in *model.DescribeAccountAttributesInput) (*model.DescribeAccountAttributesOutput, error) {
 	if err := checkDryRun(in.DryRun); err != nil {
 		return nil, err
+	}
+	byDefault := "none"
+	if v, has := defaultVPC(s.read(c)); has {
+		byDefault = v.ID
 	}
 	out := &model.DescribeAccountAttributesOutput{}
 	for _, attribute := range []struct{ name, value string }{
 		{model.AccountAttributeNameSupportedPlatforms, "VPC"},
-		{model.AccountAttributeNameDefaultVpc, "none"},
+		{model.AccountAttributeNameDefaultVpc, byDefault},
 		{"max-instances", strconv.Itoa(s.limits.Instances)},
+		{"max-elastic-ips", strconv.Itoa(s.limits.ElasticAddresses)},
+		{"vpc-max-elastic-ips", strconv.Itoa(s.limits.ElasticAddresses)},
 		{"vpc-max-security-groups-per-interface", strconv.Itoa(s.limits.SecurityGroupsPerInterface)},
 	} {
 		if len(in.AttributeNames) == 0 || slices.Contains(in.AttributeNames, attribute.name) {

@@ -28,7 +28,7 @@ type routeTarget struct{ member, id string }
 // routeTargets returns the targets that a CreateRouteInput or ReplaceRouteInput
 // names.
 func routeTargets(in any) (targets []routeTarget) {
-	members := append(slices.Sorted(maps.Keys(foreignTargets)), "GatewayId", "InstanceId", "NetworkInterfaceId")
+	members := append(slices.Sorted(maps.Keys(foreignTargets)), "EgressOnlyInternetGatewayId", "GatewayId", "InstanceId", "NatGatewayId", "NetworkInterfaceId")
 	for _, member := range members {
 		if id := reflect.ValueOf(in).Elem().FieldByName(member).Interface().(*string); val(id) != "" {
 			targets = append(targets, routeTarget{member, *id})
@@ -43,22 +43,20 @@ var foreignTargets = map[string]struct {
 	noun     string
 	notFound resource.Code
 }{
-	"CarrierGatewayId":            {"carrier gateway", "InvalidCarrierGatewayID.NotFound"},
-	"CoreNetworkArn":              {"core network", "InvalidCoreNetworkArn.NotFound"},
-	"EgressOnlyInternetGatewayId": {"egress-only internet gateway", "InvalidGatewayID.NotFound"},
-	"LocalGatewayId":              {"local gateway", "InvalidLocalGatewayID.NotFound"},
-	"NatGatewayId":                {"NAT gateway", "InvalidNatGatewayID.NotFound"},
-	"OdbNetworkArn":               {"ODB network", "InvalidOdbNetworkArn.NotFound"},
-	"TransitGatewayId":            {"transit gateway", "InvalidTransitGatewayID.NotFound"},
-	"VpcEndpointId":               {"VPC endpoint", "InvalidVpcEndpointId.NotFound"},
-	"VpcPeeringConnectionId":      {"VPC peering connection", "InvalidVpcPeeringConnectionID.NotFound"},
+	"CarrierGatewayId":       {"carrier gateway", "InvalidCarrierGatewayID.NotFound"},
+	"CoreNetworkArn":         {"core network", "InvalidCoreNetworkArn.NotFound"},
+	"LocalGatewayId":         {"local gateway", "InvalidLocalGatewayID.NotFound"},
+	"OdbNetworkArn":          {"ODB network", "InvalidOdbNetworkArn.NotFound"},
+	"TransitGatewayId":       {"transit gateway", "InvalidTransitGatewayID.NotFound"},
+	"VpcEndpointId":          {"VPC endpoint", "InvalidVpcEndpointId.NotFound"},
+	"VpcPeeringConnectionId": {"VPC peering connection", "InvalidVpcPeeringConnectionID.NotFound"},
 }
 
 // resolveRoute checks where a route shall lead from a route table.
 func resolveRoute(r reader, table *resource.RouteTable, destination netip.Prefix, targets []routeTarget) (resource.Route, error) {
 	route := resource.Route{Destination: destination}
 	if len(targets) == 0 {
-		return route, resource.Errorf(resource.CodeMissingParameter, "The request must contain one target: GatewayId, InstanceId or NetworkInterfaceId")
+		return route, resource.Errorf(resource.CodeMissingParameter, "The request must contain one target: GatewayId, InstanceId, NatGatewayId or NetworkInterfaceId")
 	}
 	if len(targets) > 1 {
 		return route, resource.Errorf(resource.CodeInvalidParameterCombination, "The request must contain exactly one target; it has %s and %s", targets[0].member, targets[1].member)
@@ -78,6 +76,14 @@ func resolveRoute(r reader, table *resource.RouteTable, destination netip.Prefix
 		}
 		route.NetworkInterface = id
 		return route, err
+	case "NatGatewayId":
+		route.NATGateway = id
+		return route, checkNATTarget(r, table, id)
+	case "EgressOnlyInternetGatewayId":
+		if _, err := egressOnlyInternetGateways.get(r, id); err != nil {
+			return route, err
+		}
+		return route, resource.Errorf(resource.CodeInvalidParameterValue, "The egress-only internet gateway %s takes IPv6 only: it cannot be the target of a route to %s", id, destination)
 	default:
 		foreign := foreignTargets[member]
 		return route, resource.Errorf(foreign.notFound, "The %s '%s' does not exist", foreign.noun, resource.Clip(id))
@@ -94,12 +100,29 @@ func checkGateway(r reader, table *resource.RouteTable, id string) error {
 	if id == routes.LocalTarget {
 		return resource.Errorf(resource.CodeInvalidParameterValue, "The target local is that of the VPC's own ranges only, whose routes always exist")
 	}
+	if routes.IsInternetGateway(id) {
+		return checkInternetGateway(r, table, id)
+	}
 	vgw, ok := vpnGateways.table.Get(r.Reader, r.scope, id)
 	if !ok || vgw.Deleted != nil {
-		return resource.Errorf("InvalidGatewayID.NotFound", "The gateway ID '%s' does not exist", resource.Clip(id))
+		return noGateway(id)
 	}
 	if routes.AttachedVPC(vgw) != table.VPC {
 		return differentNetworks(table, "network gateway "+id)
+	}
+	return nil
+}
+
+// checkNATTarget checks a NAT gateway as the target of a route.
+func checkNATTarget(r reader, table *resource.RouteTable, id string) error {
+	v, ok := natGateways.table.Get(r.Reader, r.scope, id)
+	switch {
+	case !ok:
+		return resource.Errorf("InvalidNatGatewayID.NotFound", "The natGateway ID '%s' does not exist", resource.Clip(id))
+	case v.VPC != table.VPC:
+		return differentNetworks(table, "NAT gateway "+id)
+	case !v.Works():
+		return resource.Errorf(resource.CodeInvalidParameterValue, "The NAT gateway %s is %s", id, natGatewayState(r, &v))
 	}
 	return nil
 }
@@ -132,21 +155,35 @@ func routeDestination(ipv4, ipv6, prefixList *string) (netip.Prefix, error) {
 	return resource.ParseIPv4CIDR("destinationCidrBlock", *ipv4)
 }
 
-// checkDestination refuses routes to a VPC's own addresses, which stay inside.
-func checkDestination(r reader, table *resource.RouteTable, destination netip.Prefix) error {
+// checkRoute checks a new route against its table. Within the VPC's own ranges a
+// route can lead exactly a subnet's through an interface or NAT gateway; a range
+// as a whole is the local route's, which can only be replaced.
+func checkRoute(r reader, table *resource.RouteTable, route *resource.Route) error {
 	vpc, err := vpcs.get(r, table.VPC)
 	if err != nil {
 		return err
 	}
-	for _, local := range routes.LocalRanges(vpc) {
-		if local == destination {
-			return routeExists(destination)
+	if isEdge(table) {
+		if err := checkEdgeRoute(&vpc, table, route); err != nil {
+			return err
 		}
 	}
-	if vpc.Contains(destination) {
-		return resource.Errorf(resource.CodeInvalidParameterValue, "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. Routes between the addresses of a VPC can't be changed here", destination)
+	if !vpc.Contains(route.Destination) || slices.Contains(routes.LocalRanges(vpc), route.Destination) {
+		return nil
+	}
+	if route.Gateway != "" {
+		return resource.Errorf(resource.CodeInvalidParameterValue, "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.", route.Destination)
+	}
+	if !subnets.any(r, func(v *resource.Subnet) bool { return v.VPC == vpc.ID && v.CIDR == route.Destination }) {
+		return resource.Errorf(resource.CodeInvalidParameterValue, "The destination CIDR block %s is within this VPC's CIDR blocks, and no subnet has exactly that", route.Destination)
 	}
 	return nil
+}
+
+// isLocalRoute reports whether a destination is a whole range of the table's VPC.
+func isLocalRoute(r reader, table *resource.RouteTable, destination netip.Prefix) bool {
+	vpc, ok := vpcs.table.Get(r.Reader, r.scope, table.VPC)
+	return ok && slices.Contains(routes.LocalRanges(vpc), destination)
 }
 
 func routeExists(destination netip.Prefix) error {
@@ -174,11 +211,11 @@ func (s *Service) CreateRoute(ctx context.Context, c server.Caller, in *model.Cr
 		if err != nil {
 			return err
 		}
-		if err := checkDestination(w.reader, &table, destination); err != nil {
-			return err
-		}
-		if routeTo(&table, destination) >= 0 {
+		if routeTo(&table, destination) >= 0 || isLocalRoute(w.reader, &table, destination) {
 			return routeExists(destination)
+		}
+		if err := checkRoute(w.reader, &table, &route); err != nil {
+			return err
 		}
 		if len(table.Routes) >= s.limits.RoutesPerRouteTable {
 			return resource.Errorf("RouteLimitExceeded", "The maximum number of routes of a route table has been reached: %d", s.limits.RoutesPerRouteTable)
@@ -195,31 +232,51 @@ func sortRoutes(list []resource.Route) {
 	slices.SortFunc(list, func(a, b resource.Route) int { return routes.ComparePrefixes(a.Destination, b.Destination) })
 }
 
-// ReplaceRoute lets a route that was entered by hand lead elsewhere.
+// ReplaceRoute lets a route lead elsewhere: one that was entered by hand, or the
+// local one, which can lead through an interface or NAT gateway and back to where
+// it was.
 func (s *Service) ReplaceRoute(ctx context.Context, c server.Caller, in *model.ReplaceRouteInput) (*model.ReplaceRouteOutput, error) {
-	if err := refuseUnbuilt(member{"LocalTarget", val(in.LocalTarget)}); err != nil {
-		return nil, err
-	}
 	destination, err := routeDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
 	if err != nil {
 		return nil, err
 	}
 	targets := routeTargets(in)
+	if val(in.LocalTarget) && len(targets) > 0 {
+		return nil, resource.Errorf(resource.CodeInvalidParameterCombination, "The request must contain exactly one target; it has LocalTarget and %s", targets[0].member)
+	}
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
 		table, err := routeTables.get(w.reader, val(in.RouteTableId))
 		if err != nil {
 			return err
 		}
-		at := routeTo(&table, destination)
-		if at < 0 {
+		at, local := routeTo(&table, destination), isLocalRoute(w.reader, &table, destination)
+		switch {
+		case at < 0 && !local:
 			return resource.Errorf(resource.CodeInvalidParameterValue, "There is no route defined for '%s' in the route table. Use CreateRoute instead.", destination)
+		case val(in.LocalTarget) && !local:
+			return resource.Errorf(resource.CodeInvalidParameterValue, "The target local is that of the VPC's own ranges only, and %s is none of them", destination)
+		case val(in.LocalTarget):
+			table.Routes = slices.DeleteFunc(slices.Clone(table.Routes), func(r resource.Route) bool { return r.Destination == destination })
+			routeTables.put(w, table)
+			return nil
 		}
 		route, err := resolveRoute(w.reader, &table, destination, targets)
 		if err != nil {
 			return err
 		}
+		if local && route.Gateway != "" {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "The local route %s can lead through an instance, a network interface or a NAT gateway only", destination)
+		}
+		if err := checkRoute(w.reader, &table, &route); err != nil {
+			return err
+		}
 		table.Routes = slices.Clone(table.Routes)
-		table.Routes[at] = route
+		if at < 0 {
+			table.Routes = append(table.Routes, route)
+			sortRoutes(table.Routes)
+		} else {
+			table.Routes[at] = route
+		}
 		routeTables.put(w, table)
 		return nil
 	})
@@ -237,6 +294,9 @@ func (s *Service) DeleteRoute(ctx context.Context, c server.Caller, in *model.De
 			return err
 		}
 		at := routeTo(&table, destination)
+		if at >= 0 && isLocalRoute(w.reader, &table, destination) {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "cannot remove local route %s in route table %s: give it back its target by ReplaceRoute", destination, table.ID)
+		}
 		if at < 0 {
 			return noRoute(w.reader, &table, destination)
 		}

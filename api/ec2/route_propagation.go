@@ -9,9 +9,6 @@ import (
 	"causeway.dev/resource"
 )
 
-// codeGatewayNotAttached: the gateway and the route table have different VPCs.
-const codeGatewayNotAttached resource.Code = "Gateway.NotAttached"
-
 func (s *Service) routePropagationActions() actions {
 	return actions{
 		"EnableVgwRoutePropagation":  server.Operation(s.EnableVgwRoutePropagation),
@@ -32,7 +29,10 @@ func (s *Service) EnableVgwRoutePropagation(ctx context.Context, c server.Caller
 			return err
 		}
 		if gateway.VPC != table.VPC {
-			return resource.Errorf(codeGatewayNotAttached, "The virtual private gateway %s is not attached to %s, the vpc of %s", gateway.ID, table.VPC, table.ID)
+			return resource.Errorf(resource.CodeGatewayNotAttached, "The virtual private gateway %s is not attached to %s, the vpc of %s", gateway.ID, table.VPC, table.ID)
+		}
+		if isEdge(&table) {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "The route table %s is associated with a gateway: no routes are propagated into such", table.ID)
 		}
 		if !slices.Contains(table.PropagatingVGWs, gateway.ID) {
 			table.PropagatingVGWs = append(slices.Clone(table.PropagatingVGWs), gateway.ID)

@@ -67,7 +67,7 @@ func (s *Service) CreateRouteTable(ctx context.Context, c server.Caller, in *mod
 	return &out, err
 }
 
-// DeleteRouteTable removes a route table that no subnet uses.
+// DeleteRouteTable removes a route table that no subnet or gateway uses.
 func (s *Service) DeleteRouteTable(ctx context.Context, c server.Caller, in *model.DeleteRouteTableInput) (*model.DeleteRouteTableOutput, error) {
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
 		v, err := routeTables.get(w.reader, val(in.RouteTableId))
@@ -78,7 +78,7 @@ func (s *Service) DeleteRouteTable(ctx context.Context, c server.Caller, in *mod
 		case v.Main:
 			return resource.Errorf(resource.CodeDependencyViolation, "The routeTable '%s' has dependencies and cannot be deleted: it is the main route table of %s", v.ID, v.VPC)
 		case len(v.Associations) > 0:
-			return resource.Errorf(resource.CodeDependencyViolation, "The routeTable '%s' has dependencies and cannot be deleted: %s is associated with it", v.ID, v.Associations[0].Subnet)
+			return resource.Errorf(resource.CodeDependencyViolation, "The routeTable '%s' has dependencies and cannot be deleted: %s is associated with it", v.ID, v.Associations[0].Subnet+v.Associations[0].Gateway)
 		}
 		routeTables.delete(w, v.ID)
 		return nil
@@ -112,6 +112,7 @@ func (view routeTableView) route(route *routes.EffectiveRoute) model.Route {
 	answer := model.Route{
 		GatewayId:          str(route.Gateway),
 		InstanceId:         str(route.Instance),
+		NatGatewayId:       str(route.NATGateway),
 		NetworkInterfaceId: str(route.NetworkInterface),
 		Origin:             new(string(route.Origin)),
 		State:              new(string(route.State)),
@@ -137,7 +138,7 @@ func associationAnswers(v *resource.RouteTable) []model.RouteTableAssociation {
 	for i := range v.Associations {
 		a := &v.Associations[i]
 		list = append(list, model.RouteTableAssociation{
-			AssociationState: associated(), Main: new(false), RouteTableAssociationId: &a.ID, RouteTableId: &v.ID, SubnetId: &a.Subnet,
+			AssociationState: associated(), Main: new(false), RouteTableAssociationId: &a.ID, RouteTableId: &v.ID, SubnetId: str(a.Subnet), GatewayId: str(a.Gateway),
 		})
 	}
 	return list
@@ -162,6 +163,12 @@ func (view routeTableView) fields() fields[resource.RouteTable] {
 		}
 	}
 	return fields[table]{
+		"association.gateway-id": func(_ reader, v *table) (values []string) {
+			for _, a := range v.Associations {
+				values = append(values, one(a.Gateway)...)
+			}
+			return values
+		},
 		"association.main": func(_ reader, v *table) []string {
 			return mapped(associationAnswers(v), func(a *model.RouteTableAssociation) string { return truth(*a.Main)[0] })
 		},
@@ -173,6 +180,7 @@ func (view routeTableView) fields() fields[resource.RouteTable] {
 		"route.destination-cidr-block":           route(func(r *model.Route) *string { return r.DestinationCidrBlock }),
 		"route.gateway-id":                       route(func(r *model.Route) *string { return r.GatewayId }),
 		"route.instance-id":                      route(func(r *model.Route) *string { return r.InstanceId }),
+		"route.nat-gateway-id":                   route(func(r *model.Route) *string { return r.NatGatewayId }),
 		"route.origin":                           route(func(r *model.Route) *string { return r.Origin }),
 		"route.state":                            route(func(r *model.Route) *string { return r.State }),
 		"vpc-id":                                 func(_ reader, v *table) []string { return one(v.VPC) },
@@ -190,13 +198,18 @@ func (s *Service) DescribeRouteTables(_ context.Context, c server.Caller, in *mo
 	return &model.DescribeRouteTablesOutput{RouteTables: answers(found, view.answer), NextToken: next}, nil
 }
 
-// AssociateRouteTable lets a subnet use a route table other than the main one.
+// AssociateRouteTable ties a subnet to a route table, or a gateway, whose packets
+// into the VPC it routes then.
 func (s *Service) AssociateRouteTable(ctx context.Context, c server.Caller, in *model.AssociateRouteTableInput) (*model.AssociateRouteTableOutput, error) {
-	if err := refuseUnbuilt(member{"GatewayId", in.GatewayId != nil}, member{"PublicIpv4Pool", in.PublicIpv4Pool != nil}); err != nil {
+	if err := refuseUnbuilt(member{"PublicIpv4Pool", in.PublicIpv4Pool != nil}); err != nil {
 		return nil, err
 	}
-	if in.SubnetId == nil {
+	subnetID, gateway := val(in.SubnetId), val(in.GatewayId)
+	switch {
+	case subnetID == "" && gateway == "":
 		return nil, resource.Missing("SubnetId")
+	case subnetID != "" && gateway != "":
+		return nil, resource.Errorf(resource.CodeInvalidParameterCombination, "Give SubnetId or GatewayId, not both")
 	}
 	out := model.AssociateRouteTableOutput{AssociationState: associated()}
 	err := s.update(ctx, c, in.DryRun, func(w writer) error {
@@ -204,30 +217,47 @@ func (s *Service) AssociateRouteTable(ctx context.Context, c server.Caller, in *
 		if err != nil {
 			return err
 		}
-		subnet, err := subnets.get(w.reader, *in.SubnetId)
+		a := resource.RouteTableAssociation{Subnet: subnetID, Gateway: gateway}
+		if gateway != "" {
+			err = checkEdge(w.reader, &v, gateway)
+		} else {
+			err = checkTableSubnet(w.reader, &v, subnetID)
+		}
 		if err != nil {
 			return err
 		}
-		if subnet.VPC != v.VPC {
-			return resource.Errorf(resource.CodeInvalidParameterValue, "Route table %s and subnet %s belong to different networks", v.ID, subnet.ID)
-		}
 		for other := range routeTables.list(w.reader) {
-			if slices.ContainsFunc(other.Associations, func(a resource.RouteTableAssociation) bool { return a.Subnet == subnet.ID }) {
-				return resource.Errorf("Resource.AlreadyAssociated", "the specified association for route table %s conflicts with an existing association: %s is associated with %s", v.ID, subnet.ID, other.ID)
+			if slices.ContainsFunc(other.Associations, func(o resource.RouteTableAssociation) bool { return o.Subnet == a.Subnet && o.Gateway == a.Gateway }) {
+				return resource.Errorf(resource.CodeResourceAlreadyAssociated, "the specified association for route table %s conflicts with an existing association: %s is associated with %s", v.ID, subnetID+gateway, other.ID)
 			}
 		}
-		out.AssociationId = new(s.associate(w, v, subnet.ID))
+		out.AssociationId = new(s.associate(w, v, a))
 		return nil
 	})
 	return &out, err
 }
 
-// associate ties a subnet to a route table and returns the association's id.
-func (s *Service) associate(w writer, table resource.RouteTable, subnet string) string {
-	a := resource.RouteTableAssociation{ID: s.newID(associationPrefix), Subnet: subnet}
+func checkTableSubnet(r reader, table *resource.RouteTable, id string) error {
+	subnet, err := subnets.get(r, id)
+	if err == nil && subnet.VPC != table.VPC {
+		err = resource.Errorf(resource.CodeInvalidParameterValue, "Route table %s and subnet %s belong to different networks", table.ID, subnet.ID)
+	}
+	return err
+}
+
+// associate ties a subnet or gateway to a route table and returns the
+// association's id.
+func (s *Service) associate(w writer, table resource.RouteTable, a resource.RouteTableAssociation) string {
+	a.ID = s.newID(associationPrefix)
 	table.Associations = append(slices.Clone(table.Associations), a)
 	routeTables.put(w, table)
 	return a.ID
+}
+
+// disassociate takes an association from a route table.
+func disassociate(w writer, table resource.RouteTable, at int) {
+	table.Associations = slices.Delete(slices.Clone(table.Associations), at, at+1)
+	routeTables.put(w, table)
 }
 
 // associationByID finds the route table of an association, and where in its list
@@ -244,7 +274,8 @@ func associationByID(r reader, id string) (table resource.RouteTable, at int, er
 	return table, 0, resource.Errorf("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", resource.Clip(id))
 }
 
-// DisassociateRouteTable lets a subnet use the main route table again.
+// DisassociateRouteTable lets a subnet use the main route table again, or a
+// gateway's packets go to the VPC's interfaces.
 func (s *Service) DisassociateRouteTable(ctx context.Context, c server.Caller, in *model.DisassociateRouteTableInput) (*model.DisassociateRouteTableOutput, error) {
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
 		v, at, err := associationByID(w.reader, val(in.AssociationId))
@@ -254,13 +285,12 @@ func (s *Service) DisassociateRouteTable(ctx context.Context, c server.Caller, i
 		if at < 0 {
 			return resource.Errorf(resource.CodeInvalidParameterValue, "cannot disassociate the main route table association %s: replace it, so that another route table becomes the main one", v.MainAssociation)
 		}
-		v.Associations = slices.Delete(slices.Clone(v.Associations), at, at+1)
-		routeTables.put(w, v)
+		disassociate(w, v, at)
 		return nil
 	})
 }
 
-// ReplaceRouteTableAssociation ties a subnet to another route table, or makes
+// ReplaceRouteTableAssociation ties a subnet or gateway to another route table, or makes
 // another route table the main one.
 func (s *Service) ReplaceRouteTableAssociation(ctx context.Context, c server.Caller, in *model.ReplaceRouteTableAssociationInput) (*model.ReplaceRouteTableAssociationOutput, error) {
 	out := model.ReplaceRouteTableAssociationOutput{AssociationState: associated()}
@@ -277,7 +307,7 @@ func (s *Service) ReplaceRouteTableAssociation(ctx context.Context, c server.Cal
 			return resource.Errorf(resource.CodeInvalidParameterValue, "Route table %s and association %s belong to different networks", to.ID, val(in.AssociationId))
 		}
 		if to.ID == from.ID {
-			return resource.Errorf("Resource.AlreadyAssociated", "the association %s is with route table %s already", val(in.AssociationId), to.ID)
+			return resource.Errorf(resource.CodeResourceAlreadyAssociated, "the association %s is with route table %s already", val(in.AssociationId), to.ID)
 		}
 		if at < 0 {
 			from.Main, from.MainAssociation = false, ""
@@ -286,10 +316,14 @@ func (s *Service) ReplaceRouteTableAssociation(ctx context.Context, c server.Cal
 			routeTables.put(w, to)
 			return nil
 		}
-		subnet := from.Associations[at].Subnet
-		from.Associations = slices.Delete(slices.Clone(from.Associations), at, at+1)
-		routeTables.put(w, from)
-		out.NewAssociationId = new(s.associate(w, to, subnet))
+		moved := from.Associations[at]
+		if moved.Gateway != "" {
+			if err := checkEdge(w.reader, &to, moved.Gateway); err != nil {
+				return err
+			}
+		}
+		disassociate(w, from, at)
+		out.NewAssociationId = new(s.associate(w, to, moved))
 		return nil
 	})
 	return &out, err

@@ -53,16 +53,13 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, c server.Caller, in *
 	if err := resource.ValidateSecurityGroupDescription(val(in.Description)); err != nil {
 		return nil, err
 	}
-	if in.VpcId == nil {
-		return nil, noDefaultVPC()
-	}
 	tags, err := tagsFor(in.TagSpecifications, securityGroups.kind)
 	if err != nil {
 		return nil, err
 	}
 	var out model.CreateSecurityGroupOutput
 	err = s.update(ctx, c, in.DryRun, func(w writer) error {
-		vpc, err := vpcs.get(w.reader, *in.VpcId)
+		vpc, err := vpcOrDefault(w.reader, in.VpcId)
 		if err != nil {
 			return err
 		}
@@ -83,12 +80,13 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, c server.Caller, in *
 // DeleteSecurityGroup removes a group that no network interface is in and no
 // other group's rule names.
 func (s *Service) DeleteSecurityGroup(ctx context.Context, c server.Caller, in *model.DeleteSecurityGroupInput) (*model.DeleteSecurityGroupOutput, error) {
-	if err := requireGroupID(in.GroupId, in.GroupName); err != nil {
+	id, err := groupID(s.read(c), in.GroupId, in.GroupName)
+	if err != nil {
 		return nil, err
 	}
-	out := model.DeleteSecurityGroupOutput{GroupId: in.GroupId, Return: new(true)}
-	err := s.update(ctx, c, in.DryRun, func(w writer) error {
-		v, err := securityGroups.get(w.reader, *in.GroupId)
+	out := model.DeleteSecurityGroupOutput{GroupId: &id, Return: new(true)}
+	err = s.update(ctx, c, in.DryRun, func(w writer) error {
+		v, err := securityGroups.get(w.reader, id)
 		if err != nil {
 			return err
 		}
@@ -111,16 +109,25 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, c server.Caller, in *
 	return &out, err
 }
 
-// requireGroupID refuses a request without the id of a group. Names would be of
-// groups in the default VPC, which there is not.
-func requireGroupID(id, name *string) error {
-	if id != nil {
-		return nil
+// groupID returns the id of a group that a request names by it or, in the default
+// VPC, by name.
+func groupID(r reader, id, name *string) (string, error) {
+	switch {
+	case id != nil:
+		return *id, nil
+	case name == nil:
+		return "", resource.Errorf(resource.CodeMissingParameter, "The request must contain the parameter groupName or groupId")
 	}
-	if name != nil {
-		return noDefaultVPC()
+	vpc, ok := defaultVPC(r)
+	if !ok {
+		return "", noDefaultVPC()
 	}
-	return resource.Errorf(resource.CodeMissingParameter, "The request must contain the parameter groupName or groupId")
+	for v := range securityGroups.list(r) {
+		if v.VPC == vpc.ID && v.Name == *name {
+			return v.ID, nil
+		}
+	}
+	return "", resource.Errorf(securityGroups.notFound, "The security group '%s' does not exist in default VPC '%s'", resource.Clip(*name), vpc.ID)
 }
 
 // defaultGroupOf returns the default group of a VPC: what a request means that names
@@ -136,11 +143,16 @@ func defaultGroupOf(r reader, vpc string) (resource.SecurityGroup, error) {
 
 // DescribeSecurityGroups lists groups with their rules.
 func (s *Service) DescribeSecurityGroups(_ context.Context, c server.Caller, in *model.DescribeSecurityGroupsInput) (*model.DescribeSecurityGroupsOutput, error) {
-	if len(in.GroupNames) > 0 {
-		return nil, noDefaultVPC()
-	}
 	r := s.read(c)
-	found, next, err := describe(r, securityGroups, securityGroupFields, query{"DescribeSecurityGroups", in.DryRun, in.GroupIds, in.Filters, in.MaxResults, in.NextToken})
+	ids := slices.Clone(in.GroupIds)
+	for _, name := range in.GroupNames {
+		id, err := groupID(r, nil, &name)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	found, next, err := describe(r, securityGroups, securityGroupFields, query{"DescribeSecurityGroups", in.DryRun, ids, in.Filters, in.MaxResults, in.NextToken})
 	if err != nil {
 		return nil, err
 	}

@@ -104,6 +104,38 @@ type ruleChange struct {
 	fromPort, toPort *int32
 	cidr             *string
 	sourceGroup      *string // a name
+	peer             string  // its id, once it is resolved
+}
+
+// resolve finds the groups that are named by name, in the default VPC.
+func (q *ruleChange) resolve(r reader) error {
+	id, err := groupID(r, q.groupID, q.groupName)
+	if err != nil {
+		return err
+	}
+	q.groupID = &id
+	named := func(pair *model.UserIdGroupPair) error {
+		if pair.GroupId != nil || pair.GroupName == nil {
+			return nil
+		}
+		id, err := groupID(r, nil, pair.GroupName)
+		pair.GroupId = &id
+		return err
+	}
+	for i := range q.permissions {
+		for j := range q.permissions[i].UserIdGroupPairs {
+			if err := named(&q.permissions[i].UserIdGroupPairs[j]); err != nil {
+				return err
+			}
+		}
+	}
+	if q.sourceGroup == nil {
+		return nil
+	}
+	if q.peer, err = groupID(r, nil, q.sourceGroup); err != nil {
+		return err
+	}
+	return nil
 }
 
 // rules reads the rules that are asked for, without ids.
@@ -111,8 +143,10 @@ func (q *ruleChange) rules() ([]resource.SecurityGroupRule, error) {
 	permissions := q.permissions
 	single := q.protocol != nil || q.fromPort != nil || q.toPort != nil || q.cidr != nil
 	switch {
-	case q.sourceGroup != nil:
-		return nil, noDefaultVPC()
+	case q.peer != "" && (single || len(permissions) > 0):
+		return nil, resource.Errorf(resource.CodeInvalidParameterCombination, "The parameter 'sourceSecurityGroupName' stands alone: it is for all traffic of the group's members")
+	case q.peer != "":
+		permissions = []model.IpPermission{{IpProtocol: new(resource.ProtocolAny), UserIdGroupPairs: []model.UserIdGroupPair{{GroupId: &q.peer}}}}
 	case single && len(permissions) > 0:
 		return nil, resource.Errorf(resource.CodeInvalidParameterCombination, "The parameter 'ipPermissions' may not be used in combination with 'ipProtocol'")
 	case single:
@@ -181,8 +215,8 @@ func readPermission(p *model.IpPermission, egress bool) ([]resource.SecurityGrou
 		return nil, noPrefixList(val(peer.PrefixListId))
 	}
 	for _, peer := range p.UserIdGroupPairs {
-		if err := requireGroupID(peer.GroupId, peer.GroupName); err != nil {
-			return nil, err
+		if peer.GroupId == nil {
+			return nil, resource.Errorf(resource.CodeMissingParameter, "The request must contain the parameter groupId of a peer")
 		}
 		if err := add(netip.Prefix{}, *peer.GroupId, peer.Description); err != nil {
 			return nil, err
@@ -216,7 +250,7 @@ func checkPeer(r reader, g *resource.SecurityGroup, rule *resource.SecurityGroup
 
 // authorize adds rules to a group: all that are asked for, or none.
 func (s *Service) authorize(ctx context.Context, c server.Caller, q ruleChange) (answer []model.SecurityGroupRule, err error) {
-	if err := requireGroupID(q.groupID, q.groupName); err != nil {
+	if err := q.resolve(s.read(c)); err != nil {
 		return nil, err
 	}
 	rules, err := q.rules()
@@ -285,7 +319,7 @@ func (s *Service) checkRuleLimit(g *resource.SecurityGroup) error {
 
 // revoke removes rules from a group: all that are asked for, or none.
 func (s *Service) revoke(ctx context.Context, c server.Caller, q ruleChange) (answer []model.RevokedSecurityGroupRule, err error) {
-	if err := requireGroupID(q.groupID, q.groupName); err != nil {
+	if err := q.resolve(s.read(c)); err != nil {
 		return nil, err
 	}
 	rules, err := q.rules()

@@ -76,7 +76,7 @@ func readRuleRequest(in *model.SecurityGroupRuleRequest, egress bool) (resource.
 // describeRules sets the descriptions of rules, which are given by id or by what
 // they allow.
 func (s *Service) describeRules(ctx context.Context, c server.Caller, q ruleChange, byID []model.SecurityGroupRuleDescription) error {
-	if err := requireGroupID(q.groupID, q.groupName); err != nil {
+	if err := q.resolve(s.read(c)); err != nil {
 		return err
 	}
 	rules, err := q.rules()

@@ -37,6 +37,14 @@ type Config struct {
 	// taken from.
 	OutsideAddresses []netip.Prefix
 
+	// ElasticAddresses are the ranges that accounts' addresses of the outside
+	// are taken from.
+	ElasticAddresses []netip.Prefix
+
+	// DefaultVPCs gives each account a default VPC in each region, when it first
+	// calls there.
+	DefaultVPCs bool
+
 	// Host is what the instances run on.
 	Host Host
 
@@ -122,10 +130,14 @@ func (s *Service) Server() server.Service {
 		s.tagActions(),
 		s.regionActions(),
 		s.siteToSiteActions(),
+		s.internetGatewayActions(),
+		s.addressActions(),
+		s.natGatewayActions(),
+		s.defaultVPCActions(),
 	} {
 		maps.Copy(all, part)
 	}
-	return server.Service{Model: model.Service, Actions: all, Targets: s.targets}
+	return server.Service{Model: model.Service, Actions: all, Targets: s.targets, Before: s.makeInitialState}
 }
 
 // A reader is one account's part of one region, as of a snapshot or within a
@@ -134,6 +146,8 @@ type reader struct {
 	store.Reader
 	scope store.Scope
 	now   time.Time // when the request came in
+
+	publics *publicIndex
 }
 
 // A writer is a reader within a transaction, which can write too.
@@ -144,7 +158,7 @@ type writer struct {
 
 // read returns what the caller sees now.
 func (s *Service) read(c server.Caller) reader {
-	return reader{Reader: s.store.Snapshot(), scope: scopeOf(c), now: c.Now}
+	return reader{Reader: s.store.Snapshot(), scope: scopeOf(c), now: c.Now, publics: new(publicIndex)}
 }
 
 // update runs f in a transaction. f may run several times, and changes nothing
@@ -152,7 +166,7 @@ func (s *Service) read(c server.Caller) reader {
 // checked and nothing is stored.
 func (s *Service) update(ctx context.Context, c server.Caller, dryRun *bool, f func(w writer) error) error {
 	return s.store.Update(ctx, func(tx *store.Tx) error {
-		if err := f(writer{reader: reader{Reader: tx, scope: scopeOf(c), now: c.Now}, tx: tx}); err != nil {
+		if err := f(writer{reader: reader{Reader: tx, scope: scopeOf(c), now: c.Now, publics: new(publicIndex)}, tx: tx}); err != nil {
 			return err
 		}
 		return checkDryRun(dryRun)

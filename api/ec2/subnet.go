@@ -138,7 +138,7 @@ func (view subnetView) answer(v *resource.Subnet) *model.Subnet {
 		AvailabilityZoneId:          str(view.service.zoneIDOf(v.Region, v.Zone)),
 		AvailableIpAddressCount:     new(int32(view.free(v))),
 		CidrBlock:                   new(v.CIDR.String()),
-		DefaultForAz:                new(false),
+		DefaultForAz:                &v.DefaultForAZ,
 		EnableDns64:                 new(false),
 		Ipv6Native:                  new(false),
 		MapCustomerOwnedIpOnLaunch:  new(false),
@@ -167,7 +167,7 @@ func (view subnetView) fields() fields[resource.Subnet] {
 			return one(strconv.Itoa(view.free(v)))
 		},
 		"cidr-block":                      func(_ reader, v *subnet) []string { return one(v.CIDR.String()) },
-		"default-for-az":                  no,
+		"default-for-az":                  func(_ reader, v *subnet) []string { return truth(v.DefaultForAZ) },
 		"enable-dns64":                    no,
 		"ipv6-native":                     no,
 		"map-customer-owned-ip-on-launch": no,
@@ -226,6 +226,8 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 	})
 }
 
+const codeSubnetFull resource.Code = "InsufficientFreeAddressesInSubnet"
+
 // allocateAddress chooses the address of a new network interface: the wanted
 // one, or the lowest that is free.
 func allocateAddress(subnet *resource.Subnet, used map[netip.Addr]bool, wanted netip.Addr) (netip.Addr, error) {
@@ -240,7 +242,7 @@ func allocateAddress(subnet *resource.Subnet, used map[netip.Addr]bool, wanted n
 	}
 	free, ok := subnet.FreeAddress(used)
 	if !ok {
-		return free, resource.Errorf("InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet '%s' to satisfy the requested number of instances: all %d are in use", subnet.ID, subnet.Capacity())
+		return free, resource.Errorf(codeSubnetFull, "There are not enough free addresses in subnet '%s' to satisfy the requested number of instances: all %d are in use", subnet.ID, subnet.Capacity())
 	}
 	return free, nil
 }

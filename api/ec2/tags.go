@@ -67,6 +67,7 @@ type taggable interface {
 var taggables = []taggable{
 	vpcs, subnets, routeTables, securityGroups, securityGroupRules{}, networkInterfaces, instances,
 	customerGateways, vpnGateways, vpnConnections,
+	internetGateways, egressOnlyInternetGateways, addresses, natGateways,
 }
 
 func (n *noun[T]) owns(id string) bool  { return wellFormed(n.prefix, id) }

@@ -22,11 +22,6 @@ func (s *Service) vpcActions() actions {
 	}
 }
 
-// noDefaultVPC is what a request gets that names no VPC: there is no default one.
-func noDefaultVPC() error {
-	return resource.Errorf("VPCIdNotSpecified", "No default VPC for this user. Name a VPC or a subnet")
-}
-
 // CreateVpc makes a VPC with its main route table and its default security group.
 func (s *Service) CreateVpc(ctx context.Context, c server.Caller, in *model.CreateVpcInput) (*model.CreateVpcOutput, error) {
 	if err := refuseUnbuilt(
@@ -62,26 +57,39 @@ func (s *Service) CreateVpc(ctx context.Context, c server.Caller, in *model.Crea
 	}
 	var out model.CreateVpcOutput
 	err = s.update(ctx, c, in.DryRun, func(w writer) error {
-		if vpcs.count(w.reader, every) >= s.limits.VPCs {
-			return resource.Errorf("VpcLimitExceeded", "The maximum number of VPCs has been reached: %d", s.limits.VPCs)
+		if err := s.roomForVPC(w.reader); err != nil {
+			return err
 		}
-		v := resource.VPC{
-			Meta:             w.newMeta(s.newID(vpcs.prefix), tags[vpcs.kind]),
-			State:            resource.StateAvailable,
-			CIDRs:            []resource.CIDRAssociation{s.newCIDRAssociation(cidr)},
-			InstanceTenancy:  tenancy,
-			DHCPOptionsID:    "default",
-			EnableDNSSupport: true,
-		}
-		vpcs.put(w, v)
-		table := resource.RouteTable{Meta: w.newMeta(s.newID(routeTables.prefix), nil), VPC: v.ID}
-		s.makeMain(&table)
-		routeTables.put(w, table)
-		securityGroups.put(w, s.newDefaultSecurityGroup(w.reader, v.ID))
+		v, _ := s.makeVPC(w, cidr, tenancy, tags[vpcs.kind])
 		out.Vpc = vpcAnswer(&v)
 		return nil
 	})
 	return &out, err
+}
+
+func (s *Service) roomForVPC(r reader) error {
+	if vpcs.count(r, every) >= s.limits.VPCs {
+		return resource.Errorf("VpcLimitExceeded", "The maximum number of VPCs has been reached: %d", s.limits.VPCs)
+	}
+	return nil
+}
+
+// makeVPC makes a VPC with its main route table and its default security group.
+func (s *Service) makeVPC(w writer, cidr netip.Prefix, tenancy string, tags []resource.Tag) (resource.VPC, resource.RouteTable) {
+	v := resource.VPC{
+		Meta:             w.newMeta(s.newID(vpcs.prefix), tags),
+		State:            resource.StateAvailable,
+		CIDRs:            []resource.CIDRAssociation{s.newCIDRAssociation(cidr)},
+		InstanceTenancy:  tenancy,
+		DHCPOptionsID:    "default",
+		EnableDNSSupport: true,
+	}
+	vpcs.put(w, v)
+	table := resource.RouteTable{Meta: w.newMeta(s.newID(routeTables.prefix), nil), VPC: v.ID}
+	s.makeMain(&table)
+	routeTables.put(w, table)
+	securityGroups.put(w, s.newDefaultSecurityGroup(w.reader, v.ID))
+	return v, table
 }
 
 func (s *Service) newCIDRAssociation(cidr netip.Prefix) resource.CIDRAssociation {
@@ -138,6 +146,14 @@ func dependentOf(r reader, vpc string) string {
 	}
 	for v := range vpnGateways.list(r) {
 		if v.VPC == vpc && v.AttachmentState != resource.StateDetached && v.Deleted == nil {
+			return v.ID + " is attached to it"
+		}
+	}
+	if igw := internetGatewayOf(r, vpc); igw != "" {
+		return igw + " is attached to it"
+	}
+	for v := range egressOnlyInternetGateways.list(r) {
+		if v.VPC == vpc {
 			return v.ID + " is attached to it"
 		}
 	}

@@ -118,6 +118,9 @@ func (s *Service) DetachVpnGateway(ctx context.Context, c server.Caller, in *mod
 				routeTables.put(w, table)
 			}
 		}
+		if table, at := edgeAssociation(w.reader, v.ID); at >= 0 {
+			disassociate(w, table, at)
+		}
 		v.VPC, v.AttachmentState = "", ""
 		vpnGateways.put(w, v)
 		return nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 
 	"causeway.dev/resource"
 	"causeway.dev/store"
@@ -64,9 +63,9 @@ func (s *Service) chooseOutsideAddresses(w writer) ([2]netip.Addr, error) {
 			recent[t.OutsideAddress] = true
 		}
 	}
-	found := s.freeOutsideAddresses(func(a netip.Addr) bool { return !used[a] && !recent[a] })
+	found := firstFree(s.config.OutsideAddresses, 2, func(a netip.Addr) bool { return !used[a] && !recent[a] })
 	if len(found) < 2 {
-		found = s.freeOutsideAddresses(func(a netip.Addr) bool { return !used[a] })
+		found = firstFree(s.config.OutsideAddresses, 2, func(a netip.Addr) bool { return !used[a] })
 	}
 	if len(found) < 2 {
 		return [2]netip.Addr{}, resource.Errorf(codeInsufficientAddresses, "Fewer than two outside addresses are free for the tunnels. Delete VPN connections, or let the operator of this installation add addresses to outside.tunnel_addresses")
@@ -75,23 +74,6 @@ func (s *Service) chooseOutsideAddresses(w writer) ([2]netip.Addr, error) {
 		found[0], found[1] = found[1], found[0]
 	}
 	return [2]netip.Addr(found), nil
-}
-
-// freeOutsideAddresses returns the first two addresses of the configured ranges
-// that are free. The first and last address of a range are its network's.
-func (s *Service) freeOutsideAddresses(free func(netip.Addr) bool) []netip.Addr {
-	const hostRoutes = 31 // from this length on, a range has no network's addresses
-	var found []netip.Addr
-	for _, p := range s.config.OutsideAddresses {
-		p = p.Masked()
-		for a := p.Addr(); p.Contains(a) && len(found) < 2; a = a.Next() {
-			isNetwork := p.Bits() < hostRoutes && (a == p.Addr() || !p.Contains(a.Next()))
-			if !isNetwork && free(a) && !slices.Contains(found, a) {
-				found = append(found, a)
-			}
-		}
-	}
-	return found
 }
 
 // insideCIDRsOf are the inside ranges of a gateway's connections but one.

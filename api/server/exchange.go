@@ -326,6 +326,11 @@ func (x *exchange) targets() []Target {
 
 func (x *exchange) operate() error {
 	var err error
+	if before := x.service.Before; before != nil {
+		if err := before(x.r.Context(), x.caller); err != nil {
+			return err
+		}
+	}
 	x.output, err = x.handler.run(x.r.Context(), x.caller, x.input)
 	return err
 }

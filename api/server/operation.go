@@ -79,6 +79,10 @@ type Service struct {
 	// nothing in particular. The input is only read.
 	Targets func(c Caller, action string, input any) []Target
 
+	// Before, where set, is called before each operation that the caller may do.
+	// What it refuses is not done.
+	Before func(ctx context.Context, c Caller) error
+
 	// Open are the actions that everyone with a key may, whatever policies say.
 	Open []string
 

@@ -45,12 +45,15 @@ func (l *Lifecycle) Run(ctx context.Context) error {
 				store.TunnelStatuses.Delete(tx, key.Scope, resource.TunnelID(key.ID, number))
 			}
 		}),
+		forget(store.NATGateways, l.Retention, func(tx *store.Tx, key reconcile.Key) {
+			store.NATGatewayStatuses.Delete(tx, key.Scope, key.ID)
+		}),
 		forget(store.VPNGateways, l.Retention, nil),
 		forget(store.CustomerGateways, l.Retention, nil),
 	)
 }
 
-// endInstances frees the network interfaces of instances that have stopped
+// endInstances frees the network interfaces and outside addresses of instances that have stopped
 // running and shall not run: until then their addresses are in use.
 var endInstances = reconcile.Duty{
 	Name: "end instances",
@@ -75,7 +78,10 @@ var endInstances = reconcile.Duty{
 			case !ok:
 			case nic.DeleteOnTermination:
 				store.NetworkInterfaces.Delete(tx, key.Scope, id)
+				freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id })
 			default:
+				nic.AutoPublicIP = false
+				freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id && a.Auto })
 				nic.Instance, nic.AttachmentID, nic.DeviceIndex, nic.Status = "", "", 0, "available"
 				store.NetworkInterfaces.Put(tx, nic)
 			}
@@ -87,6 +93,22 @@ var endInstances = reconcile.Duty{
 		store.Instances.Put(tx, instance)
 		return nil
 	},
+}
+
+// freeAddresses takes the interface from outside addresses; those that came with
+// it go.
+func freeAddresses(tx *store.Tx, scope store.Scope, which func(*resource.Address) bool) {
+	for address := range store.Addresses.List(tx, scope) {
+		if !which(&address) {
+			continue
+		}
+		if address.Auto {
+			store.Addresses.Delete(tx, scope, address.ID)
+			continue
+		}
+		address.Free()
+		store.Addresses.Put(tx, address)
+	}
 }
 
 // ended returns an instance, and whether it has ended and still has something

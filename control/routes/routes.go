@@ -41,9 +41,10 @@ type EffectiveRoute struct {
 
 	// Exactly one of these says where the route leads, except that a route to
 	// an instance also names the network interface that it means.
-	Gateway          string // "local" or "vgw-…"
+	Gateway          string // "local", "igw-…" or "vgw-…"
 	Instance         string // "i-…"
 	NetworkInterface string // "eni-…"
+	NATGateway       string // "nat-…"
 
 	Origin Origin
 	State  State
@@ -64,10 +65,10 @@ func New(r store.Reader, s store.Scope) *Routes { return &Routes{reader: r, scop
 
 // Effective returns the routes of a table, sorted by destination:
 //
-//   - the VPC's own ranges, which no other route overrides;
+//   - the VPC's own ranges, where no route entered by hand has replaced theirs;
 //   - the routes entered by hand, in state blackhole where the gateway is not
 //     attached to the VPC, or the instance or network interface is gone or is
-//     not wanted running;
+//     not wanted running, or the NAT gateway is gone;
 //   - for each attached gateway that propagates into the table, the static
 //     routes of its connections that have a tunnel up, once each. A route
 //     entered by hand for the same destination wins, and so do the VPC's own
@@ -88,6 +89,11 @@ func (r *Routes) Effective(table resource.RouteTable) []EffectiveRoute {
 		}
 	}
 	local := LocalRanges(vpc)
+	for _, route := range table.Routes {
+		if slices.Contains(local, route.Destination) { // entered in place of the local one
+			add(r.manual(vpc, route))
+		}
+	}
 	for _, prefix := range local {
 		add(EffectiveRoute{Destination: prefix, Gateway: LocalTarget, Origin: OriginCreateRouteTable, State: StateActive})
 	}
@@ -111,10 +117,18 @@ func (r *Routes) Effective(table resource.RouteTable) []EffectiveRoute {
 func (r *Routes) manual(vpc resource.VPC, route resource.Route) EffectiveRoute {
 	effective := EffectiveRoute{
 		Destination: route.Destination, Gateway: route.Gateway, Instance: route.Instance, NetworkInterface: route.NetworkInterface,
-		Origin: OriginCreateRoute, State: StateBlackhole,
+		NATGateway: route.NATGateway,
+		Origin:     OriginCreateRoute, State: StateBlackhole,
 	}
 	if route.Gateway != "" {
 		if r.attached(route.Gateway, vpc.ID) {
+			effective.State = StateActive
+		}
+		return effective
+	}
+	if route.NATGateway != "" {
+		nat, ok := store.NATGateways.Get(r.reader, r.scope, route.NATGateway)
+		if ok && nat.VPC == vpc.ID && nat.Works() {
 			effective.State = StateActive
 		}
 		return effective
@@ -144,6 +158,10 @@ func (r *Routes) usable(vpc, id string) bool {
 
 // attached reports whether a gateway is attached to a VPC.
 func (r *Routes) attached(gateway, vpc string) bool {
+	if IsInternetGateway(gateway) {
+		igw, ok := store.InternetGateways.Get(r.reader, r.scope, gateway)
+		return ok && igw.VPC == vpc
+	}
 	vgw, ok := store.VPNGateways.Get(r.reader, r.scope, gateway)
 	return ok && AttachedVPC(vgw) == vpc
 }
@@ -173,6 +191,9 @@ func (r *Routes) connectionsUp() map[string]bool {
 	}
 	return up
 }
+
+// IsInternetGateway tells an internet gateway from other gateways by its id.
+func IsInternetGateway(id string) bool { return strings.HasPrefix(id, "igw-") }
 
 // LocalRanges returns the ranges of a VPC, the primary one first.
 func LocalRanges(vpc resource.VPC) []netip.Prefix {

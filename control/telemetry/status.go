@@ -3,6 +3,7 @@ package telemetry
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,6 +67,23 @@ func instanceKeys(snapshot *store.Snapshot) iter.Seq[key] {
 	}
 }
 
+// natGatewayKeys yields the NAT gateways and what has a status of one.
+func natGatewayKeys(snapshot *store.Snapshot) iter.Seq[key] {
+	return func(yield func(key) bool) {
+		for gateway := range store.NATGateways.All(snapshot) {
+			if !yield(keyOf(gateway.Meta)) {
+				return
+			}
+		}
+		for status := range store.NATGatewayStatuses.All(snapshot) {
+			k := keyOf(status.Meta)
+			if _, ok := store.NATGateways.Get(snapshot, k.scope, k.id); !ok && !yield(k) {
+				return
+			}
+		}
+	}
+}
+
 // A verdict is what shall become of a status.
 type verdict int
 
@@ -92,10 +110,12 @@ type view struct {
 	now       time.Time
 	tunnels   map[string]nodespec.TunnelStatus
 	instances map[string]nodespec.InstanceStatus
+
+	translating []string // sorted
 }
 
 func newView(seen nodespec.Observed, now time.Time) view {
-	v := view{seen.Node, seen.Revision, now, make(map[string]nodespec.TunnelStatus), make(map[string]nodespec.InstanceStatus)}
+	v := view{seen.Node, seen.Revision, now, make(map[string]nodespec.TunnelStatus), make(map[string]nodespec.InstanceStatus), seen.Translating}
 	for _, tunnel := range seen.Tunnels {
 		v.tunnels[tunnel.ID] = tunnel
 	}
@@ -157,6 +177,19 @@ func (v view) instance(r store.Reader, k key) (resource.InstanceStatus, verdict)
 		return status, keep
 	}
 	return resource.InstanceStatus{Meta: k.meta(), State: state, Reason: reason}, put
+}
+
+// natGateway judges the status of a NAT gateway.
+func (v view) natGateway(r store.Reader, k key) (resource.NATGatewayStatus, verdict) {
+	status, known := store.NATGatewayStatuses.Get(r, k.scope, k.id)
+	_, stands := slices.BinarySearch(v.translating, k.id)
+	if _, ok := store.NATGateways.Get(r, k.scope, k.id); !ok && !stands {
+		return status, removeIf(known)
+	}
+	if status.Stands == stands {
+		return status, keep
+	}
+	return resource.NATGatewayStatus{Meta: k.meta(), Stands: stands}, put
 }
 
 func removeIf(known bool) verdict {

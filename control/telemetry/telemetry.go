@@ -17,8 +17,8 @@ import (
 // thousands of tunnels up in moments, and within the limits of any etcd.
 const batchMax = 50
 
-// A Reporter turns the node's observations into the statuses of tunnels and
-// instances.
+// A Reporter turns the node's observations into the statuses of tunnels,
+// instances and NAT gateways.
 type Reporter struct {
 	store *store.Store
 	now   func() time.Time
@@ -43,6 +43,11 @@ func (r *Reporter) Report(ctx context.Context, seen nodespec.Observed) error {
 	for k := range instanceKeys(snapshot) {
 		if _, verdict := v.instance(snapshot, k); verdict != keep {
 			writes = append(writes, func(tx *store.Tx) { settle(tx, store.InstanceStatuses, k, v.instance) })
+		}
+	}
+	for k := range natGatewayKeys(snapshot) {
+		if _, verdict := v.natGateway(snapshot, k); verdict != keep {
+			writes = append(writes, func(tx *store.Tx) { settle(tx, store.NATGatewayStatuses, k, v.natGateway) })
 		}
 	}
 	for batch := range slices.Chunk(writes, batchMax) {

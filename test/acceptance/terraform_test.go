@@ -99,7 +99,7 @@ func TestTerraform(t *testing.T) {
 	reaches(t, s.lab, s.host, "10.0.1.10", 2*time.Second)
 
 	tf.run("destroy", "-input=false", "-no-color", "-auto-approve", "-refresh=false")
-	if left := i.call("DescribeVpcs").all("vpcSet/item"); len(left) > 0 {
+	if left := i.call("DescribeVpcs", "Filter.1.Name=is-default", "Filter.1.Value.1=false").all("vpcSet/item"); len(left) > 0 {
 		t.Errorf("%d VPCs are left", len(left))
 	}
 }

@@ -1,0 +1,108 @@
+package ec2
+
+import (
+	"net/netip"
+	"slices"
+
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// firstFree returns the first addresses of the ranges that are free, at most as
+// many as wanted. The first and last address of a range are its network's.
+func firstFree(ranges []netip.Prefix, wanted int, free func(netip.Addr) bool) []netip.Addr {
+	var found []netip.Addr
+	for _, p := range ranges {
+		p = p.Masked()
+		for a := p.Addr(); p.Contains(a) && len(found) < wanted; a = a.Next() {
+			if !isNetworks(p, a) && free(a) && !slices.Contains(found, a) {
+				found = append(found, a)
+			}
+		}
+	}
+	return found
+}
+
+// isNetworks reports whether an address is the first or last of a range that is
+// long enough to have such.
+func isNetworks(p netip.Prefix, a netip.Addr) bool {
+	const hostRoutes = 31 // from this length on, all addresses are hosts'
+	return p.Bits() < hostRoutes && (a == p.Masked().Addr() || !p.Contains(a.Next()))
+}
+
+// usedAddresses returns the elastic addresses of all accounts, and those that
+// customer gateways have: theirs may be in the same ranges.
+func usedAddresses(r reader) map[netip.Addr]bool {
+	used := make(map[netip.Addr]bool)
+	for v := range store.CustomerGateways.All(r.Reader) {
+		if isLive(&v) {
+			used[v.Address] = true
+		}
+	}
+	for v := range store.Addresses.All(r.Reader) {
+		used[v.PublicIP] = true
+	}
+	return used
+}
+
+// takeElastic chooses as many elastic addresses as wanted.
+func (s *Service) takeElastic(r reader, wanted int) ([]netip.Addr, error) {
+	used := usedAddresses(r)
+	found := firstFree(s.config.ElasticAddresses, wanted, func(a netip.Addr) bool { return !used[a] })
+	if len(found) < wanted {
+		return nil, resource.Errorf(codeInsufficientAddresses, "Too few elastic addresses are free. Release some, or let the operator of this installation add addresses to outside.elastic_addresses")
+	}
+	return found, nil
+}
+
+// giveAutoAddress gives an interface an address that goes with it.
+func (s *Service) giveAutoAddress(w writer, nic *resource.NetworkInterface, public netip.Addr) {
+	addresses.put(w, resource.Address{
+		Meta: w.newMeta(s.newID(autoAddressPrefix), nil), PublicIP: public, Auto: true,
+		NetworkInterface: nic.ID, PrivateAddress: nic.Address,
+	})
+}
+
+// autoAddressPrefix begins the ids of addresses that nobody has allocated. They
+// are shown nowhere.
+const autoAddressPrefix = "eipauto"
+
+// freeAddressesOf takes an interface from its addresses; those that came with it
+// go.
+func freeAddressesOf(w writer, nic string) {
+	for _, v := range addresses.where(w.reader, func(v *resource.Address) bool { return v.NetworkInterface == nic }) {
+		if v.Auto {
+			addresses.delete(w, v.ID)
+			continue
+		}
+		v.Free()
+		addresses.put(w, v)
+	}
+}
+
+// A publicIndex finds the address that stands for a network interface. It is
+// filled when it is first asked, so that what asks once for nothing costs nothing.
+type publicIndex struct{ byInterface map[string]resource.Address }
+
+// public returns the outside address of an interface's private address.
+func (r reader) public(nic string) (resource.Address, bool) {
+	if r.publics.byInterface == nil {
+		r.publics.byInterface = make(map[string]resource.Address)
+		for v := range addresses.list(r) {
+			if v.NetworkInterface != "" {
+				r.publics.byInterface[v.NetworkInterface] = v
+			}
+		}
+	}
+	v, ok := r.publics.byInterface[nic]
+	return v, ok
+}
+
+// addressOwner is who an address belongs to in answers: one that came with an
+// interface is the service's.
+func addressOwner(v *resource.Address) string {
+	if v.Auto {
+		return "amazon"
+	}
+	return v.Account
+}
