@@ -115,6 +115,22 @@ func TestOneWayTunnelIsTold(t *testing.T) {
 	}
 }
 
+// A second pair that a policy-based peer asks for is told of a tunnel that is up.
+func TestSecondPairIsTold(t *testing.T) {
+	const reason = "the peer asks for a second pair of SAs, for a === b"
+	tr := newTracker(epoch, ike.Peer{Remote: remote})
+	for _, e := range []ike.Event{ike.Established{Version: ike.IKEv2}, ike.ChildInstalled{Child: child(1)}, ike.ChildActivated{Outbound: 1}, ike.NegotiationFailed{Reason: reason}} {
+		tr.observe(epoch, e)
+	}
+	if got := tr.message(arrival{espIn: 1}); !strings.HasPrefix(got, "IKEv2") || !strings.HasSuffix(got, "; "+reason) {
+		t.Errorf("%q", got)
+	}
+	tr.observe(epoch, ike.NegotiationFailed{Reason: "another"})
+	if got := tr.message(arrival{espIn: 1}); strings.Contains(got, "another") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestDiagnosis(t *testing.T) {
 	pairOfSites(t, func(w, e *site) {
 		wrong := tunnelTo("e", east, west, false)

@@ -203,6 +203,9 @@ func (t *tracker) upWith(seen arrival) (message, change string) {
 	if t.remarks != "" {
 		message += "; " + t.remarks
 	}
+	if diagnosis.CauseOf(t.failure) == diagnosis.CauseSecondPair { // since the last rekey
+		message += "; " + t.failure
+	}
 	if seen.espIn == 0 && seen.espOut >= oneWayMin {
 		message += "; packets leave, but none has come back through it"
 		way := "let IP protocol 50 pass both ways, which may be blocked, or turn UDP encapsulation on"
