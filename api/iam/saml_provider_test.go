@@ -83,8 +83,12 @@ func TestSAMLProvider(t *testing.T) {
 		"no name":              func(s string) string { return strings.Replace(s, "entityID", "other", 1) },
 		"not metadata":         func(s string) string { return strings.ReplaceAll(s, "EntityDescriptor", "Entity") },
 		"cut off":              func(s string) string { return strings.Replace(s, "</md:EntityDescriptor>", "", 1) },
-		"a document type":      func(s string) string { return strings.Replace(s, "<md:EntityDescriptor", "<!DOCTYPE x [<!ENTITY a \"b\">]><md:EntityDescriptor", 1) },
-		"two of them":          func(s string) string { return strings.Replace(s, "</md:EntityDescriptor>", "</md:EntityDescriptor></x>", 1) },
+		"a document type": func(s string) string {
+			return strings.Replace(s, "<md:EntityDescriptor", "<!DOCTYPE x [<!ENTITY a \"b\">]><md:EntityDescriptor", 1)
+		},
+		"two of them": func(s string) string {
+			return strings.Replace(s, "</md:EntityDescriptor>", "</md:EntityDescriptor></x>", 1)
+		},
 	} {
 		changed := change(metadata(t, ""))
 		if _, code := c.as(c.root, testRegion, "iam:CreateSAMLProvider", "Name", "x", "SAMLMetadataDocument", changed); code != "InvalidInput" {

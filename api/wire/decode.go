@@ -123,9 +123,10 @@ func (d *decoder) prefix(group span, head string) string {
 }
 
 // isMissing tells whether a required member was not given. AWS takes an empty
-// text for that.
+// text for that, unless the model says that it can have no characters.
 func isMissing(f *field, v reflect.Value) bool {
-	return v.IsNil() || !f.list && f.kind == kindString && v.Elem().Len() == 0
+	mayBeEmpty := f.min != nil && *f.min == 0
+	return v.IsNil() || !f.list && f.kind == kindString && v.Elem().Len() == 0 && !mayBeEmpty
 }
 
 // member decodes a group of parameters into the member f of a structure.

@@ -54,6 +54,8 @@ var rules = []rule{
 	{"internal/localapi", nil, []string{module + "serve", module + "node", module + "ipsec", module + "api/"}, "the control socket knows no command"},
 	{"store", nil, []string{module + "api/", module + "control", module + "plan", module + "node"}, "the store knows nouns, not their users"},
 	{"api/wire", nil, []string{module + "store", module + "api/ec2", module + "api/server", module + "control"}, "bytes and values know no VPC"},
+	{"iam/policy", nil, append([]string{module}, worldly...), "decisions are pure, and know no service"},
+	{"iam", nil, []string{module + "store", module + "api/", module + "resource", module + "control"}, "who calls is a value"},
 	{"api/sigv4", []string{"api/sigv4/sigv4test"}, []string{module + "store", module + "api/", "net/http", "net"}, "the signature check is pure"},
 	{"api/model", nil, []string{module + "store", module + "api/ec2", module + "api/server"}, "generated shapes are a leaf"},
 	{"api", nil, []string{module + "node", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "instance"}, "AWS's callers never reach the data plane directly"},

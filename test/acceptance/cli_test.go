@@ -35,7 +35,8 @@ type cli struct {
 	t       *testing.T
 	i       *installation
 	program string
-	service string // "" is ec2
+	service string   // "" is ec2
+	keys    []string // environment of another caller than root
 }
 
 // run runs `aws SERVICE …`.
@@ -44,6 +45,7 @@ func (c cli) run(arguments ...string) (out string, exitCode int) {
 	cmd := exec.Command(c.program, append([]string{"--endpoint-url", c.i.endpoint, "--region", region, cmp.Or(c.service, "ec2")}, arguments...)...)
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+accessSecret,
 		"AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+	cmd.Env = append(cmd.Env, c.keys...)
 	var both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &both, &both
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
