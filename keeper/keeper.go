@@ -26,8 +26,7 @@ const inherited = 3
 
 // Main is the keeper's process. It returns the exit code.
 func Main() int {
-	// Nobody is to read the keys by a debugger or a core file.
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	HideMemory()
 	_ = os.WriteFile("/proc/self/comm", []byte("causeway-keep"), 0)
 	// The log goes where the daemon's went, which may have an end like the terminal's.
 	signal.Ignore(unix.SIGPIPE, unix.SIGHUP, unix.SIGINT)
@@ -39,6 +38,11 @@ func Main() int {
 		return 1
 	}
 	return 0
+}
+
+// HideMemory keeps the keys in this process's memory from debuggers and core files.
+func HideMemory() {
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // nothing depends on it
 }
 
 // unhurried is a descriptor that what finds no room in is left out: a pipe that

@@ -105,7 +105,8 @@ type serveCommand struct{ configFlag }
 
 func (serveCommand) Help() string {
 	return `The network namespace that it is started in is the underlay: the internet, as far as the gateways are concerned.
-It needs root (network namespaces, TUNs, nftables). SIGTERM ends it and leaves networks and instances as they are.
+It needs root (network namespaces, TUNs, nftables). SIGTERM ends it and leaves networks and instances as they are; tunnels go on for
+the configuration's hand_over (15s), for the next serve to take over. SIGINT (Ctrl-C) ends them at once.
 
 Examples:
   causeway serve
@@ -118,6 +119,7 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	keeper.HideMemory()
 	return serve.Run(ctx, cfg, log)
 }
 
@@ -230,7 +232,8 @@ type applianceCommand struct {
 }
 
 func (applianceCommand) Help() string {
-	return `It ends cleanly on SIGTERM: peers are told, routes and TUNs are removed.
+	return `It ends cleanly on SIGINT and SIGTERM: peers are told, routes and TUNs are removed. With hand_over: 15s in the configuration tunnels
+go on after SIGTERM for so long, for the next appliance with this configuration to take over.
 
 Example:
   local: 198.51.100.7
@@ -253,6 +256,7 @@ func (c applianceCommand) Run(ctx context.Context, log *slog.Logger) error {
 	if c.Status {
 		status = os.Stdout
 	}
+	keeper.HideMemory()
 	return appliance.Run(ctx, cfg, log, status)
 }
 
