@@ -54,7 +54,7 @@ func TestHandOver(t *testing.T) {
 			gw.Signal(unix.SIGTERM)
 			gw.Stop()
 			time.Sleep(time.Second)
-			next := startAppliance(s.lab, s.our, "next", our)
+			next := startAppliance(s.lab, s.our, "ours", our)
 			next.waitUp(true, 2*time.Second)
 			time.Sleep(500 * time.Millisecond)
 			sent, answered := ping.Stop()
