@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/diagnosis"
+	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
 )
 
@@ -63,17 +65,17 @@ type host struct {
 	err   error // of Run, once ended
 
 	mu    sync.Mutex
-	story []string                    // guarded by mu: "east Established", "sent"
-	child map[ike.PeerID]*ike.ChildSA // guarded by mu: the installed one
-	began map[ike.PeerID][]time.Time  // guarded by mu: attempts
-	seen  chan struct{}               // an event has come
+	story []string                      // guarded by mu: "east Established", "sent"
+	pairs map[ike.PeerID][]*ike.ChildSA // guarded by mu: that are installed
+	began map[ike.PeerID][]time.Time    // guarded by mu: attempts
+	seen  chan struct{}                 // an event has come
 }
 
 // start puts a host at addr. It ends with the test, or by kill, without a word
 // to its peers.
 func (n *network) start(addr netip.Addr) *host {
 	h := &host{
-		addr: addr, ended: make(chan struct{}), child: map[ike.PeerID]*ike.ChildSA{}, began: map[ike.PeerID][]time.Time{},
+		addr: addr, ended: make(chan struct{}), pairs: map[ike.PeerID][]*ike.ChildSA{}, began: map[ike.PeerID][]time.Time{},
 		seen: make(chan struct{}, 1<<12),
 	}
 	d, err := New(Config{
@@ -117,11 +119,9 @@ func (h *host) observe(id ike.PeerID, event ike.Event) {
 	case ike.Connecting:
 		h.began[id] = append(h.began[id], time.Now())
 	case ike.ChildInstalled:
-		h.child[id] = &e.Child
+		h.pairs[id] = append(h.pairs[id], &e.Child)
 	case ike.ChildRemoved:
-		if c := h.child[id]; c != nil && c.Inbound == e.Inbound {
-			delete(h.child, id)
-		}
+		h.pairs[id] = slices.DeleteFunc(h.pairs[id], func(c *ike.ChildSA) bool { return c.Inbound == e.Inbound })
 	case ike.Closed:
 		h.story[len(h.story)-1] += ": " + e.Reason
 	case ike.NegotiationFailed:
@@ -134,10 +134,14 @@ func (h *host) observe(id ike.PeerID, event ike.Event) {
 	}
 }
 
+// childOf is the youngest pair that is installed, or nil.
 func (h *host) childOf(id ike.PeerID) *ike.ChildSA {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.child[id]
+	if n := len(h.pairs[id]); n > 0 {
+		return h.pairs[id][n-1]
+	}
+	return nil
 }
 
 // told returns the lines of the story about a peer and forgets the story.
@@ -348,7 +352,7 @@ func TestSetPeersChangesOnlyWhatDiffers(t *testing.T) {
 
 // Given a tunnel that is up, when its key is replaced and the former one stays
 // valid, then it stays up, and the peer may come back with the former key; when
-// the key is replaced without that, it is begun anew.
+// the key is replaced without that, it ends unless the peer has the new one.
 func TestKeyRotationKeepsTheTunnel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -381,8 +385,8 @@ func TestKeyRotationKeepsTheTunnel(t *testing.T) {
 
 		answering.PreSharedKey, answering.FormerKey = ike.Secret("a third"), nil
 		set(t, b, answering)
-		time.Sleep(time.Second)
-		if lines := b.told("a"); !slices.Contains(lines, "Closed: "+reasonChanged) {
+		time.Sleep(engine.ReauthenticationTime + time.Second)
+		if lines := b.told("a"); !slices.Contains(lines, "Closed: "+diagnosis.Outdated) {
 			t.Errorf("a key that is no longer valid keeps the tunnel: %q", lines)
 		}
 	})

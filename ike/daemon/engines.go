@@ -28,6 +28,7 @@ type versionEngine interface {
 	Closing() bool
 	Pause()
 	Busy() bool
+	Outdate(now time.Time, id ike.PeerID)
 	Freeze(now time.Time) []ike.Kept
 	Thaw(now time.Time, kept ike.Kept) error
 }
@@ -204,12 +205,17 @@ func (e *engines) Command(now time.Time, id ike.PeerID, c ike.Command) error {
 		}
 	}
 	switch c.(type) {
-	case ike.Initiate:
+	case ike.Initiate, ike.Reauthenticate:
 		for _, v := range has {
-			if e.stands(id, v) {
-				return nil
+			if !e.stands(id, v) {
+				continue
 			}
+			if _, anew := c.(ike.Reauthenticate); anew {
+				return e.of(v).Command(now, id, c)
+			}
+			return nil
 		}
+		c = ike.Initiate{}
 		return e.of(p.speaks.Preferred()).Command(now, id, c)
 	case ike.Terminate, ike.InboundUsed:
 		var errs []error

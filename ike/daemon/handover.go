@@ -94,8 +94,7 @@ func (d *Daemon) resume(now time.Time, k ike.Kept) error {
 		return err
 	}
 	if !bytes.Equal(k.Configuration, fingerprint(p.config)) {
-		d.remove(now, k.Peer, reasonChanged)
-		d.set(now, p.config)
+		d.takeEffect(now, p, renegotiates)
 		return nil
 	}
 	if d.gate.Status(k.Peer).Child {
@@ -104,15 +103,13 @@ func (d *Daemon) resume(now time.Time, k ike.Kept) error {
 	return nil
 }
 
-// fingerprint is that of a configuration but for pre-shared keys and certificates,
-// which may be replaced while SAs stand. What is not set does not change it, so that
-// a version with more to be set finds the same.
+// fingerprint is that of a configuration as far as what stands was made by it. What
+// is not set does not change it, so that a version with more to be set finds the
+// same.
 func fingerprint(p ike.Peer) []byte {
-	certified := p.Certificate != nil
-	p.PreSharedKey, p.FormerKey, p.FormerKeyUntil, p.Certificate, p.Verifier = nil, nil, time.Time{}, nil, nil
 	digest := sha256.New()
-	fmt.Fprintf(digest, "certificates %t\n", certified)
-	for v, i := reflect.ValueOf(p), 0; i < v.NumField(); i++ {
+	fmt.Fprintf(digest, "certificates %t\n", p.Certificate != nil)
+	for v, i := reflect.ValueOf(withoutHarmless(p)), 0; i < v.NumField(); i++ {
 		if field := v.Field(i); !field.IsZero() {
 			fmt.Fprintf(digest, "%s %v\n", v.Type().Field(i).Name, field.Interface())
 		}
@@ -129,6 +126,13 @@ func (e *engines) Pause() {
 
 // Busy reports whether exchanges are under way in either version.
 func (e *engines) Busy() bool { return e.v1.Busy() || e.v2.Busy() }
+
+// Outdate has both versions make anew what stands.
+func (e *engines) Outdate(now time.Time, id ike.PeerID) {
+	for _, v := range versions {
+		e.of(v).Outdate(now, id)
+	}
+}
 
 // Freeze hands over what stands in both versions.
 func (e *engines) Freeze(now time.Time) []ike.Kept {

@@ -27,7 +27,7 @@ func (n *network) succeed(h *host, wait time.Duration, peers ...ike.Peer) *host 
 	}
 	next := n.start(h.addr)
 	h.mu.Lock()
-	next.child = h.child
+	next.pairs = h.pairs
 	h.mu.Unlock()
 	n.resume(next, kept, peers...)
 	return next
@@ -171,7 +171,7 @@ func TestResumeWhatIsBroken(t *testing.T) {
 			t.Fatalf("%v, %v", kept, err)
 		}
 		next := n.start(west)
-		next.child["b"] = a.childOf("b")
+		next.pairs["b"] = []*ike.ChildSA{a.childOf("b")}
 		n.losing(func(netip.Addr, netip.Addr) bool { return true })
 		set(t, next, pa)
 		unknown, broken := kept[0], kept[0]

@@ -10,7 +10,6 @@ import (
 	"causeway.dev/ike"
 	"causeway.dev/ike/engine"
 	"causeway.dev/ike/ikev2"
-	"causeway.dev/ike/keys"
 )
 
 // SetPeers makes the peers be these: it adds, removes with notice to the peer,
@@ -84,11 +83,10 @@ func (d *Daemon) set(now time.Time, config ike.Peer) {
 		if reflect.DeepEqual(old.config, config) {
 			return
 		}
-		if renewsCertificate(old.config, config) || rotatesKey(old.config, config) {
-			if err := d.gate.SetPeer(config); err == nil {
-				old.config = config
-				return
-			}
+		if effect := effectOf(old.config, config); effect != replaces && d.gate.SetPeer(config) == nil {
+			old.config = config
+			d.takeEffect(now, old, effect)
+			return
 		}
 		d.remove(now, config.ID, reasonChanged)
 	}
@@ -99,28 +97,6 @@ func (d *Daemon) set(now time.Time, config ike.Peer) {
 	if config.Start {
 		d.schedule(p, now)
 	}
-}
-
-// renewsCertificate reports whether a configuration differs from the one before
-// in certificates and whom they are judged by only. What stands goes on then:
-// the new ones are for the next authentication.
-func renewsCertificate(old, config ike.Peer) bool {
-	if old.Certificate == nil || config.Certificate == nil {
-		return false
-	}
-	old.Certificate, old.Verifier = config.Certificate, config.Verifier
-	return reflect.DeepEqual(old, config)
-}
-
-// rotatesKey reports whether a configuration differs from the one before in
-// pre-shared keys only, and the one in use goes on being valid. What stands goes
-// on then.
-func rotatesKey(old, config ike.Peer) bool {
-	if !keys.Equal(old.PreSharedKey, config.PreSharedKey) && !keys.Equal(old.PreSharedKey, config.FormerKey) {
-		return false
-	}
-	old.PreSharedKey, old.FormerKey, old.FormerKeyUntil = config.PreSharedKey, config.FormerKey, config.FormerKeyUntil
-	return reflect.DeepEqual(old, config)
 }
 
 func (d *Daemon) remove(now time.Time, id ike.PeerID, reason string) {

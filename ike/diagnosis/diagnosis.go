@@ -22,6 +22,7 @@ const (
 	PeerDeleted       = "the peer deleted the IKE SA"
 	PeerDeletedChild  = "the peer deleted the child SA"
 	Replaced          = "replaced by a newer IKE SA with the same peer"
+	Outdated          = "the tunnel's configuration has changed, and nothing new has been agreed on with the peer: change the peer's likewise"
 	ChildReplaced     = "replaced"
 	NoChild           = "no child SA is left with the peer"
 	Lifetime          = "the lifetime of the IKE SA ended before it could be rekeyed"

@@ -30,6 +30,7 @@ type Engine interface {
 	TakeOutput() []ike.Output
 	Status(ike.PeerID) ike.Status
 	Sessions() int
+	Outdate(now time.Time, id ike.PeerID)
 	Freeze(now time.Time) []ike.Kept
 	Thaw(now time.Time, kept ike.Kept) error
 }
@@ -467,7 +468,7 @@ func (w *World[E]) Simulate(story time.Duration) {
 	for range 6 + random.IntN(10) {
 		pause(story / 16)
 		s := sides[random.IntN(2)]
-		switch random.IntN(14) {
+		switch random.IntN(16) {
 		case 0, 1:
 			s.Command(ike.RekeyChild{})
 		case 2, 3:
@@ -500,6 +501,14 @@ func (w *World[E]) Simulate(story time.Duration) {
 			if random.IntN(2) == 0 {
 				s.Other.HandOver(random.Uint64())
 			}
+		case 14:
+			s.Command(ike.Reauthenticate{})
+			if random.IntN(2) == 0 {
+				s.Other.Command(ike.Reauthenticate{})
+			}
+		case 15:
+			s.Engine.Outdate(w.Net.Now(), s.Peer.ID)
+			s.Flush()
 		}
 	}
 	w.Net.Run(Epoch.Add(story))

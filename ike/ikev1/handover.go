@@ -32,6 +32,8 @@ type frozen struct {
 	Announced bool                  `json:"announced,omitempty"`
 	Orphaned  bool                  `json:"orphaned,omitempty"`
 	LastHeard time.Time             `json:"lastHeard,omitzero"`
+	Outdated  time.Time             `json:"outdated,omitzero"`
+	GraceEnd  time.Time             `json:"graceEnd,omitzero"`
 	SAs       []frozenSA            `json:"sas,omitempty"`      // the newest last
 	Children  []frozenChild         `json:"children,omitempty"` // the newest last
 	Active    ike.SPI               `json:"active,omitempty"`   // the inbound one of the pair that packets leave by
@@ -222,6 +224,7 @@ func (s *session) freeze(marks engine.FrozenKeys) frozen {
 	f := frozen{
 		Format: frozenFormat, Keys: marks, Path: engine.FreezePath(s.path), LocalNAT: s.nat.Local, RemoteNAT: s.nat.Remote,
 		RemoteID: engine.FreezeIdentity(s.remoteID), Announced: s.announced, Orphaned: s.orphaned, LastHeard: s.lastHeard,
+		Outdated: s.outdated, GraceEnd: s.graceEnd,
 	}
 	for _, sa := range s.sas {
 		f.SAs = append(f.SAs, sa.freeze(marks.Mark(s.peer, sa.provedBy)))

@@ -85,7 +85,7 @@ func (s *session) giveUpAt() time.Time {
 
 // nextDeadline is when advance is next due, or zero.
 func (s *session) nextDeadline() time.Time {
-	next := engine.Soonest(s.livenessAt(), s.giveUpAt())
+	next := engine.Soonest(s.livenessAt(), s.giveUpAt(), s.graceEnd)
 	if s.probe != nil {
 		next = engine.Soonest(next, s.probe.Next)
 	}
@@ -111,6 +111,9 @@ func (s *session) advance(now time.Time) {
 	if due(s.giveUpAt()) {
 		s.dead(now)
 		return
+	}
+	if due(s.graceEnd) {
+		s.endGrace(now)
 	}
 	if s.probe != nil && due(s.probe.Next) {
 		s.askAgain(now)

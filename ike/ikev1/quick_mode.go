@@ -258,7 +258,7 @@ func (s *session) accept(now time.Time, q *quickMode, m parts) (isakmp.NotifyTyp
 	if len(remote) == 0 || len(local) == 0 {
 		return isakmp.InvalidIDInformation, s.selectorMismatch(true, theirs, ours)
 	}
-	if c := s.newest(childUp); c != nil && !(slices.Equal(c.remote, remote) && slices.Equal(c.local, local)) {
+	if c := s.newest(childUp); c != nil && !c.installed.Before(s.outdated) && !(slices.Equal(c.remote, remote) && slices.Equal(c.local, local)) {
 		return isakmp.InvalidIDInformation, reasonSecondPair(theirs, ours)
 	}
 	agreed, mode, ok := chooseESP(m.sa, alsoExtended(p, m.sa), s.encapsulations(q.sa))

@@ -39,6 +39,8 @@ type session struct {
 	orphaned  bool      // the peer has deleted the last ISAKMP SA while ours was to replace it
 	lastHeard time.Time // last fresh authenticated message, or ESP packet
 	probe     *probe    // a question of ours that is not answered
+	outdated  time.Time // since when the peer's configuration is another than what stands was made by; zero: it is not
+	graceEnd  time.Time // when that ends which was made before
 
 	farewells []farewell
 }
@@ -147,6 +149,8 @@ func (s *session) command(now time.Time, c ike.Command) error {
 			return errors.New("rekey the child SA: there is none")
 		}
 		s.rekeyChild(now, s.active)
+	case ike.Reauthenticate:
+		return s.reauthenticate(now)
 	case ike.InboundUsed:
 		s.inboundUsed(now, c.Inbound)
 	case ike.TrafficSeen:
@@ -162,10 +166,14 @@ func (s *session) command(now time.Time, c ike.Command) error {
 
 // rekeyIKE replaces the ISAKMP SA by a new main mode; the pairs stay.
 func (s *session) rekeyIKE(now time.Time) {
-	s.current().rekeyAt = time.Time{}
+	sa := s.current()
+	sa.rekeyAt = time.Time{}
 	if s.gate.paused {
-		s.current().rekeyAt = s.retryTime(now)
+		sa.rekeyAt = s.retryTime(now)
 		return
+	}
+	if sa.provedBy == engine.ByRetiredKey {
+		sa.expiresAt = engine.Soonest(sa.expiresAt, now.Add(engine.ReauthenticationTime))
 	}
 	if s.attempt == nil && s.peer.Remote.IsValid() {
 		s.begin(now)
@@ -221,10 +229,15 @@ func (s *session) adopt(now time.Time, sa *isakmpSA, n *negotiation, initialCont
 }
 
 // limitByKey lets an ISAKMP SA not outlive the key by which its peer has proved
-// itself: a new main mode proves it by the current one.
+// itself: a new main mode proves it by the current one. Where the key is retired
+// that is due at once, and the rest follows in rekeyIKE.
 func (s *session) limitByKey(sa *isakmpSA) {
-	if end := engine.KeyEnd(s.peer, sa.provedBy); !end.IsZero() {
-		sa.rekeyAt = engine.Soonest(sa.rekeyAt, end)
+	end := engine.KeyEnd(s.peer, sa.provedBy)
+	if end.IsZero() {
+		return
+	}
+	sa.rekeyAt = engine.Soonest(sa.rekeyAt, end)
+	if sa.provedBy != engine.ByRetiredKey {
 		sa.expiresAt = engine.Soonest(sa.expiresAt, end.Add(engine.ReauthenticationTime))
 	}
 }

@@ -50,14 +50,10 @@ func (g *Gate) Thaw(now time.Time, kept ike.Kept) error {
 	s.sas, s.children, s.active, s.probe, s.farewells, s.wanted = t.sas, t.children, t.active, t.probe, t.farewells, nil
 	s.path, s.nat, s.remoteID = path, ike.NAT{Local: document.LocalNAT, Remote: document.RemoteNAT}, document.RemoteID.Thaw()
 	s.announced, s.orphaned, s.lastHeard = document.Announced, document.Orphaned, document.LastHeard
+	s.outdated, s.graceEnd = document.Outdated, document.GraceEnd
 	s.rotation = document.Keys.Rotation(s.peer)
 	for _, sa := range s.sas {
 		g.sas[sa.local()] = sa
-		if sa.provedBy == engine.ByRetiredKey {
-			// As long as another takes to be made.
-			sa.rekeyAt, sa.expiresAt = now, engine.Soonest(sa.expiresAt, now.Add(engine.ReauthenticationTime))
-			continue
-		}
 		s.limitByKey(sa)
 	}
 	g.touch(s)

@@ -1,7 +1,6 @@
 package ikev2
 
 import (
-	"slices"
 	"time"
 
 	"causeway.dev/ike"
@@ -267,35 +266,6 @@ func (s *session) tryFormerKey(now time.Time, m parts) bool {
 	s.setPhase(ended)
 	s.gate.initiate(now, p, engine.ByFormerKey)
 	return true
-}
-
-// endKey is what becomes of a session whose peer has proved itself by a key that
-// is no longer valid: another is made with the current key, and takes over when it
-// stands; this one ends at the latest after a while.
-func (s *session) endKey(now time.Time) {
-	if !s.keyGraceEnd.IsZero() {
-		s.terminate(now, reasonKeyRetired)
-		return
-	}
-	s.keyGraceEnd = now.Add(engine.ReauthenticationTime)
-	state := s.gate.peers[s.peer.ID]
-	busy := slices.ContainsFunc(state.sessions, func(other *session) bool {
-		return other.phase == connecting || other != s && other.phase == established
-	})
-	if !busy && s.peer.Remote.IsValid() {
-		s.gate.initiate(now, s.peer, engine.ByCurrentKey)
-	}
-}
-
-// keyEnd is when endKey is next due, or zero.
-func (s *session) keyEnd() time.Time {
-	switch {
-	case s.phase != established || s.peer.Certificate != nil:
-		return time.Time{}
-	case !s.keyGraceEnd.IsZero():
-		return s.keyGraceEnd
-	}
-	return engine.KeyEnd(s.peer, s.provedBy)
 }
 
 // proofsMax bounds the pre-shared keys that are tried on one proof: as many

@@ -93,8 +93,11 @@ func (s *session) activate(child *childSA) {
 // it, so that packets may leave by its other half.
 func (s *session) inboundUsed(in ike.SPI) {
 	child := s.childByInbound(in)
-	s.confirmed = s.confirmed || child != nil
-	if child != nil && child.state == childUp && s.supersedes(child, s.active) {
+	if child != nil && !s.confirmed {
+		s.confirm()
+	}
+	goes := !s.endAt.IsZero() && s.gate.carrying(s) // and another session stays
+	if child != nil && child.state == childUp && s.supersedes(child, s.active) && !goes {
 		s.activate(child)
 	}
 }

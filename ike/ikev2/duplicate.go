@@ -17,7 +17,8 @@ const (
 // established. Both sides have to come to the same result without a word:
 //
 //   - A peer that says INITIAL_CONTACT has lost what stood before it began.
-//   - A session that stood before the other began is replaced by it.
+//   - A session that stood before the other began is replaced by it, after a
+//     while in which both take packets.
 //   - Otherwise the two attempts crossed: both sides began before they knew of
 //     the other's. The one with the lowest nonce of IKE_SA_INIT goes, as with
 //     simultaneous rekeys (RFC 7296 section 2.8.1).
@@ -39,14 +40,15 @@ func (g *Gate) resolveDuplicates(now time.Time, s *session, initialContact bool)
 		other.dissolve(reasonReplaced)
 		other.forget()
 		other.setPhase(ended)
-	case !crossed && s.initiator:
-		other.terminate(now, reasonReplaced)
 	case crossed && bytes.Compare(s.nonceLow, other.nonceLow) < 0:
 		s.doom(now)
 	default:
 		other.doom(now)
 	}
 	g.touch(other)
+	if s.initiator && s.endAt.IsZero() {
+		s.enqueue(&liveness{}) // so that the peer knows that we have the session, and uses it
+	}
 }
 
 func (s *session) doom(now time.Time) {

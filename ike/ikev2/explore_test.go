@@ -33,6 +33,7 @@ func TestEveryOrder(t *testing.T) {
 		s.gate.touch(session)
 		s.flush()
 	}}
+	renew := action{"reauthentication", func(s *side) { s.command(ike.Reauthenticate{}) }}
 	hand := action{"hand-over", func(s *side) { s.handOver(77) }}
 	for _, c := range []struct {
 		left, right []action
@@ -63,6 +64,8 @@ func TestEveryOrder(t *testing.T) {
 		{[]action{whole, hand}, []action{child}, false},
 		{[]action{end, hand}, []action{child}, true},
 		{[]action{remove, hand}, nil, true},
+		{[]action{renew}, nil, false},
+		{[]action{renew}, []action{child}, false},
 	} {
 		e := &explorer{left: c.left, right: c.right, ends: c.ends, losses: 1}
 		// Three things that happen have so many orders that a loss makes

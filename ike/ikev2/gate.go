@@ -132,8 +132,8 @@ func (g *Gate) replace(state *peerState, p *ike.Peer) {
 	state.config = p
 	for _, s := range state.sessions {
 		s.peer, s.provedBy = p, nowProved(s.provedBy)
-		if engine.KeyEnd(p, s.provedBy).IsZero() {
-			s.keyGraceEnd = time.Time{}
+		if engine.KeyEnd(p, s.provedBy).IsZero() && s.outdated.IsZero() {
+			s.graceEnd = time.Time{}
 		}
 		g.touch(s)
 	}
@@ -215,6 +215,8 @@ func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error {
 		}
 		g.connect(now, state)
 		return nil
+	case ike.Reauthenticate:
+		return g.reauthenticate(now, state)
 	case ike.Terminate:
 		g.terminate(now, state, c.Reason)
 		return nil

@@ -46,7 +46,8 @@ type frozenSession struct {
 	LastHeard   time.Time             `json:"lastHeard,omitzero"`
 	HintedAt    time.Time             `json:"hintedAt,omitzero"`
 	AskedAt     time.Time             `json:"askedAt,omitzero"`
-	KeyGraceEnd time.Time             `json:"keyGraceEnd,omitzero"`
+	Outdated    time.Time             `json:"outdated,omitzero"`
+	GraceEnd    time.Time             `json:"graceEnd,omitzero"`
 	EndAt       time.Time             `json:"endAt,omitzero"`
 	SAs         []frozenSA            `json:"sas"`
 	Current     uint64                `json:"current,omitempty"` // our SPI of the one that counts
@@ -276,7 +277,7 @@ func (s *session) freeze(marks engine.FrozenKeys) frozenSession {
 		NonceLow: s.nonceLow, Confirmed: s.confirmed, MOBIKE: s.mobike,
 		Path: engine.FreezePath(s.path), LocalNAT: s.nat.Local, RemoteNAT: s.nat.Remote, RemoteID: engine.FreezeIdentity(s.remoteID),
 		Created: s.created, Established: s.establishedAt, LastHeard: s.lastHeard, HintedAt: s.hintedAt, AskedAt: s.askedAt,
-		KeyGraceEnd: s.keyGraceEnd, EndAt: s.endAt,
+		Outdated: s.outdated, GraceEnd: s.graceEnd, EndAt: s.endAt,
 	}
 	for _, sa := range s.sas {
 		f.SAs = append(f.SAs, s.freezeSA(sa))

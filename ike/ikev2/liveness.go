@@ -23,7 +23,7 @@ func (s *session) livenessAt() time.Time {
 
 // nextDeadline is when advance is next due, or zero.
 func (s *session) nextDeadline() time.Time {
-	next := engine.Soonest(s.endAt, s.livenessAt(), s.keyEnd(), s.followingUntil())
+	next := engine.Soonest(s.endAt, s.livenessAt(), s.renewalAt(), s.followingUntil())
 	if s.phase == connecting && s.init != nil && len(s.sas) == 0 {
 		next = engine.Soonest(next, s.init.Next)
 	}
@@ -72,8 +72,8 @@ func (s *session) advance(now time.Time) {
 	if due(s.followingUntil()) {
 		s.dropFollowing()
 	}
-	if due(s.keyEnd()) {
-		s.endKey(now)
+	if due(s.renewalAt()) {
+		s.renew(now)
 	}
 	if due(s.livenessAt()) {
 		s.enqueue(&liveness{})

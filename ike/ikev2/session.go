@@ -41,7 +41,8 @@ type session struct {
 
 	initiator     bool // of the first IKE SA
 	provedBy      engine.ProvedBy
-	keyGraceEnd   time.Time // when the session ends since its key is no longer valid
+	outdated      time.Time // since when the peer's configuration is another than it was made by; zero: it is not
+	graceEnd      time.Time // when the session ends since its key or configuration is no longer valid
 	created       time.Time
 	establishedAt time.Time
 	nonceLow      []byte      // the lower nonce of IKE_SA_INIT: settles crossing attempts
@@ -174,7 +175,9 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 	if !whole {
 		return ike.Accepted
 	}
-	s.confirmed = s.confirmed || sa.state != saHalfOpen && h.Exchange != wire.IKEAuth
+	if !s.confirmed && sa.state != saHalfOpen && h.Exchange != wire.IKEAuth {
+		s.confirm()
+	}
 	s.follow(d)
 	if h.Flags.Response() {
 		s.receiveResponse(now, sa, message, err)
@@ -374,7 +377,7 @@ func (s *session) dissolve(reason string) {
 		other = s.gate.standing(s.peer.ID, s)
 	}
 	if other != nil && !s.gate.terminating {
-		other.takeOver()
+		s.gate.successor(s).takeOver()
 	}
 	s.active = nil
 	s.dropFollowing()

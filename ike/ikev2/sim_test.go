@@ -74,7 +74,7 @@ func simulate(t *testing.T, seed uint64) {
 	for range 6 + random.IntN(10) {
 		w.net.RunFor(time.Duration(random.Int64N(int64(story / 16))))
 		s := sides[random.IntN(2)]
-		switch random.IntN(14) {
+		switch random.IntN(16) {
 		case 0, 1:
 			s.command(ike.RekeyChild{})
 		case 2, 3:
@@ -107,6 +107,14 @@ func simulate(t *testing.T, seed uint64) {
 			if random.IntN(2) == 0 {
 				s.other.handOver(random.Uint64())
 			}
+		case 14:
+			s.command(ike.Reauthenticate{})
+			if random.IntN(2) == 0 {
+				s.other.command(ike.Reauthenticate{})
+			}
+		case 15:
+			s.gate.Outdate(w.net.Now(), s.peer.ID)
+			s.flush()
 		}
 	}
 	w.net.Run(epoch.Add(story))

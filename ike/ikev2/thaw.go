@@ -117,10 +117,10 @@ func (t *thawing) thaw(f *frozenSession) (*session, error) {
 	s := &session{
 		gate: t.gate, peer: t.peer, initiator: f.Initiator, provedBy: t.marks.Thaw(t.peer, f.ProvedBy),
 		nonceLow: f.NonceLow, confirmed: f.Confirmed, mobike: f.MOBIKE, nat: NAT{Local: f.LocalNAT, Remote: f.RemoteNAT}, remoteID: f.RemoteID.Thaw(),
-		created: f.Created, establishedAt: f.Established, lastHeard: f.LastHeard, hintedAt: f.HintedAt, askedAt: f.AskedAt, endAt: f.EndAt,
+		created: f.Created, establishedAt: f.Established, lastHeard: f.LastHeard, hintedAt: f.HintedAt, askedAt: f.AskedAt, outdated: f.Outdated, endAt: f.EndAt,
 	}
-	if !engine.KeyEnd(t.peer, s.provedBy).IsZero() {
-		s.keyGraceEnd = f.KeyGraceEnd
+	if !engine.KeyEnd(t.peer, s.provedBy).IsZero() || !f.Outdated.IsZero() {
+		s.graceEnd = f.GraceEnd
 	}
 	t.session, t.sas, t.pairs = s, map[uint64]*ikeSA{}, map[ike.SPI]*childSA{}
 	var err error
