@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/wire"
 	"causeway.dev/internal/run"
 )
 
@@ -33,11 +34,13 @@ var ErrStopped = errors.New("IKE daemon has stopped")
 var ErrUnknownPeer = errors.New("no such IKE peer")
 
 const (
-	// queueLength and queueOctetsMax bound the datagrams that wait for the
-	// loop. A thousand take it some seconds at worst, when all begin a
-	// handshake; what comes later its sender had better retransmit.
+	// queueLength bounds each queue of datagrams that wait for the loop,
+	// queueOctetsMax both together; first messages have half of that. A thousand
+	// take the loop some seconds at worst, when all begin a handshake; what comes
+	// later its sender had better retransmit.
 	queueLength    = 1024
 	queueOctetsMax = 4 << 20
+	firstOctetsMax = queueOctetsMax / 2
 )
 
 // DropQueueFull counts datagrams that came faster than the engine takes them.
@@ -65,9 +68,10 @@ type Config struct {
 type Daemon struct {
 	cfg       Config
 	calls     chan func(now time.Time) // unbuffered: a call taken is a call carried out
-	datagrams chan ike.Datagram
+	datagrams chan ike.Datagram        // of SAs and attempts that are under way
+	firsts    chan ike.Datagram        // first messages, which anybody can send at any rate
 	strays    chan stray
-	queued    atomic.Int64  // octets in datagrams
+	queued    atomic.Int64  // octets in datagrams and firsts
 	overflows atomic.Uint64 // datagrams dropped before the loop
 	done      chan struct{} // closed by Run at its end
 
@@ -104,6 +108,7 @@ func New(cfg Config) (*Daemon, error) {
 		cfg:       cfg,
 		calls:     make(chan func(time.Time)),
 		datagrams: make(chan ike.Datagram, queueLength),
+		firsts:    make(chan ike.Datagram, queueLength),
 		strays:    make(chan stray, strayQueueLength),
 		done:      make(chan struct{}),
 		gate:      newEngines(cfg.Rand),
@@ -146,6 +151,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 			call(time.Now())
 		case datagram := <-d.datagrams:
 			d.receive(time.Now(), datagram)
+		case datagram := <-d.firsts:
+			d.receive(time.Now(), datagram)
 		case s := <-d.strays:
 			d.strayed(time.Now(), s)
 		case <-timer.C:
@@ -181,16 +188,21 @@ func (d *Daemon) do(f func(now time.Time)) error {
 
 // Receive takes a datagram that arrived at local from remote, without the
 // non-ESP marker of port 4500. It copies the datagram and never blocks: what the
-// loop can't keep up with is dropped and counted.
+// loop can't keep up with is dropped and counted. A flood of first messages takes
+// turns with what belongs to SAs that stand and attempts that have been answered, and
+// takes none of their room.
 func (d *Daemon) Receive(local, remote netip.AddrPort, datagram []byte) {
-	size := int64(len(datagram))
-	if d.queued.Add(size) > queueOctetsMax {
+	size, queue, most := int64(len(datagram)), d.datagrams, int64(queueOctetsMax)
+	if h, err := wire.ParseHeader(datagram); err != nil || h.SPIr == 0 {
+		queue, most = d.firsts, firstOctetsMax
+	}
+	if d.queued.Add(size) > most {
 		d.queued.Add(-size)
 		d.overflows.Add(1)
 		return
 	}
 	select {
-	case d.datagrams <- ike.Datagram{Local: local, Remote: remote, Payload: bytes.Clone(datagram)}:
+	case queue <- ike.Datagram{Local: local, Remote: remote, Payload: bytes.Clone(datagram)}:
 	default:
 		d.queued.Add(-size)
 		d.overflows.Add(1)

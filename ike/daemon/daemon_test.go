@@ -20,6 +20,7 @@ import (
 	"causeway.dev/ike/diagnosis"
 	"causeway.dev/ike/engine"
 	"causeway.dev/ike/keys"
+	"causeway.dev/ike/wire"
 )
 
 var (
@@ -633,13 +634,16 @@ func TestQueueIsBounded(t *testing.T) {
 			for range 2 * queueLength {
 				d.Receive(netip.AddrPortFrom(west, 500), netip.AddrPortFrom(east, 500), make([]byte, size))
 			}
-			kept := min(queueLength, queueOctetsMax/size)
+			kept := min(queueLength, firstOctetsMax/size)
+			// What belongs to an SA still has room.
+			h := wire.Header{SPIi: 1, SPIr: 2, Major: 2, Exchange: wire.Informational, Flags: wire.FlagInitiator, Length: wire.HeaderLength}
+			d.Receive(netip.AddrPortFrom(west, 500), netip.AddrPortFrom(east, 500), h.Append(nil))
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			go d.Run(ctx)
 			synctest.Wait()
 			drops := d.Drops()
-			if drops[DropQueueFull] != uint64(2*queueLength-kept) || drops[ike.DropMalformed] != uint64(kept) {
+			if drops[DropQueueFull] != uint64(2*queueLength-kept) || drops[ike.DropMalformed] != uint64(kept) || drops[ike.DropUnknownSPI] != 1 {
 				t.Errorf("datagrams of %d octets: %v, want %d kept of %d", size, drops, kept, 2*queueLength)
 			}
 			if left := d.queued.Load(); left != 0 {
