@@ -71,6 +71,7 @@ func TestBadConfigurationsSayWhatIsWrong(t *testing.T) {
 		{"local: 198.51.100.7\n", ""}:                                       "own outside address is missing",
 		{"local: 198.51.100.7", "local: 2001:db8::1"}:                       "two IP versions",
 		{"local: 198.51.100.7", "offloads_off: [gso]\nlocal: 198.51.100.7"}: `no offload is called "gso"`,
+		{"local: 198.51.100.7", "hand_over: 11m\nlocal: 198.51.100.7"}:      "hand_over: 11m0s",
 		{"[ikev2]", "[ikev3]"}:                                              `"ikev3" is neither ikev1 nor ikev2`,
 		{"mtu: 1400", "mtu: 100"}:                                           "not between 576 and 9000",
 		{"remote: 203.0.113.1", "remote: gw"}:                               "gw",

@@ -3,6 +3,7 @@ package serve
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDefaults(t *testing.T) {
@@ -66,6 +67,8 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"outside: {tunnel_addresses: [banana]}":                                 "banana",
 		"former_key_lifetime: 721h":                                             "720h",
 		"former_key_lifetime: -1s":                                              "-1s",
+		"hand_over: 11m":                                                        "hand_over: 11m0s",
+		"hand_over: -1s":                                                        "hand_over: -1s",
 		"billing: { currency: dollars }":                                        "three capital letters",
 		"billing: { connection_hour: free }":                                    "billing: connection_hour:",
 		"billing: { regions: { eu-west-1: \"-1\" } }":                           "billing: regions: eu-west-1:",
@@ -88,5 +91,14 @@ func TestErrorsShowNoSecrets(t *testing.T) {
 	_, err := ParseConfig([]byte("accounts: [{id: '123456789012', access_keys: [{id: test, secret: hunter22, colour: red}]}]"))
 	if err == nil || strings.Contains(err.Error(), "hunter22") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestHandOverIsOnUnlessSwitchedOff(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": handOverDefault, "hand_over: 0s": 0, "hand_over: 2m": 2 * time.Minute} {
+		c, err := ParseConfig([]byte(text))
+		if err != nil || c.handOver() != want {
+			t.Errorf("%q: %v, %v, want %v", text, c.handOver(), err, want)
+		}
 	}
 }

@@ -203,6 +203,9 @@ func (i *installation) assertNothingLeft(underlay *netlab.Host) {
 	if left := i.outsideAddresses(underlay); len(left) > 0 {
 		i.t.Errorf("outside addresses are left: %v", left)
 	}
+	if left := i.keepers(); len(left) > 0 {
+		i.t.Errorf("keepers are left: %v", left)
+	}
 	for _, kind := range []string{"cmdline", "mountinfo"} {
 		for _, name := range glob(i.t, "/proc/[0-9]*/"+kind) {
 			text, err := os.ReadFile(name)
