@@ -1,0 +1,141 @@
+package access_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway.dev/api/access"
+	"causeway.dev/api/server"
+	"causeway.dev/iam"
+	"causeway.dev/internal/seal"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+	"causeway.dev/store/storetest"
+)
+
+const account = "123456789012"
+
+func identity(name string) resource.Identity {
+	return resource.Identity{
+		Meta: resource.Meta{ID: name, Account: account, Region: resource.GlobalRegion}, Name: name, Path: "/", UniqueID: "AIDAEXAMPLE" + strings.ToUpper(name),
+	}
+}
+
+func allow(action string) string {
+	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"` + action + `","Resource":"*"}}`
+}
+
+func put(t testing.TB, s *store.Store, f func(tx *store.Tx)) {
+	t.Helper()
+	if err := s.Update(t.Context(), func(tx *store.Tx) error { f(tx); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func call(action string) server.Call {
+	c := server.Caller{Account: account, Region: "us-east-1", Now: time.Now(), Key: iam.AccessKey{Account: account, User: "u", UserID: "AIDAEXAMPLEU"}}
+	return server.Call{Caller: c, Service: "ec2", Action: action, Targets: func() []server.Target { return []server.Target{{ARN: "*"}} }}
+}
+
+func denied(err error) bool {
+	var d *server.Denial
+	return errors.As(err, &d)
+}
+
+// A change of a policy holds from the next call on, wherever the policy is, though
+// what was read is kept.
+func TestChangesHoldAtOnce(t *testing.T) {
+	s := storetest.Open(t)
+	g := access.New(access.Config{Store: s, Sealer: seal.Generate()})
+	user := resource.User{Identity: identity("u"), Groups: []string{"g"}}
+	group := resource.Group{Identity: identity("g")}
+	managed := resource.Policy{Meta: resource.Meta{ID: "p", Account: account, Region: resource.GlobalRegion}, Name: "p", Path: "/", Default: "v1"}
+	for name, set := range map[string]func(document string){
+		"user":  func(document string) { user.Inline = []resource.InlinePolicy{{Name: "x", Document: document}} },
+		"group": func(document string) { group.Inline = []resource.InlinePolicy{{Name: "x", Document: document}} },
+		"managed": func(document string) {
+			managed.Versions = []resource.PolicyVersion{{ID: "v1", Document: document}}
+			group.Attached = []string{managed.ARN()}
+		},
+	} {
+		for _, may := range []bool{false, true, false, true, false} {
+			set(allow(map[bool]string{false: "ec2:Nothing", true: "ec2:Describe*"}[may]))
+			put(t, s, func(tx *store.Tx) {
+				store.Users.Put(tx, user)
+				store.Groups.Put(tx, group)
+				store.Policies.Put(tx, managed)
+			})
+			if err := g.Authorize(call("DescribeVpcs")); denied(err) == may || !may && !denied(err) {
+				t.Errorf("by the %s, may is %v: %v", name, may, err)
+			}
+		}
+	}
+}
+
+// A policy that can't be read denies by an error, never by saying nothing: what
+// can't be read could be a denial.
+func TestUnreadablePolicy(t *testing.T) {
+	s := storetest.Open(t)
+	g := access.New(access.Config{Store: s, Sealer: seal.Generate()})
+	user := resource.User{Identity: identity("u")}
+	user.Inline = []resource.InlinePolicy{{Name: "good", Document: allow("*")}, {Name: "bad", Document: "{"}}
+	put(t, s, func(tx *store.Tx) { store.Users.Put(tx, user) })
+	for range 2 {
+		if err := g.Authorize(call("DescribeVpcs")); err == nil || denied(err) {
+			t.Errorf("Authorize: %v", err)
+		}
+	}
+}
+
+// A boundary that is gone bounds everything.
+func TestBoundaryThatIsGone(t *testing.T) {
+	s := storetest.Open(t)
+	g := access.New(access.Config{Store: s, Sealer: seal.Generate()})
+	user := resource.User{Identity: identity("u"), Boundary: "arn:aws:iam::" + account + ":policy/gone"}
+	user.Inline = []resource.InlinePolicy{{Name: "good", Document: allow("*")}}
+	put(t, s, func(tx *store.Tx) { store.Users.Put(tx, user) })
+	if err := g.Authorize(call("DescribeVpcs")); !denied(err) {
+		t.Errorf("Authorize: %v", err)
+	}
+}
+
+// BenchmarkAuthorize is what a decision costs for a user with one policy, and for
+// one with as many as there can be: 10 attached to it and to each of 10 groups.
+func BenchmarkAuthorize(b *testing.B) {
+	s := storetest.Open(b)
+	g := access.New(access.Config{Store: s, Sealer: seal.Generate()})
+	user := resource.User{Identity: identity("u")}
+	user.Inline = []resource.InlinePolicy{{Name: "x", Document: allow("ec2:Describe*")}}
+	bench := func(name string) {
+		put(b, s, func(tx *store.Tx) { store.Users.Put(tx, user) })
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := g.Authorize(call("DescribeVpcs")); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	bench("one")
+	put(b, s, func(tx *store.Tx) {
+		var arns []string
+		for i := range 10 {
+			p := resource.Policy{Meta: resource.Meta{ID: fmt.Sprint("p", i), Account: account, Region: resource.GlobalRegion}, Name: fmt.Sprint("p", i), Path: "/", Default: "v1"}
+			p.Versions = []resource.PolicyVersion{{ID: "v1", Document: allow("acm:*")}}
+			store.Policies.Put(tx, p)
+			arns = append(arns, p.ARN())
+		}
+		user.Attached = arns
+		for i := range 10 {
+			group := resource.Group{Identity: identity(fmt.Sprint("g", i))}
+			group.Attached = arns
+			user.Groups = append(user.Groups, group.ID)
+			store.Groups.Put(tx, group)
+		}
+	})
+	bench("most")
+}
