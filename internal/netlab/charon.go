@@ -26,6 +26,7 @@ const charonPlugins = "random nonce pem aesni openssl aes sha1 sha2 hmac gcm gmp
 type Charon struct {
 	host    *Host
 	dir     string
+	vici    string // its control socket, whose path must be short
 	process *Process
 }
 
@@ -40,6 +41,13 @@ func (h *Host) StartCharon(swanctl string, settings ...string) *Charon {
 	}
 	t.Attr("peer", strings.TrimPrefix(strings.TrimSpace(h.lab.run(CharonProgram, "--version")), "Linux "))
 	c := &Charon{host: h, dir: filepath.Join(h.lab.dir, "charon-"+h.Name)}
+	// A test's own directory may be named by a test of a long name.
+	short, err := os.MkdirTemp("", "vici-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(short) })
+	c.vici = filepath.Join(short, "socket")
 	for _, d := range []string{"run", "swanctl", "swanctl/x509", "swanctl/x509ca", "swanctl/private"} {
 		if err := os.MkdirAll(filepath.Join(c.dir, d), 0o700); err != nil {
 			t.Fatal(err)
@@ -58,14 +66,14 @@ func (h *Host) StartCharon(swanctl string, settings ...string) *Charon {
     }
   }
   plugins {
-    vici { socket = unix://%[2]s/vici }
+    vici { socket = unix://%[4]s }
     kernel-libipsec { allow_peer_ts = yes }
     kernel-netlink { fwmark = !0x42 }
     socket-default { fwmark = 0x42 }
   }
   %[3]s
 }
-`, charonPlugins, c.dir, strings.Join(settings, "\n  ")))
+`, charonPlugins, c.dir, strings.Join(settings, "\n  "), c.vici))
 	p := h.Start("charon", "env", "STRONGSWAN_CONF="+c.dir+"/strongswan.conf", "unshare", "-m", "--propagation", "private",
 		"sh", "-c", `mount --bind "$0/run" /run && exec "$1"`, c.dir, CharonProgram)
 	c.process = p
@@ -76,7 +84,7 @@ func (h *Host) StartCharon(swanctl string, settings ...string) *Charon {
 		}
 	})
 	h.lab.Eventually(10*time.Second, "charon opens its control socket", func() error {
-		_, err := os.Stat(filepath.Join(c.dir, "vici"))
+		_, err := os.Stat(c.vici)
 		return err
 	})
 	c.Configure(swanctl)
@@ -115,7 +123,7 @@ func (c *Charon) Configure(swanctl string) {
 func (c *Charon) Control(arguments ...string) (string, error) {
 	argv := append([]string{
 		"env", "STRONGSWAN_CONF=" + c.dir + "/strongswan.conf", "SWANCTL_DIR=" + c.dir + "/swanctl",
-		"timeout", "20", "swanctl", arguments[0], "--uri", "unix://" + c.dir + "/vici",
+		"timeout", "20", "swanctl", arguments[0], "--uri", "unix://" + c.vici,
 	}, arguments[1:]...)
 	return c.host.Try(argv...)
 }
