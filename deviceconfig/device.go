@@ -1,6 +1,7 @@
 package deviceconfig
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"net/netip"
@@ -17,19 +18,30 @@ type Device struct {
 	Platform string
 	Software string
 
-	sample     string     // name of the template
-	preference preference // order of algorithms in the recommended sample
-	group      func(int32) string
+	sample     string             // name of the template
+	written    string             // the version of the software that the sample is written for, where it says so
+	preference preference         // order of algorithms in the recommended sample
+	group      func(int32) string // names of groups in proposals as strongSwan writes them
+	dialect    *dialect           // nil: the device knows all that AWS has
 }
 
 // Devices are all that there are, sorted by vendor and platform. Clients choose by the three texts.
 func Devices() []Device { return slices.Clone(devices) }
 
-var devices = []Device{
+var devices = sorted([]Device{
 	{ID: "c6a5e0a1", Vendor: "Causeway", Platform: "Appliance", Software: "causeway appliance", sample: "causeway.yaml.tmpl", preference: gcmFirst, group: groupNumber},
 	{ID: "9005b6c1", Vendor: "Generic", Platform: "Generic", Software: "Vendor Agnostic", sample: "generic.txt.tmpl", preference: cbcFirst, group: groupNumber},
 	{ID: "5a0e4c11", Vendor: "Strongswan", Platform: "Linux with IPsec in the kernel", Software: "Strongswan 5.9.1+", sample: "strongswan_kernel.conf.tmpl", preference: cbcFirst, group: strongSwanGroup},
 	{ID: "5a0e4c12", Vendor: "Strongswan", Platform: "Linux with IPsec in user space", Software: "Strongswan 5.9.1+", sample: "strongswan_userspace.sh.tmpl", preference: cbcFirst, group: strongSwanGroup},
+}, ciscoDevices)
+
+// sorted puts devices in the order of vendor, platform and software.
+func sorted(lists ...[]Device) []Device {
+	out := slices.Concat(lists...)
+	slices.SortStableFunc(out, func(a, b Device) int {
+		return cmp.Or(strings.Compare(a.Vendor, b.Vendor), strings.Compare(a.Platform, b.Platform), strings.Compare(a.Software, b.Software))
+	})
+	return out
 }
 
 // Find returns the device with an ID.
@@ -56,23 +68,34 @@ const (
 var samples embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"join":  joinPrefixes,
-	"words": func(words []string) string { return strings.Join(words, " ") },
+	"join":     joinPrefixes,
+	"words":    func(words []string) string { return strings.Join(words, " ") },
+	"netmask":  netmask,
+	"wildcard": wildcard,
+	"atMost":   atMost,
 	// comment makes a comment of every line.
 	"comment": func(text string) string {
 		return "# " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n# ") + "\n"
 	},
 }).ParseFS(samples, "samples/*.tmpl"))
 
-// Sample writes the configuration of a device, for the version of IKE in c.
+// Sample writes the configuration of a device, for the version of IKE in c. An
+// error of what the device cannot do is for the caller of the API.
 func (d Device) Sample(c Config, kind SampleType) (string, error) {
 	order := d.preference
 	if kind == Compatible {
 		order = weakestFirst
 	}
+	if err := d.check(c); err != nil {
+		return "", err
+	}
 	v := view{Config: c, Device: d}
+	v.Site, v.Cloud = d.pair(c)
 	for i, t := range c.Tunnels {
-		v.Tunnels[i] = d.tunnel(c, t, order)
+		var err error
+		if v.Tunnels[i], err = d.tunnel(c, t, order); err != nil {
+			return "", err
+		}
 		v.Weak = v.Weak || v.Tunnels[i].phase1.isWeak(1) || v.Tunnels[i].phase2.isWeak(2)
 	}
 	var out strings.Builder
@@ -85,9 +108,10 @@ func (d Device) Sample(c Config, kind SampleType) (string, error) {
 // A view is what templates see.
 type view struct {
 	Config
-	Device  Device
-	Tunnels [2]tunnelView
-	Weak    bool // some tunnel uses what is kept for old devices only
+	Device      Device
+	Tunnels     [2]tunnelView
+	Site, Cloud netip.Prefix // traffic selectors that the device asks for
+	Weak        bool         // some tunnel uses what is kept for old devices only
 }
 
 // A tunnelView is a tunnel with the algorithms that were chosen for it.
@@ -96,19 +120,29 @@ type tunnelView struct {
 	phase1, phase2 proposal
 
 	Key                              string // revealed
-	IKE, ESP                         string // proposals in the device's notation
+	IKE, ESP                         string // proposals as strongSwan and Causeway write them
+	Words1, Words2                   words  // the proposals in the device's words, where it has a dialect
 	MTU, MSS                         int    // bytes
 	Table                            int    // a routing table of the device
 	IKERekeySeconds, ESPRekeySeconds int32
 }
 
-func (d Device) tunnel(c Config, t Tunnel, order preference) tunnelView {
-	v := tunnelView{Tunnel: t, phase1: order.phase1(t.Options), phase2: order.phase2(t.Options), Key: t.PreSharedKey.Reveal(), Table: c.table(t)}
-	v.IKE, v.ESP = v.phase1.short(1, d.group), v.phase2.short(2, d.group)
+func (d Device) tunnel(c Config, t Tunnel, order preference) (tunnelView, error) {
+	v := tunnelView{Tunnel: t, Key: t.PreSharedKey.Reveal(), Table: c.table(t)}
+	var err error
+	if v.phase1, v.phase2, err = d.propose(c.IKEVersion, order, t.Options); err != nil {
+		return v, err
+	}
+	if d.dialect == nil {
+		v.IKE, v.ESP = v.phase1.short(1, d.group), v.phase2.short(2, d.group)
+	} else {
+		has := d.dialect.abilities[c.IKEVersion]
+		v.Words1, v.Words2 = has.phase1.say(v.phase1), has.phase2.say(v.phase2)
+	}
 	v.MTU = v.phase2.inside()
 	v.MSS = min(v.MTU-tcpIPHeaderBytes, tcpMSS)
 	v.IKERekeySeconds, v.ESPRekeySeconds = t.DeviceRekeySeconds()
-	return v
+	return v, nil
 }
 
 // Metric prefers the routes of tunnel 1.

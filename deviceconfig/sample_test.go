@@ -1,8 +1,10 @@
 package deviceconfig
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -42,13 +44,23 @@ func TestSamplesHonourOptions(t *testing.T) {
 					}
 				})
 				for _, d := range Devices() {
+					var wanted []string
+					switch {
+					case d.Vendor == "Generic":
+						wanted = []string{encryption, integrity}
+					case d.dialect == nil:
+						wanted = []string{only.short(1, d.group), only.short(2, d.group)}
+					default:
+						if wanted = d.said(config.IKEVersion, only); wanted == nil {
+							if out := sampleOrRefusal(t, d, config, Recommended); !strings.HasPrefix(out, "UnsupportedOperation: ") {
+								t.Errorf("%+v: the sample for %s has what it cannot say:\n%s", only, d.Platform, out)
+							}
+							continue
+						}
+					}
 					sample, err := d.Sample(config, Recommended)
 					if err != nil {
 						t.Fatal(err)
-					}
-					wanted := []string{only.short(1, d.group), only.short(2, d.group)}
-					if d.Vendor == "Generic" {
-						wanted = []string{encryption, integrity}
 					}
 					for _, want := range wanted {
 						if !strings.Contains(sample, want) {
@@ -62,6 +74,120 @@ func TestSamplesHonourOptions(t *testing.T) {
 			}
 		}
 	}
+}
+
+// said are the words for a proposal in both phases; nil where the device lacks one.
+func (d Device) said(version string, only proposal) []string {
+	has := d.dialect.abilities[version]
+	one, two := has.phase1.say(only), has.phase2.say(only)
+	if only.AEAD() {
+		two.Integrity = one.Integrity
+	}
+	out := []string{one.Encryption, one.Integrity, one.Group, two.Encryption, two.Integrity, two.Group}
+	if slices.Contains(out, "") {
+		return nil
+	}
+	return out
+}
+
+// TestSamplesFollowRandomOptions: whatever the options allow, each sample has both
+// tunnels with their keys, routes to the VPC, the words for what was chosen, none
+// for what the options exclude, and no trace of its template.
+func TestSamplesFollowRandomOptions(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	some := func(all []string) []string { return pick(r, all) }
+	for range 60 {
+		config := newConfig(t, func(c *resource.VPNConnection) {
+			for i := range c.Tunnels {
+				o := &c.Tunnels[i].TunnelOptions
+				o.Phase1EncryptionAlgorithms, o.Phase2EncryptionAlgorithms = some(resource.EncryptionAlgorithms), some(resource.EncryptionAlgorithms)
+				o.Phase1IntegrityAlgorithms, o.Phase2IntegrityAlgorithms = some(resource.IntegrityAlgorithms), some(resource.IntegrityAlgorithms)
+				o.Phase1DHGroupNumbers, o.Phase2DHGroupNumbers = pick(r, resource.Phase1DHGroups), pick(r, resource.Phase2DHGroups)
+				o.Phase1LifetimeSeconds, o.Phase2LifetimeSeconds = 900+r.Int32N(27900), 900+r.Int32N(2700)
+				o.ReplayWindowSize = 64 + r.Int32N(1985)
+			}
+			if r.IntN(2) == 0 {
+				c.LocalIPv4CIDR, c.RemoteIPv4CIDR = netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("10.0.0.0/8")
+			}
+		})
+		for _, version := range resource.IKEVersions {
+			config, err := config.For(version)
+			if err != nil {
+				continue // only AES-GCM in phase 1
+			}
+			for _, d := range Devices() {
+				for _, kind := range []SampleType{Recommended, Compatible} {
+					sample := sampleOrRefusal(t, d, config, kind)
+					if !strings.HasPrefix(sample, "UnsupportedOperation: ") {
+						checkSample(t, d, config, sample)
+					}
+				}
+			}
+		}
+	}
+}
+
+func pick[T any](r *rand.Rand, all []T) []T {
+	out := []T{all[r.IntN(len(all))]}
+	for _, v := range all {
+		if r.IntN(2) == 0 {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func checkSample(t *testing.T, d Device, c Config, sample string) {
+	t.Helper()
+	if i := strings.Index(sample, "{{"); i >= 0 || strings.Contains(sample, "}}") || strings.Contains(sample, "<no value>") || strings.Contains(sample, "%!") {
+		t.Errorf("%s: traces of the template in\n%s", d.Platform, sample)
+	}
+	wanted := []string{c.CustomerAddress.String(), c.CloudRoutes[0].Masked().Addr().String()}
+	for _, tunnel := range c.Tunnels {
+		wanted = append(wanted, tunnel.CloudOutside.String(), tunnel.PreSharedKey.Reveal())
+	}
+	for _, want := range wanted {
+		if !strings.Contains(sample, want) {
+			t.Errorf("%s: no %q in\n%s", d.Platform, want, sample)
+		}
+	}
+	if d.dialect == nil {
+		return
+	}
+	var allowed, excluded []string
+	has := d.dialect.abilities[c.IKEVersion]
+	for _, tunnel := range c.Tunnels {
+		o := tunnel.Options
+		for phase, v := range []vocabulary{has.phase1, has.phase2} {
+			encryption, integrity, groups := o.Phase1EncryptionAlgorithms, o.Phase1IntegrityAlgorithms, o.Phase1DHGroupNumbers
+			if phase == 1 {
+				encryption, integrity, groups = o.Phase2EncryptionAlgorithms, o.Phase2IntegrityAlgorithms, o.Phase2DHGroupNumbers
+			}
+			allowed, excluded = divide(v.encryption, encryption, allowed, excluded)
+			allowed, excluded = divide(v.integrity, integrity, allowed, excluded)
+			allowed, excluded = divide(v.groups, groups, allowed, excluded)
+		}
+	}
+	for _, word := range excluded {
+		if slices.Contains(allowed, word) {
+			continue
+		}
+		if alone := regexp.MustCompile(`(?m)(^|[^\w-])` + regexp.QuoteMeta(word) + `($|[^\w-])`); alone.MatchString(sample) {
+			t.Errorf("%s: %q is excluded by the options, but in\n%s", d.Platform, word, sample)
+		}
+	}
+}
+
+// divide adds the words for what is allowed to one list, and the other words to the other.
+func divide[K comparable](words map[K]string, names []K, allowed, excluded []string) ([]string, []string) {
+	for k, word := range words {
+		if slices.Contains(names, k) {
+			allowed = append(allowed, word)
+		} else {
+			excluded = append(excluded, word)
+		}
+	}
+	return allowed, excluded
 }
 
 func TestEveryGroupHasAName(t *testing.T) {

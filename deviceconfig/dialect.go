@@ -1,0 +1,226 @@
+package deviceconfig
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"causeway.dev/resource"
+)
+
+// A dialect is what a device can do, in its own words. What is missing in it the
+// device lacks, or we are not sure that it has it: a tunnel that allows nothing
+// else gets no sample, but an error that says what to allow.
+type dialect struct {
+	abilities    map[string]ability // by version of IKE
+	selectors    selectors
+	oneGroup     bool // phase 2 takes the Diffie-Hellman group of phase 1
+	certificates bool // the sample knows how to authenticate by certificates
+}
+
+// An ability is what a device knows of the two phases.
+type ability struct{ phase1, phase2 vocabulary }
+
+// A vocabulary gives AWS's names of algorithms and the numbers of groups the
+// device's words.
+type vocabulary struct {
+	encryption, integrity map[string]string
+	groups                map[int32]string
+}
+
+// selectors are what a device asks for as traffic selectors.
+type selectors int
+
+const (
+	asConnection  selectors = iota // those of the connection
+	everything                     // 0.0.0.0/0 on both sides only: routes choose the traffic
+	onePrefixPair                  // one prefix on each side: the selectors choose the traffic
+)
+
+// words are a proposal in the words of a device. With an AEAD, Integrity is the
+// PRF in phase 1 and empty in phase 2.
+type words struct{ Encryption, Integrity, Group string }
+
+func (v vocabulary) say(p proposal) words {
+	return words{v.encryption[p.Encryption], v.integrity[p.Integrity], v.groups[p.Group]}
+}
+
+// numbered are words for groups that contain their number.
+func numbered(form string, groups ...int32) map[int32]string {
+	out := make(map[int32]string, len(groups))
+	for _, g := range groups {
+		out[g] = fmt.Sprintf(form, g)
+	}
+	return out
+}
+
+// known returns those of allowed that the device has a word for.
+func known[K comparable](has map[K]string, allowed []K) []K {
+	return slices.DeleteFunc(slices.Clone(allowed), func(k K) bool { return has[k] == "" })
+}
+
+// propose chooses the algorithms of a tunnel: the first in the order that its
+// options allow and the device knows.
+func (d Device) propose(version string, order preference, o resource.TunnelOptions) (phase1, phase2 proposal, err error) {
+	if d.dialect == nil {
+		return order.phase1(o), order.phase2(o), nil
+	}
+	has, ok := d.dialect.abilities[version]
+	if !ok {
+		return phase1, phase2, d.refuse("cannot be asked for %s", version)
+	}
+	groups1, groups2 := o.Phase1DHGroupNumbers, o.Phase2DHGroupNumbers
+	if d.dialect.oneGroup {
+		groups1 = slices.DeleteFunc(slices.Clone(groups1), func(g int32) bool { return !slices.Contains(groups2, g) })
+		if len(groups1) == 0 {
+			return phase1, phase2, d.refuse("uses one Diffie-Hellman group for both phases, and the tunnel's options have none in common")
+		}
+	}
+	if phase1, err = d.choose(1, has.phase1, order, o.Phase1EncryptionAlgorithms, o.Phase1IntegrityAlgorithms, groups1); err != nil {
+		return phase1, phase2, err
+	}
+	if d.dialect.oneGroup {
+		groups2 = []int32{phase1.Group}
+	}
+	phase2, err = d.choose(2, has.phase2, order, o.Phase2EncryptionAlgorithms, o.Phase2IntegrityAlgorithms, groups2)
+	return phase1, phase2, err
+}
+
+func (d Device) choose(phase int, has vocabulary, order preference, encryption, integrity []string, groups []int32) (proposal, error) {
+	lacks := func(what string, allowed, names any) (proposal, error) {
+		return proposal{}, d.refuse("knows no %s that phase %d of the tunnel allows (%v), only %v: add one to the tunnel's options", what, phase, allowed, names)
+	}
+	ciphers, hashes, some := known(has.encryption, encryption), known(has.integrity, integrity), known(has.groups, groups)
+	if len(some) == 0 {
+		return lacks("Diffie-Hellman group", groups, sortedKeys(has.groups))
+	}
+	p := proposal{Group: first(order.groups, some)}
+	if len(hashes) > 0 {
+		p.Integrity = first(order.integrity, hashes)
+	} else if ciphers = slices.DeleteFunc(ciphers, func(name string) bool { return phase == 1 || !(proposal{Encryption: name}).AEAD() }); len(ciphers) == 0 {
+		return lacks("integrity algorithm", integrity, sortedKeys(has.integrity))
+	}
+	if len(ciphers) == 0 {
+		return lacks("encryption algorithm", encryption, sortedKeys(has.encryption))
+	}
+	p.Encryption = first(order.encryption, ciphers)
+	if phase == 2 && p.AEAD() {
+		p.Integrity = ""
+	}
+	return p, nil
+}
+
+// check refuses what the device's sample cannot say of a connection.
+func (d Device) check(c Config) error {
+	if d.dialect == nil {
+		return nil
+	}
+	all := c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4
+	switch {
+	case !c.StaticRouting:
+		return d.refuse("has no sample for dynamic routing (BGP) yet")
+	case c.Certificate != nil && !d.dialect.certificates:
+		return d.refuse("has no sample for certificates; the one for the Generic device says what has to be set")
+	case d.dialect.selectors == everything && !all:
+		return d.refuse("can only ask for 0.0.0.0/0 on both sides: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr to it by ModifyVpnConnectionOptions")
+	case d.dialect.selectors == onePrefixPair && all && (len(c.SiteRoutes) != 1 || len(c.CloudRoutes) != 1):
+		return d.refuse("chooses traffic by one pair of prefixes, and the connection has %d static routes and its VPC %d ranges: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr by ModifyVpnConnectionOptions", len(c.SiteRoutes), len(c.CloudRoutes))
+	}
+	return nil
+}
+
+// pair is what the device has to ask for as traffic selectors.
+func (d Device) pair(c Config) (site, cloud netip.Prefix) {
+	if d.dialect != nil && d.dialect.selectors == onePrefixPair && c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4 {
+		return c.SiteRoutes[0], c.CloudRoutes[0]
+	}
+	return c.CustomerCIDR, c.CloudCIDR
+}
+
+// refuse is the error of a device that cannot do what the connection wants, for
+// the caller of the API.
+func (d Device) refuse(format string, args ...any) error {
+	return resource.Errorf(resource.CodeUnsupportedOperation, "The device %s, %s, %s %s", d.Vendor, d.Platform, d.Software, fmt.Sprintf(format, args...))
+}
+
+func sortedKeys[K int32 | string](m map[K]string) []K {
+	out := make([]K, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Header begins a sample: whose it is, for which device, and what to know before
+// it is used. Each line begins with a mark of a comment.
+func (v view) Header(mark string) string {
+	lines := []string{
+		"VPN connection " + v.Connection + ": both tunnels of customer gateway " + v.CustomerGateway + " (" + v.Customer() + ")",
+		"to VPN gateway " + v.VPNGateway + " in region " + v.Region + ". " + strings.Replace(v.IKEVersion, "ikev", "IKEv", 1) + ", static routing.",
+		"",
+		"Written for " + v.Device.written + ".",
+		"Set up both tunnels: when one is down, for maintenance or by a fault, traffic",
+		"moves to the other. After a change of the tunnel options download this again.",
+	}
+	if v.Certificate == nil {
+		lines = append(lines, "It contains the pre-shared keys: keep it where only you can read it.")
+	}
+	if v.Weak {
+		lines = append(lines,
+			"WEAK: SHA-1 and the groups of less than 2048 bits are kept for old devices only.",
+			"Allow more in the tunnel options and ask for the recommended sample for IKEv2.")
+	}
+	if len(v.CloudRoutes) == 0 {
+		lines = append(lines, "The VPN gateway is attached to no VPC: attach it and download this again,", "for the routes.")
+	}
+	lines = append(lines, "",
+		"Firewalls on the way have to let UDP 500, UDP 4500 and ESP (IP protocol 50) pass",
+		"between "+v.Customer()+" and "+v.Tunnels[0].CloudOutside.String()+", "+v.Tunnels[1].CloudOutside.String()+". Your side starts both tunnels.")
+	if v.Tunnels[0].Options.StartupAction == resource.StartupActionStart && v.Tunnels[1].Options.StartupAction == resource.StartupActionStart {
+		lines[len(lines)-1] = strings.Replace(lines[len(lines)-1], "Your side starts", "Either side starts", 1)
+	}
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(mark+" "+line, " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// netmask is 255.255.0.0 for a prefix of 16 bits.
+func netmask(p netip.Prefix) string {
+	mask := ^uint32(0) << (32 - p.Bits())
+	return netip.AddrFrom4([4]byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)}).String()
+}
+
+// wildcard is 0.0.255.255 for a prefix of 16 bits.
+func wildcard(p netip.Prefix) string {
+	mask := ^(^uint32(0) << (32 - p.Bits()))
+	return netip.AddrFrom4([4]byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)}).String()
+}
+
+// atMost returns the largest of the sizes that is not above the limit, or the
+// smallest: for settings that are chosen from a list.
+func atMost(limit int32, sizes ...int32) int32 {
+	best := slices.Min(sizes)
+	for _, size := range sizes {
+		if size <= limit {
+			best = max(best, size)
+		}
+	}
+	return best
+}
+
+// Everything says that the device asks for all traffic, so that routes choose.
+func (v view) Everything() bool {
+	return v.Site == resource.AnyIPv4 && v.Cloud == resource.AnyIPv4
+}
+
+// LeastReplayWindow and LeastMSS are for devices that have one setting for all
+// tunnels.
+func (v view) LeastReplayWindow() int32 {
+	return min(v.Tunnels[0].Options.ReplayWindowSize, v.Tunnels[1].Options.ReplayWindowSize)
+}
+
+// LeastMSS is in bytes.
+func (v view) LeastMSS() int { return min(v.Tunnels[0].MSS, v.Tunnels[1].MSS) }
