@@ -16,6 +16,7 @@
 // counts, and its one pair of ESP SAs with the successors that quick modes give
 // it. Pairs belong to the peer and not to an ISAKMP SA, so that they stay when
 // that is replaced. Each duty has a file: main_mode.go, proof.go, quick_mode.go,
-// child.go, informational.go, liveness.go, natt.go; admission.go bounds what
-// strangers can cost.
+// child.go, informational.go, liveness.go, natt.go, renewal.go; admission.go bounds
+// what strangers can cost, handover.go and thaw.go let a gate in another process go
+// on.
 package ikev1

@@ -17,5 +17,6 @@
 // has a file: sa_init.go, auth.go, child_create.go, ike_rekey.go, informational.go,
 // natt.go, liveness.go, over the scheduler in exchange.go that owns message ids,
 // the window and retransmission. What concerns several sessions is in admission.go
-// (cookies, limits) and duplicate.go (one session a peer).
+// (cookies, limits), duplicate.go (one session a peer) and renewal.go (make before
+// break). handover.go and thaw.go let a gate in another process go on.
 package ikev2

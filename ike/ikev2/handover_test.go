@@ -466,3 +466,28 @@ func FuzzThaw(f *testing.F) {
 		}
 	})
 }
+
+// Of what a gate has handed over, nothing secret can be read in it any more.
+func TestFreezeWipes(t *testing.T) {
+	w := newWorld(t, 12, lan, func(left, right *ike.Peer) {
+		for _, p := range []*ike.Peer{left, right} {
+			p.IKEProposals = ikeProposals(t, "aes128-sha256-group14")
+			p.FormerKey, p.FormerKeyUntil = ike.Secret("a former key"), epoch.Add(time.Hour)
+		}
+	})
+	w.connect()
+	w.left.command(ike.RekeyIKE{})
+	secrets := map[string][]byte{}
+	for octets, name := range secretsOf(w.left.gate) {
+		secrets[fmt.Sprintf("%s %p", name, octets)] = octets
+	}
+	if len(secrets) < 10 {
+		t.Fatalf("%d secrets were found, too few to prove anything", len(secrets))
+	}
+	w.left.gate.Freeze(w.net.Now())
+	for name, octets := range secrets {
+		if !bytes.Equal(octets, make([]byte, len(octets))) {
+			t.Errorf("a secret of %d octets called %s can still be read", len(octets), name)
+		}
+	}
+}
