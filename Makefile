@@ -10,10 +10,11 @@ BENCHTIME  ?= 200ms
 ROUNDS     ?= 1
 KINDS      ?=
 FUZZTIME   ?= 20s
+SOAK       ?= 5m
 TESTFLAGS  ?=
 STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
 
-.PHONY: help setup build demo check test test-interop test-interop-long test-acceptance bench bench-tunnel profile bench-all fuzz lint generate golden clean
+.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance bench bench-tunnel profile bench-all fuzz lint generate golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,13 +37,24 @@ test: setup lint generate-check build ## everything that CI runs
 	$(GO) test -count=1 -timeout 10m $(TESTFLAGS) ./...
 	bin/causeway demo --once
 
-test-interop: setup ## real peers in network namespaces
-	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/interop/...
+test-interop: setup ## real peers in network namespaces; what go test -json says in bin/interop.json
+	@mkdir -p bin
+	$(GO) test -count=1 -timeout 10m -json $(TESTFLAGS) ./test/interop > bin/interop.json; $(GO) run ./tools/interop -show bin/interop.json
 
-test-interop-long: setup ## every combination with real peers, and long simulations of both IKE engines: the better part of an hour
-	$(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/interop -long
+# What docs/protocols/interop.md names beside test/interop.
+INTEROP_ELSEWHERE := ^(TestUserSpaceSample.*|TestKernelSampleLoads|TestCaptureDecodedByTshark|TestNamespaces.*)$$
+
+test-interop-long: setup ## every combination with real peers, for docs/protocols/interop.md, and long simulations of both IKE engines: more than an hour
+	@mkdir -p bin
+	$(GO) test -count=1 -timeout 120m -json $(TESTFLAGS) ./test/interop -long > bin/interop.json; \
+	$(GO) test -count=1 -timeout 10m -json -run '$(INTEROP_ELSEWHERE)' ./deviceconfig ./tunnel > bin/interop-elsewhere.json; \
+	$(GO) run ./tools/interop -record bin/interop.json bin/interop-elsewhere.json
 	$(GO) test -count=1 -timeout 60m -v -run 'TestSimulation|TestTunnelDays|TestEveryOrder' ./ike/ikev2 -sim.seeds 20000 -sim.days 10000 -explore.full
 	$(GO) test -count=1 -timeout 60m -v -run TestSimulation ./ike/ikev1 -sim.seeds 20000
+
+soak: setup ## 500 tunnels for SOAK (default 5m), all renewed every minute, and what they cost beside strongSwan's; also in bin/soak.json
+	@mkdir -p bin
+	$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/soak -soak $(SOAK) -results '$(CURDIR)/bin/soak.json'
 
 test-acceptance: setup build ## real AWS clients; CAUSEWAY_TF_MIRROR=DIR lets Terraform find its provider
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/acceptance/...
