@@ -8,15 +8,14 @@ import (
 
 	"causeway.dev/doctor"
 	"causeway.dev/ipsec"
-	"causeway.dev/node"
 	"causeway.dev/resource"
 	"causeway.dev/store"
 )
 
 // diagnoser finds the diagnoses of connections' tunnels.
 type diagnoser struct {
-	records *store.Store
-	agent   *node.Node
+	records  *store.Store
+	diagnose func(tunnel string) (ipsec.Diagnosis, error)
 }
 
 // find is a doctor.Source: of is a connection, a tunnel "vpn-…/1", or all.
@@ -31,7 +30,7 @@ func (d diagnoser) find(of, outside string) ([]doctor.Report, error) {
 			if of != "" && of != v.ID && of != id || outside != "" && outside != t.OutsideAddress.String() {
 				continue
 			}
-			diagnosis, err := d.agent.Diagnose(id)
+			diagnosis, err := d.diagnose(id)
 			if errors.Is(err, ipsec.ErrNoTunnel) {
 				diagnosis, err = ipsec.Absent(id), nil
 			}

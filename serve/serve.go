@@ -144,7 +144,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("control", func(ctx context.Context) error {
 		return serveControl(ctx, cfg, log, map[string]http.Handler{
 			"GET /capture":       capturer{records, agent},
-			"GET " + doctor.Path: doctor.Handler(diagnoser{records, agent}.find),
+			"GET " + doctor.Path: doctor.Handler(diagnoser{records, agent.Diagnose}.find),
 			"GET /bill":          biller{records, cfg.prices()},
 		})
 	})
