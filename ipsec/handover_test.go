@@ -34,14 +34,13 @@ var handOverTunnels = flag.Int("handover.tunnels", 20, "tunnels that are handed 
 // A handOverLab is two gateways over a wire, with real sockets and TUNs. Of the first
 // tunnel both inside addresses can be pinged.
 type handOverLab struct {
-	t             *testing.T
-	lab           *netlab.Lab
-	east, west    *netlab.Host
-	log           *slog.Logger
-	socket        string
-	peer          *Host
-	ours, theirs  []Tunnel
-	encapsulation ike.Encapsulation
+	t            *testing.T
+	lab          *netlab.Lab
+	east, west   *netlab.Host
+	log          *slog.Logger
+	socket       string
+	peer         *Host
+	ours, theirs []Tunnel
 }
 
 func newHandOverLab(t *testing.T, count int) *handOverLab {
