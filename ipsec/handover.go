@@ -371,10 +371,9 @@ func (h *Host) prepare(r *resumption, wanted map[ike.PeerID]Tunnel) error {
 
 // remember shows a tracker and a journal what has become of the tunnel before.
 func (l *life) remember(doc negotiated) {
-	now, id := time.Now(), l.config.Peer.ID
 	observe := func(e ike.Event) {
-		l.tracker.observe(now, e)
-		l.journal.observe(now, id, e)
+		l.tracker.observe(doc.Since, e)
+		l.journal.observe(doc.Since, l.config.Peer.ID, e)
 	}
 	path := ike.Path{}
 	if doc.Established != nil {
