@@ -55,6 +55,9 @@ type world struct {
 	gateways    []resource.VPNGateway
 	connections []resource.VPNConnection
 	up          []string // tunnels
+	internet    []resource.InternetGateway
+	addresses   []resource.Address
+	nats        []resource.NATGateway
 }
 
 var scope = store.Scope{Account: "123456789012", Region: "us-east-1"}
@@ -118,6 +121,41 @@ func (w *world) addInstance(name, vpc string, host byte, groups ...string) {
 	})
 }
 
+// addInternet attaches an internet gateway to a VPC.
+func (w *world) addInternet(vpc string) {
+	w.internet = append(w.internet, resource.InternetGateway{Meta: w.meta("igw-" + vpc), VPC: "vpc-" + vpc})
+}
+
+// addAddress lets an outside address stand for an interface.
+func (w *world) addAddress(nic, outside string) {
+	for _, v := range slices.Concat(w.nics, w.natInterfaces()) {
+		if v.ID == nic {
+			w.addresses = append(w.addresses, resource.Address{
+				Meta: w.meta("eipalloc-" + nic), PublicIP: netip.MustParseAddr(outside), NetworkInterface: nic, PrivateAddress: v.Address, Association: "eipassoc-" + nic,
+			})
+		}
+	}
+}
+
+// addNAT puts a NAT gateway into a subnet.
+func (w *world) addNAT(name, vpc, subnet, address string) {
+	w.nats = append(w.nats, resource.NATGateway{
+		Meta: w.meta("nat-" + name), VPC: "vpc-" + vpc, Subnet: subnet, PrivateAddress: netip.MustParseAddr(address), NetworkInterface: "eni-nat-" + name,
+	})
+}
+
+// natInterfaces are the NAT gateways' own.
+func (w *world) natInterfaces() (list []resource.NetworkInterface) {
+	for _, nat := range w.nats {
+		if nat.Deleted == nil {
+			meta := nat.Meta
+			meta.ID = nat.NetworkInterface
+			list = append(list, resource.NetworkInterface{Meta: meta, VPC: nat.VPC, Subnet: nat.Subnet, Address: nat.PrivateAddress, NATGateway: nat.ID})
+		}
+	}
+	return list
+}
+
 func (w *world) addConnection(id, vgw, cgw string, number byte, routes ...string) {
 	connection := resource.VPNConnection{
 		Meta: w.meta(id), State: resource.StateAvailable, CustomerGateway: cgw, VPNGateway: vgw, StaticRoutesOnly: true,
@@ -145,11 +183,14 @@ func (w *world) put(t testing.TB, s *store.Store) *store.Snapshot {
 		replace(tx, store.Subnets, w.subnets)
 		replace(tx, store.RouteTables, w.tables)
 		replace(tx, store.SecurityGroups, w.groups)
-		replace(tx, store.NetworkInterfaces, w.nics)
+		replace(tx, store.NetworkInterfaces, slices.Concat(w.nics, w.natInterfaces()))
 		replace(tx, store.Instances, w.instances)
 		replace(tx, store.CustomerGateways, w.customers)
 		replace(tx, store.VPNGateways, w.gateways)
 		replace(tx, store.VPNConnections, w.connections)
+		replace(tx, store.InternetGateways, w.internet)
+		replace(tx, store.Addresses, w.addresses)
+		replace(tx, store.NATGateways, w.nats)
 		statuses := make([]resource.TunnelStatus, len(w.up))
 		for i, id := range w.up {
 			statuses[i] = resource.TunnelStatus{Meta: w.meta(id), Up: true}
@@ -259,6 +300,30 @@ func TestGoldenTexts(t *testing.T) {
 				resource.CIDRAssociation{ID: "vpc-cidr-assoc-e", Prefix: netip.MustParsePrefix("10.9.0.0/16"), State: "disassociated"})
 			w.scope = scope
 		}},
+		{"gateways", func(w *world) {
+			w.addInternet("a")
+			w.addInstance("public", "a", 5, "sg-a")
+			w.addAddress("eni-public", "198.51.100.9")
+			w.addNAT("a", "a", "subnet-a", "10.0.1.9")
+			w.addAddress("eni-nat-a", "198.51.100.8")
+			w.addNAT("gone", "a", "subnet-a", "10.0.1.8")
+			w.nats[1].Deleted = &w.nats[1].Created
+			everywhere := netip.MustParsePrefix("0.0.0.0/0")
+			w.tables[0].Routes = []resource.Route{
+				{Destination: everywhere, Gateway: "igw-a"}, {Destination: netip.MustParsePrefix("172.16.0.0/12"), NATGateway: "nat-gone"},
+			}
+			w.tables = append(w.tables,
+				resource.RouteTable{Meta: w.meta("rtb-behind"), VPC: "vpc-a", Routes: []resource.Route{{Destination: everywhere, NATGateway: "nat-a"}}},
+				resource.RouteTable{Meta: w.meta("rtb-edge"), VPC: "vpc-a", Routes: []resource.Route{
+					{Destination: netip.MustParsePrefix("10.0.1.0/24"), NetworkInterface: "eni-public"}, {Destination: netip.MustParsePrefix("10.0.0.0/16"), Instance: "i-gone"},
+				}, Associations: []resource.RouteTableAssociation{{ID: "rtbassoc-1", Gateway: "igw-a"}, {ID: "rtbassoc-2", Gateway: "vgw-a"}}})
+			w.addVPC("empty", "10.1.0.0/16") // with a gateway that nothing can pass, which takes no network
+			w.addInternet("empty")
+			w.instances[len(w.instances)-1].Wanted = "terminated"
+			w.addVPC("quiet", "10.2.0.0/16")
+			w.addInternet("quiet")
+			w.tables[len(w.tables)-1].Routes = []resource.Route{{Destination: everywhere, Gateway: "igw-quiet"}}
+		}},
 		{"records-that-do-not-fit", func(w *world) {
 			w.gateways[0].VPC = "vpc-gone"
 			w.nics[0].Subnet = "subnet-gone"
@@ -299,10 +364,11 @@ func checkReferences(t *testing.T, d nodespec.Desired) {
 	}
 	for _, n := range d.Networks {
 		for _, table := range n.Tables {
-			for _, route := range table.Routes {
+			for _, route := range slices.Concat(table.Routes, table.Overrides) {
 				for _, target := range route.Targets {
 					ok := target.Kind == nodespec.ToTunnel && tunnels[target.ID] == n.ID ||
 						target.Kind == nodespec.ToLink && strings.Contains(links[target.ID], n.ID) ||
+						target.Kind == nodespec.ToOutside && target.ID == n.ID && n.Outside != nil ||
 						target.Kind == nodespec.ToInterface && slices.ContainsFunc(n.Interfaces, func(i nodespec.Interface) bool { return i.ID == target.ID })
 					if !ok {
 						t.Errorf("%s %s: route %v leads to %s %s, which is not there", n.ID, table.ID, route.Destination, target.Kind, target.ID)

@@ -32,19 +32,22 @@ func TestPlanAgainstReference(t *testing.T) {
 				t.Fatalf("seed %d: %v: the plan says %q, AWS %q\n%s", seed, p, got, want, plan.Text(desired))
 			}
 			kind, _, _ := strings.Cut(got, " to ")
+			kind, _, _ = strings.Cut(kind, " as ")
 			fates[kind]++
 		}
 	}
-	for _, kind := range []string{"goes", "tunnelled", "dropped: egress", "dropped: route", "dropped: ingress"} {
+	for _, kind := range []string{"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: unsolicited"} {
 		if fates[kind] < 50 {
 			t.Errorf("only %d packets were %s: the test proves little (%v)", fates[kind], kind, fates)
 		}
 	}
 }
 
-// A packet begins at an instance's interface or comes out of a tunnel.
+// A packet begins at an instance's interface, or comes out of a tunnel or from the
+// outside.
 type packet struct {
 	nic, tunnel string
+	outside     bool
 	src, dst    netip.Addr
 	protocol    string
 	port        int32 // or ICMP type; the code is 0
@@ -64,6 +67,7 @@ func randomWorld(r *rand.Rand) *world {
 	w := &world{scope: scope}
 	for _, name := range []string{"a", "b"} {
 		w.randomVPC(r, name)
+		w.randomEdges(r, name)
 		vgw := resource.VPNGateway{Meta: w.meta("vgw-" + name), State: resource.StateAvailable}
 		if r.IntN(5) > 0 {
 			vgw.VPC, vgw.AttachmentState = "vpc-"+name, resource.StateAttached
@@ -148,6 +152,74 @@ func (w *world) randomVPC(r *rand.Rand, name string) {
 	}
 }
 
+// randomEdges adds an internet gateway, most often attached, a NAT gateway, outside
+// addresses for some of the interfaces, routes to the gateways, routes inside the
+// VPC and a table of what the gateways let in.
+func (w *world) randomEdges(r *rand.Rand, name string) {
+	vpc := "vpc-" + name
+	igw := resource.InternetGateway{Meta: w.meta("igw-" + name)}
+	if r.IntN(6) > 0 {
+		igw.VPC = vpc
+	}
+	w.internet = append(w.internet, igw)
+	for n := range 5 {
+		if r.IntN(2) == 0 {
+			w.addAddress(fmt.Sprintf("eni-%s%d", name, n), fmt.Sprintf("198.51.100.%d", len(w.addresses)+1))
+		}
+	}
+	for i := range w.groups {
+		if g := &w.groups[i]; g.VPC == vpc && r.IntN(2) == 0 { // as new groups have it
+			g.Rules = append(g.Rules, resource.SecurityGroupRule{Egress: true, Protocol: "-1", FromPort: -1, ToPort: -1, CIDR: netip.MustParsePrefix("0.0.0.0/0")})
+		}
+	}
+	subnet := r.IntN(3)
+	nat := w.natOf(name, subnet)
+	if r.IntN(4) == 0 {
+		nat.Deleted = &nat.Created
+	}
+	w.nats = append(w.nats, nat)
+	if r.IntN(3) > 0 && nat.Deleted == nil {
+		w.addresses = append(w.addresses, resource.Address{Meta: w.meta("eipalloc-nat-" + name), PublicIP: netip.MustParseAddr(fmt.Sprintf("198.51.100.%d", len(w.addresses)+1)), NetworkInterface: "eni-nat-" + name, PrivateAddress: nat.PrivateAddress})
+	}
+	for i := range w.tables {
+		table := &w.tables[i]
+		if table.VPC != vpc {
+			continue
+		}
+		for _, prefix := range []string{"0.0.0.0/0", "8.0.0.0/8"} {
+			if slices.ContainsFunc(table.Routes, func(route resource.Route) bool { return route.Destination.String() == prefix }) {
+				continue
+			}
+			switch route := (resource.Route{Destination: netip.MustParsePrefix(prefix)}); r.IntN(4) {
+			case 0, 1:
+				route.Gateway = "igw-" + name
+				table.Routes = append(table.Routes, route)
+			case 2:
+				route.NATGateway = "nat-" + name
+				table.Routes = append(table.Routes, route)
+			}
+		}
+		if r.IntN(4) == 0 { // through an appliance, though local
+			table.Routes = append(table.Routes, resource.Route{Destination: netip.MustParsePrefix("10.0.2.0/24"), NetworkInterface: fmt.Sprintf("eni-%s%d", name, r.IntN(5))})
+		}
+	}
+	if r.IntN(2) == 0 {
+		w.tables = append(w.tables, resource.RouteTable{
+			Meta: w.meta("rtb-edge-" + name), VPC: vpc,
+			Routes:       []resource.Route{{Destination: netip.MustParsePrefix("10.0.1.0/24"), NetworkInterface: fmt.Sprintf("eni-%s%d", name, r.IntN(5))}},
+			Associations: []resource.RouteTableAssociation{{ID: "edge-" + name, Gateway: pick(r, "igw-", "vgw-") + name}},
+		})
+	}
+}
+
+// natOf is a NAT gateway with its interface, which is no instance's.
+func (w *world) natOf(name string, subnet int) resource.NATGateway {
+	return resource.NATGateway{
+		Meta: w.meta("nat-" + name), VPC: "vpc-" + name, Subnet: fmt.Sprintf("subnet-%s%d", name, subnet),
+		PrivateAddress: netip.AddrFrom4([4]byte{10, 0, byte(subnet), 99}), NetworkInterface: "eni-nat-" + name,
+	}
+}
+
 func (w *world) randomGroup(r *rand.Rand, name string, n int) resource.SecurityGroup {
 	g := resource.SecurityGroup{Meta: w.meta(fmt.Sprintf("sg-%s%d", name, n)), VPC: "vpc-" + name}
 	for range r.IntN(5) {
@@ -185,8 +257,15 @@ func (w *world) randomPacket(r *rand.Rand) packet {
 		p.tunnel, p.src = pick(r, w.up...), netip.MustParseAddr("192.168.1.77")
 		return p
 	}
+	if len(w.addresses) > 0 && r.IntN(4) == 0 {
+		p.outside, p.src, p.dst = true, netip.MustParseAddr("8.8.8.8"), pick(r, w.addresses...).PublicIP
+		return p
+	}
 	nic := pick(r, w.nics...)
 	p.nic, p.src = nic.ID, nic.Address
+	if r.IntN(3) == 0 {
+		p.dst = netip.MustParseAddr("8.8.8.8")
+	}
 	return p
 }
 
@@ -204,6 +283,9 @@ func (w reference) send(p packet) []string {
 		}
 		return []string{"nowhere"}
 	}
+	if p.outside {
+		return w.fromOutside(p)
+	}
 	nic, running := w.runningNIC(p.nic)
 	if !running {
 		return []string{"nowhere"}
@@ -211,10 +293,55 @@ func (w reference) send(p packet) []string {
 	if !w.admits(nic, p, true, p.dst) {
 		return []string{"dropped: egress"}
 	}
-	if w.isLocal(nic.VPC, p.dst) { // "the local route is preferred, even if a propagated one is more specific"
-		return w.deliver(nic.VPC, p)
+	return w.byTable(p, nic.VPC, w.tableOf(nic))
+}
+
+// fromOutside says what becomes of a packet to an outside address: "the internet
+// gateway translates it to the private address", if the VPC has one attached.
+func (w reference) fromOutside(p packet) []string {
+	for _, a := range w.addresses {
+		if a.PublicIP != p.dst {
+			continue
+		}
+		p.dst = a.PrivateAddress
+		vpc := "vpc-" + string(a.NetworkInterface[len(a.NetworkInterface)-1])
+		if strings.HasPrefix(a.NetworkInterface, "eni-nat-") {
+			return w.enter(p, vpc, "igw-"+vpc[4:])
+		}
+		vpc = "vpc-" + a.NetworkInterface[4:5]
+		return w.enter(p, vpc, "igw-"+vpc[4:])
 	}
-	table := w.tableOf(nic)
+	return []string{"dropped: no outside address"}
+}
+
+// enter lets a packet into a VPC by a gateway. "You can associate a route table with
+// an internet gateway or a virtual private gateway", which then leads it.
+func (w reference) enter(p packet, vpc, gateway string) []string {
+	if strings.HasPrefix(gateway, "igw-") && !slices.ContainsFunc(w.internet, func(g resource.InternetGateway) bool { return g.ID == gateway && g.VPC == vpc }) {
+		return []string{"dropped: no outside address"}
+	}
+	for _, table := range w.tables {
+		for _, a := range table.Associations {
+			if a.Gateway == gateway && table.VPC == vpc {
+				return w.byTable(p, vpc, table)
+			}
+		}
+	}
+	return w.deliver(vpc, p)
+}
+
+// byTable routes a packet in a VPC. "The most specific route" decides; the local one
+// is less specific than one to a subnet, and precedes all others.
+func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []string {
+	if w.isLocal(vpc, p.dst) { // "the local route is preferred, even if a propagated one is more specific"
+		for i, route := range table.Routes {
+			if w.isLocal(vpc, route.Destination.Addr()) && route.Destination.Bits() > 16 && route.Destination.Contains(p.dst) {
+				return w.through(p, &table.Routes[i])
+			}
+		}
+		return w.deliver(vpc, p)
+	}
+	nic := resource.NetworkInterface{VPC: vpc}
 	best, found := netip.Prefix{}, false
 	var manual *resource.Route
 	consider := func(prefix netip.Prefix, route *resource.Route) {
@@ -243,12 +370,56 @@ func (w reference) send(p packet) []string {
 		return []string{"dropped: route"}
 	case manual == nil:
 		return w.atGateway(p, table.PropagatingVGWs[0])
+	case strings.HasPrefix(manual.Gateway, "igw-"):
+		return w.leave(p, vpc, manual.Gateway)
+	case manual.NATGateway != "":
+		for _, nat := range w.nats {
+			if nat.ID == manual.NATGateway && nat.Deleted == nil {
+				return w.translate(p, nat)
+			}
+		}
+		return []string{"dropped: route"}
 	case manual.Gateway != "":
 		if w.attached(manual.Gateway) != nic.VPC {
 			return []string{"dropped: route"} // a black hole
 		}
 		return w.atGateway(p, manual.Gateway)
 	}
+	return w.through(p, manual)
+}
+
+// leave says what becomes of a packet at an internet gateway: only what an outside
+// address stands for the sender of leaves.
+func (w reference) leave(p packet, vpc, gateway string) []string {
+	for _, g := range w.internet {
+		if g.ID != gateway || g.VPC != vpc {
+			continue
+		}
+		for _, a := range w.addresses {
+			if a.PrivateAddress == p.src && strings.HasSuffix(strings.TrimRight(a.NetworkInterface, "0123456789"), "-"+vpc[4:]) {
+				return []string{"leaves as " + a.PublicIP.String()}
+			}
+		}
+		return []string{"dropped: no outside address", "dropped: route"}
+	}
+	return []string{"dropped: route"}
+}
+
+// translate says what becomes of a packet at a NAT gateway: it goes on under the
+// gateway's address by the route table of the gateway's subnet.
+func (w reference) translate(p packet, nat resource.NATGateway) []string {
+	if p.protocol == "50" {
+		return []string{"dropped: protocol"}
+	}
+	if p.src == nat.PrivateAddress {
+		return []string{"dropped: loop"}
+	}
+	p.src = nat.PrivateAddress
+	return w.byTable(p, nat.VPC, w.tableOf(resource.NetworkInterface{VPC: nat.VPC, Subnet: nat.Subnet}))
+}
+
+// through leads a packet to the interface that a route names.
+func (w reference) through(p packet, manual *resource.Route) []string {
 	through := manual.NetworkInterface
 	for _, i := range w.instances {
 		if i.ID == manual.Instance {
@@ -261,7 +432,7 @@ func (w reference) send(p packet) []string {
 		return []string{"dropped: route"}
 	case !w.admits(middle, p, false, p.src):
 		return []string{"dropped: ingress"}
-	case middle.SourceDestCheck:
+	case middle.SourceDestCheck && middle.Address != p.dst: // "the source or destination of any traffic it sends or receives"
 		return []string{"dropped: source/destination check"}
 	}
 	return []string{"goes to " + middle.ID}
@@ -272,7 +443,7 @@ func (w reference) send(p packet) []string {
 func (w reference) atGateway(p packet, gateway string) (fates []string) {
 	vpc := w.attached(gateway)
 	if vpc != "" && w.isLocal(vpc, p.dst) {
-		return w.deliver(vpc, p)
+		return w.enter(p, vpc, gateway)
 	}
 	longest := -1
 	for _, c := range w.connections {
@@ -296,8 +467,14 @@ func (w reference) atGateway(p packet, gateway string) (fates []string) {
 	return fates
 }
 
-// deliver gives a packet to whoever has its destination in a VPC.
+// deliver gives a packet to whoever has its destination in a VPC. A NAT gateway
+// takes nothing that it has not begun.
 func (w reference) deliver(vpc string, p packet) []string {
+	for _, nat := range w.nats {
+		if nat.VPC == vpc && nat.Deleted == nil && nat.PrivateAddress == p.dst {
+			return []string{"dropped: unsolicited"}
+		}
+	}
 	for _, candidate := range w.nics {
 		nic, running := w.runningNIC(candidate.ID)
 		if !running || nic.VPC != vpc || nic.Address != p.dst {
@@ -414,6 +591,20 @@ func (d interpreter) send(p packet) string {
 		}
 		return "nowhere"
 	}
+	if p.outside {
+		for _, network := range d.Networks {
+			if network.Outside == nil {
+				continue
+			}
+			for _, e := range network.Outside.Addresses {
+				if e.Outside == p.dst {
+					p.dst = e.Inside
+					return d.route(p, network.ID, network.Outside.Table)
+				}
+			}
+		}
+		return "dropped: no outside address"
+	}
 	for _, network := range d.Networks {
 		for _, i := range network.Interfaces {
 			if i.ID == p.nic {
@@ -431,41 +622,79 @@ func (d interpreter) send(p packet) string {
 // network's own interfaces are known.
 func (d interpreter) route(p packet, id, table string) string {
 	network := d.Networks[slices.IndexFunc(d.Networks, func(n nodespec.Network) bool { return n.ID == id })]
+	if t := network.Translator; t != nil {
+		switch {
+		case p.dst == t.Address:
+			return "dropped: unsolicited"
+		case p.src == t.Address:
+			return "dropped: loop"
+		case !slices.Contains([]string{"tcp", "udp", "icmp"}, p.protocol):
+			return "dropped: protocol"
+		}
+		p.src = t.Address
+	}
+	var tables nodespec.RouteTable
+	if at := slices.IndexFunc(network.Tables, func(t nodespec.RouteTable) bool { return t.ID == table }); at >= 0 {
+		tables = network.Tables[at]
+	}
+	if fate, found := d.lookUp(p, network, tables.Overrides); found {
+		return fate
+	}
 	for _, i := range network.Interfaces {
 		if i.Address == p.dst {
 			return d.arrive(network, i, p)
+		}
+	}
+	for _, link := range d.Links {
+		for side, end := range link.Ends {
+			if end.Network == id && end.Address == p.dst {
+				other := link.Ends[1-side]
+				return d.route(p, other.Network, other.Table)
+			}
 		}
 	}
 	local := slices.ContainsFunc(network.Local, func(prefix netip.Prefix) bool { return prefix.Contains(p.dst) })
 	if local || table == "" {
 		return "dropped: route"
 	}
-	at := slices.IndexFunc(network.Tables, func(t nodespec.RouteTable) bool { return t.ID == table })
-	routes := slices.DeleteFunc(slices.Clone(network.Tables[at].Routes), func(r nodespec.Route) bool { return !r.Destination.Contains(p.dst) })
+	fate, _ := d.lookUp(p, network, tables.Routes)
+	return fate
+}
+
+// lookUp follows the most specific of the routes that is usable.
+func (d interpreter) lookUp(p packet, network nodespec.Network, all []nodespec.Route) (fate string, found bool) {
+	routes := slices.DeleteFunc(slices.Clone(all), func(r nodespec.Route) bool { return !r.Destination.Contains(p.dst) })
 	slices.SortFunc(routes, func(a, b nodespec.Route) int { return b.Destination.Bits() - a.Destination.Bits() })
 	for _, route := range routes {
 		if len(route.Targets) == 0 {
-			return "dropped: route"
+			return "dropped: route", true
 		}
 		for _, target := range route.Targets {
 			switch target.Kind {
 			case nodespec.ToTunnel:
 				if slices.Contains(d.up, target.ID) {
-					return "tunnelled to " + target.ID
+					return "tunnelled to " + target.ID, true
 				}
 			case nodespec.ToInterface:
-				return d.arrive(network, network.Interfaces[slices.IndexFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.ID == target.ID })], p)
+				return d.arrive(network, network.Interfaces[slices.IndexFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.ID == target.ID })], p), true
 			case nodespec.ToLink:
 				link := d.Links[slices.IndexFunc(d.Links, func(l nodespec.Link) bool { return l.ID == target.ID })]
 				end := link.Ends[0]
 				if end.Network == network.ID {
 					end = link.Ends[1]
 				}
-				return d.route(p, end.Network, end.Table)
+				return d.route(p, end.Network, end.Table), true
+			case nodespec.ToOutside:
+				for _, e := range network.Outside.Addresses {
+					if e.Inside == p.src {
+						return "leaves as " + e.Outside.String(), true
+					}
+				}
+				return "dropped: no outside address", true
 			}
 		}
 	}
-	return "dropped: route"
+	return "dropped: route", false
 }
 
 func (d interpreter) arrive(network nodespec.Network, i nodespec.Interface, p packet) string {
