@@ -176,6 +176,8 @@ func (t *tracker) verdict(seen arrival) (message, change string, cause diagnosis
 			return fmt.Sprintf("UDP 4500 is blocked: packets of %v come to UDP 500, but none to UDP 4500", t.peerName()), "let UDP 4500 pass both ways", cause
 		}
 		return t.failure, cause.Remedy(), cause
+	case t.established: // as after main mode, while the peer does not answer quick mode
+		return fmt.Sprintf("the IKE SA with %v stands, its child SA has not been agreed upon yet", t.peerName()), "", diagnosis.CauseNone
 	case t.connecting:
 		return fmt.Sprintf("negotiating with %v", t.peerName()), "", diagnosis.CauseNone
 	case seen.datagrams == 0 && t.start:

@@ -85,6 +85,7 @@ func TestMessageSaysWhatIsWrong(t *testing.T) {
 		"silence, ours":    {nil, arrival{}, true, "no packet from 203.0.113.9 has arrived; check that the device is on"},
 		"noise":            {nil, arrival{datagrams: 3}, false, "none has begun a negotiation"},
 		"under way":        {[]ike.Event{ike.Connecting{}}, arrival{datagrams: 1}, false, "negotiating with 203.0.113.9"},
+		"half way":         {[]ike.Event{ike.Connecting{}, ike.Established{}}, arrival{datagrams: 3}, false, "the IKE SA with 203.0.113.9 stands, its child SA"},
 		"failed":           {[]ike.Event{ike.Connecting{}, ike.NegotiationFailed{Reason: "pre-shared key mismatch"}, ike.Closed{Reason: "gone"}}, arrival{datagrams: 2}, false, "pre-shared key mismatch"},
 		"up":               {[]ike.Event{ike.Established{}, ike.ChildInstalled{Child: child(1)}, ike.ChildActivated{Outbound: 1}}, arrival{datagrams: 4}, false, "ESP aes128gcm16 over UDP 4500"},
 		"the former key":   {[]ike.Event{ike.Established{FormerKey: true}, ike.ChildInstalled{Child: child(1)}, ike.ChildActivated{Outbound: 1}}, arrival{datagrams: 4}, false, "still uses the former pre-shared key"},
