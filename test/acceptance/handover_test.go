@@ -17,6 +17,7 @@ import (
 
 	"causeway.dev/appliance"
 	"causeway.dev/internal/netlab"
+	"causeway.dev/netfabric/netns"
 )
 
 // lostMax is how many requests of a hundred a second may be lost at a restart.
@@ -177,6 +178,36 @@ func TestRestartHandsTunnelsOver(t *testing.T) {
 		i.stop()
 		if k := i.keepers(); len(k) > 0 {
 			t.Errorf("there are keepers %v", k)
+		}
+	})
+
+	t.Run("the network is taken away meanwhile", func(t *testing.T) {
+		i.start()
+		s.waitAll(true, 45*time.Second)
+		i.stop()
+		i.assertKept(t)
+		if err := netns.Delete(i.host(j.gateway).Name); err != nil {
+			t.Fatal(err)
+		}
+		told := len(s.states())
+		i.start()
+		s.lab.Eventually(5*time.Second, "the peer is told", func() error {
+			if len(s.states()) == told {
+				return errors.New("it says nothing new")
+			}
+			return nil
+		})
+		s.waitAll(true, 20*time.Second)
+		reaches(t, s.lab, s.host, addressA, 5*time.Second)
+	})
+
+	t.Run("clean", func(t *testing.T) {
+		i.stop()
+		i.assertKept(t)
+		i.clean(false)
+		s.waitAll(false, 2*time.Second)
+		if k, left := i.keepers(), i.namespaces(); len(k)+len(left) > 0 {
+			t.Errorf("there are keepers %v and namespaces %v", k, left)
 		}
 	})
 
