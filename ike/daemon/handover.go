@@ -143,7 +143,16 @@ func (e *engines) Freeze(now time.Time) []ike.Kept {
 	return kept
 }
 
-// Thaw goes on with what was kept, in its version.
+// Thaw goes on with what was kept, in its version. An attempt that has begun in the
+// other is forgotten: it would say INITIAL_CONTACT, and so end what is kept.
 func (e *engines) Thaw(now time.Time, kept ike.Kept) error {
-	return e.of(kept.Version).Thaw(now, kept)
+	if err := e.of(kept.Version).Thaw(now, kept); err != nil {
+		return err
+	}
+	v := other(kept.Version)
+	if e.stands(kept.Peer, kept.Version) && !e.stands(kept.Peer, v) && e.of(v).Status(kept.Peer).Connecting {
+		e.collect(now)
+		e.replace(now, kept.Peer, kept.Version)
+	}
+	return nil
 }

@@ -201,3 +201,34 @@ func TestResumeWhatIsBroken(t *testing.T) {
 		}
 	})
 }
+
+// An attempt that SetPeer has begun in the version that is preferred does not end what
+// stands of the other.
+func TestHandOverForgetsAttemptInOtherVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		a, b := n.start(west), n.start(east)
+		pa, pb := starting(a.peer("b", east)), b.peer("a", west)
+		pa.Versions = ike.VersionsOf(ike.IKEv1)
+		set(t, b, pb)
+		set(t, a, pa)
+		time.Sleep(time.Second)
+		pa.Versions = ike.VersionsOf(ike.IKEv1, ike.IKEv2)
+		kept, err := a.HandOver(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range kept {
+			kept[i].Configuration = fingerprint(pa)
+		}
+		<-a.ended
+		next := n.start(west)
+		next.pairs["b"] = []*ike.ChildSA{a.childOf("b")}
+		n.resume(next, kept, pa)
+		time.Sleep(time.Minute)
+		requireUp(t, next, "b", b, "a")
+		if got := next.Status("b").Version; got != ike.IKEv1 || next.childOf("b").Inbound != a.childOf("b").Inbound {
+			t.Errorf("%v stands, and another pair: %t", got, next.childOf("b").Inbound != a.childOf("b").Inbound)
+		}
+	})
+}
