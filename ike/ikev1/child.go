@@ -21,6 +21,7 @@ type child struct {
 	state         childState
 	initiator     bool // of its quick mode
 	local, remote []netip.Prefix
+	extended      bool // its sequence numbers are
 	installed     time.Time
 
 	activateAt time.Time // packets leave by it at the latest then
@@ -59,6 +60,7 @@ const (
 // install hands a new pair to the owner, which takes packets by it from now on.
 func (s *session) install(now time.Time, c *child, e ike.ChildSA, lifetime time.Duration) {
 	c.in, c.out, c.local, c.remote, c.installed = e.Inbound, e.Outbound, e.LocalSelectors, e.RemoteSelectors, now
+	c.extended = e.Proposal.ExtendedSequence
 	lifetime = agreedLifetime(engine.OrDefault(s.peer.ChildLifetime, engine.ChildLifetimeDefault), lifetime)
 	c.rekeyAt, c.expiresAt = engine.RekeyTime(s.gate.rand, now, s.peer, lifetime), now.Add(lifetime)
 	e.ReplayWindow = engine.OrDefault(s.peer.ReplayWindow, engine.ReplayWindowDefault)

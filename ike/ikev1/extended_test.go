@@ -2,6 +2,7 @@ package ikev1
 
 import (
 	"testing"
+	"time"
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/enginetest"
@@ -39,5 +40,27 @@ func TestExtendedSequenceNumbers(t *testing.T) {
 	offer := offerESP(enginetest.ESP(t, "aes128gcm16-esn"), 0x1234567, isakmp.EncapsulationTunnel, 0)
 	if _, _, ok := chooseESP(offer, enginetest.ESP(t, "aes128gcm16"), []uint64{isakmp.EncapsulationTunnel}); ok {
 		t.Error("an initiator takes extended numbers that it has not offered")
+	}
+}
+
+// A pair that has extended sequence numbers is rekeyed with them by either side, also
+// after a hand-over: its peer may take no others.
+func TestExtendedSequenceNumbersStay(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, func(left, right *ike.Peer) {
+		left.ESPProposals = enginetest.ESP(t, "aes128-sha256-group19-esn")
+		right.ESPProposals = enginetest.ESP(t, "aes128-sha256-group19")
+	})
+	w.Connect()
+	for i, s := range []*side{w.Right, w.Left, w.Right} {
+		before := s.Active
+		if i == 2 {
+			s.HandOver(9)
+		}
+		s.Command(ike.RekeyChild{})
+		w.Net.RunFor(20 * time.Second)
+		w.CheckSettled()
+		if c := s.ByOutbound(s.Active); s.Active == before || !c.Proposal.ExtendedSequence {
+			t.Errorf("%s has rekeyed: %t; it has %v", s.Peer.ID, s.Active != before, c.Proposal)
+		}
 	}
 }

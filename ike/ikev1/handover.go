@@ -20,7 +20,7 @@ import (
 
 // frozenFormat is the version of the document. Whatever changes its meaning or its
 // shape raises it.
-const frozenFormat = 1
+const frozenFormat = 2
 
 type frozen struct {
 	Format    int                   `json:"format"`
@@ -91,6 +91,7 @@ type frozenChild struct {
 	Initiator  bool      `json:"initiator,omitempty"`
 	Local      []string  `json:"local"`
 	Remote     []string  `json:"remote"`
+	Extended   bool      `json:"extended,omitempty"`
 	Installed  time.Time `json:"installed"`
 	ActivateAt time.Time `json:"activateAt,omitzero"`
 	RekeyAt    time.Time `json:"rekeyAt,omitzero"`
@@ -183,7 +184,7 @@ func (s *session) leaveAttempt(now time.Time) {
 		return
 	}
 	sa := s.current()
-	if sa != nil && sa.rekeyAt.IsZero() {
+	if sa != nil {
 		sa.rekeyAt = now
 	}
 	if c := s.heir(); c != nil && (sa == nil || s.wanted != nil) {
@@ -286,7 +287,7 @@ func (q *quickMode) freeze() frozenQuick {
 
 func (c *child) freeze() frozenChild {
 	f := frozenChild{
-		In: c.in, Out: c.out, State: frozenChildStates[c.state], Initiator: c.initiator,
+		In: c.in, Out: c.out, State: frozenChildStates[c.state], Initiator: c.initiator, Extended: c.extended,
 		Installed: c.installed, ActivateAt: c.activateAt, RekeyAt: c.rekeyAt, DeleteAt: c.deleteAt, ExpiresAt: c.expiresAt,
 	}
 	for _, p := range c.local {

@@ -258,7 +258,7 @@ func TestHostileDocuments(t *testing.T) {
 	for name, state := range map[string]string{
 		"nothing":  "",
 		"no JSON":  "keys",
-		"unknown":  strings.Replace(string(kept.State), `"format":1`, `"format":1,"more":2`, 1),
+		"unknown":  strings.Replace(string(kept.State), `"format":`, `"more":2,"format":`, 1),
 		"followed": string(kept.State) + "{}",
 	} {
 		bad := kept
@@ -313,4 +313,19 @@ func FuzzThaw(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A main mode of ours that was to replace what another configuration had made is begun
+// anew by who goes on, so that packets have somewhere to go when the old ends.
+func TestHandOverWhileOutdated(t *testing.T) {
+	w := newWorld(t, 4, line, nil)
+	w.Connect()
+	w.Left.Engine.Outdate(w.Net.Now(), "left")
+	w.Left.Flush()
+	w.Left.HandOver(7)
+	w.Net.RunFor(2 * time.Minute)
+	w.CheckSettled()
+	if _, n := enginetest.Last[ike.Closed](w.Left); n > 0 {
+		t.Error("what stood has ended before anything had replaced it")
+	}
 }

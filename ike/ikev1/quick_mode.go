@@ -109,7 +109,7 @@ func (s *session) quick(now time.Time, old *child, groups []ike.Group) {
 	q.ni, q.in = s.gate.random(nonceLength), s.gate.newESPSPI()
 	q.iv = sa.keys.Phase2IV(sa.lastBlock, q.id)
 	lifetime := engine.OrDefault(s.peer.ChildLifetime, engine.ChildLifetimeDefault)
-	payloads := []isakmp.Payload{offerESP(offeredESP(s.peer, groups[0]), q.in, s.encapsulation(sa), lifetime), &isakmp.Nonce{Data: q.ni}}
+	payloads := []isakmp.Payload{offerESP(q.offers(s.peer), q.in, s.encapsulation(sa), lifetime), &isakmp.Nonce{Data: q.ni}}
 	if groups[0] != ike.GroupNone {
 		q.dh = s.gate.newDH(groups[0])
 		payloads = append(payloads, &isakmp.KE{Data: q.dh.Public()})
@@ -118,6 +118,16 @@ func (s *session) quick(now time.Time, old *child, groups []ike.Group) {
 	payloads = append(payloads, q.ids[0], q.ids[1])
 	sa.exchanges[q.id] = q
 	q.send(now, payloads, idOctets(q.id))
+}
+
+// offers keep extended sequence numbers where the pair that is replaced has them: its
+// peer may take no others.
+func (q *quickMode) offers(p *ike.Peer) []ike.ESPProposal {
+	offers := offeredESP(p, q.groups[0])
+	if q.old != nil && q.old.extended {
+		offers = engine.AlsoExtended(offers, true)
+	}
+	return offers[:min(len(offers), offersMax)]
 }
 
 // proposedTraffic is what a quick mode of ours asks for: one prefix a side is all
@@ -375,7 +385,7 @@ func (q *quickMode) complete(now time.Time, d ike.Datagram, m parts) string {
 	if !single(m.sa) || m.nonce == nil {
 		return diagnosis.Incomplete("answer to quick mode", "SA and NONCE payload")
 	}
-	offers := offeredESP(p, q.groups[0])
+	offers := q.offers(p)
 	agreed, mode, ok := chooseESP(m.sa, offers, []uint64{s.encapsulation(sa)})
 	out := spiOf(&m.sa.Proposals[0])
 	if !ok || s.child(func(c *child) bool { return c.out == out }) != nil {

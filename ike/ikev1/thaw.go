@@ -145,7 +145,7 @@ const messageOctetsMax = 64 << 10
 
 func thawChild(f *frozenChild) (*child, error) {
 	c := &child{
-		in: f.In, out: f.Out, initiator: f.Initiator,
+		in: f.In, out: f.Out, initiator: f.Initiator, extended: f.Extended,
 		installed: f.Installed, activateAt: f.ActivateAt, rekeyAt: f.RekeyAt, deleteAt: f.DeleteAt, expiresAt: f.ExpiresAt,
 	}
 	known := false
