@@ -46,7 +46,6 @@ var (
 // asa is of "Cisco ASA Series VPN CLI Configuration Guide", 9.12: IKEv1 has SHA-1
 // only.
 var asa = dialect{
-	selectors: everything,
 	abilities: map[string]ability{
 		resource.IKEv1: {
 			phase1: vocabulary{
@@ -59,6 +58,7 @@ var asa = dialect{
 				integrity:  map[string]string{"SHA1": "esp-sha-hmac"},
 				groups:     numbered("group%d", 2, 5, 14),
 			},
+			selectors: everything,
 		},
 		resource.IKEv2: {
 			phase1: vocabulary{
@@ -71,6 +71,7 @@ var asa = dialect{
 				integrity:  map[string]string{"SHA1": "sha-1", "SHA2-256": "sha-256", "SHA2-384": "sha-384", "SHA2-512": "sha-512"},
 				groups:     numbered("group%d", asaGroups...),
 			},
+			selectors: everything,
 		},
 	},
 }

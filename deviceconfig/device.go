@@ -20,6 +20,7 @@ type Device struct {
 
 	sample     string             // name of the template
 	written    string             // the version of the software that the sample is written for, where it says so
+	checked    string             // how the sample was checked, where that is more than against the manual
 	preference preference         // order of algorithms in the recommended sample
 	group      func(int32) string // names of groups in proposals as strongSwan writes them
 	dialect    *dialect           // nil: the device knows all that AWS has
@@ -73,6 +74,8 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"netmask":  netmask,
 	"wildcard": wildcard,
 	"atMost":   atMost,
+	"minutes":  func(seconds int32) int32 { return seconds / 60 },
+	"sum":      func(a, b int) int { return a + b },
 	// comment makes a comment of every line.
 	"comment": func(text string) string {
 		return "# " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n# ") + "\n"
@@ -147,6 +150,12 @@ func (d Device) tunnel(c Config, t Tunnel, order preference) (tunnelView, error)
 
 // Metric prefers the routes of tunnel 1.
 func (v tunnelView) Metric() int { return 100 + v.Number }
+
+// ESPMarginSeconds is how long before its end a device replaces a Child SA, for
+// those that ask for that.
+func (v tunnelView) ESPMarginSeconds() int32 {
+	return v.Options.Phase2LifetimeSeconds - v.ESPRekeySeconds
+}
 
 // Phase1 is the proposal of the IKE SA.
 func (v tunnelView) Phase1() proposal { return v.phase1 }

@@ -1,6 +1,7 @@
 package deviceconfig
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,13 +15,15 @@ import (
 // else gets no sample, but an error that says what to allow.
 type dialect struct {
 	abilities    map[string]ability // by version of IKE
-	selectors    selectors
-	oneGroup     bool // phase 2 takes the Diffie-Hellman group of phase 1
-	certificates bool // the sample knows how to authenticate by certificates
+	oneGroup     bool               // phase 2 takes the Diffie-Hellman group of phase 1
+	certificates bool               // the sample knows how to authenticate by certificates
 }
 
 // An ability is what a device knows of the two phases.
-type ability struct{ phase1, phase2 vocabulary }
+type ability struct {
+	phase1, phase2 vocabulary
+	selectors      selectors
+}
 
 // A vocabulary gives AWS's names of algorithms and the numbers of groups the
 // device's words.
@@ -66,10 +69,7 @@ func (d Device) propose(version string, order preference, o resource.TunnelOptio
 	if d.dialect == nil {
 		return order.phase1(o), order.phase2(o), nil
 	}
-	has, ok := d.dialect.abilities[version]
-	if !ok {
-		return phase1, phase2, d.refuse("cannot be asked for %s", version)
-	}
+	has := d.dialect.abilities[version]
 	groups1, groups2 := o.Phase1DHGroupNumbers, o.Phase2DHGroupNumbers
 	if d.dialect.oneGroup {
 		groups1 = slices.DeleteFunc(slices.Clone(groups1), func(g int32) bool { return !slices.Contains(groups2, g) })
@@ -116,15 +116,18 @@ func (d Device) check(c Config) error {
 	if d.dialect == nil {
 		return nil
 	}
+	has, ok := d.dialect.abilities[c.IKEVersion]
 	all := c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4
 	switch {
+	case !ok:
+		return d.refuse("has no %s", c.IKEVersion)
 	case !c.StaticRouting:
 		return d.refuse("has no sample for dynamic routing (BGP) yet")
 	case c.Certificate != nil && !d.dialect.certificates:
 		return d.refuse("has no sample for certificates; the one for the Generic device says what has to be set")
-	case d.dialect.selectors == everything && !all:
+	case has.selectors == everything && !all:
 		return d.refuse("can only ask for 0.0.0.0/0 on both sides: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr to it by ModifyVpnConnectionOptions")
-	case d.dialect.selectors == onePrefixPair && all && (len(c.SiteRoutes) != 1 || len(c.CloudRoutes) != 1):
+	case has.selectors == onePrefixPair && all && (len(c.SiteRoutes) != 1 || len(c.CloudRoutes) != 1):
 		return d.refuse("chooses traffic by one pair of prefixes, and the connection has %d static routes and its VPC %d ranges: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr by ModifyVpnConnectionOptions", len(c.SiteRoutes), len(c.CloudRoutes))
 	}
 	return nil
@@ -132,7 +135,7 @@ func (d Device) check(c Config) error {
 
 // pair is what the device has to ask for as traffic selectors.
 func (d Device) pair(c Config) (site, cloud netip.Prefix) {
-	if d.dialect != nil && d.dialect.selectors == onePrefixPair && c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4 {
+	if d.dialect != nil && d.dialect.abilities[c.IKEVersion].selectors == onePrefixPair && c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4 {
 		return c.SiteRoutes[0], c.CloudRoutes[0]
 	}
 	return c.CustomerCIDR, c.CloudCIDR
@@ -161,8 +164,9 @@ func (v view) Header(mark string) string {
 		"to VPN gateway " + v.VPNGateway + " in region " + v.Region + ". " + strings.Replace(v.IKEVersion, "ikev", "IKEv", 1) + ", static routing.",
 		"",
 		"Written for " + v.Device.written + ".",
-		"Set up both tunnels: when one is down, for maintenance or by a fault, traffic",
-		"moves to the other. After a change of the tunnel options download this again.",
+		cmp.Or(v.Device.checked, "It was checked against the maker's manual, not run on a device by us."),
+		"Set up both tunnels: when one is down, for maintenance or by a fault, the other",
+		"has to take over. After a change of the tunnel options download this again.",
 	}
 	if v.Certificate == nil {
 		lines = append(lines, "It contains the pre-shared keys: keep it where only you can read it.")
@@ -182,7 +186,7 @@ func (v view) Header(mark string) string {
 		lines[len(lines)-1] = strings.Replace(lines[len(lines)-1], "Your side starts", "Either side starts", 1)
 	}
 	for i, line := range lines {
-		lines[i] = strings.TrimRight(mark+" "+line, " ")
+		lines[i] = strings.TrimSpace(mark + " " + line)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -224,3 +228,6 @@ func (v view) LeastReplayWindow() int32 {
 
 // LeastMSS is in bytes.
 func (v view) LeastMSS() int { return min(v.Tunnels[0].MSS, v.Tunnels[1].MSS) }
+
+// Underlined is the connection's id where a hyphen would not be taken.
+func (v view) Underlined() string { return strings.ReplaceAll(v.Connection, "-", "_") }
