@@ -329,3 +329,35 @@ func TestHandOverWhileOutdated(t *testing.T) {
 		t.Error("what stood has ended before anything had replaced it")
 	}
 }
+
+// Each field of what makes up a session is handed over, or there is a reason why not.
+func TestEveryFieldIsHandedOver(t *testing.T) {
+	const (
+		owner = "the owner's, or of SetPeer"
+		due   = "due anew: leaveAttempt"
+	)
+	for _, c := range []struct {
+		of   reflect.Type
+		kept string
+		left map[string]string
+	}{
+		{reflect.TypeFor[Gate](), "sessions sas spis", map[string]string{
+			"rand": owner, "local": owner, "negotiations": due, "schedule": "follows from the sessions", "admission": "of main modes only",
+			"paused": "until Freeze", "out": "carried out before", "spare": "carried out before",
+		}},
+		{reflect.TypeFor[session](), "sas children active rotation announced path nat remoteID orphaned lastHeard probe outdated graceEnd farewells", map[string]string{
+			"Entry": "follows from the rest", "gate": owner, "peer": owner, "attempt": due, "wanted": due, "allowance": "of one second",
+		}},
+		{reflect.TypeFor[isakmpSA](), "session initiator spii spir proposal keys lastBlock extensions provedBy created established rekeyAt expiresAt " +
+			"received answer exchanges over sequence heard anyHeard", nil},
+		{reflect.TypeFor[extensions](), "natt dpd", nil},
+		{reflect.TypeFor[quickMode](), "sa id initiator awaits yielded endAt old groups ni nr dh in child iv sent received Retransmission", map[string]string{
+			"ids": "follows from the configuration",
+		}},
+		{reflect.TypeFor[child](), "in out state initiator local remote extended installed activateAt rekeyAt deleteAt expiresAt", nil},
+		{reflect.TypeFor[probe](), "sa sequence Retransmission", nil},
+		{reflect.TypeFor[farewell](), "path message at left", nil},
+	} {
+		enginetest.CheckFields(t, c.of, c.kept, c.left)
+	}
+}

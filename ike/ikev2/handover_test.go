@@ -491,3 +491,51 @@ func TestFreezeWipes(t *testing.T) {
 		}
 	}
 }
+
+// Each field of what makes up a session is handed over, or there is a reason why not.
+func TestEveryFieldIsHandedOver(t *testing.T) {
+	const (
+		connecting = "of half-open IKE SAs only"
+		peerAgain  = "what the peer sends again brings it"
+		owner      = "the owner's, or of SetPeer"
+		pace       = "bounds how often something is said: nothing is lost by once more"
+		journal    = "told of before the hand-over"
+	)
+	for _, c := range []struct {
+		of   reflect.Type
+		kept string
+		left map[string]string
+	}{
+		{reflect.TypeFor[Gate](), "peers bySPI spis", map[string]string{
+			"rand": owner, "local": owner, "costly": owner, "computing": "is begun again when what waits for it is", "computingInitial": connecting,
+			"schedule": "follows from the sessions", "admission": connecting, "strays": pace, "fragmentOctets": connecting,
+			"terminating": "within one call", "paused": "until Freeze", "out": "carried out before", "spare": "carried out before",
+		}},
+		{reflect.TypeFor[peerState](), "rotation sessions", map[string]string{"config": owner, "strayAt": pace}},
+		{reflect.TypeFor[session](), "phase peer initiator provedBy outdated graceEnd created establishedAt nonceLow sas current children active queue " +
+			"path nat mobike remoteID hintedAt askedAt confirmed lastHeard endAt", map[string]string{
+			"Entry": "follows from the rest", "gate": owner, "candidates": connecting, "agreed": "within one call", "wanted": "within one call", "following": peerAgain,
+			"init": connecting, "acceptance": connecting, "origin": "an IKE_SA_INIT that comes again so late makes a half-open IKE SA", "pairToldAt": pace, "chain": connecting,
+		}},
+		{reflect.TypeFor[ikeSA](), "state initiator local remote proposal keys seal open fragmentation nextID pending then expectID reply rekeyAt expiresAt", map[string]string{
+			"mixed": connecting, "chainI": connecting, "chainR": connecting, "former": connecting,
+			"held": peerAgain, "requestParts": peerAgain, "responseParts": peerAgain,
+		}},
+		{reflect.TypeFor[exchange](), "id exchange message task Retransmission", map[string]string{"plain": journal, "held": peerAgain}},
+		{reflect.TypeFor[sealed](), "packets", map[string]string{
+			"by": "for smaller fragments, which a message that is handed over is not sent in", "header": "as by", "content": "as by", "sends": "as by",
+		}},
+		{reflect.TypeFor[childSA](), "in out state proposal successor rekeyAt expiresAt", nil},
+		{reflect.TypeFor[liveness](), "cookie", nil},
+		{reflect.TypeFor[deleteChild](), "child in reserve", nil},
+		{reflect.TypeFor[deleteIKE](), "notify", nil},
+		{reflect.TypeFor[createChild](), "keyPair followup old in nonce rival", nil},
+		{reflect.TypeFor[rivalChild](), "nonceLow child", nil},
+		{reflect.TypeFor[rekeyIKE](), "keyPair followup spi nonce rival", nil},
+		{reflect.TypeFor[rivalIKE](), "nonceLow sa", nil},
+		{reflect.TypeFor[keyPair](), "group dh", map[string]string{"making": "is made again"}},
+		{reflect.TypeFor[followup](), "answer left link kem secret secrets", nil},
+	} {
+		enginetest.CheckFields(t, c.of, c.kept, c.left)
+	}
+}
