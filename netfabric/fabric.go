@@ -33,6 +33,9 @@ type (
 	TUN        = plan.TUN
 	Group      = plan.Group
 	FilterRule = plan.FilterRule
+	Border     = plan.Border
+	ACL        = plan.ACL
+	ACLRule    = plan.ACLRule
 
 	Outside    = plan.Outside
 	Elastic    = plan.Elastic

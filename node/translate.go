@@ -50,6 +50,16 @@ func fabricNetwork(n nodespec.Network) netfabric.Network {
 		}
 		out.Groups = append(out.Groups, group)
 	}
+	for _, b := range n.Borders {
+		out.Borders = append(out.Borders, netfabric.Border(b))
+	}
+	for _, a := range n.ACLs {
+		acl := netfabric.ACL{ID: a.ID}
+		for _, r := range a.Rules {
+			acl.Rules = append(acl.Rules, netfabric.ACLRule{FilterRule: netfabric.FilterRule(r.Rule), Deny: r.Deny})
+		}
+		out.ACLs = append(out.ACLs, acl)
+	}
 	if o := n.Outside; o != nil {
 		out.Outside = &netfabric.Outside{Table: o.Table}
 		for _, e := range o.Addresses {

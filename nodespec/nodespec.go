@@ -31,6 +31,8 @@ type Network struct {
 	Interfaces []Interface
 	Tables     []RouteTable
 	Groups     []Group
+	Borders    []Border // by subnet; no two overlap
+	ACLs       []ACL    // those of the Borders
 
 	Outside    *Outside    // joins the network to the underlay; nil: nothing does
 	Translator *Translator // nil: packets pass as they are

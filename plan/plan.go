@@ -90,7 +90,7 @@ func Changed(snapshot *store.Snapshot) int64 {
 		store.VPCs, store.Subnets, store.RouteTables, store.SecurityGroups, store.NetworkInterfaces, store.Instances,
 		store.CustomerGateways, store.VPNGateways, store.VPNConnections, store.TunnelStatuses,
 		store.Certificates, store.CertificateAuthorities, store.TunnelCertificates,
-		store.InternetGateways, store.Addresses, store.NATGateways,
+		store.InternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs,
 	} {
 		changed = max(changed, table.Revision(snapshot))
 	}
@@ -104,6 +104,7 @@ type compiler struct {
 	routes    map[store.Scope]*routes.Routes
 	plugged   map[string][]plugged             // by VPC
 	tables    map[string][]resource.RouteTable // by VPC
+	acls      map[string][]resource.NetworkACL // by VPC
 	elastic   map[string][]nodespec.Elastic    // by VPC
 	links     map[string]bool                  // of gateways that are not VPN gateways
 	sites     []*site                          // the connections that shall work, by id
@@ -131,6 +132,7 @@ func newCompiler(snapshot *store.Snapshot) *compiler {
 		routes:    make(map[store.Scope]*routes.Routes),
 		plugged:   make(map[string][]plugged),
 		tables:    make(map[string][]resource.RouteTable),
+		acls:      make(map[string][]resource.NetworkACL),
 		elastic:   make(map[string][]nodespec.Elastic),
 		links:     make(map[string]bool),
 		gateways:  make(map[string][]*site),
@@ -145,6 +147,9 @@ func newCompiler(snapshot *store.Snapshot) *compiler {
 	}
 	for table := range store.RouteTables.All(snapshot) {
 		c.tables[table.VPC] = append(c.tables[table.VPC], table)
+	}
+	for acl := range store.NetworkACLs.All(snapshot) {
+		c.acls[acl.VPC] = append(c.acls[acl.VPC], acl)
 	}
 	for connection := range store.VPNConnections.All(snapshot) {
 		customer, ok := store.CustomerGateways.Get(snapshot, scopeOf(connection.Meta), connection.CustomerGateway)
@@ -188,6 +193,7 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 	for _, table := range c.tables[vpc.ID] {
 		network.Tables = append(network.Tables, c.vpcTable(vpc, table))
 	}
+	network.Borders, network.ACLs = c.borders(vpc)
 	return network
 }
 

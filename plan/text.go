@@ -40,7 +40,16 @@ func Text(d nodespec.Desired) string {
 		for _, group := range network.Groups {
 			w.line(1, "group %s%s", group.ID, each(" member ", group.Members))
 			for _, rule := range group.Rules {
-				w.line(2, "%s", ruleText(rule))
+				w.line(2, "allow %s", ruleText(rule))
+			}
+		}
+		for _, border := range network.Borders {
+			w.line(1, "border of %v by %s", border.Subnet, border.ACL)
+		}
+		for _, acl := range network.ACLs {
+			w.line(1, "acl %s", acl.ID)
+			for _, rule := range acl.Rules {
+				w.line(2, "%s %s", verdict(rule), ruleText(rule.Rule))
 			}
 		}
 	}
@@ -139,5 +148,12 @@ func ruleText(r nodespec.Rule) string {
 	if r.Peer != (netip.Prefix{}) {
 		peer = r.Peer.String()
 	}
-	return fmt.Sprintf("allow %s %s %s", kind(r), direction, peer)
+	return fmt.Sprintf("%s %s %s", kind(r), direction, peer)
+}
+
+func verdict(r nodespec.ACLRule) string {
+	if r.Deny {
+		return "deny"
+	}
+	return "allow"
 }

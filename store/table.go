@@ -43,6 +43,8 @@ var (
 	InitialStates              = newTable[resource.InitialState](26, "initial-states")
 
 	ConnectionUsages = newTable[resource.ConnectionUsage](27, "connection-usages")
+
+	NetworkACLs = newTable[resource.NetworkACL](28, "network-acls")
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -53,7 +55,7 @@ var tables = []anyTable{
 	Certificates, CertificateAuthorities, TunnelCertificates,
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
-	ConnectionUsages,
+	ConnectionUsages, NetworkACLs,
 }
 
 var tableByName = func() map[string]int {

@@ -56,6 +56,9 @@ func (n Network) check() error {
 			}
 		}
 	}
+	if err := n.checkBorders(); err != nil {
+		errs = append(errs, err)
+	}
 	if err := n.checkGateway(); err != nil {
 		errs = append(errs, err)
 	}

@@ -37,6 +37,8 @@ type Network struct {
 	Interfaces []Interface
 	Tables     []Table
 	Groups     []Group
+	Borders    []Border // no two of their subnets overlap
+	ACLs       []ACL    // those of the Borders
 
 	Outside    *Outside    // joins the network to the Underlay; nil: nothing does
 	Translator *Translator // nil: packets pass as they are

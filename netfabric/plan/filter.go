@@ -24,6 +24,8 @@ const (
 	droppedInvalid     = "dropped-invalid"     // belongs to no connection and begins none
 	droppedEgress      = "dropped-egress"      // no group of the sender allows it
 	droppedIngress     = "dropped-ingress"     // no group of the receiver allows it
+	droppedLeaving     = "dropped-acl-egress"  // the ACL of the subnet that it leaves denies it
+	droppedEntering    = "dropped-acl-ingress" // the ACL of the subnet that it enters denies it
 	droppedUnknown     = "dropped-unknown"     // came or would go by a device that is not ours
 	droppedInput       = "dropped-input"       // for the router itself
 )
@@ -32,11 +34,12 @@ const (
 //
 //	prerouting  forged source? -> mark of its route table by the device it came in by
 //	leave       answer of a known connection? -> groups of the interface it comes from
+//	border      does it leave a subnet? -> the subnet's ACL; does it enter one? -> that one's
 //	enter       answer of a known connection? -> groups of the interface it goes to
 //
 // Each step finds its chain by a lookup in a map, whatever the number of
-// interfaces. "leave" and "enter" are base chains of their own because both must
-// accept. Interfaces with equal groups share a chain.
+// interfaces. "leave", "border" and "enter" are base chains of their own because
+// all must accept. Interfaces with equal groups share a chain.
 func (r *router) filter() Filter {
 	w := &filterWriter{router: r}
 	w.sets()
@@ -49,6 +52,7 @@ func (r *router) filter() Filter {
 		w.translatorFilter()
 	default:
 		w.groups()
+		w.borders()
 		w.prerouting()
 		w.forward()
 		w.input()
@@ -223,13 +227,14 @@ func ruleTexts(g Group, egress bool, known map[string]bool) []string {
 	var texts []string
 	for _, r := range g.Rules {
 		if r.Egress == egress && (r.PeerGroup == "" || known[r.PeerGroup]) {
-			texts = append(texts, r.text())
+			texts = append(texts, r.text("accept"))
 		}
 	}
 	return texts
 }
 
-func (r FilterRule) text() string {
+// text is the rule with what becomes of the packets that it matches.
+func (r FilterRule) text(verdict string) string {
 	side := "saddr"
 	if r.Egress {
 		side = "daddr"
@@ -247,7 +252,7 @@ func (r FilterRule) text() string {
 	default:
 		match = append(match, fmt.Sprintf("ip6 %s %v", side, prefixText(r.Peer)))
 	}
-	return strings.Join(append(append(match, r.protocolTexts()...), "accept"), " ")
+	return strings.Join(append(append(match, r.protocolTexts()...), verdict), " ")
 }
 
 func (r FilterRule) protocolTexts() []string {
