@@ -160,7 +160,8 @@ func (g *Gate) Pause() { g.paused = true }
 // wait for.
 func (g *Gate) Busy() bool {
 	return slices.ContainsFunc(g.schedule.All(), func(s *session) bool {
-		return s.following != nil || s.phase == connecting && s.initiator && len(s.sas) > 0 ||
+		answered := len(s.sas) > 0 || s.peer != nil && g.standing(s.peer.ID, s) != nil // the peer is there
+		return s.following != nil || s.phase == connecting && s.initiator && answered ||
 			slices.ContainsFunc(s.sas, func(sa *ikeSA) bool { return sa.state != saHalfOpen && (sa.held || sa.pending != nil) })
 	})
 }
@@ -222,7 +223,11 @@ func (g *Gate) freezePeer(state *peerState) (ike.Kept, bool) {
 		kept.Path = s.espPath()
 	}
 	document := frozen{Format: frozenFormat, Keys: engine.FreezeKeys(g.rand, state.config, state.rotation)}
+	attempted := slices.ContainsFunc(state.sessions, func(s *session) bool { return s.phase == connecting && s.initiator })
 	for _, s := range sessions {
+		if attempted { // what was to take over is begun anew: renew
+			s.graceEnd = time.Time{}
+		}
 		kept.Farewell = append(kept.Farewell, s.farewell()...) // before its IVs are counted
 		document.Sessions = append(document.Sessions, s.freeze(document.Keys))
 	}

@@ -539,3 +539,22 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 		enginetest.CheckFields(t, c.of, c.kept, c.left)
 	}
 }
+
+// An attempt beside what stands is waited for, and begun anew by who goes on if it was
+// to replace what another configuration had made: packets have somewhere to go when
+// that ends.
+func TestHandOverWhileOutdated(t *testing.T) {
+	w := newWorld(t, 4, lan, nil)
+	w.connect()
+	w.left.gate.Outdate(w.net.Now(), "left")
+	w.left.flush()
+	if !w.left.gate.Busy() {
+		t.Error("an attempt beside what stands is not waited for")
+	}
+	w.left.handOver(7)
+	w.net.RunFor(2 * time.Minute)
+	w.checkSettled()
+	if _, n := lastEvent[ike.Closed](w.left); n > 0 {
+		t.Error("what stood has ended before anything had replaced it")
+	}
+}
