@@ -2,7 +2,6 @@ package acm
 
 import (
 	"reflect"
-	"strings"
 
 	model "causeway.dev/api/model/acm"
 	"causeway.dev/api/server"
@@ -15,10 +14,7 @@ import (
 func (s *Service) targets(c server.Caller, action string, input any) []server.Target {
 	var target server.Target
 	in := reflect.ValueOf(input).Elem()
-	if f := in.FieldByName("CertificateArn"); f.IsValid() {
-		arn, _ := f.Interface().(*string)
-		target.ARN = val(arn)
-	}
+	target.ARN = server.Text(in, "CertificateArn")
 	if target.ARN == "" {
 		if action != "RequestCertificate" && action != "ImportCertificate" {
 			return nil
@@ -27,20 +23,21 @@ func (s *Service) targets(c server.Caller, action string, input any) []server.Ta
 	}
 	if id, ok := resource.ParseCertificateARN(target.ARN, c.Account, c.Region); ok {
 		found, _ := store.Certificates.Get(s.store.Snapshot(), scopeOf(c), id)
-		for _, t := range found.Tags {
-			target.SetKey("aws:resourcetag/"+strings.ToLower(t.Key), t.Value)
-		}
+		target.SetResourceTags("aws:resourcetag/", found.Tags)
 	}
-	if f := in.FieldByName("Tags"); f.IsValid() {
-		tags, _ := f.Interface().([]model.Tag)
-		var keys []string
-		for _, t := range tags {
-			keys = append(keys, val(t.Key))
-			target.SetKey("aws:requesttag/"+strings.ToLower(val(t.Key)), val(t.Value))
-		}
-		if len(keys) > 0 {
-			target.SetKey("aws:tagkeys", keys...)
-		}
+	f := in.FieldByName("Tags")
+	if !f.IsValid() {
+		return []server.Target{target}
 	}
-	return []server.Target{target}
+	given, _ := f.Interface().([]model.Tag)
+	tags := requestTags(given)
+	target.SetRequestTags(tags)
+	targets := []server.Target{target}
+	if making := action == "RequestCertificate" || action == "ImportCertificate"; making && len(tags) > 0 {
+		// To give it tags at once needs the permission to tag, too.
+		tagging := server.Target{ARN: target.ARN, Action: "acm:AddTagsToCertificate"}
+		tagging.SetRequestTags(tags)
+		targets = append(targets, tagging)
+	}
+	return targets
 }

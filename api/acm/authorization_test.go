@@ -19,7 +19,7 @@ func TestTargets(t *testing.T) {
 	}
 	key, value := "Owner", "u"
 	got := s.targets(caller, "RequestCertificate", &model.RequestCertificateInput{Tags: []model.Tag{{Key: &key, Value: &value}}})
-	if len(got) != 1 || got[0].ARN != "arn:aws:acm:us-east-1:"+c.account+":certificate/*" || got[0].Keys["aws:requesttag/owner"][0] != "u" || got[0].Keys["aws:tagkeys"][0] != "Owner" {
+	if len(got) != 2 || got[1].Action != "acm:AddTagsToCertificate" || got[1].Keys["aws:requesttag/owner"][0] != "u" || got[0].ARN != "arn:aws:acm:us-east-1:"+c.account+":certificate/*" || got[0].Keys["aws:requesttag/owner"][0] != "u" || got[0].Keys["aws:tagkeys"][0] != "Owner" {
 		t.Errorf("of one that is made: %+v", got)
 	}
 	if got := s.targets(caller, "ListCertificates", &model.ListCertificatesInput{}); len(got) != 0 {

@@ -53,13 +53,18 @@ func (s *Service) ListTagsForCertificate(_ context.Context, c server.Caller, in 
 	return out, nil
 }
 
+// requestTags reads the tags of a request.
+func requestTags(given []model.Tag) []resource.Tag {
+	var tags []resource.Tag
+	for _, t := range given {
+		tags = append(tags, resource.Tag{Key: val(t.Key), Value: val(t.Value)})
+	}
+	return tags
+}
+
 // mergeTags adds tags with ACM's codes for what is wrong with them.
 func mergeTags(present []resource.Tag, given []model.Tag) ([]resource.Tag, error) {
-	var added []resource.Tag
-	for _, t := range given {
-		added = append(added, resource.Tag{Key: val(t.Key), Value: val(t.Value)})
-	}
-	merged, err := resource.MergeTags(present, added)
+	merged, err := resource.MergeTags(present, requestTags(given))
 	var refusal *resource.Error
 	if !errors.As(err, &refusal) {
 		return merged, err

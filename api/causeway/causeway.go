@@ -27,7 +27,8 @@ func New(s *store.Store, prices billing.Prices) *Service {
 	return &Service{store: s, prices: prices, now: time.Now}
 }
 
-// Server is the service's table of actions.
+// Server is the service's table of actions. A bill is of the whole account, in all
+// regions, so for policies it is about "*".
 func (s *Service) Server() server.Service {
 	return server.Service{Model: model.Service, Actions: map[string]server.Handler{
 		"GetVpnBill": server.Operation(s.GetVpnBill),

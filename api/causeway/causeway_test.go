@@ -43,6 +43,13 @@ func newAPI(t *testing.T) (call func(target, body string) (int, map[string]any))
 		},
 		Regions: []string{"us-east-1"},
 		Now:     func() time.Time { return now },
+		Authorize: func(call server.Call) error {
+			targets := call.Targets()
+			if call.Service != "causeway" || len(targets) != 1 || targets[0].ARN != "*" {
+				t.Errorf("policies are asked for %s:%s on %+v", call.Service, call.Action, targets)
+			}
+			return nil
+		},
 	}, service.Server())
 	signer := sigv4test.Signer{AccessKeyID: "AKIDTEST", Secret: "a secret", Region: "us-east-1", Service: "causeway", Now: now}
 	return func(target, body string) (int, map[string]any) {
