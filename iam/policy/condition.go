@@ -16,6 +16,7 @@ type condition struct {
 	values   []operand
 	set      set
 	ifExists bool
+	denies   bool // it is of a statement that denies
 }
 
 // A set says how the values of a key with several are taken.
@@ -125,13 +126,13 @@ func (c *condition) holds(keys Keys) bool {
 			return true
 		case c.set == allValues && !holds:
 			return false
-		// Without a set operator a key has one value; where it has several, what
-		// is denied to one of them is denied to all.
-		case c.set == single && holds != c.operator.negated:
+		// Without a set operator a key has one value. Where it has several, one is
+		// enough to be denied by and all are needed to be allowed.
+		case c.set == single && holds == c.denies:
 			return holds
 		}
 	}
-	return c.set == allValues || c.set == single && c.operator.negated
+	return c.set == allValues || c.set == single && !c.denies
 }
 
 // one tells whether one value of the request satisfies the operator.

@@ -76,12 +76,21 @@ func parseObject(d *json.Decoder, depth int) (any, error) {
 }
 
 // Length is how much of its quota a document takes: AWS counts characters other
-// than white space.
+// than white space. White space within texts counts here, since it is kept and
+// compared.
 func Length(document string) int {
-	n := 0
+	n, quoted, escaped := 0, false, false
 	for _, r := range document {
-		if !strings.ContainsRune(" \t\r\n", r) {
+		if quoted || !strings.ContainsRune(" \t\r\n", r) {
 			n++
+		}
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && r == '\\':
+			escaped = true
+		case r == '"':
+			quoted = !quoted
 		}
 	}
 	return n

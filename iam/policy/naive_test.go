@@ -71,7 +71,7 @@ func naiveDecide(document, action, resource string, keys map[string][]string) po
 		if s.NotResource != nil {
 			about = !slices.ContainsFunc(s.NotResource, func(p string) bool { return naiveARN(p, resource) })
 		}
-		if !speaks || !about || !naiveConditions(s.Condition, keys) {
+		if !speaks || !about || !naiveConditions(s.Effect, s.Condition, keys) {
 			continue
 		}
 		if s.Effect == "Deny" {
@@ -85,10 +85,10 @@ func naiveDecide(document, action, resource string, keys map[string][]string) po
 	return policy.None
 }
 
-func naiveConditions(blocks map[string]map[string][]string, keys map[string][]string) bool {
+func naiveConditions(effect string, blocks map[string]map[string][]string, keys map[string][]string) bool {
 	for operator, block := range blocks {
 		for key, want := range block {
-			if !naiveCondition(operator, keys[key], want) {
+			if !naiveCondition(effect, operator, keys[key], want) {
 				return false
 			}
 		}
@@ -96,7 +96,7 @@ func naiveConditions(blocks map[string]map[string][]string, keys map[string][]st
 	return true
 }
 
-func naiveCondition(operator string, given, want []string) bool {
+func naiveCondition(effect, operator string, given, want []string) bool {
 	if operator == "Null" {
 		return slices.Contains(want, fmt.Sprint(len(given) == 0))
 	}
@@ -126,7 +126,7 @@ func naiveCondition(operator string, given, want []string) bool {
 		return ifExists
 	case len(given) == 0:
 		return ifExists || negated
-	case set == "ForAllValues", set == "" && negated:
+	case set == "ForAllValues", set == "" && effect == "Allow":
 		return !slices.ContainsFunc(given, func(g string) bool { return !holds(g) })
 	}
 	return slices.ContainsFunc(given, holds)

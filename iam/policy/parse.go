@@ -327,6 +327,7 @@ func (r *reader) conditions(in object, out *statement) error {
 		}
 		for key := range keys {
 			c := form
+			c.denies = out.effect == Deny
 			if err := r.condition(&c, key, keys[key]); err != nil {
 				return err
 			}

@@ -211,8 +211,10 @@ func TestConditions(t *testing.T) {
 		{`{"ForAllValues:StringNotEquals":{"a:many":["y"]}}`, false},
 		{`{"ForAllValues:StringNotEquals":{"a:many":["z"]}}`, true},
 		{`{"ForAnyValue:StringNotEquals":{"a:many":["y"]}}`, true},
-		{`{"StringEquals":{"a:many":"y"}}`, true},
+		{`{"StringEquals":{"a:many":"y"}}`, false},
+		{`{"StringEquals":{"a:many":["x","y"]}}`, true},
 		{`{"StringNotEquals":{"a:many":"y"}}`, false},
+		{`{"StringNotEquals":{"a:many":"z"}}`, true},
 		{`{"StringEquals":{"a:layer":"above"}}`, true},
 		{`{}`, true},
 	} {
@@ -220,6 +222,35 @@ func TestConditions(t *testing.T) {
 		got := policy.For("a:b", d).Decide(policy.Request{Resource: "*", Keys: keys}) == policy.Allow
 		if got != test.want {
 			t.Errorf("%s: %v, want %v", test.condition, got, test.want)
+		}
+	}
+}
+
+// Of a key with several values under an operator for one, all must allow and each
+// can deny: tags that differ in case only open nothing.
+func TestSeveralValuesDeny(t *testing.T) {
+	keys := policy.Keys{{"a:many": {"x", "y"}}}
+	for condition, want := range map[string]policy.Effect{
+		`{"StringEquals":{"a:many":"x"}}`:           policy.Deny,
+		`{"StringEquals":{"a:many":"z"}}`:           policy.None,
+		`{"StringNotEquals":{"a:many":"x"}}`:        policy.Deny,
+		`{"StringNotEquals":{"a:many":["x","y"]}}`: policy.None,
+	} {
+		d := parse(t, policy.Inline, document(`"Effect":"Deny","Action":"*","Resource":"*","Condition":`+condition))
+		if got := policy.For("a:b", d).Decide(policy.Request{Resource: "*", Keys: keys}); got != want {
+			t.Errorf("%s: %v, want %v", condition, got, want)
+		}
+	}
+}
+
+// White space counts where it is part of a text, as that is kept.
+func TestLength(t *testing.T) {
+	for document, want := range map[string]int{
+		"{ \n\t\"a\" : 1 }":    7,
+		`{"a b" :"\" c" , 1}`: 16,
+	} {
+		if got := policy.Length(document); got != want {
+			t.Errorf("%s: %d, want %d", document, got, want)
 		}
 	}
 }
