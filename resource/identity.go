@@ -17,6 +17,10 @@ type Identity struct {
 	Path     string `json:"path"`     // "/" or "/division/team/"
 	UniqueID string `json:"uniqueId"` // "AIDA…": never given to another of the same name
 
+	// Renamed is when the name or the path was last changed; zero if never. Who was
+	// named otherwise before is not meant by what named this name until then.
+	Renamed time.Time `json:"renamed,omitzero"`
+
 	Inline   []InlinePolicy `json:"inline,omitempty"`   // sorted by name
 	Attached []string       `json:"attached,omitempty"` // ARNs of managed policies, in the order of their attachment
 }

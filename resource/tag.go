@@ -44,6 +44,10 @@ func (t Tag) Validate() error {
 	return nil
 }
 
+// SameKey reports whether the keys of two tags are the same but for case, as for
+// services whose tags' keys have none.
+func (t Tag) SameKey(other Tag) bool { return strings.EqualFold(t.Key, other.Key) }
+
 // MergeTags returns present with the given tags added or replaced, sorted by
 // key. Given tags are validated; a key given twice is refused.
 func MergeTags(present, given []Tag) ([]Tag, error) {

@@ -29,6 +29,7 @@ type Guard struct {
 
 	mu       sync.Mutex
 	compiled map[place]compiled // guarded by mu
+	weight   int                // of all that is compiled; guarded by mu
 }
 
 // New returns a guard.
@@ -106,11 +107,17 @@ func (g *Guard) rulesOf(r *store.Snapshot, k iam.AccessKey) (rules, error) {
 	var boundary string
 	collect := collector{Guard: g, snapshot: r, scope: Scope(k.Account)}
 	if k.Session != nil && k.Session.Role != "" {
-		role, _ := store.Roles.Get(r, collect.scope, resource.IdentityID(k.Session.Role))
+		role, ok := store.Roles.Get(r, collect.scope, resource.IdentityID(k.Session.Role))
+		if !ok || role.UniqueID != k.Session.RoleID {
+			return rules{}, nil // it went while the request came: nothing allows anything
+		}
 		all.identity = collectFrom(&collect, store.Roles, &role.Identity)
 		all.tags, boundary = role.Tags, role.Boundary
 	} else {
-		user, _ := store.Users.Get(r, collect.scope, resource.IdentityID(k.User))
+		user, ok := store.Users.Get(r, collect.scope, resource.IdentityID(k.User))
+		if !ok || user.UniqueID != k.UserID {
+			return rules{}, nil
+		}
 		all.identity = collectFrom(&collect, store.Users, &user.Identity)
 		for _, id := range user.Groups {
 			group, _ := store.Groups.Get(r, collect.scope, id)

@@ -32,7 +32,7 @@ func (g *Guard) MayAssume(c server.Caller, role resource.Role, target server.Tar
 	}
 	// Who was made after the policy was set is not the one that it names, but
 	// another one of the same name.
-	if created, ok := creation(s, c); ok && !created.After(role.TrustSet) {
+	if since, ok := namedSince(s, c); ok && !since.After(role.TrustSet) {
 		request.Principal.ARNs = []string{c.Key.ARN(), c.Key.PrincipalARN()}
 	}
 	for _, action := range actions {
@@ -51,19 +51,37 @@ func assumes(request policy.Request, trust policy.Statements, own spoken, action
 	if slices.ContainsFunc([]policy.Statements{own.identity, own.boundary, own.session}, func(s policy.Statements) bool { return s.Decide(request) == policy.Deny }) {
 		return false
 	}
-	named := request
-	named.Principal.Named = true
-	return own.decide(request, action) == "" || sameAccount && trust.Decide(named) == policy.Allow
+	if own.decide(request, action) == "" {
+		return true
+	}
+	if !sameAccount {
+		return false
+	}
+	// IAM user guide, "Policy evaluation for requests within a single account":
+	// who is named needs no policy of its own. But naming a role says nothing of
+	// what bounds it and its sessions; naming the user or the session does.
+	within := own.withinBounds(request)
+	request.Principal.Named = true
+	if arns := request.Principal.ARNs; len(arns) > 0 && !within {
+		request.Principal.ARNs = arns[:1] // the caller's own
+	}
+	return trust.Decide(request) == policy.Allow
 }
 
-// creation returns when the user or role that calls was made.
-func creation(s *store.Snapshot, c server.Caller) (time.Time, bool) {
+// namedSince returns when the user or role that calls got the name that it has.
+func namedSince(s *store.Snapshot, c server.Caller) (time.Time, bool) {
+	var i resource.Identity
 	if c.Key.Session != nil && c.Key.Session.Role != "" {
-		r, ok := store.Roles.Get(s, Scope(c.Account), resource.IdentityID(c.Key.Session.Role))
-		return r.Created, ok
+		r, _ := store.Roles.Get(s, Scope(c.Account), resource.IdentityID(c.Key.Session.Role))
+		i = r.Identity
+	} else {
+		u, _ := store.Users.Get(s, Scope(c.Account), resource.IdentityID(c.Key.User))
+		i = u.Identity
 	}
-	u, ok := store.Users.Get(s, Scope(c.Account), resource.IdentityID(c.Key.User))
-	return u.Created, ok
+	if i.Renamed.After(i.Created) {
+		return i.Renamed, i.ID != ""
+	}
+	return i.Created, i.ID != ""
 }
 
 // ManagedExists reports whether an account has a managed policy, of its own or of

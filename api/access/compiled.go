@@ -21,11 +21,16 @@ type place struct {
 type compiled struct {
 	revision  int64
 	documents []*policy.Document
+	weight    int
 }
 
-// compiledMax bounds the records whose documents are kept ready: with so many more
-// callers at a time than that, they are read again.
-const compiledMax = 4096
+// compiledMax bounds what is kept ready, in bytes of the documents that it was read
+// from: with more callers at a time than that is for, documents are read again.
+// What is ready takes several times as much.
+const compiledMax = 4 << 20
+
+// recordWeight is what a record weighs besides its documents.
+const recordWeight = 256
 
 // A collector reads the policies of one caller. Its first error ends in a call
 // that fails: what can't be read could be a denial.
@@ -33,10 +38,12 @@ type collector struct {
 	*Guard
 	snapshot *store.Snapshot
 	scope    store.Scope
+	read     int // bytes of documents that were read
 	err      error
 }
 
 func (c *collector) parse(text string, kind policy.Kind) *policy.Document {
+	c.read += len(text)
 	d, err := policy.Parse(text, kind)
 	if err != nil && c.err == nil {
 		c.err = fmt.Errorf("read a stored policy of account %s: %w", c.scope.Account, err)
@@ -52,14 +59,18 @@ func (c *collector) ready(at place, revision int64, parse func() []*policy.Docum
 	if ok && found.revision == revision {
 		return found.documents
 	}
-	found = compiled{revision, parse()}
+	c.read = 0
+	documents := parse()
+	found = compiled{revision, documents, recordWeight + c.read}
 	if c.err != nil {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.compiled) >= compiledMax {
+	c.weight += found.weight - c.compiled[at].weight
+	if c.weight > compiledMax {
 		clear(c.compiled)
+		c.weight = found.weight
 	}
 	c.compiled[at] = found
 	return found.documents

@@ -104,6 +104,16 @@ func (s spoken) decide(request policy.Request, action string) string {
 	return silent
 }
 
+// withinBounds reports whether all bounds that there are allow a request.
+func (s spoken) withinBounds(request policy.Request) bool {
+	for _, bound := range []policy.Statements{s.boundary, s.session} {
+		if bound != nil && bound.Decide(request) != policy.Allow {
+			return false
+		}
+	}
+	return true
+}
+
 // globalKeys are the condition keys that every request has.
 func globalKeys(c server.Caller, service string, tags []resource.Tag) map[string][]string {
 	k := c.Key
@@ -125,7 +135,7 @@ func globalKeys(c server.Caller, service string, tags []resource.Tag) map[string
 		keys["aws:sourceip"] = []string{c.Source.String()}
 	}
 	if c.UserAgent != "" {
-		keys["aws:useragent"] = []string{c.UserAgent}
+		keys["aws:useragent"] = []string{c.UserAgent[:min(len(c.UserAgent), server.KeyLengthMax)]}
 	}
 	for _, t := range tags {
 		keys["aws:principaltag/"+strings.ToLower(t.Key)] = []string{t.Value}

@@ -18,26 +18,43 @@ func (s *Service) targets(c server.Caller, action string, input any) []server.Ta
 	if t.target.ARN == "" {
 		return nil
 	}
-	for _, tag := range t.tags {
-		t.target.SetKey("iam:resourcetag/"+strings.ToLower(tag.Key), tag.Value)
-		t.target.SetKey("aws:resourcetag/"+strings.ToLower(tag.Key), tag.Value)
-	}
+	t.target.SetResourceTags("iam:resourcetag/", t.tags)
+	t.target.SetResourceTags("aws:resourcetag/", t.tags)
+	var tags []resource.Tag
 	if f := t.in.FieldByName("Tags"); f.IsValid() {
 		given, _ := f.Interface().([]model.Tag)
-		t.setRequestTags(given)
+		tags = requestTags(given)
+		t.target.SetRequestTags(tags)
 	}
 	if f := t.in.FieldByName("TagKeys"); f.IsValid() {
 		if keys, _ := f.Interface().([]string); len(keys) > 0 {
 			t.target.SetKey("aws:tagkeys", keys...)
 		}
 	}
-	if boundary := t.text("PermissionsBoundary"); boundary != "" {
-		t.target.SetKey("iam:permissionsboundary", boundary)
+	// The boundary that is asked for or, where none is, that which is there: so
+	// somebody may be let change only who is bounded.
+	if asked := t.text("PermissionsBoundary"); asked != "" {
+		t.boundary = asked
+	}
+	if t.boundary != "" {
+		t.target.SetKey("iam:permissionsboundary", t.boundary)
 	}
 	if strings.HasPrefix(action, "Attach") || strings.HasPrefix(action, "Detach") {
 		t.target.SetKey("iam:policyarn", t.text("PolicyArn"))
 	}
-	return []server.Target{t.target}
+	targets := []server.Target{t.target}
+	if noun, creates := strings.CutPrefix(action, "Create"); creates && len(tags) > 0 {
+		// To give it tags at once needs the permission to tag, too.
+		tagging := server.Target{ARN: t.target.ARN, Action: "iam:Tag" + noun}
+		tagging.SetRequestTags(tags)
+		targets = append(targets, tagging)
+	}
+	if action == "UpdateUser" || action == "UpdateGroup" {
+		// IAM user guide, "Rename an IAM user": it takes the permission for the
+		// old name and for the new one.
+		targets = append(targets, server.Target{ARN: t.renamed(), Keys: t.target.Keys})
+	}
+	return targets
 }
 
 // A targeting finds out what one request is about.
@@ -47,6 +64,9 @@ type targeting struct {
 	in     reflect.Value
 	tags   []resource.Tag
 	target server.Target
+
+	kind, path, name string // of the user or group that is there
+	boundary         string // that it has
 }
 
 // arn is that of what the request is about; "" for nothing in particular.
@@ -88,7 +108,7 @@ func (t *targeting) user(name string) string {
 	if !ok {
 		return t.made("user", name)
 	}
-	t.tags = v.Tags
+	t.kind, t.path, t.name, t.tags, t.boundary = "user", v.Path, v.Name, v.Tags, v.Boundary
 	return v.ARN()
 }
 
@@ -97,6 +117,7 @@ func (t *targeting) group(name string) string {
 	if !ok {
 		return t.made("group", name)
 	}
+	t.kind, t.path, t.name = "group", v.Path, v.Name
 	return v.ARN()
 }
 
@@ -105,7 +126,7 @@ func (t *targeting) role(name string) string {
 	if !ok {
 		return t.made("role", name)
 	}
-	t.tags = v.Tags
+	t.tags, t.boundary = v.Tags, v.Boundary
 	return v.ARN()
 }
 
@@ -118,22 +139,20 @@ func (t *targeting) made(kind, name string) string {
 	return "arn:aws:iam::" + t.scope.Account + ":" + kind + path + name
 }
 
-func (t *targeting) text(name string) string {
-	if f := t.in.FieldByName(name); f.IsValid() {
-		if p, ok := f.Interface().(*string); ok {
-			return val(p)
-		}
+// renamed is the ARN that the user or group gets: that of before, where the
+// request changes nothing of it.
+func (t *targeting) renamed() string {
+	if t.kind == "" {
+		return t.target.ARN
 	}
-	return ""
+	path, name := t.path, t.name
+	if given := t.text("NewPath"); given != "" {
+		path = given
+	}
+	if given := t.text("New" + strings.ToUpper(t.kind[:1]) + t.kind[1:] + "Name"); given != "" {
+		name = given
+	}
+	return "arn:aws:iam::" + t.scope.Account + ":" + t.kind + path + name
 }
 
-func (t *targeting) setRequestTags(given []model.Tag) {
-	var keys []string
-	for _, tag := range given {
-		keys = append(keys, val(tag.Key))
-		t.target.SetKey("aws:requesttag/"+strings.ToLower(val(tag.Key)), val(tag.Value))
-	}
-	if len(keys) > 0 {
-		t.target.SetKey("aws:tagkeys", keys...)
-	}
-}
+func (t *targeting) text(name string) string { return server.Text(t.in, name) }

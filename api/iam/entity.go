@@ -109,8 +109,11 @@ func (e *entity[T]) change(ctx context.Context, s *Service, c server.Caller, nam
 
 // rename gives an identity another name and path, where they are given, and
 // returns its former id, "" if it stays.
-func (e *entity[T]) rename(w writer, v *T, name, path *string) (former string, err error) {
+func (e *entity[T]) rename(w writer, c server.Caller, v *T, name, path *string) (former string, err error) {
 	i := e.identity(v)
+	if name != nil || path != nil {
+		i.Renamed = c.Now
+	}
 	if path != nil {
 		if i.Path, err = pathOf(path); err != nil {
 			return "", err

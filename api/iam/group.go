@@ -86,7 +86,7 @@ func (s *Service) ListGroupsForUser(_ context.Context, c server.Caller, in *mode
 // UpdateGroup renames a group.
 func (s *Service) UpdateGroup(ctx context.Context, c server.Caller, in *model.UpdateGroupInput) (*model.UpdateGroupOutput, error) {
 	return nil, groups.change(ctx, s, c, in.GroupName, func(w writer, v *resource.Group) error {
-		former, err := groups.rename(w, v, in.NewGroupName, in.NewPath)
+		former, err := groups.rename(w, c, v, in.NewGroupName, in.NewPath)
 		if err != nil || former == "" {
 			return err
 		}

@@ -46,11 +46,13 @@ func putInline[T any](ctx context.Context, s *Service, c server.Caller, e *entit
 			i.Inline = append(i.Inline, resource.InlinePolicy{Name: *policyName, Document: *document})
 			slices.SortFunc(i.Inline, func(a, b resource.InlinePolicy) int { return strings.Compare(a.Name, b.Name) })
 		}
-		length := 0
+		length, stored := 0, 0
 		for _, p := range i.Inline {
 			length += policy.Length(p.Document)
+			stored += len(p.Document)
 		}
-		if limit := e.inline(s.limits); length > limit {
+		// White space takes none of the quota, but what is stored is bounded, too.
+		if limit := e.inline(s.limits); length > limit || stored > max(policy.DocumentLengthMax, 2*limit) {
 			return resource.Errorf(codeLimit, "Maximum policy size of %d bytes exceeded for %s %s", limit, e.word, i.Name)
 		}
 		return nil

@@ -172,9 +172,17 @@ func requestTags(given []model.Tag) []resource.Tag {
 }
 
 // mergeTags adds tags with IAM's codes for what is wrong with them. The quota is
-// that of a noun: "TagsPerUser".
+// that of a noun: "TagsPerUser". IAM's page "Rules for tagging": keys keep their
+// case, and none differs from another in it only.
 func mergeTags(quota string, present []resource.Tag, given []model.Tag) ([]resource.Tag, error) {
-	merged, err := resource.MergeTags(present, requestTags(given))
+	tags := requestTags(given)
+	for i, t := range tags {
+		if slices.ContainsFunc(tags[:i], t.SameKey) {
+			return nil, resource.Errorf(codeInvalidInput, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
+	}
+	kept := slices.DeleteFunc(slices.Clone(present), func(p resource.Tag) bool { return slices.ContainsFunc(tags, p.SameKey) })
+	merged, err := resource.MergeTags(kept, tags)
 	var refusal *resource.Error
 	if !errors.As(err, &refusal) {
 		return merged, err

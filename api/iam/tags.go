@@ -28,7 +28,9 @@ func (s *Service) tagActions() actions {
 
 // without returns tags but those with the keys.
 func without(tags []resource.Tag, keys []string) []resource.Tag {
-	return slices.DeleteFunc(slices.Clone(tags), func(t resource.Tag) bool { return slices.Contains(keys, t.Key) })
+	return slices.DeleteFunc(slices.Clone(tags), func(t resource.Tag) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { return t.SameKey(resource.Tag{Key: key}) })
+	})
 }
 
 func pageTags(tags []resource.Tag, marker *string, itemsMax *int32) ([]model.Tag, *bool, *string, error) {

@@ -66,7 +66,7 @@ func (s *Service) ListUsers(_ context.Context, c server.Caller, in *model.ListUs
 // UpdateUser renames a user, who keeps everything.
 func (s *Service) UpdateUser(ctx context.Context, c server.Caller, in *model.UpdateUserInput) (*model.UpdateUserOutput, error) {
 	return nil, users.change(ctx, s, c, in.UserName, func(w writer, v *resource.User) error {
-		if _, err := users.rename(w, v, in.NewUserName, in.NewPath); err != nil {
+		if _, err := users.rename(w, c, v, in.NewUserName, in.NewPath); err != nil {
 			return err
 		}
 		for _, id := range v.AccessKeys {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -73,7 +74,10 @@ func checkAssumeRole(in *model.AssumeRoleInput) error {
 		return resource.Unsupported("The parameters ProvidedContexts and TransitiveTagKeys")
 	}
 	length := 0
-	for _, t := range in.Tags {
+	for i, t := range in.Tags {
+		if slices.ContainsFunc(in.Tags[:i], func(o model.Tag) bool { return strings.EqualFold(*o.Key, *t.Key) }) {
+			return invalid("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
 		length += utf8.RuneCountInString(*t.Key) + utf8.RuneCountInString(*t.Value)
 	}
 	if length > sessionTagsLengthMax {
@@ -107,17 +111,14 @@ func assumption(in *model.AssumeRoleInput, role *resource.Role) (target server.T
 		target.SetKey("sts:sourceidentity", *in.SourceIdentity)
 		actions = append(actions, "sts:SetSourceIdentity")
 	}
-	for _, t := range role.Tags {
-		target.SetKey("aws:resourcetag/"+strings.ToLower(t.Key), t.Value)
-		target.SetKey("iam:resourcetag/"+strings.ToLower(t.Key), t.Value)
-	}
-	var keys []string
+	target.SetResourceTags("aws:resourcetag/", role.Tags)
+	target.SetResourceTags("iam:resourcetag/", role.Tags)
+	var tags []resource.Tag
 	for _, t := range in.Tags {
-		keys = append(keys, *t.Key)
-		target.SetKey("aws:requesttag/"+strings.ToLower(*t.Key), *t.Value)
+		tags = append(tags, resource.Tag{Key: *t.Key, Value: *t.Value})
 	}
-	if len(keys) > 0 {
-		target.SetKey("aws:tagkeys", keys...)
+	target.SetRequestTags(tags)
+	if len(tags) > 0 {
 		actions = append(actions, "sts:TagSession")
 	}
 	return target, actions
