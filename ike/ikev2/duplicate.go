@@ -68,9 +68,11 @@ func (s *session) endDuplicate(now time.Time) {
 		s.endAt = time.Time{}
 	case !other.confirmed:
 		s.endAt = now.Add(duplicateLifetimeInitiator)
-		other.enqueue(&liveness{})
-		other.pump(now)
-		s.gate.touch(other)
+		if len(other.queue) == 0 {
+			other.enqueue(&liveness{})
+			other.pump(now)
+			s.gate.touch(other)
+		}
 	default:
 		s.terminate(now, reasonReplaced)
 	}

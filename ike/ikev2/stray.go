@@ -77,7 +77,7 @@ func (g *Gate) StrayESP(now time.Time, local, remote netip.AddrPort, spi ike.SPI
 	n := &wire.Notify{Type: wire.InvalidSPI, Data: spiOctets(spi)}
 	s, state := g.neighbour(local.Addr(), remote)
 	if s != nil {
-		if g.mayTell(now, g.peers[s.peer.ID]) {
+		if len(s.queue) == 0 && g.mayTell(now, g.peers[s.peer.ID]) {
 			g.attempt(s, func() {
 				s.enqueue(&tellPeer{n})
 				s.pump(now)

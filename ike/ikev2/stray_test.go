@@ -213,3 +213,28 @@ func TestSecondPairIsRefused(t *testing.T) {
 	}
 	w.checkSettled()
 }
+
+// Given peers that are never given up, when one is silent for long and there is ever
+// more to tell or to ask it, then that does not pile up.
+func TestWhatIsToBeToldDoesNotPileUp(t *testing.T) {
+	w := newWorld(t, 3, lan, func(left, right *ike.Peer) { left.DPDAction, right.DPDAction = ike.DPDNone, ike.DPDNone })
+	w.connect()
+	w.left.command(ike.Reauthenticate{})
+	for s := w.right.gate.peers["right"]; len(s.sessions) < 2 && w.net.Now().Before(epoch.Add(time.Minute)); {
+		w.net.RunFor(time.Millisecond)
+	}
+	w.net.Conditions.Loss = 1 // the left side has not heard of the new session, and asks for it in vain
+	for range 300 {
+		w.right.gate.StrayESP(w.net.Now(), at(w.right.peer.Local, portIKE), at(w.right.peer.Remote, portIKE), 0xdead)
+		w.right.flush()
+		w.net.RunFor(5 * time.Second)
+	}
+	if sessions := w.right.gate.peers["right"].sessions; len(sessions) != 2 {
+		t.Fatalf("%d sessions", len(sessions))
+	}
+	for _, s := range w.right.gate.peers["right"].sessions {
+		if len(s.queue) > 2 {
+			t.Errorf("%d requests wait", len(s.queue))
+		}
+	}
+}
