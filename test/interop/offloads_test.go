@@ -16,6 +16,9 @@ import (
 // says so, and so does the kernel of its TUN. What is carried with each of them
 // off, tests of package tunnel ask.
 func TestOffloadsOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("processes take seconds")
+	}
 	lab := netlab.New(t, "ethtool")
 	host := lab.Host("ours")
 	host.Run("ip", "address", "add", ourAddress+"/32", "dev", "lo")
