@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -40,19 +41,16 @@ func (s *Service) GetVpnConnectionDeviceTypes(_ context.Context, _ server.Caller
 
 // GetVpnConnectionDeviceSampleConfiguration writes a device's configuration for
 // a connection as it is now. The version of IKE is ikev2 where the tunnels allow it,
-// unless the caller says otherwise (AWS's default is ikev1), and the type of sample
-// is "recommended".
+// unless the caller says otherwise (AWS's default is ikev1). Without a SampleType
+// it has the strongest algorithms for that version; "recommended" is for ikev2 only,
+// as AWS's is.
 func (s *Service) GetVpnConnectionDeviceSampleConfiguration(_ context.Context, c server.Caller, in *model.GetVpnConnectionDeviceSampleConfigurationInput) (*model.GetVpnConnectionDeviceSampleConfigurationOutput, error) {
 	version := val(in.InternetKeyExchangeVersion)
 	if version != "" && !slices.Contains(resource.IKEVersions, version) {
 		return nil, resource.InvalidValue("InternetKeyExchangeVersion", version, "Give ikev1 or ikev2.")
 	}
-	kind := deviceconfig.Recommended
-	switch given := deviceconfig.SampleType(val(in.SampleType)); given {
-	case "", deviceconfig.Recommended:
-	case deviceconfig.Compatible:
-		kind = given
-	default:
+	given := deviceconfig.SampleType(val(in.SampleType))
+	if given != "" && given != deviceconfig.Recommended && given != deviceconfig.Compatible {
 		return nil, resource.InvalidValue("SampleType", string(given), "Give compatibility or recommended.")
 	}
 	device, ok := deviceconfig.Find(val(in.VpnConnectionDeviceTypeId))
@@ -76,7 +74,10 @@ func (s *Service) GetVpnConnectionDeviceSampleConfiguration(_ context.Context, c
 			return nil, err
 		}
 	}
-	sample, err := device.Sample(config, kind)
+	if given == deviceconfig.Recommended && config.IKEVersion == resource.IKEv1 {
+		return nil, resource.Errorf(resource.CodeUnsupportedOperation, "A sample for ikev1 is not recommended: ask for the SampleType compatibility, for none, or for ikev2")
+	}
+	sample, err := device.Sample(config, cmp.Or(given, deviceconfig.Recommended))
 	if err != nil {
 		return nil, err
 	}

@@ -426,32 +426,3 @@ func TestRoutePropagation(t *testing.T) {
 		t.Errorf("after detaching: %q", got)
 	}
 }
-
-func TestDeviceSamples(t *testing.T) {
-	t.Parallel()
-	c := newCloud(t, wideOutside)
-	vpc, gateway := c.vpc("10.9.0.0/16"), c.vpnGateway()
-	c.call("AttachVpnGateway", "VpnGatewayId", gateway, "VpcId", vpc)
-	id := c.connection(c.customerGateway("198.51.100.7"), gateway)
-	c.call("CreateVpnConnectionRoute", "VpnConnectionId", id, "DestinationCidrBlock", "192.168.0.0/16")
-	v := c.describeConnection(id)
-	types := c.call("GetVpnConnectionDeviceTypes", "MaxResults", "200").all("vpnConnectionDeviceTypeSet/item")
-	if len(types) < 4 {
-		t.Fatalf("%d device types", len(types))
-	}
-	for _, device := range types {
-		for _, kind := range []string{"recommended", "compatibility"} {
-			sample := c.call("GetVpnConnectionDeviceSampleConfiguration", "VpnConnectionId", id, "VpnConnectionDeviceTypeId", device.text("vpnConnectionDeviceTypeId"),
-				"InternetKeyExchangeVersion", "ikev2", "SampleType", kind).text("vpnConnectionDeviceSampleConfiguration")
-			wanted := append(v.texts("options/tunnelOptionSet/item/outsideIpAddress"), v.texts("options/tunnelOptionSet/item/preSharedKey")...)
-			for _, want := range append(wanted, "10.9.0.0/16", "198.51.100.7") {
-				if !strings.Contains(sample, want) {
-					t.Errorf("the %s sample of %s lacks %q", kind, device.text("platform"), want)
-				}
-			}
-			if weak := strings.Contains(sample, "WEAK"); weak != (kind == "compatibility") {
-				t.Errorf("the %s sample of %s is marked weak: %v", kind, device.text("platform"), weak)
-			}
-		}
-	}
-}

@@ -201,6 +201,7 @@ func TestVpnRefusals(t *testing.T) {
 		{value, "GetVpnConnectionDeviceSampleConfiguration", sample("VpnConnectionDeviceTypeId", "00000000")},
 		{value, "GetVpnConnectionDeviceSampleConfiguration", sample("VpnConnectionDeviceTypeId", "{device}", "InternetKeyExchangeVersion", "2")},
 		{value, "GetVpnConnectionDeviceSampleConfiguration", sample("VpnConnectionDeviceTypeId", "{device}", "SampleType", "best")},
+		{unsupported, "GetVpnConnectionDeviceSampleConfiguration", sample("VpnConnectionDeviceTypeId", "{device}", "SampleType", "recommended", "InternetKeyExchangeVersion", "ikev1")},
 		{"InvalidVpnConnectionID.NotFound", "GetVpnConnectionDeviceSampleConfiguration", []string{"VpnConnectionId", "{deletedvpn}", "VpnConnectionDeviceTypeId", "{device}"}},
 
 		// What is known and not built.
