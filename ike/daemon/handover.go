@@ -110,8 +110,13 @@ func fingerprint(p ike.Peer) []byte {
 	digest := sha256.New()
 	fmt.Fprintf(digest, "certificates %t\n", p.Certificate != nil)
 	for v, i := reflect.ValueOf(withoutHarmless(p)), 0; i < v.NumField(); i++ {
-		if field := v.Field(i); !field.IsZero() {
-			fmt.Fprintf(digest, "%s %v\n", v.Type().Field(i).Name, field.Interface())
+		field := v.Field(i)
+		if field.IsZero() {
+			continue
+		}
+		fmt.Fprintf(digest, "%s %v\n", v.Type().Field(i).Name, field.Interface())
+		if id, ok := field.Interface().(ike.Identity); ok {
+			fmt.Fprintf(digest, "of type %d\n", id.Type) // identities of two types may read the same
 		}
 	}
 	return digest.Sum(nil)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/netip"
@@ -231,4 +232,14 @@ func TestHandOverForgetsAttemptInOtherVersion(t *testing.T) {
 			t.Errorf("%v stands, and another pair: %t", got, next.childOf("b").Inbound != a.childOf("b").Inbound)
 		}
 	})
+}
+
+// An identity of another type is another configuration, also where both read the same.
+func TestFingerprintOfIdentities(t *testing.T) {
+	var p, other ike.Peer
+	p.LocalID = ike.Identity{Type: ike.IDFQDN, Data: "gateway"}
+	other.LocalID = ike.Identity{Type: ike.IDKeyID, Data: "gateway"}
+	if bytes.Equal(fingerprint(p), fingerprint(other)) {
+		t.Error("they have the same fingerprint")
+	}
 }
