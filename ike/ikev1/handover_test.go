@@ -361,3 +361,18 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 		enginetest.CheckFields(t, c.of, c.kept, c.left)
 	}
 }
+
+// Who goes on may have a configuration with less to choose from than the quick modes
+// that it takes over.
+func TestHandOverToFewerProposals(t *testing.T) {
+	w := newWorld(t, 4, line, func(left, right *ike.Peer) {
+		for _, p := range []*ike.Peer{left, right} {
+			p.ESPProposals = enginetest.ESP(t, "aes128-sha256-group19", "aes128-sha256-group20", "aes128-sha256-group14", "aes128-sha256-group15")
+		}
+	})
+	w.Connect()
+	w.Left.Peer.ESPProposals = enginetest.ESP(t, "aes128-sha256-group19")
+	w.Left.HandOver(7)
+	w.Net.RunFor(time.Minute)
+	w.CheckSettled()
+}

@@ -239,6 +239,10 @@ func (t *thawing) thawSA(f *frozenSA, marks engine.FrozenKeys) (*isakmpSA, error
 // nonceLengthMax is the longest that a nonce may be. RFC 2409 section 5.
 const nonceLengthMax = 256
 
+// groupsMax bounds the groups of a quick mode, whatever the configuration was that it
+// was begun by: there are not as many.
+const groupsMax = 32
+
 func (t *thawing) thawQuick(sa *isakmpSA, f *frozenQuick) (*quickMode, error) {
 	q := &quickMode{
 		sa: sa, id: f.ID, initiator: f.Initiator, awaits: f.Awaits, yielded: f.Yielded, endAt: f.EndAt,
@@ -258,7 +262,7 @@ func (t *thawing) thawQuick(sa *isakmpSA, f *frozenQuick) (*quickMode, error) {
 		return nil, fmt.Errorf("nonces of %d and %d octets and an IV of %d", len(f.Ni), len(f.Nr), len(f.IV))
 	case len(f.Sent) < wire.HeaderLength || len(f.Sent) > messageOctetsMax || len(f.Received) != sha256.Size || f.EndAt.IsZero():
 		return nil, fmt.Errorf("a message of %d octets, or no end", len(f.Sent))
-	case len(f.Groups) > len(t.session.peer.ESPProposals)+1:
+	case len(f.Groups) > groupsMax:
 		return nil, fmt.Errorf("%d groups", len(f.Groups))
 	}
 	for _, g := range f.Groups {
