@@ -107,7 +107,7 @@ func (s *Service) makeDefaultVPC(w writer) resource.VPC {
 	routeTables.put(w, table)
 	for i, zone := range s.zones(w.scope.Region) {
 		if cidr, ok := defaultSubnetRange(i); ok {
-			subnets.put(w, s.newDefaultSubnet(w.reader, v.ID, zone, cidr))
+			s.putSubnet(w, s.newDefaultSubnet(w.reader, v.ID, zone, cidr))
 		}
 	}
 	return v
@@ -179,7 +179,7 @@ func (s *Service) CreateDefaultSubnet(ctx context.Context, c server.Caller, in *
 			}
 			if resource.ValidateSubnetRange(vpc, others, cidr) == nil {
 				v := s.newDefaultSubnet(w.reader, vpc.ID, zone, cidr)
-				subnets.put(w, v)
+				s.putSubnet(w, v)
 				out.Subnet = subnetView{service: s, reader: w.reader}.answer(&v)
 				return nil
 			}

@@ -8,6 +8,8 @@ type Limits struct {
 	SubnetsPerVPC              int `yaml:"subnets_per_vpc"`               // default 200
 	RouteTablesPerVPC          int `yaml:"route_tables_per_vpc"`          // default 200
 	RoutesPerRouteTable        int `yaml:"routes_per_route_table"`        // entered by hand; default 50
+	NetworkACLsPerVPC          int `yaml:"network_acls_per_vpc"`          // with the default one; default 200
+	RulesPerNetworkACL         int `yaml:"rules_per_network_acl"`         // each of inbound and outbound, IPv4 and IPv6, with the one that denies the rest; default 20
 	SecurityGroups             int `yaml:"security_groups"`               // per region; default 2,500
 	RulesPerSecurityGroup      int `yaml:"rules_per_security_group"`      // each of inbound and outbound, IPv4 and IPv6; default 60
 	SecurityGroupsPerInterface int `yaml:"security_groups_per_interface"` // default 5
@@ -38,6 +40,8 @@ func (l Limits) withDefaults() Limits {
 		{&l.SubnetsPerVPC, 200},
 		{&l.RouteTablesPerVPC, 200},
 		{&l.RoutesPerRouteTable, 50},
+		{&l.NetworkACLsPerVPC, 200},
+		{&l.RulesPerNetworkACL, 20},
 		{&l.SecurityGroups, 2500},
 		{&l.RulesPerSecurityGroup, 60},
 		{&l.SecurityGroupsPerInterface, 5},

@@ -3,8 +3,6 @@ package ec2
 import (
 	"context"
 	"slices"
-	"strconv"
-	"strings"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -12,121 +10,185 @@ import (
 )
 
 func (s *Service) networkACLActions() actions {
-	return actions{"DescribeNetworkAcls": server.Operation(s.DescribeNetworkAcls)}
+	return actions{
+		"CreateNetworkAcl":             server.Operation(s.CreateNetworkAcl),
+		"DeleteNetworkAcl":             server.Operation(s.DeleteNetworkAcl),
+		"DescribeNetworkAcls":          server.Operation(s.DescribeNetworkAcls),
+		"CreateNetworkAclEntry":        server.Operation(s.CreateNetworkAclEntry),
+		"ReplaceNetworkAclEntry":       server.Operation(s.ReplaceNetworkAclEntry),
+		"DeleteNetworkAclEntry":        server.Operation(s.DeleteNetworkAclEntry),
+		"ReplaceNetworkAclAssociation": server.Operation(s.ReplaceNetworkAclAssociation),
+	}
 }
 
-// A networkACL is the network ACL that each VPC has from the start: it lets all
-// traffic pass, as it has to, since no other can be made. It is no record but
-// follows from the VPC, and so does its id.
-type networkACL struct {
-	id      string
-	vpc     resource.VPC
-	subnets []string
+// aclAssociationPrefix begins the ids of what ties a subnet to a network ACL.
+const aclAssociationPrefix = "aclassoc"
+
+// newDefaultNetworkACL returns the ACL that each VPC has from the start: it lets
+// all traffic pass.
+func (s *Service) newDefaultNetworkACL(r reader, vpc string) resource.NetworkACL {
+	allow := func(egress bool) resource.NetworkACLEntry {
+		return resource.NetworkACLEntry{Number: 100, Egress: egress, Protocol: -1, FromPort: resource.AnyPort, ToPort: resource.AnyPort, CIDR: anywhere}
+	}
+	return resource.NetworkACL{
+		Meta: r.newMeta(s.newID(networkACLs.prefix), nil), VPC: vpc, IsDefault: true, Entries: []resource.NetworkACLEntry{allow(false), allow(true)},
+	}
 }
 
-func (*networkACL) tags() []resource.Tag { return nil }
-
-// aclEntry is a rule of a network ACL.
-type aclEntry struct {
-	number int32
-	action string
-	egress bool
+// putSubnet stores a new subnet and ties it to its VPC's default network ACL.
+func (s *Service) putSubnet(w writer, subnet resource.Subnet) {
+	subnets.put(w, subnet)
+	for v := range networkACLs.list(w.reader) {
+		if v.VPC == subnet.VPC && v.IsDefault {
+			s.guard(w, v, subnet.ID)
+		}
+	}
 }
 
-// aclEntries are AWS's for a default network ACL, in order: allow all, and for
-// what nothing allows, deny.
-var aclEntries = []aclEntry{
-	{100, model.RuleActionAllow, true}, {32767, model.RuleActionDeny, true},
-	{100, model.RuleActionAllow, false}, {32767, model.RuleActionDeny, false},
+// guard ties a subnet to a network ACL and returns the association's id.
+func (s *Service) guard(w writer, v resource.NetworkACL, subnet string) string {
+	a := resource.NetworkACLAssociation{ID: s.newID(aclAssociationPrefix), Subnet: subnet}
+	v.Associations = append(slices.Clone(v.Associations), a)
+	networkACLs.put(w, v)
+	return a.ID
 }
 
-// related turns an id into that of something that follows from its owner.
-func related(prefix, id string) string { return prefix + id[strings.LastIndexByte(id, '-'):] }
+// unguard takes from its network ACL the association that is chosen, and returns
+// it with the ACL as it was.
+func unguard(w writer, chosen func(a resource.NetworkACLAssociation) bool) (v resource.NetworkACL, a resource.NetworkACLAssociation, ok bool) {
+	for v := range networkACLs.list(w.reader) {
+		if at := slices.IndexFunc(v.Associations, chosen); at >= 0 {
+			a, left := v.Associations[at], v
+			left.Associations = slices.Delete(slices.Clone(v.Associations), at, at+1)
+			networkACLs.put(w, left)
+			return v, a, true
+		}
+	}
+	return v, a, false
+}
 
-func networkACLs(r reader) []networkACL {
-	var list []networkACL
-	for v := range vpcs.list(r) {
-		acl := networkACL{id: related("acl", v.ID), vpc: v}
-		for subnet := range subnets.list(r) {
-			if subnet.VPC == v.ID {
-				acl.subnets = append(acl.subnets, subnet.ID)
+// CreateNetworkAcl makes a network ACL that lets nothing pass.
+func (s *Service) CreateNetworkAcl(ctx context.Context, c server.Caller, in *model.CreateNetworkAclInput) (*model.CreateNetworkAclOutput, error) {
+	tags, err := tagsFor(in.TagSpecifications, networkACLs.kind)
+	if err != nil {
+		return nil, err
+	}
+	parameters := *in
+	parameters.ClientToken, parameters.DryRun = nil, nil
+	out := model.CreateNetworkAclOutput{ClientToken: in.ClientToken}
+	err = s.update(ctx, c, in.DryRun, func(w writer) error {
+		created, err := s.idempotent(w.reader, "CreateNetworkAcl", in.ClientToken, parameters)
+		if err != nil {
+			return err
+		}
+		id := created.newID(networkACLs.prefix, 0)
+		if v, repeated := networkACLs.table.Get(w.Reader, w.scope, id); repeated {
+			out.NetworkAcl = networkACLAnswer(&v)
+			return created.check(&v.Meta)
+		}
+		vpc, err := vpcs.get(w.reader, val(in.VpcId))
+		if err != nil {
+			return err
+		}
+		if networkACLs.count(w.reader, func(v *resource.NetworkACL) bool { return v.VPC == vpc.ID }) >= s.limits.NetworkACLsPerVPC {
+			return resource.Errorf("NetworkAclLimitExceeded", "The maximum number of network ACLs of a VPC has been reached: %d", s.limits.NetworkACLsPerVPC)
+		}
+		v := resource.NetworkACL{Meta: w.newMeta(id, tags[networkACLs.kind]), VPC: vpc.ID}
+		created.mark(&v.Meta)
+		networkACLs.put(w, v)
+		out.NetworkAcl = networkACLAnswer(&v)
+		return nil
+	})
+	return &out, err
+}
+
+// DeleteNetworkAcl removes a network ACL that guards no subnet and is not its
+// VPC's default one.
+func (s *Service) DeleteNetworkAcl(ctx context.Context, c server.Caller, in *model.DeleteNetworkAclInput) (*model.DeleteNetworkAclOutput, error) {
+	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
+		v, err := networkACLs.get(w.reader, val(in.NetworkAclId))
+		if err != nil {
+			return err
+		}
+		switch {
+		case v.IsDefault:
+			return resource.Errorf(resource.CodeInvalidParameterValue, "cannot delete default network ACL %s: it goes with %s", v.ID, v.VPC)
+		case len(v.Associations) > 0:
+			return resource.Errorf(resource.CodeDependencyViolation, "The networkAcl '%s' has dependencies and cannot be deleted: %s is associated with it", v.ID, v.Associations[0].Subnet)
+		}
+		networkACLs.delete(w, v.ID)
+		return nil
+	})
+}
+
+// ReplaceNetworkAclAssociation lets another network ACL guard a subnet.
+func (s *Service) ReplaceNetworkAclAssociation(ctx context.Context, c server.Caller, in *model.ReplaceNetworkAclAssociationInput) (*model.ReplaceNetworkAclAssociationOutput, error) {
+	var out model.ReplaceNetworkAclAssociationOutput
+	err := s.update(ctx, c, in.DryRun, func(w writer) error {
+		id := val(in.AssociationId)
+		from, moved, ok := unguard(w, func(a resource.NetworkACLAssociation) bool { return a.ID == id })
+		if !ok {
+			return resource.Errorf("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", resource.Clip(id))
+		}
+		to, err := networkACLs.get(w.reader, val(in.NetworkAclId))
+		if err != nil {
+			return err
+		}
+		if to.VPC != from.VPC {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "Network ACL %s and association %s belong to different networks", to.ID, id)
+		}
+		out.NewAssociationId = new(s.guard(w, to, moved.Subnet))
+		return nil
+	})
+	return &out, err
+}
+
+var networkACLFields = func() fields[resource.NetworkACL] {
+	type acl = resource.NetworkACL
+	associations := func(f func(a *model.NetworkAclAssociation) *string) func(reader, *acl) []string {
+		return func(_ reader, v *acl) []string {
+			return mapped(networkACLAnswer(v).Associations, func(a *model.NetworkAclAssociation) string { return *f(a) })
+		}
+	}
+	fields := fields[acl]{
+		"association.association-id": associations(func(a *model.NetworkAclAssociation) *string { return a.NetworkAclAssociationId }),
+		"association.network-acl-id": associations(func(a *model.NetworkAclAssociation) *string { return a.NetworkAclId }),
+		"association.subnet-id":      associations(func(a *model.NetworkAclAssociation) *string { return a.SubnetId }),
+		"default":                    func(_ reader, v *acl) []string { return truth(v.IsDefault) },
+		"network-acl-id":             func(_ reader, v *acl) []string { return one(v.ID) },
+		"owner-id":                   func(_ reader, v *acl) []string { return one(v.Account) },
+		"vpc-id":                     func(_ reader, v *acl) []string { return one(v.VPC) },
+	}
+	for name, values := range networkACLEntryFields {
+		fields["entry."+name] = func(_ reader, v *acl) (all []string) {
+			for _, e := range networkACLAnswer(v).Entries {
+				all = append(all, values(&e)...)
 			}
-		}
-		list = append(list, acl)
-	}
-	return list
-}
-
-var networkACLFields = func() fields[networkACL] {
-	associations := func(f func(v *networkACL, subnet string) string) func(reader, *networkACL) []string {
-		return func(_ reader, v *networkACL) []string {
-			return mapped(v.subnets, func(subnet *string) string { return f(v, *subnet) })
+			return all
 		}
 	}
-	entries := func(f func(e *aclEntry) string) func(reader, *networkACL) []string {
-		return func(reader, *networkACL) []string { return mapped(aclEntries, f) }
-	}
-	return fields[networkACL]{
-		"association.association-id": associations(func(_ *networkACL, subnet string) string { return related("aclassoc", subnet) }),
-		"association.network-acl-id": associations(func(v *networkACL, _ string) string { return v.id }),
-		"association.subnet-id":      associations(func(_ *networkACL, subnet string) string { return subnet }),
-		"default":                    func(reader, *networkACL) []string { return truth(true) },
-		"entry.cidr":                 entries(func(*aclEntry) string { return anywhere.String() }),
-		"entry.egress":               entries(func(e *aclEntry) string { return strconv.FormatBool(e.egress) }),
-		"entry.protocol":             entries(func(*aclEntry) string { return resource.ProtocolAny }),
-		"entry.rule-action":          entries(func(e *aclEntry) string { return e.action }),
-		"entry.rule-number":          entries(func(e *aclEntry) string { return strconv.Itoa(int(e.number)) }),
-		"network-acl-id":             func(_ reader, v *networkACL) []string { return one(v.id) },
-		"owner-id":                   func(_ reader, v *networkACL) []string { return one(v.vpc.Account) },
-		"vpc-id":                     func(_ reader, v *networkACL) []string { return one(v.vpc.ID) },
-	}
+	return fields
 }()
 
-func networkACLAnswer(v *networkACL) *model.NetworkAcl {
+func networkACLAnswer(v *resource.NetworkACL) *model.NetworkAcl {
 	return &model.NetworkAcl{
-		Associations: mapped(v.subnets, func(subnet *string) model.NetworkAclAssociation {
-			return model.NetworkAclAssociation{NetworkAclAssociationId: new(related("aclassoc", *subnet)), NetworkAclId: &v.id, SubnetId: subnet}
+		Associations: mapped(v.Associations, func(a *resource.NetworkACLAssociation) model.NetworkAclAssociation {
+			return model.NetworkAclAssociation{NetworkAclAssociationId: &a.ID, NetworkAclId: &v.ID, SubnetId: &a.Subnet}
 		}),
-		Entries: mapped(aclEntries, func(e *aclEntry) model.NetworkAclEntry {
-			return model.NetworkAclEntry{
-				CidrBlock: new(anywhere.String()), Egress: &e.egress, Protocol: new(resource.ProtocolAny), RuleAction: &e.action, RuleNumber: &e.number,
-			}
-		}),
-		IsDefault:    new(true),
-		NetworkAclId: &v.id,
-		OwnerId:      &v.vpc.Account,
-		VpcId:        &v.vpc.ID,
+		Entries:      networkACLEntryAnswers(v.Entries),
+		IsDefault:    &v.IsDefault,
+		NetworkAclId: &v.ID,
+		OwnerId:      &v.Account,
+		Tags:         tagSet(v.Tags),
+		VpcId:        &v.VPC,
 	}
 }
 
-// DescribeNetworkAcls lists the default network ACL of each VPC.
+// DescribeNetworkAcls lists network ACLs.
 func (s *Service) DescribeNetworkAcls(_ context.Context, c server.Caller, in *model.DescribeNetworkAclsInput) (*model.DescribeNetworkAclsOutput, error) {
-	const action = "DescribeNetworkAcls"
-	chosen, err := networkACLFields.compile(action, in.Filters)
+	found, next, err := describe(s.read(c), networkACLs, networkACLFields, query{"DescribeNetworkAcls", in.DryRun, in.NetworkAclIds, in.Filters, in.MaxResults, in.NextToken})
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPage(action, in.MaxResults, in.NextToken, in.NetworkAclIds)
-	if err != nil {
-		return nil, err
-	}
-	r := s.read(c)
-	all := networkACLs(r)
-	for _, id := range in.NetworkAclIds {
-		if !wellFormed("acl", id) {
-			return nil, resource.Errorf("InvalidNetworkAclId.Malformed", "Invalid id: %q (expecting \"acl-...\")", resource.Clip(id))
-		}
-		if !slices.ContainsFunc(all, func(v networkACL) bool { return v.id == id }) {
-			return nil, resource.Errorf("InvalidNetworkAclID.NotFound", "The networkAcl ID '%s' does not exist", id)
-		}
-	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	if len(in.NetworkAclIds) > 0 {
-		all = slices.DeleteFunc(all, func(v networkACL) bool { return !slices.Contains(in.NetworkAclIds, v.id) })
-	}
-	key := func(v *networkACL) string { return v.id }
-	found, next := take(p, chosen.filter(r, sorted(all, key)), key)
 	return &model.DescribeNetworkAclsOutput{NetworkAcls: answers(found, networkACLAnswer), NextToken: next}, nil
 }

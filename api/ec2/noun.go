@@ -30,6 +30,9 @@ var (
 	routeTables = &noun[resource.RouteTable]{
 		store.RouteTables, "rtb", "route-table", "routeTable", "InvalidRouteTableId.Malformed", "InvalidRouteTableID.NotFound",
 	}
+	networkACLs = &noun[resource.NetworkACL]{
+		store.NetworkACLs, "acl", "network-acl", "networkAcl", "InvalidNetworkAclId.Malformed", "InvalidNetworkAclID.NotFound",
+	}
 	securityGroups = &noun[resource.SecurityGroup]{
 		store.SecurityGroups, "sg", "security-group", "security group", "InvalidGroupId.Malformed", "InvalidGroup.NotFound",
 	}

@@ -31,7 +31,10 @@ func TestRefusals(t *testing.T) {
 	ended := c.instance(subnet)
 	c.call("TerminateInstances", "InstanceId.1", ended)
 	association := c.call("DescribeVpcs", "VpcId.1", vpc).text("vpcSet/item/cidrBlockAssociationSet/item/associationId")
+	acls, farACLs := c.call("DescribeNetworkAcls", filter("1", "vpc-id", vpc)...), c.call("DescribeNetworkAcls", filter("1", "vpc-id", far)...)
 	names := strings.NewReplacer(
+		"{acl}", acls.text("networkAclSet/item/networkAclId"), "{farACL}", farACLs.text("networkAclSet/item/networkAclId"),
+		"{guard}", acls.text("networkAclSet/item/associationSet/item/networkAclAssociationId"),
 		"{vpc}", vpc, "{far}", far, "{subnet}", subnet, "{farSubnet}", farSubnet, "{group}", group, "{second}", second, "{farGroup}", farGroup,
 		"{default}", c.call("DescribeSecurityGroups", append(filter("1", "vpc-id", vpc), filter("2", "group-name", "default")...)...).text("securityGroupInfo/item/groupId"),
 		"{table}", table, "{main}", c.mainRouteTable(vpc), "{farTable}", c.mainRouteTable(far), "{gateway}", gateway, "{farGateway}", farGateway,
@@ -243,7 +246,32 @@ var refusals = []struct{ code, call string }{
 	{"InvalidParameterValue", "DescribeRegions&RegionName.1=mars-1"},
 	{"InvalidParameterValue", "DescribeAvailabilityZones&ZoneName.1=eu-west-1a"},
 	{"InvalidNetworkAclID.NotFound", "DescribeNetworkAcls&NetworkAclId.1=acl-00000000000000000"},
-	{"UnsupportedOperation", "CreateNetworkAcl&VpcId={vpc}"},
+	{"InvalidNetworkAclId.Malformed", "DescribeNetworkAcls&NetworkAclId.1=rtb-00000000000000000"},
+	{"InvalidFilter", "DescribeNetworkAcls&Filter.1.Name=entry.port&Filter.1.Value.1=22"},
+	{"MissingParameter", "CreateNetworkAcl"},
+	{"InvalidVpcID.NotFound", "CreateNetworkAcl&VpcId=vpc-00000000000000000"},
+	{"InvalidParameterValue", "CreateNetworkAcl&VpcId={vpc}&TagSpecification.1.ResourceType=vpc"},
+	{"InvalidNetworkAclID.NotFound", "DeleteNetworkAcl&NetworkAclId=acl-00000000000000000"},
+	{"InvalidParameterValue", "DeleteNetworkAcl&NetworkAclId={acl}"},
+	{"MissingParameter", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=-1&RuleAction=allow&CidrBlock=0.0.0.0/0"},
+	{"InvalidParameterValue", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=-1&RuleAction=allow&CidrBlock=0.0.0.0/0&RuleNumber=0"},
+	{"InvalidParameterValue", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=-1&RuleAction=allow&CidrBlock=0.0.0.0/0&RuleNumber=32767"},
+	{"InvalidParameterValue", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=256&RuleAction=allow&CidrBlock=0.0.0.0/0&RuleNumber=1"},
+	{"InvalidParameterValue", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=-1&RuleAction=refuse&CidrBlock=0.0.0.0/0&RuleNumber=1"},
+	{"MissingParameter", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=-1&RuleAction=allow&RuleNumber=1"},
+	{"InvalidParameterCombination", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=-1&RuleAction=allow&RuleNumber=1&CidrBlock=0.0.0.0/0&Ipv6CidrBlock=::/0"},
+	{"InvalidParameterValue", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=-1&RuleAction=allow&RuleNumber=1&CidrBlock=::/0"},
+	{"InvalidParameterValue", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=6&RuleAction=allow&RuleNumber=1&CidrBlock=0.0.0.0/0"},
+	{"InvalidParameterValue", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=udp&RuleAction=allow&RuleNumber=1&CidrBlock=0.0.0.0/0&PortRange.From=9&PortRange.To=8"},
+	{"MissingParameter", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=1&RuleAction=allow&RuleNumber=1&CidrBlock=0.0.0.0/0"},
+	{"InvalidParameterValue", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=58&RuleAction=allow&RuleNumber=1&Ipv6CidrBlock=::/0&Icmp.Type=256&Icmp.Code=-1"},
+	{"NetworkAclEntryAlreadyExists", "CreateNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=-1&RuleAction=allow&RuleNumber=100&CidrBlock=0.0.0.0/0"},
+	{"InvalidNetworkAclEntry.NotFound", "ReplaceNetworkAclEntry&NetworkAclId={acl}&Egress=true&Protocol=-1&RuleAction=allow&RuleNumber=1&CidrBlock=0.0.0.0/0"},
+	{"InvalidNetworkAclEntry.NotFound", "DeleteNetworkAclEntry&NetworkAclId={acl}&Egress=false&RuleNumber=1"},
+	{"InvalidParameterValue", "DeleteNetworkAclEntry&NetworkAclId={acl}&Egress=false&RuleNumber=32767"},
+	{"InvalidAssociationID.NotFound", "ReplaceNetworkAclAssociation&NetworkAclId={acl}&AssociationId=aclassoc-00000000000000000"},
+	{"InvalidNetworkAclID.NotFound", "ReplaceNetworkAclAssociation&NetworkAclId=acl-00000000000000000&AssociationId={guard}"},
+	{"InvalidParameterValue", "ReplaceNetworkAclAssociation&NetworkAclId={farACL}&AssociationId={guard}"},
 	{"InvalidAction", "PaintVpc&VpcId={vpc}"},
 }
 

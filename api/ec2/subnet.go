@@ -69,7 +69,7 @@ func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.C
 			Zone:  zone,
 			State: resource.StateAvailable,
 		}
-		subnets.put(w, v)
+		s.putSubnet(w, v)
 		out.Subnet = subnetView{service: s, reader: w.reader}.answer(&v) // no interfaces yet
 		return nil
 	})
@@ -91,7 +91,7 @@ func (s *Service) chooseZone(region, name, id string) (string, error) {
 }
 
 // DeleteSubnet removes a subnet that has no network interfaces, and what tied it
-// to a route table.
+// to a route table and a network ACL.
 func (s *Service) DeleteSubnet(ctx context.Context, c server.Caller, in *model.DeleteSubnetInput) (*model.DeleteSubnetOutput, error) {
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
 		v, err := subnets.get(w.reader, val(in.SubnetId))
@@ -109,6 +109,7 @@ func (s *Service) DeleteSubnet(ctx context.Context, c server.Caller, in *model.D
 				routeTables.put(w, table)
 			}
 		}
+		unguard(w, func(a resource.NetworkACLAssociation) bool { return a.Subnet == v.ID })
 		subnets.delete(w, v.ID)
 		return nil
 	})

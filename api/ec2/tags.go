@@ -65,7 +65,7 @@ type taggable interface {
 
 // taggables are all that tags can be put on.
 var taggables = []taggable{
-	vpcs, subnets, routeTables, securityGroups, securityGroupRules{}, networkInterfaces, instances,
+	vpcs, subnets, routeTables, networkACLs, securityGroups, securityGroupRules{}, networkInterfaces, instances,
 	customerGateways, vpnGateways, vpnConnections,
 	internetGateways, egressOnlyInternetGateways, addresses, natGateways,
 }

@@ -22,7 +22,8 @@ func (s *Service) vpcActions() actions {
 	}
 }
 
-// CreateVpc makes a VPC with its main route table and its default security group.
+// CreateVpc makes a VPC with its main route table, its default security group and
+// its default network ACL.
 func (s *Service) CreateVpc(ctx context.Context, c server.Caller, in *model.CreateVpcInput) (*model.CreateVpcOutput, error) {
 	if err := refuseUnbuilt(
 		member{"AmazonProvidedIpv6CidrBlock", val(in.AmazonProvidedIpv6CidrBlock)},
@@ -74,7 +75,7 @@ func (s *Service) roomForVPC(r reader) error {
 	return nil
 }
 
-// makeVPC makes a VPC with its main route table and its default security group.
+// makeVPC makes a VPC with its main route table and its defaults.
 func (s *Service) makeVPC(w writer, cidr netip.Prefix, tenancy string, tags []resource.Tag) (resource.VPC, resource.RouteTable) {
 	v := resource.VPC{
 		Meta:             w.newMeta(s.newID(vpcs.prefix), tags),
@@ -89,6 +90,7 @@ func (s *Service) makeVPC(w writer, cidr netip.Prefix, tenancy string, tags []re
 	s.makeMain(&table)
 	routeTables.put(w, table)
 	securityGroups.put(w, s.newDefaultSecurityGroup(w.reader, v.ID))
+	networkACLs.put(w, s.newDefaultNetworkACL(w.reader, v.ID))
 	return v, table
 }
 
@@ -97,7 +99,7 @@ func (s *Service) newCIDRAssociation(cidr netip.Prefix) resource.CIDRAssociation
 }
 
 // DeleteVpc removes a VPC that nothing depends on, with its main route table and
-// its default security group.
+// its defaults.
 func (s *Service) DeleteVpc(ctx context.Context, c server.Caller, in *model.DeleteVpcInput) (*model.DeleteVpcOutput, error) {
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
 		v, err := vpcs.get(w.reader, val(in.VpcId))
@@ -115,6 +117,11 @@ func (s *Service) DeleteVpc(ctx context.Context, c server.Caller, in *model.Dele
 		for group := range securityGroups.list(w.reader) {
 			if group.VPC == v.ID {
 				securityGroups.delete(w, group.ID)
+			}
+		}
+		for acl := range networkACLs.list(w.reader) {
+			if acl.VPC == v.ID {
+				networkACLs.delete(w, acl.ID)
 			}
 		}
 		vpcs.delete(w, v.ID)
@@ -136,6 +143,11 @@ func dependentOf(r reader, vpc string) string {
 	}
 	for v := range routeTables.list(r) {
 		if v.VPC == vpc && !v.Main {
+			return "it contains " + v.ID
+		}
+	}
+	for v := range networkACLs.list(r) {
+		if v.VPC == vpc && !v.IsDefault {
 			return "it contains " + v.ID
 		}
 	}
