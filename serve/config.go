@@ -137,7 +137,7 @@ type OutsideConfig struct {
 
 	// ElasticAddresses are those that accounts allocate and that instances are
 	// launched with. Routes of the underlay lead them to us. Default
-	// 198.51.100.0/24.
+	// 198.51.100.0/24, or none where TunnelAddresses has some of these.
 	ElasticAddresses []netip.Prefix `yaml:"elastic_addresses"`
 
 	// Interface carries the tunnels' addresses, and questions for elastic ones
@@ -220,7 +220,10 @@ func (c *Config) setDefaults() {
 		c.Outside.TunnelAddresses = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
 	}
 	if len(c.Outside.ElasticAddresses) == 0 {
-		c.Outside.ElasticAddresses = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+		// Not where the tunnels have been given some of them.
+		if usual := netip.MustParsePrefix("198.51.100.0/24"); !slices.ContainsFunc(c.Outside.TunnelAddresses, usual.Overlaps) {
+			c.Outside.ElasticAddresses = []netip.Prefix{usual}
+		}
 	}
 }
 

@@ -17,6 +17,18 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// Elastic addresses have a default only where the tunnels leave it to them; what
+// is given twice is refused.
+func TestElasticAddressesLeaveTheTunnels(t *testing.T) {
+	c, err := ParseConfig([]byte("outside: { tunnel_addresses: [198.51.100.0/25] }"))
+	if err != nil || len(c.Outside.ElasticAddresses) != 0 {
+		t.Errorf("elastic addresses %v, %v", c.Outside.ElasticAddresses, err)
+	}
+	if _, err := ParseConfig([]byte("outside: { tunnel_addresses: [198.51.100.0/25], elastic_addresses: [198.51.100.0/24] }")); err == nil {
+		t.Error("addresses of both are taken")
+	}
+}
+
 func TestExampleIsTaken(t *testing.T) {
 	c, err := ParseConfig([]byte(`
 data_dir: /tmp/x
