@@ -101,6 +101,9 @@ func (d Device) Sample(c Config, kind SampleType) (string, error) {
 		}
 		v.Weak = v.Weak || v.Tunnels[i].phase1.isWeak(1) || v.Tunnels[i].phase2.isWeak(2)
 	}
+	if err := d.checkTunnels(v.Tunnels[0], v.Tunnels[1]); err != nil {
+		return "", err
+	}
 	var out strings.Builder
 	if err := templates.ExecuteTemplate(&out, d.sample, v); err != nil {
 		return "", fmt.Errorf("write the sample of %s for %s: %w", c.Connection, d.Platform, err)

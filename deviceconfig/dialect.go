@@ -16,6 +16,7 @@ import (
 type dialect struct {
 	abilities    map[string]ability // by version of IKE
 	oneGroup     bool               // phase 2 takes the Diffie-Hellman group of phase 1
+	oneESP       bool               // one setting of phase 2 is for both tunnels
 	certificates bool               // the sample knows how to authenticate by certificates
 }
 
@@ -129,6 +130,14 @@ func (d Device) check(c Config) error {
 		return d.refuse("can only ask for 0.0.0.0/0 on both sides: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr to it by ModifyVpnConnectionOptions")
 	case has.selectors == onePrefixPair && all && (len(c.SiteRoutes) != 1 || len(c.CloudRoutes) != 1):
 		return d.refuse("chooses traffic by one pair of prefixes, and the connection has %d static routes and its VPC %d ranges: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr by ModifyVpnConnectionOptions", len(c.SiteRoutes), len(c.CloudRoutes))
+	}
+	return nil
+}
+
+// checkTunnels refuses tunnels that differ where the device has one setting for both.
+func (d Device) checkTunnels(one, two tunnelView) error {
+	if d.dialect != nil && d.dialect.oneESP && (one.phase2 != two.phase2 || one.Options.Phase2LifetimeSeconds != two.Options.Phase2LifetimeSeconds) {
+		return d.refuse("has one setting of phase 2 for both tunnels: give them the same algorithms, groups and lifetime by ModifyVpnTunnelOptions")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,9 +12,14 @@ import (
 	"causeway.dev/resource"
 )
 
-// goldenName is the name of a device's file: what a client sees of it.
+// goldenName is the name of a device's file: what a client sees of it, without the
+// software where no other device has the same platform.
 func goldenName(d Device, suffix string) string {
-	words := strings.FieldsFunc(strings.ToLower(d.Vendor+" "+d.Platform), func(r rune) bool { return strings.ContainsRune(" ,.&/", r) })
+	name := d.Vendor + " " + d.Platform
+	if slices.ContainsFunc(Devices(), func(o Device) bool { return o.ID != d.ID && o.Vendor == d.Vendor && o.Platform == d.Platform }) {
+		name += " " + d.Software
+	}
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune(" ,.&/", r) })
 	return filepath.Join("testdata", "golden", strings.Join(words, "_")+suffix+".txt")
 }
 
@@ -38,7 +44,7 @@ func TestSamplesGolden(t *testing.T) {
 	}
 	restricted := newConfig(t, restrict)
 	for _, d := range Devices() {
-		t.Run(d.Vendor+" "+d.Platform, func(t *testing.T) {
+		t.Run(d.Vendor+" "+d.Platform+" "+d.Software, func(t *testing.T) {
 			golden.Text(t, goldenName(d, ""), sampleOrRefusal(t, d, v2, Recommended))
 			// Where IKEv1 is asked for, AES-GCM is left to phase 2.
 			golden.Text(t, goldenName(d, "_ikev1"), sampleOrRefusal(t, d, v1, Recommended))
@@ -81,7 +87,7 @@ func TestCertificateSamplesGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, d := range Devices() {
-		t.Run(d.Vendor+" "+d.Platform, func(t *testing.T) {
+		t.Run(d.Vendor+" "+d.Platform+" "+d.Software, func(t *testing.T) {
 			sample := sampleOrRefusal(t, d, config, Recommended)
 			if d.dialect == nil || d.dialect.certificates {
 				golden.Text(t, goldenName(d, "_certificate"), sample)
