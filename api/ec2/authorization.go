@@ -1,11 +1,13 @@
 package ec2
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
 	"unicode"
 
+	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
 	"causeway.dev/store"
@@ -44,6 +46,12 @@ var created = map[string][]string{
 	"RunInstances":            {"instance", "network-interface", "volume"},
 }
 
+// taggedParts are what actions can tag besides what they make.
+var taggedParts = map[string][]string{
+	"AuthorizeSecurityGroupEgress":  {"security-group-rule"},
+	"AuthorizeSecurityGroupIngress": {"security-group-rule"},
+}
+
 // describedOne are those that describe and yet are about one resource. Others
 // that describe are about nothing in particular, whatever ids they name.
 var describedOne = []string{"DescribeInstanceAttribute", "DescribeVpcAttribute"}
@@ -60,35 +68,104 @@ func (s *Service) targets(c server.Caller, action string, input any) []server.Ta
 	if strings.HasPrefix(action, "Describe") && !slices.Contains(describedOne, action) {
 		return nil
 	}
-	t := targeting{reader: s.read(c), action: action, in: reflect.ValueOf(input).Elem()}
+	t := targeting{Service: s, reader: s.read(c), action: action, in: reflect.ValueOf(input).Elem(), known: map[string]bool{}}
 	t.addIDs(t.in)
-	if interfaces := t.in.FieldByName("NetworkInterfaces"); action == "RunInstances" && interfaces.IsValid() {
-		for i := range interfaces.Len() {
-			t.addIDs(interfaces.Index(i))
-		}
+	t.addNamed()
+	if action == "RunInstances" {
+		t.addLaunch()
 	}
-	if image := text(t.in, "ImageId"); action == "RunInstances" && image != "" {
-		t.add(server.Target{ARN: "arn:aws:ec2:" + c.Region + "::image/" + image})
-	}
-	if key := text(t.in, "KeyName"); key != "" && !t.makes("key-pair") {
+	if key := server.Text(t.in, "KeyName"); key != "" && !t.makes("key-pair") {
 		t.add(server.Target{ARN: *t.arn("key-pair", key)})
 	}
 	t.addCreated()
 	return t.targets
 }
 
+// addNamed adds what a request names other than by an id, and what it means by
+// naming nothing.
+func (t *targeting) addNamed() {
+	switch t.action {
+	case "AssociateAddress", "DisassociateAddress", "ReleaseAddress":
+		if public := server.Text(t.in, "PublicIp"); public != "" {
+			// Where it is nobody's, the operation says so.
+			v, _ := addressBy(t.reader, nil, &public)
+			t.addID(v.ID)
+		}
+	case "CreateSecurityGroup":
+		if vpc, ok := defaultVPC(t.reader); ok && server.Text(t.in, "VpcId") == "" {
+			t.addID(vpc.ID)
+		}
+	default:
+		if name := server.Text(t.in, "GroupName"); name != "" && server.Text(t.in, "GroupId") == "" {
+			id, _ := groupID(t.reader, nil, &name)
+			t.addID(id)
+		}
+	}
+}
+
+// addLaunch adds what instances are made from, and where.
+func (t *targeting) addLaunch() {
+	in := t.in.Addr().Interface().(*model.RunInstancesInput)
+	for i := range in.NetworkInterfaces {
+		t.addIDs(reflect.ValueOf(in.NetworkInterfaces[i]))
+	}
+	if image := val(in.ImageId); image != "" {
+		t.add(server.Target{ARN: "arn:aws:ec2:" + t.scope.Region + "::image/" + image})
+	}
+	for _, name := range in.SecurityGroups {
+		id, _ := groupID(t.reader, nil, &name)
+		t.addID(id)
+	}
+	if slices.ContainsFunc(t.targets, func(o server.Target) bool { return strings.Contains(o.ARN, ":subnet/") }) {
+		return
+	}
+	if slices.ContainsFunc(in.NetworkInterfaces, func(n model.InstanceNetworkInterfaceSpecification) bool { return val(n.NetworkInterfaceId) != "" }) {
+		return
+	}
+	// An account's first request makes the default subnets, after this.
+	t.subnet = t.defaultSubnetOf(in.Placement)
+	if t.subnet == "" {
+		t.add(server.Target{ARN: *t.arn("subnet", "*")})
+	}
+	t.addID(t.subnet)
+}
+
+// defaultSubnetOf returns the id of the subnet of a launch that names none, or "".
+func (t *targeting) defaultSubnetOf(placement *model.Placement) string {
+	zone := ""
+	if placement != nil {
+		zone = cmp.Or(val(placement.AvailabilityZone), val(placement.AvailabilityZoneId))
+	}
+	subnet, err := t.defaultSubnet(t.reader, zone)
+	if err != nil {
+		return ""
+	}
+	return subnet.ID
+}
+
 // A targeting finds out what one request is about.
 type targeting struct {
+	*Service
 	reader
 	action  string
 	in      reflect.Value
+	subnet  string // of a launch that names none
+	parts   int    // that were looked for
+	known   map[string]bool
 	targets []server.Target
 }
 
+// partsMax bounds the parts that are looked for, as that means to go through all
+// records. Each has a member of its own: there are no lists of them.
+const partsMax = 4
+
 func (t *targeting) add(target server.Target) {
-	if !slices.ContainsFunc(t.targets, func(o server.Target) bool { return o.ARN == target.ARN && o.Action == target.Action }) {
-		t.targets = append(t.targets, target)
+	name := target.Action + " " + target.ARN
+	if t.known[name] {
+		return
 	}
+	t.known[name] = true
+	t.targets = append(t.targets, target)
 }
 
 // addIDs adds what the ids in the members of a structure are of.
@@ -116,6 +193,9 @@ func (t *targeting) addID(id string) {
 	}
 	prefix := id[:at]
 	if whole, ok := parts[prefix]; ok {
+		if t.parts++; t.parts > partsMax {
+			return
+		}
 		prefix, id = whole, t.wholeOf(whole, id)
 	}
 	kind, ok := arnKinds[prefix]
@@ -133,7 +213,8 @@ func (t *targeting) addID(id string) {
 	p.describe(t.reader, &target)
 	target.SetKey("ec2:"+strings.ReplaceAll(kind, "-", "")+"id", id)
 	if t.action == "CreateTags" || t.action == "DeleteTags" {
-		setRequestTags(&target, t.in.FieldByName("Tags"))
+		given, _ := t.in.FieldByName("Tags").Interface().([]model.Tag)
+		target.SetRequestTags(requestTags(given))
 	}
 	t.add(target)
 }
@@ -156,73 +237,62 @@ func (t *targeting) kinds() []string {
 // addCreated adds what the request makes. To give it tags at once needs the
 // permission to tag, too.
 func (t *targeting) addCreated() {
-	specifications := t.in.FieldByName("TagSpecifications")
 	for _, kind := range t.kinds() {
 		id := "*"
-		if name := text(t.in, "KeyName"); kind == "key-pair" && name != "" {
+		if name := server.Text(t.in, "KeyName"); kind == "key-pair" && name != "" {
 			id = name
 		}
 		target := server.Target{ARN: *t.arn(kind, id)}
 		t.place().describe(t.reader, &target)
-		if value := text(t.in, "InstanceType"); kind == "instance" && value != "" {
+		if value := server.Text(t.in, "InstanceType"); kind == "instance" && value != "" {
 			target.SetKey("ec2:instancetype", value)
 		}
-		tags := tagsOfKind(specifications, kind)
-		setRequestTags(&target, tags)
+		target.SetRequestTags(t.tagsOfKind(kind))
 		t.add(target)
-		if tags.IsValid() && tags.Len() > 0 {
-			tagging := server.Target{ARN: target.ARN, Action: "ec2:CreateTags"}
-			t.place().describe(t.reader, &tagging)
-			setRequestTags(&tagging, tags)
-			tagging.SetKey("ec2:createaction", t.action)
-			t.add(tagging)
-		}
+		t.addTagging(kind, target.ARN)
 	}
+	for _, kind := range taggedParts[t.action] {
+		t.addTagging(kind, *t.arn(kind, "*"))
+	}
+}
+
+// addTagging adds the permission to tag what the request makes.
+func (t *targeting) addTagging(kind, arn string) {
+	tags := t.tagsOfKind(kind)
+	if len(tags) == 0 {
+		return
+	}
+	tagging := server.Target{ARN: arn, Action: "ec2:CreateTags"}
+	t.place().describe(t.reader, &tagging)
+	tagging.SetRequestTags(tags)
+	tagging.SetKey("ec2:createaction", t.action)
+	t.add(tagging)
 }
 
 // place is where the request makes something.
 func (t *targeting) place() properties {
-	p := properties{subnet: text(t.in, "SubnetId"), vpc: text(t.in, "VpcId")}
+	p := properties{subnet: cmp.Or(server.Text(t.in, "SubnetId"), t.subnet), vpc: server.Text(t.in, "VpcId")}
+	if launch, ok := t.in.Addr().Interface().(*model.RunInstancesInput); ok && p.subnet == "" && len(launch.NetworkInterfaces) > 0 {
+		p.subnet = val(launch.NetworkInterfaces[0].SubnetId)
+	}
 	if p.vpc == "" && p.subnet != "" {
 		p.vpc = t.properties(p.subnet).vpc
 	}
 	return p
 }
 
-// tagsOfKind returns the list of tags that a request has for a type.
-func tagsOfKind(specifications reflect.Value, kind string) reflect.Value {
-	if specifications.IsValid() {
-		for i := range specifications.Len() {
-			if s := specifications.Index(i); text(s, "ResourceType") == kind {
-				return s.FieldByName("Tags")
+// tagsOfKind returns the tags that a request has for a type.
+func (t *targeting) tagsOfKind(kind string) []resource.Tag {
+	var tags []resource.Tag
+	if f := t.in.FieldByName("TagSpecifications"); f.IsValid() {
+		given, _ := f.Interface().([]model.TagSpecification)
+		for _, s := range given {
+			if val(s.ResourceType) == kind {
+				tags = append(tags, requestTags(s.Tags)...)
 			}
 		}
 	}
-	return reflect.Value{}
-}
-
-// setRequestTags notes the tags that a request sets or removes.
-func setRequestTags(target *server.Target, tags reflect.Value) {
-	if !tags.IsValid() || tags.Len() == 0 {
-		return
-	}
-	var keys []string
-	for i := range tags.Len() {
-		key := text(tags.Index(i), "Key")
-		keys = append(keys, key)
-		target.SetKey("aws:requesttag/"+strings.ToLower(key), text(tags.Index(i), "Value"))
-	}
-	target.SetKey("aws:tagkeys", keys...)
-}
-
-// text returns the text member of a structure; "" if it has none of that name.
-func text(v reflect.Value, name string) string {
-	if f := v.FieldByName(name); f.IsValid() {
-		if p, ok := f.Interface().(*string); ok {
-			return val(p)
-		}
-	}
-	return ""
+	return tags
 }
 
 // hyphenated turns "VpcPeeringConnection" into "vpc-peering-connection".
@@ -247,11 +317,8 @@ type properties struct {
 
 // describe sets the condition keys of a target.
 func (p properties) describe(r reader, target *server.Target) {
-	for _, tag := range p.tags {
-		key := "resourcetag/" + strings.ToLower(tag.Key)
-		target.SetKey("aws:"+key, tag.Value)
-		target.SetKey("ec2:"+key, tag.Value)
-	}
+	target.SetResourceTags("aws:resourcetag/", p.tags)
+	target.SetResourceTags("ec2:resourcetag/", p.tags)
 	for name, value := range map[string]*string{
 		"ec2:vpc": arnOf(r, "vpc", p.vpc), "ec2:subnet": arnOf(r, "subnet", p.subnet),
 		"ec2:availabilityzone": str(p.zone), "ec2:instancetype": str(p.instanceType),
