@@ -14,7 +14,7 @@ SOAK       ?= 5m
 TESTFLAGS  ?=
 STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
 
-.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance bench bench-tunnel profile bench-all fuzz lint generate golden clean
+.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance test-sdk bench bench-tunnel profile bench-all fuzz lint generate golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,7 @@ test test-acceptance: export CAUSEWAY_TF_MIRROR ?= $(shell scripts/terraform-mir
 
 test: setup lint generate-check build ## everything that CI runs
 	$(GO) test -count=1 -timeout 10m $(TESTFLAGS) ./...
+	@$(MAKE) --no-print-directory test-sdk
 	bin/causeway demo --once
 
 test-interop: setup ## real peers in network namespaces; what go test -json says in bin/interop.json
@@ -58,6 +59,9 @@ soak: setup ## 500 tunnels for SOAK (default 5m), all renewed every minute, and 
 
 test-acceptance: setup build ## real AWS clients; CAUSEWAY_TF_MIRROR=DIR lets Terraform find its provider
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/acceptance/...
+
+test-sdk: setup build ## AWS's SDK for Go, a module of its own: paginators, waiters, client tokens, errors
+	cd test/sdk && $(GO) vet . && CAUSEWAY_PROGRAM='$(CURDIR)/bin/causeway' $(GO) test -count=1 -timeout 5m $(TESTFLAGS) .
 
 bench: ## what performance.md shows, each for BENCHTIME (default 200ms); the tunnel for ROUNDS (default 1)
 	@$(call measure,Handshakes: initiator and responder in one process,Handshake,./ike/daemon)
