@@ -376,3 +376,25 @@ func TestHandOverToFewerProposals(t *testing.T) {
 	w.Net.RunFor(time.Minute)
 	w.CheckSettled()
 }
+
+// All that a gate may come to keep can be handed over: what bounds the peer's exchanges
+// leaves room for some of ours.
+func TestHandOverOfMuch(t *testing.T) {
+	kept, w := keptOf(t)
+	var f frozen
+	if err := engine.DecodeFrozen(kept.State, frozenFormat, &f); err != nil {
+		t.Fatal(err)
+	}
+	for i := range quickModesMax {
+		f.SAs[0].Over = append(f.SAs[0].Over, uint32(i+1))
+	}
+	for i := len(f.Children); i < childrenMax+3; i++ {
+		c := f.Children[0]
+		c.In, c.Out = ike.SPI(0x1000+i), ike.SPI(0x1000+i)
+		f.Children = append(f.Children, c)
+	}
+	kept.State = engine.EncodeFrozen(f)
+	if err := gateFor(t, w.Left.Peer).Thaw(w.Net.Now(), kept); err != nil {
+		t.Error(err)
+	}
+}

@@ -94,7 +94,7 @@ func (t *thawing) reserve() error {
 }
 
 func (t *thawing) thaw(f *frozen) error {
-	if n := len(f.SAs) + len(f.Children) + len(f.Farewells); n == 0 || len(f.SAs) > sasMax || len(f.Children) > childrenMax+1 || len(f.Farewells) > frozenFarewellsMax {
+	if n := len(f.SAs) + len(f.Children) + len(f.Farewells); n == 0 || len(f.SAs) > sasMax || len(f.Children) > 2*childrenMax || len(f.Farewells) > frozenFarewellsMax {
 		return fmt.Errorf("%d ISAKMP SAs, %d pairs and %d farewells", len(f.SAs), len(f.Children), len(f.Farewells))
 	}
 	for i := range f.Children {
@@ -207,7 +207,7 @@ func (t *thawing) thawSA(f *frozenSA, marks engine.FrozenKeys) (*isakmpSA, error
 		return nil, errors.New("a cookie that is zero or in use")
 	case len(f.LastBlock) != keys.IVLength || f.ExpiresAt.IsZero():
 		return nil, fmt.Errorf("a last block of %d octets, or no end", len(f.LastBlock))
-	case len(f.Exchanges)+len(f.Over) > quickModesMax+1 || len(f.Answer) > messageOctetsMax:
+	case max(len(f.Exchanges), len(f.Over)) > quickModesMax || len(f.Answer) > messageOctetsMax:
 		return nil, fmt.Errorf("%d quick modes, %d that are over, an answer of %d octets", len(f.Exchanges), len(f.Over), len(f.Answer))
 	case f.Answer != nil && (len(f.Answer) < wire.HeaderLength || len(f.Received) != sha256.Size):
 		return nil, errors.New("an answer to nothing")
