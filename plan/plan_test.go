@@ -58,6 +58,7 @@ type world struct {
 	internet    []resource.InternetGateway
 	addresses   []resource.Address
 	nats        []resource.NATGateway
+	acls        []resource.NetworkACL
 }
 
 var scope = store.Scope{Account: "123456789012", Region: "us-east-1"}
@@ -191,6 +192,7 @@ func (w *world) put(t testing.TB, s *store.Store) *store.Snapshot {
 		replace(tx, store.InternetGateways, w.internet)
 		replace(tx, store.Addresses, w.addresses)
 		replace(tx, store.NATGateways, w.nats)
+		replace(tx, store.NetworkACLs, w.acls)
 		statuses := make([]resource.TunnelStatus, len(w.up))
 		for i, id := range w.up {
 			statuses[i] = resource.TunnelStatus{Meta: w.meta(id), Up: true}
@@ -323,6 +325,21 @@ func TestGoldenTexts(t *testing.T) {
 			w.addVPC("quiet", "10.2.0.0/16")
 			w.addInternet("quiet")
 			w.tables[len(w.tables)-1].Routes = []resource.Route{{Destination: everywhere, Gateway: "igw-quiet"}}
+		}},
+		{"network-acls", func(w *world) {
+			everywhere := netip.MustParsePrefix("0.0.0.0/0")
+			w.acls = []resource.NetworkACL{
+				{Meta: w.meta("acl-default"), VPC: "vpc-a", IsDefault: true, Entries: []resource.NetworkACLEntry{
+					{Number: 100, Protocol: -1, FromPort: -1, ToPort: -1, CIDR: everywhere}, {Number: 100, Egress: true, Protocol: -1, FromPort: -1, ToPort: -1, CIDR: everywhere},
+				}, Associations: []resource.NetworkACLAssociation{{ID: "aclassoc-gone", Subnet: "subnet-gone"}}},
+				{Meta: w.meta("acl-web"), VPC: "vpc-a", Entries: []resource.NetworkACLEntry{
+					{Number: 10, Protocol: 6, FromPort: 80, ToPort: 81, CIDR: everywhere, Deny: true},
+					{Number: 20, Protocol: 1, FromPort: 8, ToPort: -1, CIDR: netip.MustParsePrefix("192.168.0.0/16")},
+					{Number: 30, Protocol: 58, FromPort: 128, ToPort: 0, CIDR: everywhere},
+					{Number: 40, Protocol: 58, FromPort: 128, ToPort: 0, CIDR: netip.MustParsePrefix("::/0")},
+					{Number: 5, Egress: true, Protocol: 17, FromPort: 1024, ToPort: 65535, CIDR: netip.MustParsePrefix("10.0.0.0/8")},
+				}, Associations: []resource.NetworkACLAssociation{{ID: "aclassoc-a", Subnet: "subnet-a"}}},
+			}
 		}},
 		{"records-that-do-not-fit", func(w *world) {
 			w.gateways[0].VPC = "vpc-gone"

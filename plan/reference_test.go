@@ -36,7 +36,7 @@ func TestPlanAgainstReference(t *testing.T) {
 			fates[kind]++
 		}
 	}
-	for _, kind := range []string{"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: unsolicited"} {
+	for _, kind := range []string{"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: unsolicited", "dropped: acl"} {
 		if fates[kind] < 50 {
 			t.Errorf("only %d packets were %s: the test proves little (%v)", fates[kind], kind, fates)
 		}
@@ -51,6 +51,10 @@ type packet struct {
 	src, dst    netip.Addr
 	protocol    string
 	port        int32 // or ICMP type; the code is 0
+
+	// subnet is where the packet is on its way, as who carries it calls that; ""
+	// in a gateway and beyond.
+	subnet string
 }
 
 func (p packet) String() string {
@@ -68,6 +72,7 @@ func randomWorld(r *rand.Rand) *world {
 	for _, name := range []string{"a", "b"} {
 		w.randomVPC(r, name)
 		w.randomEdges(r, name)
+		w.randomACLs(r, name)
 		vgw := resource.VPNGateway{Meta: w.meta("vgw-" + name), State: resource.StateAvailable}
 		if r.IntN(5) > 0 {
 			vgw.VPC, vgw.AttachmentState = "vpc-"+name, resource.StateAttached
@@ -293,6 +298,7 @@ func (w reference) send(p packet) []string {
 	if !w.admits(nic, p, true, p.dst) {
 		return []string{"dropped: egress"}
 	}
+	p.subnet = nic.Subnet
 	return w.byTable(p, nic.VPC, w.tableOf(nic))
 }
 
@@ -369,13 +375,13 @@ func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []st
 	case !found:
 		return []string{"dropped: route"}
 	case manual == nil:
-		return w.atGateway(p, table.PropagatingVGWs[0])
+		return w.toGateway(p, table.PropagatingVGWs[0])
 	case strings.HasPrefix(manual.Gateway, "igw-"):
-		return w.leave(p, vpc, manual.Gateway)
+		return w.cross(p, "", w.leave(p, vpc, manual.Gateway))
 	case manual.NATGateway != "":
 		for _, nat := range w.nats {
 			if nat.ID == manual.NATGateway && nat.Deleted == nil {
-				return w.translate(p, nat)
+				return w.cross(p, nat.Subnet, w.translate(p, nat))
 			}
 		}
 		return []string{"dropped: route"}
@@ -383,7 +389,7 @@ func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []st
 		if w.attached(manual.Gateway) != nic.VPC {
 			return []string{"dropped: route"} // a black hole
 		}
-		return w.atGateway(p, manual.Gateway)
+		return w.toGateway(p, manual.Gateway)
 	}
 	return w.through(p, manual)
 }
@@ -414,7 +420,7 @@ func (w reference) translate(p packet, nat resource.NATGateway) []string {
 	if p.src == nat.PrivateAddress {
 		return []string{"dropped: loop"}
 	}
-	p.src = nat.PrivateAddress
+	p.src, p.subnet = nat.PrivateAddress, nat.Subnet
 	return w.byTable(p, nat.VPC, w.tableOf(resource.NetworkInterface{VPC: nat.VPC, Subnet: nat.Subnet}))
 }
 
@@ -431,11 +437,11 @@ func (w reference) through(p packet, manual *resource.Route) []string {
 	case !running:
 		return []string{"dropped: route"}
 	case !w.admits(middle, p, false, p.src):
-		return []string{"dropped: ingress"}
+		return w.cross(p, middle.Subnet, []string{"dropped: ingress"})
 	case middle.SourceDestCheck && middle.Address != p.dst: // "the source or destination of any traffic it sends or receives"
-		return []string{"dropped: source/destination check"}
+		return w.cross(p, middle.Subnet, []string{"dropped: source/destination check"})
 	}
-	return []string{"goes to " + middle.ID}
+	return w.cross(p, middle.Subnet, []string{"goes to " + middle.ID})
 }
 
 // atGateway says where a VPN gateway sends a packet: to its VPC, or into a tunnel
@@ -472,7 +478,7 @@ func (w reference) atGateway(p packet, gateway string) (fates []string) {
 func (w reference) deliver(vpc string, p packet) []string {
 	for _, nat := range w.nats {
 		if nat.VPC == vpc && nat.Deleted == nil && nat.PrivateAddress == p.dst {
-			return []string{"dropped: unsolicited"}
+			return w.cross(p, nat.Subnet, []string{"dropped: unsolicited"})
 		}
 	}
 	for _, candidate := range w.nics {
@@ -481,9 +487,9 @@ func (w reference) deliver(vpc string, p packet) []string {
 			continue
 		}
 		if !w.admits(nic, p, false, p.src) {
-			return []string{"dropped: ingress"}
+			return w.cross(p, nic.Subnet, []string{"dropped: ingress"})
 		}
-		return []string{"goes to " + nic.ID}
+		return w.cross(p, nic.Subnet, []string{"goes to " + nic.ID})
 	}
 	return []string{"dropped: route"}
 }
@@ -611,6 +617,7 @@ func (d interpreter) send(p packet) string {
 				if !d.passes(network, i, p, true, p.dst) {
 					return "dropped: egress"
 				}
+				p.subnet = subnetOf(network, i.Address)
 				return d.route(p, network.ID, i.Table)
 			}
 		}
@@ -648,8 +655,7 @@ func (d interpreter) route(p packet, id, table string) string {
 	for _, link := range d.Links {
 		for side, end := range link.Ends {
 			if end.Network == id && end.Address == p.dst {
-				other := link.Ends[1-side]
-				return d.route(p, other.Network, other.Table)
+				return d.over(p, network, link, side)
 			}
 		}
 	}
@@ -679,11 +685,8 @@ func (d interpreter) lookUp(p packet, network nodespec.Network, all []nodespec.R
 				return d.arrive(network, network.Interfaces[slices.IndexFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.ID == target.ID })], p), true
 			case nodespec.ToLink:
 				link := d.Links[slices.IndexFunc(d.Links, func(l nodespec.Link) bool { return l.ID == target.ID })]
-				end := link.Ends[0]
-				if end.Network == network.ID {
-					end = link.Ends[1]
-				}
-				return d.route(p, end.Network, end.Table), true
+				side := slices.IndexFunc(link.Ends[:], func(end nodespec.LinkEnd) bool { return end.Network == network.ID })
+				return d.over(p, network, link, side), true
 			case nodespec.ToOutside:
 				for _, e := range network.Outside.Addresses {
 					if e.Inside == p.src {
@@ -699,6 +702,8 @@ func (d interpreter) lookUp(p packet, network nodespec.Network, all []nodespec.R
 
 func (d interpreter) arrive(network nodespec.Network, i nodespec.Interface, p packet) string {
 	switch {
+	case !crosses(network, p, i.Address):
+		return "dropped: acl"
 	case !d.passes(network, i, p, false, p.src):
 		return "dropped: ingress"
 	case i.Address != p.dst && !i.AnySource:
@@ -708,25 +713,28 @@ func (d interpreter) arrive(network nodespec.Network, i nodespec.Interface, p pa
 }
 
 func (interpreter) passes(network nodespec.Network, i nodespec.Interface, p packet, egress bool, peer netip.Addr) bool {
-	numbers := map[string]int{"icmp": 1, "tcp": 6, "udp": 17, "50": 50}
 	members := map[string][]netip.Addr{}
 	for _, g := range network.Groups {
 		members[g.ID] = g.Members
 	}
 	for _, g := range network.Groups {
 		for _, rule := range g.Rules {
-			port := rule.FromPort <= int(p.port) && int(p.port) <= rule.ToPort
-			if p.protocol == "icmp" {
-				port = rule.FromPort == int(p.port) && (rule.ToPort == -1 || rule.ToPort == 0)
-			}
 			switch {
-			case !slices.Contains(i.Groups, g.ID) || rule.Egress != egress:
-			case rule.Protocol != -1 && rule.Protocol != numbers[p.protocol]:
-			case rule.FromPort != -1 && !port:
+			case !slices.Contains(i.Groups, g.ID) || rule.Egress != egress || !isOf(rule, p):
 			case rule.PeerGroup != "" && slices.Contains(members[rule.PeerGroup], peer), rule.PeerGroup == "" && rule.Peer.Contains(peer):
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// isOf tells whether a rule is for the protocol and port of a packet.
+func isOf(rule nodespec.Rule, p packet) bool {
+	numbers := map[string]int{"icmp": 1, "tcp": 6, "udp": 17, "50": 50}
+	port := rule.FromPort <= int(p.port) && int(p.port) <= rule.ToPort
+	if p.protocol == "icmp" {
+		port = rule.FromPort == int(p.port) && (rule.ToPort == -1 || rule.ToPort == 0)
+	}
+	return (rule.Protocol == -1 || rule.Protocol == numbers[p.protocol]) && (rule.FromPort == -1 || port)
 }

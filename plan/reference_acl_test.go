@@ -1,0 +1,137 @@
+package plan_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"causeway.dev/nodespec"
+	"causeway.dev/resource"
+)
+
+// randomACLs guards the subnets of a VPC: most by an ACL that lets all pass, as
+// new ones are, some by one that denies this and that, and some by none.
+func (w *world) randomACLs(r *rand.Rand, name string) {
+	open := resource.NetworkACL{Meta: w.meta("acl-open-" + name), VPC: "vpc-" + name, IsDefault: true}
+	strict := resource.NetworkACL{Meta: w.meta("acl-strict-" + name), VPC: "vpc-" + name}
+	for _, egress := range []bool{false, true} {
+		everything := resource.NetworkACLEntry{Number: 100, Egress: egress, Protocol: -1, FromPort: -1, ToPort: -1, CIDR: netip.MustParsePrefix("0.0.0.0/0")}
+		open.Entries = append(open.Entries, everything)
+		numbers := r.Perm(200)
+		for n := range r.IntN(5) {
+			entry := resource.NetworkACLEntry{
+				Number: int32(numbers[n] + 1), Egress: egress, Deny: r.IntN(2) == 0, Protocol: pick(r, -1, -1, 1, 6, 6, 17, 50, 58), FromPort: -1, ToPort: -1,
+				CIDR: netip.MustParsePrefix(pick(r, "0.0.0.0/0", "10.0.0.0/16", "10.0.1.0/24", "192.168.0.0/16", "8.8.8.8/32", "::/0")),
+			}
+			switch {
+			case entry.HasPorts():
+				entry.FromPort = pick[int32](r, 0, 22, 80)
+				entry.ToPort = entry.FromPort + pick[int32](r, 0, 60, 5000)
+			case entry.HasICMPType() && r.IntN(2) == 0:
+				entry.FromPort, entry.ToPort = pick[int32](r, 0, 8), pick[int32](r, -1, 0, 1)
+			}
+			strict.Entries = append(strict.Entries, entry)
+		}
+		if r.IntN(3) > 0 {
+			everything.Number = 1000
+			strict.Entries = append(strict.Entries, everything)
+		}
+	}
+	for n := range 3 {
+		association := resource.NetworkACLAssociation{ID: fmt.Sprintf("aclassoc-%s%d", name, n), Subnet: fmt.Sprintf("subnet-%s%d", name, n)}
+		switch r.IntN(6) {
+		case 0, 1, 2:
+			open.Associations = append(open.Associations, association)
+		case 3, 4:
+			strict.Associations = append(strict.Associations, association)
+		}
+	}
+	w.acls = append(w.acls, open, strict)
+}
+
+// cross says what becomes of a packet that goes from where it is to a subnet, or
+// out of the VPC, where the given fates await it. "NACLs are stateless", and rules
+// "control traffic entering and leaving the subnet", not traffic within it. Which
+// of two reasons drops a packet is all one.
+func (w reference) cross(p packet, to string, fates []string) []string {
+	if p.subnet == to || w.byACL(p, p.subnet, true, p.dst) && w.byACL(p, to, false, p.src) {
+		return fates
+	}
+	kept := slices.DeleteFunc(slices.Clone(fates), func(fate string) bool { return !strings.HasPrefix(fate, "dropped") })
+	return append(kept, "dropped: acl")
+}
+
+// toGateway is what becomes of a packet that a VPC sends to a VPN gateway.
+func (w reference) toGateway(p packet, gateway string) []string {
+	beyond := p
+	beyond.subnet = ""
+	return w.cross(p, "", w.atGateway(beyond, gateway))
+}
+
+// byACL asks the ACL of a subnet. "We evaluate the rules in order, starting with
+// the lowest numbered rule"; "as soon as a rule matches traffic, it's applied".
+func (w reference) byACL(p packet, subnet string, egress bool, peer netip.Addr) bool {
+	numbers := map[string]int{"icmp": 1, "tcp": 6, "udp": 17, "50": 50}
+	for _, acl := range w.acls {
+		if !slices.ContainsFunc(acl.Associations, func(a resource.NetworkACLAssociation) bool { return a.Subnet == subnet }) {
+			continue
+		}
+		lowest, allowed := int32(resource.NetworkACLRuleLast), false
+		for _, e := range acl.Entries {
+			matches := e.Egress == egress && e.CIDR.Contains(peer) && (e.Protocol == -1 || e.Protocol == numbers[p.protocol])
+			switch p.protocol {
+			case "tcp", "udp":
+				matches = matches && (e.Protocol == -1 || e.FromPort <= p.port && p.port <= e.ToPort)
+			case "icmp":
+				matches = matches && (e.FromPort == -1 || e.FromPort == p.port && e.ToPort <= 0)
+			}
+			if matches && e.Number < lowest {
+				lowest, allowed = e.Number, !e.Deny
+			}
+		}
+		return allowed
+	}
+	return true // a subnet without an ACL, or none
+}
+
+// subnetOf names the subnet with a border that an address is in, or "".
+func subnetOf(network nodespec.Network, address netip.Addr) string {
+	for _, b := range network.Borders {
+		if b.Subnet.Contains(address) {
+			return b.Subnet.String()
+		}
+	}
+	return ""
+}
+
+// over carries a packet over a link, from one of its ends.
+func (d interpreter) over(p packet, network nodespec.Network, link nodespec.Link, side int) string {
+	if !crosses(network, p, link.Ends[side].Address) {
+		return "dropped: acl"
+	}
+	end := link.Ends[1-side]
+	next := d.Networks[slices.IndexFunc(d.Networks, func(n nodespec.Network) bool { return n.ID == end.Network })]
+	p.subnet = subnetOf(next, end.Address)
+	return d.route(p, end.Network, end.Table)
+}
+
+// crosses tells whether a packet gets to what has an address in a network; to what
+// has none, a gateway, if the address is invalid.
+func crosses(network nodespec.Network, p packet, to netip.Addr) bool {
+	entered := subnetOf(network, to)
+	return p.subnet == entered || byBorder(network, p, p.subnet, true, p.dst) && byBorder(network, p, entered, false, p.src)
+}
+
+func byBorder(network nodespec.Network, p packet, subnet string, egress bool, peer netip.Addr) bool {
+	for _, b := range network.Borders {
+		if b.Subnet.String() != subnet {
+			continue
+		}
+		acl := network.ACLs[slices.IndexFunc(network.ACLs, func(a nodespec.ACL) bool { return a.ID == b.ACL })]
+		at := slices.IndexFunc(acl.Rules, func(r nodespec.ACLRule) bool { return r.Egress == egress && isOf(r.Rule, p) && r.Peer.Contains(peer) })
+		return at >= 0 && !acl.Rules[at].Deny
+	}
+	return true
+}
