@@ -75,6 +75,25 @@ func TestChangesHoldAtOnce(t *testing.T) {
 	}
 }
 
+// A key of one who is gone has nothing of another who got the name meanwhile.
+func TestAnotherOfTheName(t *testing.T) {
+	s := storetest.Open(t)
+	g := access.New(access.Config{Store: s, Sealer: seal.Generate()})
+	user := resource.User{Identity: identity("u")}
+	user.UniqueID = "AIDAEXAMPLEANOTHER"
+	user.Inline = []resource.InlinePolicy{{Name: "x", Document: allow("*")}}
+	role := resource.Role{Identity: user.Identity}
+	put(t, s, func(tx *store.Tx) { store.Users.Put(tx, user); store.Roles.Put(tx, role) })
+	if err := g.Authorize(call("DescribeVpcs")); !denied(err) {
+		t.Errorf("of a user: %v", err)
+	}
+	session := call("DescribeVpcs")
+	session.Caller.Key.Session = &iam.Session{Role: "u", RoleID: "AROAEXAMPLE", Name: "s"}
+	if err := g.Authorize(session); !denied(err) {
+		t.Errorf("of a role: %v", err)
+	}
+}
+
 // A policy that can't be read denies by an error, never by saying nothing: what
 // can't be read could be a denial.
 func TestUnreadablePolicy(t *testing.T) {
