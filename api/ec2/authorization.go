@@ -215,6 +215,9 @@ func (t *targeting) addID(id string) {
 	if t.action == "CreateTags" || t.action == "DeleteTags" {
 		given, _ := t.in.FieldByName("Tags").Interface().([]model.Tag)
 		target.SetRequestTags(requestTags(given))
+		if given == nil { // it removes all that there are
+			target.SetKey("aws:tagkeys", mapped(p.tags, func(tag *resource.Tag) string { return tag.Key })...)
+		}
 	}
 	t.add(target)
 }

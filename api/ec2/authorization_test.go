@@ -75,4 +75,9 @@ func TestTargetsWithSimilarTags(t *testing.T) {
 	if len(got) != 1 || !slices.Equal(got[0].Keys["aws:resourcetag/team"], []string{"red", "blue"}) {
 		t.Errorf("DeleteVpc is about %+v", got)
 	}
+	// To remove all tags without naming them is to remove these.
+	got = c.service.targets(server.Caller{Account: c.account, Region: testRegion, Now: testTime}, "DeleteTags", &model.DeleteTagsInput{Resources: []string{vpc}})
+	if len(got) != 1 || !slices.Equal(got[0].Keys["aws:tagkeys"], []string{"Team", "team"}) {
+		t.Errorf("DeleteTags is about %+v", got)
+	}
 }
