@@ -74,6 +74,11 @@ func (f fields[T]) lookup(names []string, name string) (values func(r reader, v 
 	if key, isTag := strings.CutPrefix(name, "tag:"); isTag && key != "" {
 		return tagValues[T](key), slices.Contains(names, "tag") || slices.Contains(names, "tag:")
 	}
+	if !slices.Contains(names, name) {
+		// EC2 takes the names of the answer's members, too ("isDefault"): so asks
+		// Terraform's provider for default VPCs.
+		name = hyphenated(name)
+	}
 	if name == "tag" || name == "tag:" || !slices.Contains(names, name) {
 		return nil, false
 	}

@@ -302,7 +302,7 @@ func TestEdgeRouteTables(t *testing.T) {
 func TestDefaultVPC(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, func(cfg *Config) { cfg.DefaultVPCs = true })
-	vpc := c.call("DescribeVpcs", filter("1", "is-default", "true")...)
+	vpc := c.call("DescribeVpcs", filter("1", "isDefault", "true")...) // as Terraform's provider asks
 	id := vpc.text("vpcSet/item/vpcId")
 	if got := vpc.text("vpcSet/item/cidrBlock"); got != "172.31.0.0/16" {
 		t.Fatalf("the default VPC is %q", got)
