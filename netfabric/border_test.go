@@ -134,3 +134,49 @@ func echoWithin(conn net.Conn, line string, limit time.Duration) error {
 	_, err := conn.Read(make([]byte, 100))
 	return err
 }
+
+// TestBorderToGateways shows that what comes from the world meets the ACL of the
+// instance's subnet at an internet gateway, and that of the NAT gateway's subnet as
+// well as the instance's behind one.
+func TestBorderToGateways(t *testing.T) {
+	g := newGatewayLab(t)
+	const instances, nat, private = "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"
+	ephemeral := permit(false, 6, 1024, 65535, "192.0.2.0/24")
+	outward := permit(true, 6, 80, 80, "192.0.2.0/24")
+	set := func(subnet string, rules ...ACLRule) {
+		t.Helper()
+		c := g.private(PortRange{First: 1024, Last: 65535}, elastic("198.51.100.6", "10.0.1.4"), elastic("198.51.100.7", "10.0.2.9"))
+		guard(&c.Networks[0], "acl-1", rules, subnet)
+		g.apply(c)
+	}
+	set(instances, everything...)
+	g.greet(g.world, "0.0.0.0:80")
+	for _, way := range []struct{ through, instance, subnet string }{
+		{"an internet gateway", "i-1", instances}, {"a NAT gateway", "i-2", private},
+	} {
+		for _, c := range []struct {
+			rules  []ACLRule
+			passes bool
+		}{{everything, true}, {[]ACLRule{ephemeral, outward}, true}, {[]ACLRule{outward}, false}, {[]ACLRule{ephemeral}, false}} {
+			timeout := silence
+			if c.passes {
+				timeout = wait
+			}
+			set(way.subnet, c.rules...)
+			if _, err := g.reaches(g.instance(way.instance), worldAddress+":80", timeout); (err == nil) != c.passes {
+				t.Errorf("%s through %s by %v: %v", way.instance, way.through, c.rules, err)
+			}
+		}
+	}
+	// The NAT gateway's packets are to and from its own address, on both sides.
+	inside := []ACLRule{permit(false, -1, -1, -1, private), permit(true, -1, -1, -1, private)}
+	set(nat, inside...)
+	if _, err := g.reaches(g.instance("i-2"), worldAddress+":80", silence); err == nil {
+		t.Error("the NAT gateway reaches the world, though no rule of its subnet allows it")
+	}
+	// To its hosts it speaks for the world.
+	set(nat, permit(false, 6, 80, 80, private), permit(true, 6, 80, 80, "192.0.2.0/24"), ephemeral, permit(true, 6, 1024, 65535, private))
+	if _, err := g.reaches(g.instance("i-2"), worldAddress+":80", wait); err != nil {
+		t.Errorf("by rules for both sides of the NAT gateway: %v", err)
+	}
+}
