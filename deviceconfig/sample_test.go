@@ -264,8 +264,8 @@ func TestNewRefusesWhatShellsWouldRead(t *testing.T) {
 	}
 }
 
-// TestScriptParses: bash reads the script with no routes, one and several.
-func TestScriptParses(t *testing.T) {
+// TestScriptsParse: bash reads the scripts with no routes, one and several.
+func TestScriptsParse(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("bash is not installed")
@@ -277,15 +277,19 @@ func TestScriptParses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		device, _ := Find("5a0e4c12")
-		script, err := device.Sample(config, Recommended)
-		if err != nil {
-			t.Fatal(err)
-		}
-		check := exec.Command(bash, "-n")
-		check.Stdin = strings.NewReader(script)
-		if out, err := check.CombinedOutput(); err != nil {
-			t.Errorf("%d routes: %v\n%s", len(routes), err, out)
+		for _, d := range Devices() {
+			if !strings.HasSuffix(d.sample, ".sh.tmpl") {
+				continue
+			}
+			script, err := d.Sample(config, Recommended)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check := exec.Command(bash, "-n")
+			check.Stdin = strings.NewReader(script)
+			if out, err := check.CombinedOutput(); err != nil {
+				t.Errorf("%s, %d routes: %v\n%s", d.Vendor, len(routes), err, out)
+			}
 		}
 	}
 }
