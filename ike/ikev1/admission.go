@@ -142,7 +142,7 @@ func (g *Gate) receiveFirst(now time.Time, d ike.Datagram, h wire.Header) ike.Dr
 	} else if n != nil {
 		return ike.DropUnexpected
 	}
-	candidates := g.candidates(d)
+	candidates := g.listed.Candidates(d.Local.Addr(), d.Remote.Addr())
 	if len(candidates) == 0 {
 		return ike.DropUnknownPeer
 	}
@@ -186,21 +186,6 @@ func (g *Gate) receiveFirst(now time.Time, d ike.Datagram, h wire.Header) ike.Dr
 		return refuse(isakmp.NoProposalChosen, reason)
 	}
 	return ike.Accepted
-}
-
-// candidates are the peers that a datagram may come from: those of the source
-// first, then those that are known by their identity only.
-func (g *Gate) candidates(d ike.Datagram) []*ike.Peer {
-	var exact, roaming []*ike.Peer
-	for _, p := range g.local[d.Local.Addr()] {
-		switch {
-		case p.Remote == d.Remote.Addr():
-			exact = append(exact, p)
-		case !p.Remote.IsValid():
-			roaming = append(roaming, p)
-		}
-	}
-	return append(exact, roaming...)
 }
 
 // enter queues a negotiation of a responder, and has the oldest make room.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -33,7 +32,7 @@ type Gate struct {
 	rand     io.Reader
 	spis     ike.SPIs
 	sessions map[ike.PeerID]*session
-	local    map[netip.Addr][]*ike.Peer // by Peer.Local, in the order of SetPeer
+	listed   engine.Directory
 
 	// A cookie of ours leads to the main mode, or to the ISAKMP SA that came
 	// of it.
@@ -65,7 +64,7 @@ func NewGate(cfg Config) *Gate {
 		rand:         cfg.Rand,
 		spis:         cfg.SPIs,
 		sessions:     map[ike.PeerID]*session{},
-		local:        map[netip.Addr][]*ike.Peer{},
+		listed:       engine.Directory{},
 		negotiations: map[uint64]*negotiation{},
 		sas:          map[uint64]*isakmpSA{},
 		admission:    newAdmission(),
@@ -97,7 +96,7 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 		s = &session{gate: g}
 		g.sessions[p.ID] = s
 	} else {
-		g.unlist(s.peer)
+		g.listed.Remove(s.peer)
 		nowProved := s.rotation.Replace(s.peer, &p)
 		for _, sa := range s.sas {
 			sa.provedBy = nowProved(sa.provedBy)
@@ -108,7 +107,7 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 		s.limitByKey(sa)
 	}
 	g.touch(s)
-	g.local[p.Local] = append(g.local[p.Local], &p)
+	g.listed.Add(&p)
 	return nil
 }
 
@@ -132,15 +131,6 @@ func validate(p ike.Peer) error {
 	return Validate(p)
 }
 
-func (g *Gate) unlist(p *ike.Peer) {
-	rest := slices.DeleteFunc(g.local[p.Local], func(have *ike.Peer) bool { return have == p })
-	if len(rest) == 0 {
-		delete(g.local, p.Local)
-		return
-	}
-	g.local[p.Local] = rest
-}
-
 // RemovePeer deletes all SAs with the peer, with notice to it, and forgets its
 // configuration.
 func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {
@@ -148,7 +138,7 @@ func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {
 	if s == nil {
 		return
 	}
-	g.unlist(s.peer)
+	g.listed.Remove(s.peer)
 	g.attempt(now, s, func() { s.terminate(now, reason) })
 	delete(g.sessions, id)
 	g.touch(s)

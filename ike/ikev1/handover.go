@@ -159,7 +159,7 @@ func (g *Gate) Freeze(now time.Time) []ike.Kept {
 		g.schedule.Remove(a)
 	}
 	clear(g.sessions)
-	clear(g.local)
+	clear(g.listed)
 	g.out = g.out[:told]
 	return kept
 }

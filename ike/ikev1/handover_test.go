@@ -342,7 +342,7 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 		left map[string]string
 	}{
 		{reflect.TypeFor[Gate](), "sessions sas spis", map[string]string{
-			"rand": owner, "local": owner, "negotiations": due, "schedule": "follows from the sessions", "admission": "of main modes only",
+			"rand": owner, "listed": owner, "negotiations": due, "schedule": "follows from the sessions", "admission": "of main modes only",
 			"paused": "until Freeze", "out": "carried out before", "spare": "carried out before",
 		}},
 		{reflect.TypeFor[session](), "sas children active rotation announced path nat remoteID orphaned lastHeard probe outdated graceEnd farewells", map[string]string{

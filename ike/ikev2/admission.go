@@ -89,7 +89,7 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 		}
 		return ike.DropRetransmitted
 	}
-	candidates := g.candidates(d)
+	candidates := g.listed.Candidates(d.Local.Addr(), d.Remote.Addr())
 	if len(candidates) == 0 {
 		return ike.DropUnknownPeer
 	}
@@ -138,23 +138,6 @@ func (g *Gate) demandCookie(now time.Time, d Datagram, h wire.Header, m parts) D
 	g.renewCookieSecret(now)
 	g.refuseInit(d, h, &wire.Notify{Type: wire.CookieNotify, Data: keys.Cookie(g.admission.secret, m.nonce.Data, d.Remote, h.SPIi)})
 	return ike.DropCookie
-}
-
-// candidates are the peers that a datagram may come from: those of the source
-// first, then those that are known by their identity only.
-func (g *Gate) candidates(d Datagram) []*ike.Peer {
-	var exact, roaming []*ike.Peer
-	for _, local := range []netip.Addr{d.Local.Addr(), {}} {
-		for _, p := range g.local[local] {
-			switch {
-			case p.Remote == d.Remote.Addr():
-				exact = append(exact, p)
-			case !p.Remote.IsValid():
-				roaming = append(roaming, p)
-			}
-		}
-	}
-	return append(exact, roaming...)
 }
 
 // renewCookieSecret replaces the secret when its time has come.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -29,10 +28,10 @@ type Config struct {
 // ends IKE SAs, and sees to it that each peer ends up with one. It is not safe
 // for concurrent use.
 type Gate struct {
-	rand  io.Reader
-	spis  ike.SPIs
-	peers map[ike.PeerID]*peerState
-	local map[netip.Addr][]*ike.Peer // by Peer.Local, in the order of SetPeer
+	rand   io.Reader
+	spis   ike.SPIs
+	peers  map[ike.PeerID]*peerState
+	listed engine.Directory
 
 	// computing is what has been handed out, computingInitial how much of it is
 	// for half-open SAs; costly says of which groups.
@@ -74,7 +73,7 @@ func NewGate(cfg Config) *Gate {
 		rand:      cfg.Rand,
 		spis:      cfg.SPIs,
 		peers:     map[ike.PeerID]*peerState{},
-		local:     map[netip.Addr][]*ike.Peer{},
+		listed:    engine.Directory{},
 		bySPI:     map[uint64]*session{},
 		computing: map[*keys.Agreement]waiting{},
 		costly:    keys.Costly,
@@ -118,10 +117,10 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 		state = &peerState{config: &p}
 		g.peers[p.ID] = state
 	} else {
-		g.unlist(state.config)
+		g.listed.Remove(state.config)
 		g.replace(state, &p)
 	}
-	g.local[p.Local] = append(g.local[p.Local], &p)
+	g.listed.Add(&p)
 	return nil
 }
 
@@ -140,15 +139,6 @@ func (g *Gate) replace(state *peerState, p *ike.Peer) {
 	engine.WipeKeys(old)
 }
 
-func (g *Gate) unlist(p *ike.Peer) {
-	rest := slices.DeleteFunc(g.local[p.Local], func(have *ike.Peer) bool { return have == p })
-	if len(rest) == 0 {
-		delete(g.local, p.Local)
-		return
-	}
-	g.local[p.Local] = rest
-}
-
 // RemovePeer deletes all SAs with the peer, with notice to it, and forgets its
 // configuration.
 func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {
@@ -156,7 +146,7 @@ func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {
 	if state == nil {
 		return
 	}
-	g.unlist(state.config)
+	g.listed.Remove(state.config)
 	g.terminate(now, state, reason)
 	engine.WipeKeys(state.config)
 	delete(g.peers, id)

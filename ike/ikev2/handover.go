@@ -184,7 +184,7 @@ func (g *Gate) Freeze(now time.Time) []ike.Kept {
 		engine.WipeKeys(state.config)
 	}
 	clear(g.peers)
-	clear(g.local)
+	clear(g.listed)
 	clear(g.computing)
 	g.out = g.out[:told]
 	return kept

@@ -507,7 +507,7 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 		left map[string]string
 	}{
 		{reflect.TypeFor[Gate](), "peers bySPI spis", map[string]string{
-			"rand": owner, "local": owner, "costly": owner, "computing": "is begun again when what waits for it is", "computingInitial": connecting,
+			"rand": owner, "listed": owner, "costly": owner, "computing": "is begun again when what waits for it is", "computingInitial": connecting,
 			"schedule": "follows from the sessions", "admission": connecting, "strays": pace, "fragmentOctets": connecting,
 			"terminating": "within one call", "paused": "until Freeze", "out": "carried out before", "spare": "carried out before",
 		}},

@@ -109,7 +109,7 @@ func (g *Gate) mayTell(now time.Time, state *peerState) bool {
 // anywhere, and has none. A port of zero is any.
 func (g *Gate) neighbour(local netip.Addr, remote netip.AddrPort) (*session, *peerState) {
 	var without, roaming *peerState
-	candidates := g.candidates(ike.Datagram{Local: at(local, 0), Remote: remote})
+	candidates := g.listed.Candidates(local, remote.Addr())
 	for _, p := range candidates[:min(len(candidates), hintCandidatesMax)] {
 		s := g.standing(p.ID, nil)
 		switch {
@@ -139,7 +139,7 @@ func (g *Gate) hearStray(now time.Time, d ike.Datagram) ike.Drop {
 	if !ok {
 		return ike.DropUnknownSPI
 	}
-	candidates := g.candidates(d)
+	candidates := g.listed.Candidates(d.Local.Addr(), d.Remote.Addr())
 	for _, p := range candidates[:min(len(candidates), hintCandidatesMax)] {
 		for _, s := range slices.Clone(g.peers[p.ID].sessions) {
 			if s.phase == established && s.path.Remote.Addr() == d.Remote.Addr() && s.childByOutbound(spi) != nil {
