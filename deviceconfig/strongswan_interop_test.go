@@ -175,6 +175,11 @@ func TestUserSpaceSampleFailsOver(t *testing.T) {
 	if err := s.ping(); err != nil {
 		t.Fatal(err)
 	}
+	for _, size := range []string{"1372", "1373", "1400", "1472", "3000"} { // up to the device's MTU, and in fragments
+		if out, err := s.host.Try("ping", "-n", "-c", "1", "-W", "1", "-M", "dont", "-s", size, "10.0.1.10"); err != nil {
+			t.Errorf("a ping of %s octets: %v\n%s", size, err, out)
+		}
+	}
 	if again := s.up(); !strings.Contains(again, "tunnel 2") {
 		t.Errorf("up a second time says %q", again)
 	}
