@@ -272,7 +272,6 @@ func (n *negotiation) tryKey(now time.Time, d ike.Datagram, h wire.Header, p *ik
 	}
 	reason, authentic := n.disprove(now, p, k, m)
 	if reason == "" && !acceptable(m.id.Identity(), p) {
-		reason = diagnosis.Identity(m.id.Identity(), p.RemoteID)
 		if len(n.candidates) > 1 {
 			reason = diagnosis.UnknownIdentity(m.id.Identity(), ike.Identity{})
 		} else {
