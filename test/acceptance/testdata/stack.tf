@@ -104,6 +104,92 @@ resource "aws_vpc_security_group_egress_rule" "to_the_other" {
   referenced_security_group_id = aws_security_group.from_site.id
 }
 
+resource "aws_default_network_acl" "main" {
+  default_network_acl_id = aws_vpc.main.default_network_acl_id
+
+  ingress {
+    rule_no    = 50
+    action     = "deny"
+    protocol   = "tcp"
+    from_port  = 23
+    to_port    = 23
+    cidr_block = "0.0.0.0/0"
+  }
+
+  ingress {
+    rule_no    = 100
+    action     = "allow"
+    protocol   = "-1"
+    from_port  = 0
+    to_port    = 0
+    cidr_block = "0.0.0.0/0"
+  }
+
+  egress {
+    rule_no    = 100
+    action     = "allow"
+    protocol   = "-1"
+    from_port  = 0
+    to_port    = 0
+    cidr_block = "0.0.0.0/0"
+  }
+
+  lifecycle {
+    ignore_changes = [subnet_ids]
+  }
+}
+
+resource "aws_network_acl" "a" {
+  vpc_id     = aws_vpc.main.id
+  subnet_ids = [aws_subnet.a.id]
+
+  ingress {
+    rule_no    = 100
+    action     = "allow"
+    protocol   = "icmp"
+    icmp_type  = 8
+    icmp_code  = -1
+    from_port  = 0
+    to_port    = 0
+    cidr_block = "192.168.0.0/16"
+  }
+
+  ingress {
+    rule_no         = 110
+    action          = "deny"
+    protocol        = "-1"
+    from_port       = 0
+    to_port         = 0
+    ipv6_cidr_block = "::/0"
+  }
+
+  egress {
+    rule_no    = 100
+    action     = "allow"
+    protocol   = "icmp"
+    icmp_type  = 0
+    icmp_code  = 0
+    from_port  = 0
+    to_port    = 0
+    cidr_block = "192.168.0.0/16"
+  }
+}
+
+resource "aws_network_acl" "by_rules" {
+  vpc_id = aws_vpc.main.id
+}
+
+resource "aws_network_acl_rule" "web" {
+  network_acl_id = aws_network_acl.by_rules.id
+  rule_number    = 10
+  egress         = false
+  protocol       = "tcp"
+  rule_action    = "allow"
+  cidr_block     = "192.168.0.0/16"
+  from_port      = 80
+  to_port        = 81
+}
+
 resource "aws_instance" "host" {
   ami                    = var.image
   instance_type          = "t3.micro"
