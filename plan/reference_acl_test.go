@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"causeway.dev/nodespec"
 	"causeway.dev/resource"
 )
 
@@ -94,44 +93,4 @@ func (w reference) byACL(p packet, subnet string, egress bool, peer netip.Addr) 
 		return allowed
 	}
 	return true // a subnet without an ACL, or none
-}
-
-// subnetOf names the subnet with a border that an address is in, or "".
-func subnetOf(network nodespec.Network, address netip.Addr) string {
-	for _, b := range network.Borders {
-		if b.Subnet.Contains(address) {
-			return b.Subnet.String()
-		}
-	}
-	return ""
-}
-
-// over carries a packet over a link, from one of its ends.
-func (d interpreter) over(p packet, network nodespec.Network, link nodespec.Link, side int) string {
-	if !crosses(network, p, link.Ends[side].Address) {
-		return "dropped: acl"
-	}
-	end := link.Ends[1-side]
-	next := d.Networks[slices.IndexFunc(d.Networks, func(n nodespec.Network) bool { return n.ID == end.Network })]
-	p.subnet = subnetOf(next, end.Address)
-	return d.route(p, end.Network, end.Table)
-}
-
-// crosses tells whether a packet gets to what has an address in a network; to what
-// has none, a gateway, if the address is invalid.
-func crosses(network nodespec.Network, p packet, to netip.Addr) bool {
-	entered := subnetOf(network, to)
-	return p.subnet == entered || byBorder(network, p, p.subnet, true, p.dst) && byBorder(network, p, entered, false, p.src)
-}
-
-func byBorder(network nodespec.Network, p packet, subnet string, egress bool, peer netip.Addr) bool {
-	for _, b := range network.Borders {
-		if b.Subnet.String() != subnet {
-			continue
-		}
-		acl := network.ACLs[slices.IndexFunc(network.ACLs, func(a nodespec.ACL) bool { return a.ID == b.ACL })]
-		at := slices.IndexFunc(acl.Rules, func(r nodespec.ACLRule) bool { return r.Egress == egress && isOf(r.Rule, p) && r.Peer.Contains(peer) })
-		return at >= 0 && !acl.Rules[at].Deny
-	}
-	return true
 }
