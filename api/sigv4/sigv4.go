@@ -62,12 +62,12 @@ type Identity struct {
 type Reason uint8
 
 const (
-	Missing     Reason = iota + 1 // there is no signature at all
-	Incomplete                    // the signature, or what belongs to it, is malformed
-	UnknownKey                    // the access key or session token is not known
-	Mismatch                      // the signature is not that of the request
-	OutsideTime                   // expired, not valid yet, or the clocks differ too much
-	ExpiredToken                  // the temporary credentials have expired
+	Missing      Reason = iota + 1 // there is no signature at all
+	Incomplete                     // the signature, or what belongs to it, is malformed
+	UnknownKey                     // the access key or session token is not known
+	Mismatch                       // the signature is not that of the request
+	OutsideTime                    // expired, not valid yet, or the clocks differ too much
+	ExpiredToken                   // the temporary credentials have expired
 )
 
 // String names the reason.

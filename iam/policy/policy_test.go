@@ -231,9 +231,9 @@ func TestConditions(t *testing.T) {
 func TestSeveralValuesDeny(t *testing.T) {
 	keys := policy.Keys{{"a:many": {"x", "y"}}}
 	for condition, want := range map[string]policy.Effect{
-		`{"StringEquals":{"a:many":"x"}}`:           policy.Deny,
-		`{"StringEquals":{"a:many":"z"}}`:           policy.None,
-		`{"StringNotEquals":{"a:many":"x"}}`:        policy.Deny,
+		`{"StringEquals":{"a:many":"x"}}`:          policy.Deny,
+		`{"StringEquals":{"a:many":"z"}}`:          policy.None,
+		`{"StringNotEquals":{"a:many":"x"}}`:       policy.Deny,
 		`{"StringNotEquals":{"a:many":["x","y"]}}`: policy.None,
 	} {
 		d := parse(t, policy.Inline, document(`"Effect":"Deny","Action":"*","Resource":"*","Condition":`+condition))
@@ -246,7 +246,7 @@ func TestSeveralValuesDeny(t *testing.T) {
 // White space counts where it is part of a text, as that is kept.
 func TestLength(t *testing.T) {
 	for document, want := range map[string]int{
-		"{ \n\t\"a\" : 1 }":    7,
+		"{ \n\t\"a\" : 1 }":   7,
 		`{"a b" :"\" c" , 1}`: 16,
 	} {
 		if got := policy.Length(document); got != want {
