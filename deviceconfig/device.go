@@ -34,7 +34,7 @@ var devices = sorted([]Device{
 	{ID: "9005b6c1", Vendor: "Generic", Platform: "Generic", Software: "Vendor Agnostic", sample: "generic.txt.tmpl", preference: cbcFirst, group: groupNumber},
 	{ID: "5a0e4c11", Vendor: "Strongswan", Platform: "Linux with IPsec in the kernel", Software: "Strongswan 5.9.1+", sample: "strongswan_kernel.conf.tmpl", preference: cbcFirst, group: strongSwanGroup},
 	{ID: "5a0e4c12", Vendor: "Strongswan", Platform: "Linux with IPsec in user space", Software: "Strongswan 5.9.1+", sample: "strongswan_userspace.sh.tmpl", preference: cbcFirst, group: strongSwanGroup},
-}, ciscoDevices, juniperDevices, fortinetDevices, paloAltoDevices, mikrotikDevices, vyosDevices, yamahaDevices, windowsDevices, libreswanDevices, pfSenseDevices, opnSenseDevices)
+}, ciscoDevices, juniperDevices, fortinetDevices, paloAltoDevices, mikrotikDevices, vyosDevices, yamahaDevices, windowsDevices, libreswanDevices, pfSenseDevices, opnSenseDevices, sonicWallDevices)
 
 // sorted puts devices in the order of vendor, platform and software.
 func sorted(lists ...[]Device) []Device {

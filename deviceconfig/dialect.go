@@ -173,7 +173,7 @@ func (v view) Header(mark string) string {
 		"to VPN gateway " + v.VPNGateway + " in region " + v.Region + ". " + strings.Replace(v.IKEVersion, "ikev", "IKEv", 1) + ", static routing.",
 		"",
 		"Written for " + v.Device.written + ".",
-		cmp.Or(v.Device.checked, "It was checked against the maker's manual, not run on a device by us."),
+		cmp.Or(v.Device.checked, "It was checked against manuals and published configurations, not run on a device by us."),
 		"Set up both tunnels: when one is down, for maintenance or by a fault, the other",
 		"has to take over. After a change of the tunnel options download this again.",
 	}

@@ -127,6 +127,25 @@ func TestSamplesFollowRandomOptions(t *testing.T) {
 	}
 }
 
+// TestSamplesWithoutVPC: where the gateway is attached to none, there are no routes,
+// and each sample that would have them says why.
+func TestSamplesWithoutVPC(t *testing.T) {
+	connection, gateway, customer, _ := example()
+	config, err := New(connection, gateway, customer, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range Devices() {
+		sample := sampleOrRefusal(t, d, config, Recommended)
+		if d.dialect == nil || strings.HasPrefix(sample, "UnsupportedOperation: ") {
+			continue
+		}
+		if !strings.Contains(sample, "attached to no VPC") || strings.Contains(sample, "10.0.0.0") {
+			t.Errorf("%s: \n%s", d.Platform, sample)
+		}
+	}
+}
+
 func pick[T any](r *rand.Rand, all []T) []T {
 	out := []T{all[r.IntN(len(all))]}
 	for _, v := range all {
