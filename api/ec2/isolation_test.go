@@ -21,7 +21,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	run := c.run(subnet, "SecurityGroupId.1", group)
 	instance, nic := run.text("instancesSet/item/instanceId"), run.text("instancesSet/item/networkInterfaceSet/item/networkInterfaceId")
 	cidr := c.call("AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", "10.1.0.0/16").text("cidrBlockAssociation/associationId")
-	acl := c.call("DescribeNetworkAcls").text("networkAclSet/item/networkAclId")
+	acl, guard := c.guardOf(subnet)
 	customer, gateway := c.customerGateway("198.51.100.7"), c.vpnGateway()
 	c.call("AttachVpnGateway", "VpnGatewayId", gateway, "VpcId", vpc)
 	connection := c.connection(customer, gateway)
@@ -36,6 +36,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		ownSubnet, ownGroup, ownTable := other.subnet(ownVPC, "10.0.1.0/24"), other.group(ownVPC, "web"), other.mainRouteTable(ownVPC)
 		ownAssociation := other.call("DescribeRouteTables").text("routeTableSet/item/associationSet/item/routeTableAssociationId")
 		ownInstance := other.instance(ownSubnet)
+		ownACL, ownGuard := other.guardOf(ownSubnet)
 		ownInternet := other.internetGateway(ownVPC)
 		ownAddress, _ := other.address()
 		ownCustomer, ownGateway := other.customerGateway("198.51.100.8"), other.vpnGateway()
@@ -46,6 +47,11 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"DescribeVpcs", "VpcId.1", vpc}, {"DescribeVpcAttribute", "VpcId", vpc, "Attribute", "enableDnsSupport"}, {"DeleteVpc", "VpcId", vpc},
 			{"ModifyVpcAttribute", "VpcId", vpc, "EnableDnsSupport.Value", "false"}, {"AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", "10.2.0.0/16"},
 			{"DisassociateVpcCidrBlock", "AssociationId", cidr}, {"DescribeNetworkAcls", "NetworkAclId.1", acl},
+			{"CreateNetworkAcl", "VpcId", vpc}, {"DeleteNetworkAcl", "NetworkAclId", acl},
+			with([]string{"CreateNetworkAclEntry"}, entry(acl, "9", "true", "-1", "deny", "CidrBlock", "0.0.0.0/0")...),
+			with([]string{"ReplaceNetworkAclEntry"}, entry(acl, "100", "true", "-1", "deny", "CidrBlock", "0.0.0.0/0")...),
+			{"DeleteNetworkAclEntry", "NetworkAclId", acl, "RuleNumber", "100", "Egress", "true"},
+			{"ReplaceNetworkAclAssociation", "AssociationId", guard, "NetworkAclId", ownACL}, {"ReplaceNetworkAclAssociation", "AssociationId", ownGuard, "NetworkAclId", acl},
 			{"CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.9.0/24"}, {"DescribeSubnets", "SubnetId.1", subnet}, {"DeleteSubnet", "SubnetId", subnet},
 			{"ModifySubnetAttribute", "SubnetId", subnet, "MapPublicIpOnLaunch.Value", "true"},
 			{"CreateRouteTable", "VpcId", vpc}, {"DescribeRouteTables", "RouteTableId.1", table}, {"DeleteRouteTable", "RouteTableId", side},
