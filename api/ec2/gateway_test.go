@@ -243,7 +243,9 @@ func TestNATGateway(t *testing.T) {
 	c.refuse("NatGatewayLimitExceeded", "CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private")
 	c.call("DeleteNatGateway", "NatGatewayId", private)
 	c.call("DeleteNatGateway", "NatGatewayId", nat)
-	state := func() string { return c.call("DescribeNatGateways", "NatGatewayId.1", nat).text("natGatewaySet/item/state") }
+	state := func() string {
+		return c.call("DescribeNatGateways", "NatGatewayId.1", nat).text("natGatewaySet/item/state")
+	}
 	if got := state(); got != "deleting" {
 		t.Errorf("while a node has it, it is %s", got)
 	}
@@ -377,15 +379,7 @@ func TestGatewayRefusals(t *testing.T) {
 		"{natNic}", c.call("DescribeNatGateways").text("natGatewaySet/item/natGatewayAddressSet/item/networkInterfaceId"))
 	before := c.all()
 	for _, row := range gatewayRefusals {
-		var call []string
-		for i, part := range strings.Split(names.Replace(row.call), "&") {
-			if i == 0 {
-				call = append(call, part)
-				continue
-			}
-			name, value, _ := strings.Cut(part, "=")
-			call = append(call, name, value)
-		}
+		call := splitCall(names.Replace(row.call))
 		if message := c.refuse(row.code, call[0], call[1:]...); len(message) < 20 {
 			t.Errorf("%s: the message is %q", row.call, message)
 		}

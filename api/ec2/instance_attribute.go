@@ -67,9 +67,9 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, c server.Caller, 
 	); err != nil {
 		return nil, err
 	}
-	if in.DisableApiTermination == nil && in.DisableApiStop == nil && in.InstanceInitiatedShutdownBehavior == nil &&
-		in.SourceDestCheck == nil && in.Groups == nil && in.EbsOptimized == nil {
-		return nil, noAttribute()
+	if err := oneAttribute(in.DisableApiTermination != nil, in.DisableApiStop != nil, in.InstanceInitiatedShutdownBehavior != nil,
+		in.SourceDestCheck != nil, in.Groups != nil, in.EbsOptimized != nil); err != nil {
+		return nil, err
 	}
 	behavior := val(val(in.InstanceInitiatedShutdownBehavior).Value)
 	if !slices.Contains([]string{"", model.ShutdownBehaviorStop, model.ShutdownBehaviorTerminate}, behavior) {

@@ -203,8 +203,8 @@ func (s *Service) ModifyNetworkInterfaceAttribute(ctx context.Context, c server.
 	); err != nil {
 		return nil, err
 	}
-	if in.SourceDestCheck == nil && in.Groups == nil && in.Description == nil && in.AssociatePublicIpAddress == nil && in.EnablePrimaryIpv6 == nil {
-		return nil, noAttribute()
+	if err := oneAttribute(in.SourceDestCheck != nil, in.Groups != nil, in.Description != nil, in.AssociatePublicIpAddress != nil, in.EnablePrimaryIpv6 != nil); err != nil {
+		return nil, err
 	}
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
 		return s.modifyInterface(w, val(in.NetworkInterfaceId), in.SourceDestCheck, in.Groups, in.Description)

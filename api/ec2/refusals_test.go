@@ -2,8 +2,9 @@ package ec2
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,13 +15,14 @@ import (
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, func(cfg *Config) {
-		cfg.Limits = Limits{VPCs: 2, SubnetsPerVPC: 3, RouteTablesPerVPC: 3, RoutesPerRouteTable: 2, SecurityGroups: 5, SecurityGroupsPerInterface: 2}
+		cfg.Limits = Limits{VPCs: 2, SubnetsPerVPC: 3, RouteTablesPerVPC: 3, RoutesPerRouteTable: 2, SecurityGroups: 6, SecurityGroupsPerInterface: 2}
 	})
 	vpc, far := c.vpc("10.0.0.0/16"), c.vpc("10.0.0.0/16")
 	subnet := c.subnet(vpc, "10.0.1.0/24")
 	c.subnet(vpc, "10.0.2.0/24")
 	c.subnet(vpc, "10.0.3.0/24")
 	farSubnet := c.subnet(far, "10.0.1.0/24")
+	named := c.group(vpc, "named") // by a rule
 	group, second, farGroup := c.group(vpc, "web"), c.group(vpc, "Admin"), c.group(far, "web")
 	table := c.call("CreateRouteTable", "VpcId", vpc).text("routeTable/routeTableId")
 	c.call("CreateRouteTable", "VpcId", vpc)
@@ -38,21 +40,17 @@ func TestRefusals(t *testing.T) {
 		"{vpc}", vpc, "{far}", far, "{subnet}", subnet, "{farSubnet}", farSubnet, "{group}", group, "{second}", second, "{farGroup}", farGroup,
 		"{default}", c.call("DescribeSecurityGroups", append(filter("1", "vpc-id", vpc), filter("2", "group-name", "default")...)...).text("securityGroupInfo/item/groupId"),
 		"{table}", table, "{main}", c.mainRouteTable(vpc), "{farTable}", c.mainRouteTable(far), "{gateway}", gateway, "{farGateway}", farGateway,
-		"{instance}", instance, "{farInstance}", farInstance, "{ended}", ended, "{association}", association, "{ami}", HostImage,
+		"{instance}", instance, "{farInstance}", farInstance, "{ended}", ended, "{association}", association, "{named}", named, "{mainAssociation}", c.call("DescribeRouteTables", "RouteTableId.1", c.mainRouteTable(vpc)).text("routeTableSet/item/associationSet/item/routeTableAssociationId"), "{ami}", HostImage,
 		"{nic}", c.call("DescribeNetworkInterfaces", filter("1", "attachment.instance-id", instance)...).text("networkInterfaceSet/item/networkInterfaceId"),
 		"{rule}", c.call("DescribeSecurityGroupRules", filter("1", "group-id", group)...).text("securityGroupRuleSet/item/securityGroupRuleId"),
 		"{long}", strings.Repeat("x", 256), "{big}", base64.StdEncoding.EncodeToString(make([]byte, 16*1024+1)),
 	)
+	c.call("AuthorizeSecurityGroupIngress", "GroupId", second, "IpPermissions.1.IpProtocol", "-1", "IpPermissions.1.Groups.1.GroupId", named)
 	before := c.all()
-	for _, row := range refusals {
+	for _, row := range slices.Concat(refusals, moreRefusals) {
 		t.Run(row.code+" "+row.call, func(t *testing.T) {
-			fields := strings.Split(names.Replace(row.call), "&")
-			var parameters []string
-			for _, field := range fields[1:] {
-				name, value, _ := strings.Cut(field, "=")
-				parameters = append(parameters, name, value)
-			}
-			status, answer := c.send(fields[0], parameters...)
+			call := splitCall(names.Replace(row.call))
+			status, answer := c.send(call[0], call[1:]...)
 			if code := answer.text("Errors/Error/Code"); code != row.code || status != http.StatusBadRequest {
 				t.Errorf("got %d %s: %s", status, code, answer.text("Errors/Error/Message"))
 			}
@@ -64,7 +62,6 @@ func TestRefusals(t *testing.T) {
 	if after := c.all(); after != before {
 		t.Errorf("refused calls have changed something:\n%s\n%s", before, after)
 	}
-	t.Logf("%d calls", len(refusals))
 }
 
 // run is a launch that would succeed, but for what is added.
@@ -275,10 +272,135 @@ var refusals = []struct{ code, call string }{
 	{"InvalidAction", "PaintVpc&VpcId={vpc}"},
 }
 
-func valuesOfFilter(n int) string {
+func valuesOfFilter(n int) string { return numbered(n, "Filter.1.Value.%d=x") }
+
+// moreRefusals are of the same network: what contradicts itself, is not there or
+// comes at the wrong time, action by action.
+var moreRefusals = []struct{ code, call string }{
+	// VPCs
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0/16&DryRun=perhaps"},
+	{"UnsupportedOperation", "CreateVpc&CidrBlock=10.0.0.0/16&Ipv4IpamPoolId=ipam-pool-0123456789abcdef0"},
+	{"UnsupportedOperation", "CreateVpc&CidrBlock=10.0.0.0/16&Ipv6CidrBlock=2001:db8::/56&Ipv6Pool=ipv6pool-ec2-0123456789abcdef0"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0/16&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value={long}x"},
+	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0/16&TagSpecification.1.Tag.1.Key=k"},
+	{"TagLimitExceeded", "CreateVpc&CidrBlock=10.0.0.0/16&TagSpecification.1.ResourceType=vpc" + numbered(51, "TagSpecification.1.Tag.%d.Key=k%[1]d")},
+	{"VpcLimitExceeded", "CreateDefaultVpc"},
+	{"MissingParameter", "ModifyVpcAttribute&EnableDnsSupport.Value=true"},
+	{"InvalidParameterValue", "ModifyVpcAttribute&VpcId={vpc}&EnableDnsSupport.Value=perhaps"},
+	{"MissingParameter", "DescribeVpcAttribute&VpcId={vpc}"},
+	{"MissingParameter", "DescribeVpcAttribute&Attribute=enableDnsSupport"},
+	{"MissingParameter", "AssociateVpcCidrBlock&CidrBlock=10.1.0.0/16"},
+	{"MissingParameter", "AssociateVpcCidrBlock&VpcId={vpc}"},
+	{"InvalidParameterValue", "AssociateVpcCidrBlock&VpcId={vpc}&CidrBlock=10.1"},
+	{"InvalidVpc.Range", "AssociateVpcCidrBlock&VpcId={vpc}&CidrBlock=10.1.0.0/29"},
+	{"InvalidVpc.Range", "AssociateVpcCidrBlock&VpcId={vpc}&CidrBlock=10.1.0.0/8"},
+	{"UnsupportedOperation", "AssociateVpcCidrBlock&VpcId={vpc}&AmazonProvidedIpv6CidrBlock=true"},
+	{"MissingParameter", "DisassociateVpcCidrBlock"},
+
+	// Subnets
+	{"MissingParameter", "CreateSubnet&CidrBlock=10.0.4.0/24"},
+	{"InvalidSubnet.Range", "CreateSubnet&VpcId={vpc}&CidrBlock=192.168.0.0/24"},
+	{"InvalidParameterValue", "CreateSubnet&VpcId={vpc}&CidrBlock=fd00::/64"},
+	{"InvalidParameterValue", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/24&AvailabilityZoneId=use1-az9"},
+	{"UnsupportedOperation", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/24&Ipv6CidrBlock=2001:db8::/64"},
+	{"UnsupportedOperation", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/24&OutpostArn=arn:aws:outposts:us-east-1:123456789012:outpost/op-1"},
+	{"InvalidParameterValue", "CreateSubnet&VpcId={vpc}&CidrBlock=10.0.4.0/24&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=k"},
+	{"MissingParameter", "DeleteSubnet"},
+	{"MissingParameter", "ModifySubnetAttribute&MapPublicIpOnLaunch.Value=true"},
+	{"InvalidParameterValue", "ModifySubnetAttribute&SubnetId={subnet}&MapPublicIpOnLaunch.Value=1.5"},
+	{"InvalidParameterCombination", "ModifySubnetAttribute&SubnetId={subnet}&MapPublicIpOnLaunch.Value=true&EnableDns64.Value=false"},
+
+	// Route tables and routes
+	{"MissingParameter", "CreateRouteTable"},
+	{"InvalidParameterValue", "CreateRouteTable&VpcId={vpc}&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=k"},
+	{"MissingParameter", "DeleteRouteTable"},
+	{"MissingParameter", "AssociateRouteTable&SubnetId={subnet}"},
+	{"MissingParameter", "DisassociateRouteTable"},
+	{"MissingParameter", "ReplaceRouteTableAssociation&RouteTableId={main}"},
+	{"InvalidParameterValue", "DisassociateRouteTable&AssociationId={mainAssociation}"},
+	{"InvalidParameterValue", "ReplaceRouteTableAssociation&AssociationId={mainAssociation}&RouteTableId={farTable}"},
+	{"InvalidRouteTableID.NotFound", "ReplaceRouteTableAssociation&AssociationId={mainAssociation}&RouteTableId=rtb-00000000000000000"},
+	{"MissingParameter", "CreateRoute&DestinationCidrBlock=192.168.0.0/16&GatewayId={gateway}"},
+	{"InvalidParameterValue", "CreateRoute&RouteTableId={main}&DestinationCidrBlock=192.168.0.0/16&GatewayId=local"},
+	{"MissingParameter", "ReplaceRoute&RouteTableId={table}&GatewayId={gateway}"},
+	{"MissingParameter", "ReplaceRoute&RouteTableId={table}&DestinationCidrBlock=192.168.0.0/16"},
+	{"InvalidParameterCombination", "ReplaceRoute&RouteTableId={table}&DestinationCidrBlock=192.168.0.0/16&GatewayId={gateway}&InstanceId={instance}"},
+	{"InvalidParameterValue", "ReplaceRoute&RouteTableId={table}&DestinationCidrBlock=192.168.0.0/16&GatewayId={farGateway}"},
+	{"InvalidGatewayID.NotFound", "ReplaceRoute&RouteTableId={table}&DestinationCidrBlock=192.168.0.0/16&GatewayId=igw-00000000000000000"},
+	{"IncorrectInstanceState", "ReplaceRoute&RouteTableId={table}&DestinationCidrBlock=192.168.0.0/16&InstanceId={ended}"},
+	{"MissingParameter", "DeleteRoute&RouteTableId={table}"},
+	{"InvalidParameterValue", "DeleteRoute&RouteTableId={table}&DestinationCidrBlock=192.168"},
+	{"InvalidRoute.NotFound", "DeleteRoute&RouteTableId={table}&DestinationCidrBlock=192.168.0.0/17"},
+
+	// Security groups
+	{"MissingParameter", "CreateSecurityGroup&VpcId={vpc}&GroupDescription=d"},
+	{"InvalidParameterValue", "CreateSecurityGroup&VpcId={vpc}&GroupName=x&GroupDescription={long}"},
+	{"InvalidParameterValue", "CreateSecurityGroup&VpcId={vpc}&GroupName=a<b&GroupDescription=d"},
+	{"InvalidParameterValue", "CreateSecurityGroup&VpcId={vpc}&GroupName=x&GroupDescription=d&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=k"},
+	{"VPCIdNotSpecified", "DescribeSecurityGroups&GroupName.1=nobody"},
+	{"MissingParameter", "RevokeSecurityGroupIngress&GroupId={group}"},
+	{"MissingParameter", "RevokeSecurityGroupEgress&IpPermissions.1.IpProtocol=-1"},
+	{"InvalidPermission.NotFound", "RevokeSecurityGroupEgress&GroupId={group}&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=1&IpPermissions.1.ToPort=1&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "RevokeSecurityGroupEgress&GroupId={group}&IpPermissions.1.IpProtocol=tls&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=icmp&IpPermissions.1.FromPort=256&IpPermissions.1.ToPort=-1&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=x&IpPermissions.1.ToPort=1&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8"},
+	{"InvalidParameterValue", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8&IpPermissions.1.IpRanges.1.Description={long}"},
+	{"MissingParameter", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8"},
+	{"RulesPerSecurityGroupLimitExceeded", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1" + numbered(61, "IpPermissions.1.IpRanges.%d.CidrIp=10.%[1]d.0.0/16")},
+	{"MissingParameter", "ModifySecurityGroupRules&GroupId={group}"},
+	{"InvalidParameterValue", "ModifySecurityGroupRules&GroupId={group}&SecurityGroupRule.1.SecurityGroupRuleId={rule}&SecurityGroupRule.1.SecurityGroupRule.IpProtocol=-1&SecurityGroupRule.1.SecurityGroupRule.CidrIpv4=10.0.0.0/99"},
+	{"InvalidSecurityGroupRuleId.NotFound", "ModifySecurityGroupRules&GroupId={second}&SecurityGroupRule.1.SecurityGroupRuleId={rule}&SecurityGroupRule.1.SecurityGroupRule.IpProtocol=-1&SecurityGroupRule.1.SecurityGroupRule.CidrIpv4=10.0.0.0/8"},
+	{"MissingParameter", "UpdateSecurityGroupRuleDescriptionsIngress&GroupId={group}"},
+	{"DependencyViolation", "DeleteSecurityGroup&GroupId={named}"},
+
+	// Instances
+	{"InvalidParameterValue", run + "&MaxCount=0"},
+	{"InvalidParameterValue", run + "&MaxCount=-1"},
+	{"InvalidParameterValue", run + "&MaxCount=one"},
+	{"InvalidParameterValue", run + "&DisableApiTermination=perhaps"},
+	{"InvalidParameterValue", run + "&InstanceInitiatedShutdownBehavior=explode"},
+	{"InvalidParameterValue", run + "&ClientToken={long}"},
+	{"UnsupportedOperation", run + "&LaunchTemplate.LaunchTemplateName=mine"},
+	{"UnsupportedOperation", run + "&InstanceMarketOptions.MarketType=spot"},
+	{"InvalidParameterValue", run + "&PrivateIpAddress=10.0.1"},
+	{"MissingParameter", "DescribeInstanceAttribute&InstanceId={instance}"},
+	{"MissingParameter", "DescribeInstanceAttribute&Attribute=userData"},
+	{"InvalidParameterCombination", "ModifyInstanceAttribute&InstanceId={instance}&SourceDestCheck.Value=false&DisableApiTermination.Value=true"},
+	{"InvalidParameterValue", "ModifyInstanceAttribute&InstanceId={instance}&SourceDestCheck.Value=perhaps"},
+	{"MissingParameter", "GetConsoleOutput"},
+	{"InvalidParameterCombination", "DescribeInstances&MaxResults=5&InstanceId.1={instance}"},
+	{"InvalidParameterCombination", "DescribeInstanceStatus&MaxResults=5&InstanceId.1={instance}"},
+	{"InvalidParameterValue", "DescribeInstanceTypeOfferings&LocationType=moon"},
+
+	// Network interfaces
+	{"MissingParameter", "DescribeNetworkInterfaceAttribute&Attribute=description"},
+	{"InvalidParameterValue", "DescribeNetworkInterfaceAttribute&NetworkInterfaceId={nic}&Attribute=colour"},
+	{"MissingParameter", "DeleteNetworkInterface"},
+	{"InvalidParameterValue", "DeleteNetworkInterface&NetworkInterfaceId={nic}"},
+	{"MissingParameter", "ModifyNetworkInterfaceAttribute&SourceDestCheck.Value=false"},
+	{"InvalidParameterCombination", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&SourceDestCheck.Value=false&Description.Value=d"},
+	{"InvalidParameterValue", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&Description.Value={long}"},
+	{"SecurityGroupsPerInterfaceLimitExceeded", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&SecurityGroupId.1={group}&SecurityGroupId.2={second}&SecurityGroupId.3={default}"},
+	{"InvalidParameter", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&SecurityGroupId.1={farGroup}"},
+
+	// Tags, regions, account
+	{"MissingParameter", "CreateTags&Tag.1.Key=k"},
+	{"MissingParameter", "CreateTags&ResourceId.1={vpc}"},
+	{"InvalidParameterValue", "CreateTags&ResourceId.1={vpc}&Tag.1.Key=aws:k&Tag.1.Value=v"},
+	{"InvalidParameterValue", "CreateTags&ResourceId.1={vpc}&Tag.1.Key=k&Tag.2.Key=k"},
+	{"InvalidParameterValue", "CreateTags&ResourceId.1={vpc}&Tag.1.Key=k&Tag.1.Value={long}x"},
+	{"TagLimitExceeded", "CreateTags&ResourceId.1={vpc}" + numbered(51, "Tag.%d.Key=k%[1]d")},
+	{"MissingParameter", "DeleteTags&Tag.1.Key=k"},
+	{"InvalidID", "DeleteTags&ResourceId.1=thing-1&Tag.1.Key=k"},
+	{"InvalidParameterValue", "DescribeAvailabilityZones&ZoneId.1=use1-az9"},
+	{"InvalidParameterValue", "DescribeAccountAttributes&AttributeName.1=mood"},
+}
+
+// numbered returns n parameters of a form that has the number in it.
+func numbered(n int, form string) string {
 	var b strings.Builder
 	for i := range n {
-		b.WriteString("&Filter.1.Value." + strconv.Itoa(i+1) + "=x")
+		fmt.Fprintf(&b, "&"+form, i+1)
 	}
 	return b.String()
 }

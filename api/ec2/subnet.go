@@ -213,8 +213,9 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 	); err != nil {
 		return nil, err
 	}
-	if *in == (model.ModifySubnetAttributeInput{SubnetId: in.SubnetId}) {
-		return nil, noAttribute()
+	if err := oneAttribute(in.MapPublicIpOnLaunch != nil, in.AssignIpv6AddressOnCreation != nil, in.EnableDns64 != nil, in.EnableResourceNameDnsARecordOnLaunch != nil,
+		in.EnableResourceNameDnsAAAARecordOnLaunch != nil, in.MapCustomerOwnedIpOnLaunch != nil, in.PrivateDnsHostnameTypeOnLaunch != nil, in.DisableLniAtDeviceIndex != nil); err != nil {
+		return nil, err
 	}
 	return nil, s.update(ctx, c, nil, func(w writer) error {
 		v, err := subnets.get(w.reader, val(in.SubnetId))

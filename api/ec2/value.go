@@ -60,9 +60,22 @@ func refuseUnbuilt(members ...member) error {
 	return nil
 }
 
-// noAttribute refuses a request that would set an attribute and names none.
-func noAttribute() error {
-	return resource.Errorf(resource.CodeInvalidParameterCombination, "No attributes specified: the request must set one")
+// oneAttribute refuses a request that would set an attribute and names none, or
+// several: AWS sets one at a time.
+func oneAttribute(given ...bool) error {
+	n := 0
+	for _, g := range given {
+		if g {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return resource.Errorf(resource.CodeInvalidParameterCombination, "No attributes specified: the request must set one")
+	case 1:
+		return nil
+	}
+	return resource.Errorf(resource.CodeInvalidParameterCombination, "Fields for multiple attribute types specified: only one attribute can be set at a time")
 }
 
 // tagSet is how answers show tags.

@@ -13,7 +13,24 @@ func TestVpnRefusals(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, wideOutside, func(cfg *Config) { cfg.Limits.VPNGateways = 10 })
 	names := vpnFixture(c)
+	for _, r := range vpnRefusals() {
+		message := c.refuse(r.code, r.action, names.replaceAll(r.parameters)...)
+		if strings.Contains(message, "0startsWithZero") {
+			t.Errorf("%s repeats the key: %s", r.action, message)
+		}
+	}
+	if got := len(c.call("DescribeVpnConnections", filter("1", "state", "available")...).all("vpnConnectionSet/item")); got != 3 {
+		t.Errorf("after all refusals there are %d connections, want 3", got)
+	}
+}
 
+// A refusedVPNCall has names for what the test has made.
+type refusedVPNCall struct {
+	code, action string
+	parameters   []string
+}
+
+func vpnRefusals() []refusedVPNCall {
 	const (
 		value       = "InvalidParameterValue"
 		combination = "InvalidParameterCombination"
@@ -29,10 +46,7 @@ func TestVpnRefusals(t *testing.T) {
 	}
 	sample := func(more ...string) []string { return append([]string{"VpnConnectionId", "{vpn}"}, more...) }
 
-	for _, r := range []struct {
-		code, action string
-		parameters   []string
-	}{
+	return []refusedVPNCall{
 		// Customer gateways.
 		{missing, "CreateCustomerGateway", []string{"IpAddress", "192.0.2.1"}},
 		{value, "CreateCustomerGateway", []string{"Type", "ipsec.2", "IpAddress", "192.0.2.1"}},
@@ -206,14 +220,6 @@ func TestVpnRefusals(t *testing.T) {
 
 		// What is known and not built.
 		{unsupported, "ModifyVpnConnection", []string{"VpnConnectionId", "{vpn}", "TransitGatewayId", "tgw-0123456789abcdef0"}},
-	} {
-		message := c.refuse(r.code, r.action, names.replaceAll(r.parameters)...)
-		if strings.Contains(message, "0startsWithZero") {
-			t.Errorf("%s repeats the key: %s", r.action, message)
-		}
-	}
-	if got := len(c.call("DescribeVpnConnections", filter("1", "state", "available")...).all("vpnConnectionSet/item")); got != 3 {
-		t.Errorf("after all refusals there are %d connections, want 3", got)
 	}
 }
 
