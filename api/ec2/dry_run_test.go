@@ -14,6 +14,8 @@ func TestDryRun(t *testing.T) {
 	subnet, group, table := c.subnet(vpc, "10.0.1.0/24"), c.group(vpc, "web"), c.mainRouteTable(vpc)
 	internet := c.call("CreateInternetGateway").text("internetGateway/internetGatewayId")
 	address, _ := c.address()
+	acl, association := c.guardOf(subnet)
+	spare := c.call("CreateNetworkAcl", "VpcId", vpc).text("networkAcl/networkAclId")
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -21,6 +23,11 @@ func TestDryRun(t *testing.T) {
 		{"DeleteSubnet", "SubnetId", subnet},
 		{"CreateRouteTable", "VpcId", vpc},
 		{"AssociateRouteTable", "RouteTableId", table, "SubnetId", subnet},
+		{"CreateNetworkAcl", "VpcId", vpc}, {"DeleteNetworkAcl", "NetworkAclId", spare}, {"DescribeNetworkAcls"},
+		append([]string{"CreateNetworkAclEntry"}, entry(acl, "1", "true", "-1", "deny", "CidrBlock", "0.0.0.0/0")...),
+		append([]string{"ReplaceNetworkAclEntry"}, entry(acl, "100", "true", "-1", "deny", "CidrBlock", "0.0.0.0/0")...),
+		{"DeleteNetworkAclEntry", "NetworkAclId", acl, "RuleNumber", "100", "Egress", "true"},
+		{"ReplaceNetworkAclAssociation", "AssociationId", association, "NetworkAclId", spare},
 		{"CreateSecurityGroup", "VpcId", vpc, "GroupName", "other", "GroupDescription", "d"},
 		{"DeleteSecurityGroup", "GroupId", group},
 		{"AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8"},

@@ -267,7 +267,7 @@ func (c *cloud) all() string {
 	r := c.service.read(c.caller())
 	return fmt.Sprint(
 		slices.Collect(vpcs.list(r)), slices.Collect(subnets.list(r)), slices.Collect(routeTables.list(r)),
-		slices.Collect(securityGroups.list(r)), slices.Collect(networkInterfaces.list(r)), slices.Collect(instances.list(r)),
+		slices.Collect(networkACLs.list(r)), slices.Collect(securityGroups.list(r)), slices.Collect(networkInterfaces.list(r)), slices.Collect(instances.list(r)),
 		slices.Collect(customerGateways.list(r)), slices.Collect(vpnGateways.list(r)), slices.Collect(vpnConnections.list(r)),
 		slices.Collect(internetGateways.list(r)), slices.Collect(egressOnlyInternetGateways.list(r)), slices.Collect(addresses.list(r)), slices.Collect(natGateways.list(r)),
 	)
