@@ -22,6 +22,10 @@ func TestNetworksAreTranslated(t *testing.T) {
 	d.Networks = append(d.Networks,
 		nodespec.Network{ID: "igw-1", Outside: &nodespec.Outside{Table: "inward", Addresses: []nodespec.Elastic{{Outside: outside, Inside: inside}}}},
 		nodespec.Network{ID: "nat-1", Translator: &nodespec.Translator{Address: inside, Ports: nodespec.PortRange{First: 1, Last: 2}}})
+	d.Networks[1].Borders = []nodespec.Border{{Subnet: prefix("10.0.1.0/24"), ACL: "acl-1"}}
+	d.Networks[1].ACLs = []nodespec.ACL{{ID: "acl-1", Rules: []nodespec.ACLRule{
+		{Rule: nodespec.Rule{Protocol: 17, FromPort: 53, ToPort: 54, Peer: prefix("192.0.2.0/24")}, Deny: true}, {Rule: nodespec.Rule{Egress: true, Protocol: -1, Peer: prefix("0.0.0.0/0")}},
+	}}}
 	d.Networks[1].Tables[0].Overrides = []nodespec.Route{{Destination: prefix("10.0.3.0/24")}}
 	d.Links = append(d.Links, nodespec.Link{ID: "nat-1:vpc-1", Ends: [2]nodespec.LinkEnd{{Network: "nat-1"}, {Network: "vpc-1", Address: inside}}})
 	underlay := netfabric.Underlay{Namespace: "inet", Interface: "lo", Elastic: []netip.Prefix{prefix("198.51.100.0/24")}}
@@ -44,6 +48,11 @@ func TestNetworksAreTranslated(t *testing.T) {
 				Groups: []netfabric.Group{{ID: "sg-1", Members: []netip.Addr{netip.MustParseAddr("10.0.1.4")}, Rules: []netfabric.FilterRule{
 					{Egress: true, Protocol: -1, FromPort: -1, ToPort: -1, Peer: prefix("0.0.0.0/0")},
 					{Protocol: 6, FromPort: 22, ToPort: 23, PeerGroup: "sg-1"},
+				}}},
+				Borders: []netfabric.Border{{Subnet: prefix("10.0.1.0/24"), ACL: "acl-1"}},
+				ACLs: []netfabric.ACL{{ID: "acl-1", Rules: []netfabric.ACLRule{
+					{FilterRule: netfabric.FilterRule{Protocol: 17, FromPort: 53, ToPort: 54, Peer: prefix("192.0.2.0/24")}, Deny: true},
+					{FilterRule: netfabric.FilterRule{Egress: true, Protocol: -1, Peer: prefix("0.0.0.0/0")}},
 				}}},
 			},
 			{ID: "igw-1", Outside: &netfabric.Outside{Table: "inward", Addresses: []netfabric.Elastic{{Outside: outside, Inside: inside}}}},
