@@ -69,6 +69,7 @@ bench: ## what performance.md shows, each for BENCHTIME (default 200ms); the tun
 	@$(call measure,Hot path: a batch of 32 packets with all but the system calls,HotPath,./tunnel)
 	@$(call measure,Plan: one compilation,Compile,./plan)
 	@$(call measure,API: Describe of VPN connections,^BenchmarkDescribe$$,./api/ec2)
+	@$(call measure,API: 1$(comma)000 VPCs$(comma) 10$(comma)000 interfaces and 2$(comma)000 VPN connections,^BenchmarkScale$$,./api/ec2)
 	@$(MAKE) --no-print-directory bench-tunnel
 
 bench-tunnel: ## our tunnel beside other VPNs, ROUNDS times, KINDS=regexp for some of them (needs root); figures in bin/tunnel.json
@@ -82,6 +83,8 @@ profile: ## where a tunnel's processor time goes under one TCP stream (needs roo
 
 bench-all: ## every benchmark there is
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+comma := ,
 
 # $(call measure,title,benchmarks,package)
 define measure

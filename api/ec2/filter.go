@@ -104,8 +104,10 @@ func (s selection[T]) filter(r reader, all iter.Seq[T]) iter.Seq[T] {
 		return all
 	}
 	return func(yield func(T) bool) {
+		var looked T // for all, so that what does not pass costs no allocation
 		for v := range all {
-			if s.matches(r, &v) && !yield(v) {
+			looked = v
+			if s.matches(r, &looked) && !yield(v) {
 				return
 			}
 		}

@@ -98,14 +98,20 @@ func (s *Service) newInstanceView(r reader) instanceView { return instanceView{s
 
 // nic returns the primary network interface, or nil once it is gone.
 func (view instanceView) nic(v *resource.Instance) *resource.NetworkInterface {
+	nic := new(resource.NetworkInterface)
+	if !view.readNIC(v, nic) {
+		return nil
+	}
+	return nic
+}
+
+// readNIC reads the primary network interface, and reports whether there is one.
+func (view instanceView) readNIC(v *resource.Instance, nic *resource.NetworkInterface) (ok bool) {
 	if len(v.Interfaces) == 0 {
-		return nil
+		return false
 	}
-	nic, ok := networkInterfaces.table.Get(view.reader.Reader, view.reader.scope, v.Interfaces[0])
-	if !ok || nic.Instance != v.ID {
-		return nil
-	}
-	return &nic
+	*nic, ok = networkInterfaces.table.Get(view.reader.Reader, view.reader.scope, v.Interfaces[0])
+	return ok && nic.Instance == v.ID
 }
 
 func (view instanceView) answer(v *resource.Instance) *model.Instance {
@@ -237,9 +243,10 @@ func (view instanceView) fields() fields[resource.Instance] {
 		"group-id":              "instance.group-id",
 		"group-name":            "instance.group-name",
 	}
+	nic := new(resource.NetworkInterface) // of the instance that is looked at
 	for name, values := range view.service.networkInterfaceFields() {
 		ofNIC := func(r reader, v *instance) []string {
-			if nic := view.nic(v); nic != nil {
+			if view.readNIC(v, nic) {
 				return values(r, nic)
 			}
 			return nil
