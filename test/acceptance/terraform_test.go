@@ -50,6 +50,7 @@ func newTerraform(t *testing.T, i *installation, s *site, mirror string) terrafo
 	s.lab.File("stack.tf", string(stack))
 	config := s.lab.File("terraform.rc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
 	return terraform{t, s.lab.Dir(), append(os.Environ(),
+		"GOGC=400", // each run reads the provider's schemas, which is a third faster so
 		"TF_CLI_CONFIG_FILE="+config, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_CA_BUNDLE=",
 		"TF_VAR_endpoint="+i.endpoint, "TF_VAR_region="+region, "TF_VAR_access_key="+accessKey, "TF_VAR_secret_key="+accessSecret,

@@ -1,0 +1,139 @@
+# A public and a private subnet with all that leads them outside, and the default VPC.
+
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+variable "endpoint" { type = string }
+variable "region" { type = string }
+variable "access_key" { type = string }
+variable "secret_key" { type = string }
+variable "image" { type = string }
+
+variable "stage" {
+  type    = string
+  default = "first"
+}
+
+provider "aws" {
+  region                  = var.region
+  access_key              = var.access_key
+  secret_key              = var.secret_key
+  skip_metadata_api_check = true
+
+  endpoints {
+    acm = var.endpoint
+    ec2 = var.endpoint
+    sts = var.endpoint
+  }
+
+  default_tags {
+    tags = { stage = var.stage }
+  }
+}
+
+# Where the provider waits ten seconds by itself, the waits are side by side: for a
+# range of the VPC, an instance, a NAT gateway's end, an attribute of a subnet.
+resource "aws_vpc" "main" {
+  cidr_block = "10.0.0.0/16"
+}
+
+resource "aws_vpc_ipv4_cidr_block_association" "second" {
+  vpc_id     = aws_vpc.main.id
+  cidr_block = "10.7.0.0/16"
+}
+
+resource "aws_internet_gateway" "edge" {
+  vpc_id = aws_vpc.main.id
+}
+
+resource "aws_egress_only_internet_gateway" "edge" {
+  vpc_id = aws_vpc.main.id
+}
+
+resource "aws_subnet" "public" {
+  vpc_id     = aws_vpc.main.id
+  cidr_block = "10.0.1.0/24"
+}
+
+resource "aws_subnet" "private" {
+  vpc_id     = aws_vpc_ipv4_cidr_block_association.second.vpc_id
+  cidr_block = "10.7.1.0/24"
+}
+
+resource "aws_eip" "nat" {
+  domain     = "vpc"
+  depends_on = [aws_internet_gateway.edge]
+}
+
+resource "aws_nat_gateway" "public" {
+  subnet_id     = aws_subnet.public.id
+  allocation_id = aws_eip.nat.id
+}
+
+resource "aws_nat_gateway" "private" {
+  subnet_id         = aws_subnet.public.id
+  connectivity_type = "private"
+}
+
+resource "aws_route_table" "public" {
+  vpc_id = aws_vpc.main.id
+
+  route {
+    cidr_block = "0.0.0.0/0"
+    gateway_id = aws_internet_gateway.edge.id
+  }
+}
+
+resource "aws_route_table" "private" {
+  vpc_id = aws_vpc.main.id
+}
+
+resource "aws_route" "out" {
+  route_table_id         = aws_route_table.private.id
+  destination_cidr_block = "0.0.0.0/0"
+  nat_gateway_id         = aws_nat_gateway.public.id
+}
+
+resource "aws_route_table_association" "public" {
+  subnet_id      = aws_subnet.public.id
+  route_table_id = aws_route_table.public.id
+}
+
+resource "aws_route_table_association" "private" {
+  subnet_id      = aws_subnet.private.id
+  route_table_id = aws_route_table.private.id
+}
+
+resource "aws_route_table" "edge" {
+  vpc_id = aws_vpc.main.id
+}
+
+resource "aws_route_table_association" "edge" {
+  gateway_id     = aws_internet_gateway.edge.id
+  route_table_id = aws_route_table.edge.id
+}
+
+resource "aws_instance" "web" {
+  ami           = var.image
+  instance_type = "t3.micro"
+  subnet_id     = aws_subnet.public.id
+}
+
+resource "aws_eip" "web" {
+  domain = "vpc"
+}
+
+resource "aws_eip_association" "web" {
+  allocation_id = aws_eip.web.id
+  instance_id   = aws_instance.web.id
+}
+
+resource "aws_default_vpc" "default" {}
+
+resource "aws_default_subnet" "a" {
+  availability_zone       = "${var.region}a"
+  map_public_ip_on_launch = false
+}
