@@ -79,6 +79,7 @@ type EndpointConfig struct {
 type EndpointCounters struct {
 	IKEDatagrams uint64 // handed to EndpointConfig.IKE
 	Keepalives   uint64 // NAT keep-alives received
+	Early        uint64 // carried after all of what Drops has as DropUnknownSPI: their SA came right after
 	Drops        Drops
 }
 
@@ -100,10 +101,11 @@ type Endpoint struct {
 	inboundMu sync.RWMutex
 	inbound   map[ike.SPI]*inboundSA // guarded by inboundMu
 
-	strays budget // owned by the lane
+	strays, earlies budget // owned by the lane
+	earlyPackets    earlyPackets
 
-	ikeDatagrams, keepalives atomic.Uint64
-	drops                    dropCounters
+	ikeDatagrams, keepalives, early atomic.Uint64
+	drops                           dropCounters
 
 	// What IKE has to say is sent by its own goroutine.
 	sendMu sync.Mutex
@@ -255,7 +257,11 @@ func (e *Endpoint) takeESP(r *inboundRun, d packetio.Datagram) {
 	sa := r.table[spi]
 	if sa == nil {
 		e.drops.add(DropUnknownSPI, 1)
-		if e.cfg.UnknownSPI != nil && len(d.Payload) >= strayLengthMin && e.strays.spend(time.Now(), straysBurst, straysInterval) {
+		now := time.Now()
+		if e.earlies.spend(now, earlyBurst, earlyInterval) {
+			e.earlyPackets.keep(now, r.local, spi, d)
+		}
+		if e.cfg.UnknownSPI != nil && len(d.Payload) >= strayLengthMin && e.strays.spend(now, straysBurst, straysInterval) {
 			r.flush() // as for IKE
 			e.cfg.UnknownSPI(r.local, d.Remote, spi)
 		}
@@ -272,6 +278,9 @@ func (e *Endpoint) install(sa *inboundSA) error {
 		return fmt.Errorf("install inbound SA: SPI %08x is in use on %v", uint32(sa.spi), e.cfg.Local)
 	}
 	e.inbound[sa.spi] = sa
+	if early := e.earlyPackets.take(time.Now(), sa.spi); len(early) > 0 {
+		e.cfg.Lane.post(func() { e.deliver(sa, early) })
+	}
 	return nil
 }
 
@@ -283,7 +292,7 @@ func (e *Endpoint) remove(spi ike.SPI) {
 
 // Counters returns what the endpoint has seen that no tunnel can claim.
 func (e *Endpoint) Counters() EndpointCounters {
-	return EndpointCounters{IKEDatagrams: e.ikeDatagrams.Load(), Keepalives: e.keepalives.Load(), Drops: e.drops.load()}
+	return EndpointCounters{IKEDatagrams: e.ikeDatagrams.Load(), Keepalives: e.keepalives.Load(), Early: e.early.Load(), Drops: e.drops.load()}
 }
 
 // Close closes the sockets; tunnels of the endpoint can send no more.

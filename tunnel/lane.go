@@ -35,6 +35,9 @@ type Lane struct {
 
 	load atomic.Int32 // sources, for who must not wait for mu
 
+	postedMu sync.Mutex
+	posted   []func() // to be done before the next round; guarded by postedMu
+
 	// Scratch of the goroutine in Run.
 	outbound outboundRun
 	inbound  inboundRun
@@ -85,6 +88,7 @@ func (l *Lane) Run(ctx context.Context) error {
 func (l *Lane) round() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.doPosted()
 	for _, key := range l.keys {
 		s := l.sources[key]
 		if s == nil {
@@ -94,6 +98,26 @@ func (l *Lane) round() {
 			l.drop(key)
 			s.failed <- err
 		}
+	}
+}
+
+// post has the lane do f before its next round, which begins at once. It waits for
+// nobody.
+func (l *Lane) post(f func()) {
+	l.postedMu.Lock()
+	l.posted = append(l.posted, f)
+	l.postedMu.Unlock()
+	l.poller.Wake()
+}
+
+// doPosted is called with mu held.
+func (l *Lane) doPosted() {
+	l.postedMu.Lock()
+	posted := l.posted
+	l.posted = nil
+	l.postedMu.Unlock()
+	for _, f := range posted {
+		f()
 	}
 }
 

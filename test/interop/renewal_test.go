@@ -101,16 +101,13 @@ func TestOptionChangesLoseNothing(t *testing.T) {
 				time.Sleep(5 * time.Second)
 			}
 			sent, answered := ping.Wait()
-			// strongSwan sends by a pair of a new IKE SA as soon as it has answered,
-			// before that answer can have been read here: such a packet is for no SA yet.
-			lost, early := uint64(sent-answered), h.Drops()[[2]string{"endpoint", tunnel.DropUnknownSPI.String()}]
-			if lost > min(early, 3) || sent != 3000 {
-				t.Errorf("%d sent, %d answered, %d were ahead of their SA", sent, answered, early)
+			if sent != answered || sent != 3000 {
+				t.Errorf("%d sent, %d answered; ignored: %v", sent, answered, h.Drops())
 			}
 			if n := established(); n != 4 {
 				t.Errorf("%d IKE SAs, want the first and one for each change but the last", n)
 			}
-			t.Logf("%d pings, %d lost, %d packets ahead of their SA; IKE SAs %d", sent, lost, early, established())
+			t.Logf("%d pings, none lost; IKE SAs %d; ignored: %v", sent, established(), h.Drops())
 			if t.Failed() {
 				t.Log(peer.Log())
 			}
