@@ -181,6 +181,10 @@ const (
 	// probeTick is how soon the next step follows an answer.
 	probeTick = 250 * time.Millisecond
 
+	// probeLook is how often somebody looks for tunnels to be measured while
+	// none is: nothing is awaited, and an idle gateway shall cost nothing.
+	probeLook = 2 * time.Second
+
 	// probesAtOnce bounds the tunnels whose paths are measured at a time: two
 	// datagrams each a tick.
 	probesAtOnce = 32
@@ -211,16 +215,21 @@ func (h *Host) measurePaths(ctx context.Context) error {
 			_ = p.Close() // nothing is on its way in it
 		}
 	}()
-	tick := time.NewTicker(probeTick)
-	defer tick.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case answer := <-h.answers:
 			m.take(answer)
-		case now := <-tick.C:
+		case now := <-next.C:
 			m.look(now)
+			if m.active > 0 {
+				next.Reset(probeTick)
+			} else {
+				next.Reset(probeLook)
+			}
 		}
 	}
 }
