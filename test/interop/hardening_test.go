@@ -235,8 +235,11 @@ func spoofedFlood(t *testing.T, version int) {
 	middle := memoryKiB(t, gw.Pid())
 	if err != nil {
 		t.Errorf("the peer from anywhere does not connect: %v", err)
-	} else if out, err := roamer.Try("ping", "-n", "-c", "3", "-i", "0.02", "-W", "2", "-I", "172.16.0.1", ourInside); err != nil {
-		t.Errorf("ping of the peer from anywhere: %v\n%s", err, out)
+	} else { // its route is there a moment after its SAs are
+		s.lab.Eventually(3*time.Second, "the peer from anywhere is answered", func() error {
+			_, err := roamer.Try("ping", "-n", "-c", "3", "-i", "0.02", "-W", "1", "-I", "172.16.0.1", ourInside)
+			return err
+		})
 	}
 	n := <-sent
 	pings, answered := ping.Wait()
