@@ -32,7 +32,7 @@ func fabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired
 }
 
 func fabricNetwork(n nodespec.Network) netfabric.Network {
-	out := netfabric.Network{ID: n.ID, Local: n.Local}
+	out := netfabric.Network{ID: n.ID, Local: n.Local, Services: n.Services}
 	for _, i := range n.Interfaces {
 		out.Interfaces = append(out.Interfaces, netfabric.Interface{
 			ID: i.ID, MAC: i.MAC, Address: i.Address, Subnet: i.Subnet, Table: i.Table, Groups: i.Groups,

@@ -26,6 +26,8 @@ func TestNetworksAreTranslated(t *testing.T) {
 	d.Networks[1].ACLs = []nodespec.ACL{{ID: "acl-1", Rules: []nodespec.ACLRule{
 		{Rule: nodespec.Rule{Protocol: 17, FromPort: 53, ToPort: 54, Peer: prefix("192.0.2.0/24")}, Deny: true}, {Rule: nodespec.Rule{Egress: true, Protocol: -1, Peer: prefix("0.0.0.0/0")}},
 	}}}
+	service := []netip.Addr{netip.MustParseAddr("169.254.169.253")}
+	d.Networks[1].Services = service
 	d.Networks[1].Tables[0].Overrides = []nodespec.Route{{Destination: prefix("10.0.3.0/24")}}
 	d.Links = append(d.Links, nodespec.Link{ID: "nat-1:vpc-1", Ends: [2]nodespec.LinkEnd{{Network: "nat-1"}, {Network: "vpc-1", Address: inside}}})
 	underlay := netfabric.Underlay{Namespace: "inet", Interface: "lo", Elastic: []netip.Prefix{prefix("198.51.100.0/24")}}
@@ -37,7 +39,7 @@ func TestNetworksAreTranslated(t *testing.T) {
 				{Destination: prefix("192.168.0.0/16"), Targets: []netfabric.Target{{Kind: netfabric.ToTunnel, ID: "vpn-1/1"}}},
 			}}}},
 			{
-				ID: "vpc-1", Local: []netip.Prefix{prefix("10.0.0.0/16")},
+				ID: "vpc-1", Local: []netip.Prefix{prefix("10.0.0.0/16")}, Services: service,
 				Interfaces: []netfabric.Interface{{
 					ID: "eni-i-1", MAC: "02:00:00:00:00:04", Address: netip.MustParseAddr("10.0.1.4"), Subnet: prefix("10.0.1.0/24"),
 					Table: "rtb-1", Groups: []string{"sg-1"}, AnySource: true, Instance: "i-1", Index: 2,

@@ -34,6 +34,12 @@ type Network struct {
 	Borders    []Border // by subnet; no two overlap
 	ACLs       []ACL    // those of the Borders
 
+	// Services are addresses of the network's own services, such as a resolver's:
+	// local in its namespace, where the services listen. What interfaces send there
+	// by TCP or UDP under addresses of their own passes neither groups nor ACLs, and
+	// nobody else reaches them. Sorted.
+	Services []netip.Addr
+
 	Outside    *Outside    // joins the network to the underlay; nil: nothing does
 	Translator *Translator // nil: packets pass as they are
 }

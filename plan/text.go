@@ -19,6 +19,9 @@ func Text(d nodespec.Desired) string {
 			w.line(1, "interface %s %v mac %s subnet %v table %s%s%s", i.ID, i.Address, i.MAC, i.Subnet, i.Table, each(" group ", i.Groups), anySource(i))
 			w.line(2, "plugged into %s as %d", i.Instance, i.Index)
 		}
+		if len(network.Services) > 0 {
+			w.line(1, "services%s", each(" ", network.Services))
+		}
 		if o := network.Outside; o != nil {
 			w.line(1, "outside to %s", o.Table)
 			for _, e := range o.Addresses {

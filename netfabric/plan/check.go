@@ -62,6 +62,9 @@ func (n Network) check() error {
 	if err := n.checkGateway(); err != nil {
 		errs = append(errs, err)
 	}
+	if err := n.checkServices(); err != nil {
+		errs = append(errs, err)
+	}
 	ids, addresses := map[string]bool{}, map[netip.Addr]bool{}
 	for _, i := range n.Interfaces {
 		if ids[i.ID] || addresses[i.Address] {

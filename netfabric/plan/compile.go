@@ -188,6 +188,7 @@ func (k *compiler) network(n Network) {
 		r.Sysctls = append(r.Sysctls, translatorSysctls...)
 		r.Addresses = append(r.Addresses, Address{Device: "lo", Prefix: netip.PrefixFrom(t.Address, t.Address.BitLen())})
 	}
+	r.services()
 	k.outside(r)
 	k.routers[n.ID] = r
 }

@@ -169,6 +169,22 @@ func TestUpTunnelChangesRoutesOnly(t *testing.T) {
 	}
 }
 
+// TestServicesTakeFewRules shows what services add to a network.
+func TestServicesTakeFewRules(t *testing.T) {
+	c := site()
+	before := strings.Split(mustCompile(t, c).String(), "\n")
+	c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("169.254.169.253")}
+	var added []string
+	for line := range strings.SplitSeq(mustCompile(t, c).String(), "\n") {
+		if len(before) > 0 && before[0] == line {
+			before = before[1:]
+			continue
+		}
+		added = append(added, line)
+	}
+	golden.Text(t, "testdata/services.txt", strings.Join(added, "\n"))
+}
+
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -204,6 +220,12 @@ func TestRefusals(t *testing.T) {
 		{"link to itself", func(c *Config) { c.Links[0].Ends[0] = c.Links[0].Ends[1] }, "both ends"},
 		{"network of a tunnel", func(c *Config) { c.TUNs[0].Network = "vgw-9" }, "no network"},
 		{"tunnel twice", func(c *Config) { c.TUNs[1].ID = "vpn-1/1" }, "not unique"},
+		{"service of IPv6", func(c *Config) { c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("fd00:ec2::253")} }, "IPv4"},
+		{"service at an interface's address", func(c *Config) { c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("10.0.1.4")} }, "eni-i-1"},
+		{"service at a gateway's address", func(c *Config) { c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("10.0.1.1")} }, "gateway"},
+		{"service twice", func(c *Config) {
+			c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("10.0.1.2"), netip.MustParseAddr("10.0.1.2")}
+		}, "not unique"},
 		{"instance id", func(c *Config) { c.Instances[0] = "i 1" }, "instance id"},
 	} {
 		config := site()

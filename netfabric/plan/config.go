@@ -40,6 +40,12 @@ type Network struct {
 	Borders    []Border // no two of their subnets overlap
 	ACLs       []ACL    // those of the Borders
 
+	// Services are addresses of the network's own services, such as a resolver's:
+	// local in its namespace, where the services listen. What interfaces send there
+	// by TCP or UDP under addresses of their own passes neither groups nor ACLs, and
+	// nobody else reaches them.
+	Services []netip.Addr
+
 	Outside    *Outside    // joins the network to the Underlay; nil: nothing does
 	Translator *Translator // nil: packets pass as they are
 }

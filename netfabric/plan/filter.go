@@ -133,6 +133,7 @@ func (w *filterWriter) sets() {
 		w.set("set", "addresses", "ifname . ipv4_addr", w.portAddresses())
 		w.set("set", "outside", "ifname", outside)
 		w.set("set", "local", "ipv4_addr\n\tflags interval\n\tauto-merge", local)
+		w.serviceSet()
 	}
 }
 
@@ -315,8 +316,10 @@ func (w *filterWriter) prerouting() {
 		// that name groups go by it.
 		w.line("\tiifname @outside ip saddr @local iifname . ip saddr != @addresses %s", w.drop(droppedSource))
 	}
+	w.servicePrerouting()
 	w.line("\tmeta mark set iifname map @tables")
 	w.line("}")
+	w.serviceOutput()
 }
 
 func (w *filterWriter) forward() {
@@ -346,13 +349,14 @@ func (w *filterWriter) forward() {
 	w.line("}")
 }
 
-// input is for the router itself, which offers nothing but an answer to a ping
-// of a tunnel's inside address, as AWS's gateways do: monitors of customers
-// watch it.
+// input is for the router itself, which offers nothing but its services, and an
+// answer to a ping of a tunnel's inside address, as AWS's gateways do: monitors of
+// customers watch it.
 func (w *filterWriter) input() {
 	w.line("chain input {")
 	w.line("\ttype filter hook input priority filter; policy drop;")
 	w.line("\tiifname @tunnels icmp type echo-request accept")
+	w.serviceInput()
 	w.line("\t%s", w.drop(droppedInput))
 	w.line("}")
 }
