@@ -15,6 +15,10 @@ type Reader interface {
 	// scan calls yield for the records of a scope, or of all scopes for the
 	// zero Scope, in the order of their keys, until it returns false.
 	scan(table int, s Scope, yield func(*record) bool)
+
+	// find calls yield for the records of a scope that have a value of a
+	// property, by id, until it returns false.
+	find(table int, s Scope, p Property, value string, yield func(*record) bool)
 }
 
 // A Snapshot is the state of all tables at one revision. It never changes, takes
@@ -41,7 +45,7 @@ type record struct {
 func newSnapshot(revision int64) *Snapshot {
 	s := &Snapshot{revision: revision, tables: make([]tableState, len(tables)), superseded: make(chan struct{})}
 	for i := range s.tables {
-		s.tables[i] = tableState{tree: newTree(), revision: revision}
+		s.tables[i] = tableState{tree: newTree(tables[i]), revision: revision}
 	}
 	return s
 }
@@ -55,23 +59,33 @@ func (s *Snapshot) scan(table int, scope Scope, yield func(*record) bool) {
 	s.tables[table].tree.scan(scope, yield)
 }
 
-// A tree holds the records of a table in order of their keys. A copy costs the
-// same whatever the size: the two share their nodes until one of them changes.
+func (s *Snapshot) find(table int, scope Scope, p Property, value string, yield func(*record) bool) {
+	s.tables[table].tree.find(scope, p, value, yield)
+}
+
+// A tree holds the records of a table in order of their keys, and finds them by
+// their properties. A copy costs the same whatever the size: the two share their nodes until one of them changes.
 // Any number of goroutines may read and copy a tree that nobody changes.
 type tree struct {
 	copying sync.Mutex // btree's Copy writes to its receiver; readers don't look at what it writes
 	nodes   *btree.BTreeG[*record]
+	of      indexer
+	entries *btree.BTreeG[entry] // of the index
 }
 
-func newTree() *tree {
+func newTree(of indexer) *tree {
 	before := func(a, b *record) bool { return a.key.compare(b.key) < 0 }
-	return &tree{nodes: btree.NewBTreeGOptions(before, btree.Options{NoLocks: true})}
+	return &tree{
+		nodes:   btree.NewBTreeGOptions(before, btree.Options{NoLocks: true}),
+		of:      of,
+		entries: btree.NewBTreeGOptions(entry.before, btree.Options{NoLocks: true}),
+	}
 }
 
 func (t *tree) copy() *tree {
 	t.copying.Lock()
 	defer t.copying.Unlock()
-	return &tree{nodes: t.nodes.Copy()}
+	return &tree{nodes: t.nodes.Copy(), of: t.of, entries: t.entries.Copy()}
 }
 
 func (t *tree) get(k key) *record {
@@ -89,6 +103,32 @@ func (t *tree) scan(s Scope, yield func(*record) bool) {
 	})
 }
 
-func (t *tree) set(r *record) { t.nodes.Set(r) }
-func (t *tree) remove(k key)  { t.nodes.Delete(&record{key: k}) }
-func (t *tree) len() (n int)  { return t.nodes.Len() }
+func (t *tree) find(s Scope, p Property, value string, yield func(*record) bool) {
+	first := entry{p, value, &record{key: key{s.Account, s.Region, ""}}}
+	t.entries.Ascend(first, func(e entry) bool {
+		return e.property == p && e.value == value && e.record.key.scope() == s && yield(e.record)
+	})
+}
+
+func (t *tree) set(r *record) {
+	if before, ok := t.nodes.Set(r); ok {
+		t.unindex(before)
+	}
+	if r.value != nil {
+		t.of.index(r.value, func(p Property, value string) { t.entries.Set(entry{p, value, r}) })
+	}
+}
+
+func (t *tree) remove(k key) {
+	if before, ok := t.nodes.Delete(&record{key: k}); ok {
+		t.unindex(before)
+	}
+}
+
+func (t *tree) unindex(r *record) {
+	if r.value != nil {
+		t.of.index(r.value, func(p Property, value string) { t.entries.Delete(entry{p, value, r}) })
+	}
+}
+
+func (t *tree) len() (n int) { return t.nodes.Len() }

@@ -12,15 +12,15 @@ import (
 // account, region and id.
 var (
 	VPCs              = newTable[resource.VPC](0, "vpcs")
-	Subnets           = newTable[resource.Subnet](1, "subnets")
-	RouteTables       = newTable[resource.RouteTable](2, "route-tables")
-	SecurityGroups    = newTable[resource.SecurityGroup](3, "security-groups")
-	NetworkInterfaces = newTable[resource.NetworkInterface](4, "network-interfaces")
-	Instances         = newTable[resource.Instance](5, "instances")
+	Subnets           = newTable[resource.Subnet](1, "subnets").indexing(subnetProperties)
+	RouteTables       = newTable[resource.RouteTable](2, "route-tables").indexing(routeTableProperties)
+	SecurityGroups    = newTable[resource.SecurityGroup](3, "security-groups").indexing(securityGroupProperties)
+	NetworkInterfaces = newTable[resource.NetworkInterface](4, "network-interfaces").indexing(interfaceProperties)
+	Instances         = newTable[resource.Instance](5, "instances").indexing(instanceProperties)
 	InstanceStatuses  = newTable[resource.InstanceStatus](6, "instance-statuses")
 	CustomerGateways  = newTable[resource.CustomerGateway](7, "customer-gateways")
 	VPNGateways       = newTable[resource.VPNGateway](8, "vpn-gateways")
-	VPNConnections    = newTable[resource.VPNConnection](9, "vpn-connections").sealing((*resource.VPNConnection).Secrets)
+	VPNConnections    = newTable[resource.VPNConnection](9, "vpn-connections").sealing((*resource.VPNConnection).Secrets).indexing(vpnConnectionProperties)
 	TunnelStatuses    = newTable[resource.TunnelStatus](10, "tunnel-statuses")
 
 	Certificates           = newTable[resource.Certificate](11, "certificates").sealing((*resource.Certificate).Secrets)
@@ -37,14 +37,14 @@ var (
 
 	InternetGateways           = newTable[resource.InternetGateway](21, "internet-gateways")
 	EgressOnlyInternetGateways = newTable[resource.EgressOnlyInternetGateway](22, "egress-only-internet-gateways")
-	Addresses                  = newTable[resource.Address](23, "addresses")
+	Addresses                  = newTable[resource.Address](23, "addresses").indexing(addressProperties)
 	NATGateways                = newTable[resource.NATGateway](24, "nat-gateways")
 	NATGatewayStatuses         = newTable[resource.NATGatewayStatus](25, "nat-gateway-statuses")
 	InitialStates              = newTable[resource.InitialState](26, "initial-states")
 
 	ConnectionUsages = newTable[resource.ConnectionUsage](27, "connection-usages")
 
-	NetworkACLs = newTable[resource.NetworkACL](28, "network-acls")
+	NetworkACLs = newTable[resource.NetworkACL](28, "network-acls").indexing(networkACLProperties)
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -70,6 +70,7 @@ var tableByName = func() map[string]int {
 type anyTable interface {
 	Name() string
 	codec
+	indexer
 }
 
 // A Scope is one account's part of one region. Records of different scopes
@@ -89,6 +90,7 @@ type Table[T any] struct {
 	name    string
 	meta    func(*T) *resource.Meta
 	secrets func(*T) []*string // what is sealed of a value; nil: nothing
+	indexes properties[T]      // what records are found by besides tags; nil: nothing
 }
 
 // noun is what a table's values are: structs that embed resource.Meta.
@@ -121,17 +123,24 @@ func (t *Table[T]) RecordRevision(r Reader, s Scope, id string) int64 {
 
 // List returns the records of one scope, sorted by id. In a Tx it shows them as
 // they are when the loop begins, with the writes made until then.
-func (t *Table[T]) List(r Reader, s Scope) iter.Seq[T] { return values[T](r, t.number, s) }
+func (t *Table[T]) List(r Reader, s Scope) iter.Seq[T] { return values(t.Scan(r, s)) }
+
+// Scan is List without copies, for those who look at many records and keep few:
+// what it yields are the stored values themselves, which must not be changed.
+func (t *Table[T]) Scan(r Reader, s Scope) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		r.scan(t.number, s, func(found *record) bool { return found.value == nil || yield(found.value.(*T)) })
+	}
+}
 
 // All returns the records of every account and region, sorted by account, then
 // region, then id: for what is shared by all, such as the outside addresses.
-func (t *Table[T]) All(r Reader) iter.Seq[T] { return values[T](r, t.number, Scope{}) }
+func (t *Table[T]) All(r Reader) iter.Seq[T] { return values(t.Scan(r, Scope{})) }
 
-func values[T any](r Reader, table int, s Scope) iter.Seq[T] {
+// values are copies of what pointers lead to.
+func values[T any](pointers iter.Seq[*T]) iter.Seq[T] {
 	return func(yield func(T) bool) {
-		r.scan(table, s, func(found *record) bool {
-			return found.value == nil || yield(*found.value.(*T))
-		})
+		pointers(func(v *T) bool { return yield(*v) })
 	}
 }
 

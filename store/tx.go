@@ -71,6 +71,18 @@ func (tx *Tx) scan(table int, s Scope, yield func(*record) bool) {
 	written.copy().scan(s, yield)
 }
 
+// find remembers the whole scope as read: whatever changes in it may have had, or
+// may come to have, the value.
+func (tx *Tx) find(table int, s Scope, p Property, value string, yield func(*record) bool) {
+	tx.ranges[span{table, s}] = struct{}{}
+	written := tx.trees[table]
+	if written == nil {
+		tx.base.find(table, s, p, value, yield)
+		return
+	}
+	written.copy().find(s, p, value, yield)
+}
+
 func (tx *Tx) put(table int, k key, value any) {
 	if err := k.check(); err != nil {
 		tx.fail(fmt.Errorf("put into %s: %w", tables[table].Name(), err))

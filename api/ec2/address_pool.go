@@ -70,7 +70,7 @@ const autoAddressPrefix = "eipauto"
 // freeAddressesOf takes an interface from its addresses; those that came with it
 // go.
 func freeAddressesOf(w writer, nic string) {
-	for _, v := range addresses.where(w.reader, func(v *resource.Address) bool { return v.NetworkInterface == nic }) {
+	for _, v := range addresses.found(w.reader, store.ByInterface, nic) {
 		if v.Auto {
 			addresses.delete(w, v.ID)
 			continue
@@ -80,22 +80,12 @@ func freeAddressesOf(w writer, nic string) {
 	}
 }
 
-// A publicIndex finds the address that stands for a network interface. It is
-// filled when it is first asked, so that what asks once for nothing costs nothing.
-type publicIndex struct{ byInterface map[string]resource.Address }
-
 // public returns the outside address of an interface's private address.
 func (r reader) public(nic string) (resource.Address, bool) {
-	if r.publics.byInterface == nil {
-		r.publics.byInterface = make(map[string]resource.Address)
-		for v := range addresses.list(r) {
-			if v.NetworkInterface != "" {
-				r.publics.byInterface[v.NetworkInterface] = v
-			}
-		}
+	for v := range addresses.table.Find(r.Reader, r.scope, store.ByInterface, nic) {
+		return *v, true
 	}
-	v, ok := r.publics.byInterface[nic]
-	return v, ok
+	return resource.Address{}, false
 }
 
 // addressOwner is who an address belongs to in answers: one that came with an

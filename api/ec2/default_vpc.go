@@ -62,8 +62,8 @@ func (s *Service) defaultSubnet(r reader, zone string) (resource.Subnet, error) 
 		if zone != "" && zone != name && zone != zoneID(r.scope.Region, i) {
 			continue
 		}
-		for v := range subnets.list(r) {
-			if v.VPC == vpc.ID && v.DefaultForAZ && v.Zone == name {
+		for v := range subnets.of(r, vpc.ID) {
+			if v.DefaultForAZ && v.Zone == name {
 				return v, nil
 			}
 		}
@@ -166,7 +166,7 @@ func (s *Service) CreateDefaultSubnet(ctx context.Context, c server.Caller, in *
 		if !has {
 			return resource.Errorf("DefaultVpcDoesNotExist", "There is no default VPC in this region: make one with CreateDefaultVpc")
 		}
-		others := subnets.where(w.reader, func(v *resource.Subnet) bool { return v.VPC == vpc.ID })
+		others := subnets.found(w.reader, store.ByVPC, vpc.ID)
 		for _, other := range others {
 			if other.DefaultForAZ && other.Zone == zone {
 				return resource.Errorf("DefaultSubnetAlreadyExistsInAvailabilityZone", "'%s' is already the default subnet in %s.", other.ID, zone)

@@ -31,6 +31,7 @@ type fields[T any] map[string]func(r reader, v *T) []string
 type selection[T any] []criterion[T]
 
 type criterion[T any] struct {
+	name     string
 	values   func(r reader, v *T) []string // nil: no record has any
 	patterns []pattern
 }
@@ -57,7 +58,7 @@ func (f fields[T]) compile(action string, filters []model.Filter) (selection[T],
 		if !known {
 			return nil, resource.Errorf(resource.CodeInvalidFilter, "The filter '%s' is invalid", resource.Clip(name))
 		}
-		c := criterion[T]{values: values}
+		c := criterion[T]{name: name, values: values}
 		for _, v := range filter.Values {
 			if utf8.RuneCountInString(v) > filterValueLengthMax {
 				return nil, resource.Errorf(resource.CodeFilterLimitExceeded, "A value of the filter '%s' has more than %d characters", resource.Clip(name), filterValueLengthMax)

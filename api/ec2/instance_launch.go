@@ -11,6 +11,7 @@ import (
 	"causeway.dev/api/server"
 	"causeway.dev/control/routes"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 // launchedMax is the number of instances that one request can launch, so that
@@ -217,7 +218,7 @@ func checkInterfaceSpecification(specs []model.InstanceNetworkInterfaceSpecifica
 // request has launched before.
 func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Instance, error) {
 	if first, repeated := instances.table.Get(w.Reader, w.scope, created.newID(instances.prefix, 0)); repeated {
-		again := instances.where(w.reader, func(v *resource.Instance) bool { return v.Reservation == first.Reservation })
+		again := instances.found(w.reader, store.ByReservation, first.Reservation)
 		return again, created.check(&first.Meta)
 	}
 	subnet, ids, err := s.launchSubnet(w.reader, l)
@@ -231,27 +232,26 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 	if err != nil {
 		return nil, err
 	}
-	others := slices.Collect(networkInterfaces.list(w.reader))
-	count, err := s.roomFor(w.reader, l, others)
+	count, err := s.roomFor(w.reader, l)
 	if err != nil {
 		return nil, err
 	}
-	taken := newTaken(others, subnet)
-	publics, err := s.launchAddresses(w.reader, l, &subnet, min(count, max(l.min, subnet.Capacity()-len(taken.addresses))))
+	taken := takenAddresses(w.reader, subnet.ID)
+	publics, err := s.launchAddresses(w.reader, l, &subnet, min(count, max(l.min, subnet.Capacity()-len(taken))))
 	if err != nil {
 		return nil, err
 	}
 	reservation := created.newID("r", 0)
 	var launched []resource.Instance
 	for i := range count {
-		address, err := allocateAddress(&subnet, taken.addresses, l.address)
+		address, err := allocateAddress(&subnet, taken, l.address)
 		if err != nil && i >= l.min && !l.address.IsValid() {
 			break // MinCount is met, and the subnet is full
 		}
 		if err != nil {
 			return nil, err
 		}
-		taken.addresses[address] = true
+		taken[address] = true
 
 		v, nic := l.instance, l.nic
 		v.Meta = w.newMeta(created.newID(instances.prefix, i), l.tags[instances.kind])
@@ -260,7 +260,7 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 		v.Reservation, v.LaunchIndex = reservation, int32(i)
 		v.VPC, v.Subnet, v.Zone, v.Interfaces = subnet.VPC, subnet.ID, subnet.Zone, []string{nic.ID}
 		nic.VPC, nic.Subnet, nic.Zone, nic.Groups = subnet.VPC, subnet.ID, subnet.Zone, groups
-		nic.Address, nic.MAC = address, s.newMAC(taken.macs)
+		nic.Address, nic.MAC = address, s.newMAC(w.reader)
 		nic.Instance, nic.AttachmentID = v.ID, s.newID("eni-attach")
 		if nic.AutoPublicIP = publics != nil; nic.AutoPublicIP {
 			s.giveAutoAddress(w, &nic, publics[i])
@@ -324,42 +324,33 @@ func (s *Service) interfaceGroups(r reader, vpc string, ids []string) ([]string,
 }
 
 // roomFor returns how many instances the limits let a request launch.
-func (s *Service) roomFor(r reader, l *launch, interfaces []resource.NetworkInterface) (int, error) {
+func (s *Service) roomFor(r reader, l *launch) (int, error) {
 	room := s.limits.Instances - instances.count(r, func(v *resource.Instance) bool { return routes.Wanted(*v) })
 	if room < l.min {
 		return 0, resource.Errorf(codeInstanceLimitExceeded, "The maximum number of instances is %d, of which %d are left", s.limits.Instances, max(room, 0))
 	}
-	nics := s.limits.NetworkInterfaces - len(interfaces)
+	nics := s.limits.NetworkInterfaces - networkInterfaces.count(r, every)
 	if nics < l.min {
 		return 0, resource.Errorf("NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached: %d", s.limits.NetworkInterfaces)
 	}
 	return min(l.max, room, nics), nil
 }
 
-// taken is what new network interfaces can't have because others do.
-type taken struct {
-	addresses map[netip.Addr]bool // in the subnet
-	macs      map[string]bool
-}
-
-func newTaken(others []resource.NetworkInterface, subnet resource.Subnet) taken {
-	t := taken{addresses: make(map[netip.Addr]bool), macs: make(map[string]bool)}
-	for i := range others {
-		t.macs[others[i].MAC] = true
-		if others[i].Subnet == subnet.ID {
-			t.addresses[others[i].Address] = true
-		}
+// takenAddresses are those that interfaces of a subnet have.
+func takenAddresses(r reader, subnet string) map[netip.Addr]bool {
+	taken := make(map[netip.Addr]bool)
+	for v := range networkInterfaces.table.Find(r.Reader, r.scope, store.BySubnet, subnet) {
+		taken[v.Address] = true
 	}
-	return t
+	return taken
 }
 
 // newMAC makes up an address that is locally administered (IEEE 802, the bit of
 // value 2 in the first byte) and not used in this region.
-func (s *Service) newMAC(used map[string]bool) string {
+func (s *Service) newMAC(r reader) string {
 	for {
 		mac := net.HardwareAddr(append([]byte{0x02}, s.random(5)...)).String()
-		if !used[mac] {
-			used[mac] = true
+		if !networkInterfaces.finds(r, store.ByMAC, mac) {
 			return mac
 		}
 	}

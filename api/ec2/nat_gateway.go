@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -136,8 +135,7 @@ func (s *Service) makeNAT(w writer, v *resource.NATGateway, subnet *resource.Sub
 			return fail(resource.Errorf(resource.CodeResourceAlreadyAssociated, "Elastic IP address [%s] is already associated", address.ID))
 		}
 	}
-	taken := newTaken(slices.Collect(networkInterfaces.list(w.reader)), *subnet)
-	private, err := allocateAddress(subnet, taken.addresses, wanted)
+	private, err := allocateAddress(subnet, takenAddresses(w.reader, subnet.ID), wanted)
 	var refused *resource.Error
 	if errors.As(err, &refused) && refused.Code == codeSubnetFull {
 		return fail(refused)
@@ -146,7 +144,7 @@ func (s *Service) makeNAT(w writer, v *resource.NATGateway, subnet *resource.Sub
 		return err
 	}
 	nic := resource.NetworkInterface{
-		Meta: w.newMeta(s.newID(networkInterfaces.prefix), nil), VPC: v.VPC, Subnet: subnet.ID, Zone: subnet.Zone, Address: private, MAC: s.newMAC(taken.macs),
+		Meta: w.newMeta(s.newID(networkInterfaces.prefix), nil), VPC: v.VPC, Subnet: subnet.ID, Zone: subnet.Zone, Address: private, MAC: s.newMAC(w.reader),
 		Description: "Interface for NAT Gateway " + v.ID, Status: model.NetworkInterfaceStatusInUse, AttachmentID: s.newID("eni-attach"), NATGateway: v.ID,
 	}
 	networkInterfaces.put(w, nic)

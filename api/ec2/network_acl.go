@@ -7,6 +7,7 @@ import (
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 func (s *Service) networkACLActions() actions {
@@ -38,8 +39,8 @@ func (s *Service) newDefaultNetworkACL(r reader, vpc string) resource.NetworkACL
 // putSubnet stores a new subnet and ties it to its VPC's default network ACL.
 func (s *Service) putSubnet(w writer, subnet resource.Subnet) {
 	subnets.put(w, subnet)
-	for v := range networkACLs.list(w.reader) {
-		if v.VPC == subnet.VPC && v.IsDefault {
+	for v := range networkACLs.of(w.reader, subnet.VPC) {
+		if v.IsDefault {
 			s.guard(w, v, subnet.ID)
 		}
 	}
@@ -90,7 +91,7 @@ func (s *Service) CreateNetworkAcl(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
-		if networkACLs.count(w.reader, func(v *resource.NetworkACL) bool { return v.VPC == vpc.ID }) >= s.limits.NetworkACLsPerVPC {
+		if len(networkACLs.found(w.reader, store.ByVPC, vpc.ID)) >= s.limits.NetworkACLsPerVPC {
 			return resource.Errorf("NetworkAclLimitExceeded", "The maximum number of network ACLs of a VPC has been reached: %d", s.limits.NetworkACLsPerVPC)
 		}
 		v := resource.NetworkACL{Meta: w.newMeta(id, tags[networkACLs.kind]), VPC: vpc.ID}

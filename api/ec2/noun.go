@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"iter"
-	"slices"
 
 	"causeway.dev/resource"
 	"causeway.dev/store"
@@ -95,12 +94,13 @@ func (n *noun[T]) missing(id string) error {
 // list returns all records, sorted by id.
 func (n *noun[T]) list(r reader) iter.Seq[T] { return n.table.List(r.Reader, r.scope) }
 
-// where returns the records that satisfy keep, sorted by id.
+// where returns the records that satisfy keep, sorted by id. Like any and count
+// it looks at all records; keep must not change them.
 func (n *noun[T]) where(r reader, keep func(*T) bool) []T {
 	var kept []T
-	for v := range n.list(r) {
-		if keep(&v) {
-			kept = append(kept, v)
+	for v := range n.table.Scan(r.Reader, r.scope) {
+		if keep(v) {
+			kept = append(kept, *v)
 		}
 	}
 	return kept
@@ -108,8 +108,8 @@ func (n *noun[T]) where(r reader, keep func(*T) bool) []T {
 
 // any reports whether a record satisfies f.
 func (n *noun[T]) any(r reader, f func(*T) bool) bool {
-	for v := range n.list(r) {
-		if f(&v) {
+	for v := range n.table.Scan(r.Reader, r.scope) {
+		if f(v) {
 			return true
 		}
 	}
@@ -119,8 +119,8 @@ func (n *noun[T]) any(r reader, f func(*T) bool) bool {
 // count returns how many records satisfy f.
 func (n *noun[T]) count(r reader, f func(*T) bool) int {
 	count := 0
-	for v := range n.list(r) {
-		if f(&v) {
+	for v := range n.table.Scan(r.Reader, r.scope) {
+		if f(v) {
 			count++
 		}
 	}
@@ -139,22 +139,4 @@ func every[T any](*T) bool { return true }
 // metaOf returns what a record has in common with all others.
 func metaOf[T any](v *T) *resource.Meta {
 	return any(v).(interface{ GetMeta() *resource.Meta }).GetMeta()
-}
-
-// selected returns the records that a Describe names by id, each once, or all
-// if it names none.
-func (n *noun[T]) selected(r reader, ids []string) (iter.Seq[T], error) {
-	if len(ids) == 0 {
-		return n.list(r), nil
-	}
-	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
-	found := make([]T, 0, len(ids))
-	for _, id := range ids {
-		v, err := n.get(r, id)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, v)
-	}
-	return slices.Values(found), nil
 }

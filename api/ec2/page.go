@@ -93,13 +93,13 @@ func describe[T any](r reader, n *noun[T], f fields[T], q query) (items []T, nex
 	if err != nil {
 		return nil, nil, err
 	}
-	all, err := n.selected(r, q.ids)
+	all, err := n.selected(r, q.ids, chosen)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := checkDryRun(q.dryRun); err != nil {
 		return nil, nil, err
 	}
-	items, nextToken = take(p, chosen.filter(r, all), func(v *T) string { return metaOf(v).ID })
+	items, nextToken = take(p, all, func(v *T) string { return metaOf(v).ID })
 	return items, nextToken, nil
 }

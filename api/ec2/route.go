@@ -11,6 +11,7 @@ import (
 	"causeway.dev/api/server"
 	"causeway.dev/control/routes"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 func (s *Service) routeActions() actions {
@@ -174,7 +175,7 @@ func checkRoute(r reader, table *resource.RouteTable, route *resource.Route) err
 	if route.Gateway != "" {
 		return resource.Errorf(resource.CodeInvalidParameterValue, "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.", route.Destination)
 	}
-	if !subnets.any(r, func(v *resource.Subnet) bool { return v.VPC == vpc.ID && v.CIDR == route.Destination }) {
+	if !slices.ContainsFunc(subnets.found(r, store.ByVPC, vpc.ID), func(v resource.Subnet) bool { return v.CIDR == route.Destination }) {
 		return resource.Errorf(resource.CodeInvalidParameterValue, "The destination CIDR block %s is within this VPC's CIDR blocks, and no subnet has exactly that", route.Destination)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"causeway.dev/api/server"
 	"causeway.dev/control/routes"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 func (s *Service) routeTableActions() actions {
@@ -55,7 +56,7 @@ func (s *Service) CreateRouteTable(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
-		if routeTables.count(w.reader, func(v *resource.RouteTable) bool { return v.VPC == vpc.ID }) >= s.limits.RouteTablesPerVPC {
+		if len(routeTables.found(w.reader, store.ByVPC, vpc.ID)) >= s.limits.RouteTablesPerVPC {
 			return resource.Errorf("RouteTableLimitExceeded", "The maximum number of route tables of a VPC has been reached: %d", s.limits.RouteTablesPerVPC)
 		}
 		v := resource.RouteTable{Meta: w.newMeta(id, tags[routeTables.kind]), VPC: vpc.ID}
@@ -226,7 +227,7 @@ func (s *Service) AssociateRouteTable(ctx context.Context, c server.Caller, in *
 		if err != nil {
 			return err
 		}
-		for other := range routeTables.list(w.reader) {
+		for other := range routeTables.of(w.reader, v.VPC) {
 			if slices.ContainsFunc(other.Associations, func(o resource.RouteTableAssociation) bool { return o.Subnet == a.Subnet && o.Gateway == a.Gateway }) {
 				return resource.Errorf(resource.CodeResourceAlreadyAssociated, "the specified association for route table %s conflicts with an existing association: %s is associated with %s", v.ID, subnetID+gateway, other.ID)
 			}

@@ -10,6 +10,7 @@ import (
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 func (s *Service) securityGroupActions() actions {
@@ -63,8 +64,10 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, c server.Caller, in *
 		if err != nil {
 			return err
 		}
-		if securityGroups.any(w.reader, func(v *resource.SecurityGroup) bool { return v.VPC == vpc.ID && strings.EqualFold(v.Name, name) }) {
-			return resource.Errorf("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", name, vpc.ID)
+		for v := range securityGroups.of(w.reader, vpc.ID) {
+			if strings.EqualFold(v.Name, name) {
+				return resource.Errorf("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", name, vpc.ID)
+			}
 		}
 		if securityGroups.count(w.reader, every) >= s.limits.SecurityGroups {
 			return resource.Errorf("SecurityGroupLimitExceeded", "The maximum number of security groups has been reached: %d", s.limits.SecurityGroups)
@@ -93,10 +96,8 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, c server.Caller, in *
 		if v.Name == resource.DefaultSecurityGroup {
 			return resource.Errorf("CannotDelete", "the specified group: %q name: %q cannot be deleted by a user", v.ID, v.Name)
 		}
-		for nic := range networkInterfaces.list(w.reader) {
-			if slices.Contains(nic.Groups, v.ID) {
-				return resource.Errorf(resource.CodeDependencyViolation, "resource %s has a dependent object: %s is in it", v.ID, nic.ID)
-			}
+		for nic := range networkInterfaces.table.Find(w.Reader, w.scope, store.ByGroup, v.ID) {
+			return resource.Errorf(resource.CodeDependencyViolation, "resource %s has a dependent object: %s is in it", v.ID, nic.ID)
 		}
 		for other := range securityGroups.list(w.reader) {
 			if other.ID != v.ID && slices.ContainsFunc(other.Rules, func(rule resource.SecurityGroupRule) bool { return rule.Group == v.ID }) {
@@ -122,8 +123,8 @@ func groupID(r reader, id, name *string) (string, error) {
 	if !ok {
 		return "", noDefaultVPC()
 	}
-	for v := range securityGroups.list(r) {
-		if v.VPC == vpc.ID && v.Name == *name {
+	for v := range securityGroups.of(r, vpc.ID) {
+		if v.Name == *name {
 			return v.ID, nil
 		}
 	}
@@ -133,8 +134,8 @@ func groupID(r reader, id, name *string) (string, error) {
 // defaultGroupOf returns the default group of a VPC: what a request means that names
 // none.
 func defaultGroupOf(r reader, vpc string) (resource.SecurityGroup, error) {
-	for v := range securityGroups.list(r) {
-		if v.VPC == vpc && v.Name == resource.DefaultSecurityGroup {
+	for v := range securityGroups.of(r, vpc) {
+		if v.Name == resource.DefaultSecurityGroup {
 			return v, nil
 		}
 	}

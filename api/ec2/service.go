@@ -146,8 +146,6 @@ type reader struct {
 	store.Reader
 	scope store.Scope
 	now   time.Time // when the request came in
-
-	publics *publicIndex
 }
 
 // A writer is a reader within a transaction, which can write too.
@@ -158,7 +156,7 @@ type writer struct {
 
 // read returns what the caller sees now.
 func (s *Service) read(c server.Caller) reader {
-	return reader{Reader: s.store.Snapshot(), scope: scopeOf(c), now: c.Now, publics: new(publicIndex)}
+	return reader{Reader: s.store.Snapshot(), scope: scopeOf(c), now: c.Now}
 }
 
 // update runs f in a transaction. f may run several times, and changes nothing
@@ -166,7 +164,7 @@ func (s *Service) read(c server.Caller) reader {
 // checked and nothing is stored.
 func (s *Service) update(ctx context.Context, c server.Caller, dryRun *bool, f func(w writer) error) error {
 	return s.store.Update(ctx, func(tx *store.Tx) error {
-		if err := f(writer{reader: reader{Reader: tx, scope: scopeOf(c), now: c.Now, publics: new(publicIndex)}, tx: tx}); err != nil {
+		if err := f(writer{reader: reader{Reader: tx, scope: scopeOf(c), now: c.Now}, tx: tx}); err != nil {
 			return err
 		}
 		return checkDryRun(dryRun)

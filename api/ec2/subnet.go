@@ -11,6 +11,7 @@ import (
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 func (s *Service) subnetActions() actions {
@@ -55,7 +56,7 @@ func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.C
 		if err != nil {
 			return err
 		}
-		others := subnets.where(w.reader, func(v *resource.Subnet) bool { return v.VPC == vpc.ID })
+		others := subnets.found(w.reader, store.ByVPC, vpc.ID)
 		if err := resource.ValidateSubnetRange(vpc, others, cidr); err != nil {
 			return err
 		}
@@ -98,10 +99,8 @@ func (s *Service) DeleteSubnet(ctx context.Context, c server.Caller, in *model.D
 		if err != nil {
 			return err
 		}
-		for nic := range networkInterfaces.list(w.reader) {
-			if nic.Subnet == v.ID {
-				return resource.Errorf(resource.CodeDependencyViolation, "The subnet '%s' has dependencies and cannot be deleted: it contains %s", v.ID, nic.ID)
-			}
+		for nic := range networkInterfaces.table.Find(w.Reader, w.scope, store.BySubnet, v.ID) {
+			return resource.Errorf(resource.CodeDependencyViolation, "The subnet '%s' has dependencies and cannot be deleted: it contains %s", v.ID, nic.ID)
 		}
 		for table := range routeTables.list(w.reader) {
 			if at := slices.IndexFunc(table.Associations, func(a resource.RouteTableAssociation) bool { return a.Subnet == v.ID }); at >= 0 {
@@ -119,18 +118,11 @@ func (s *Service) DeleteSubnet(ctx context.Context, c server.Caller, in *model.D
 type subnetView struct {
 	service *Service
 	reader  reader
-	used    map[string]int // interfaces by subnet
 }
 
-func (s *Service) newSubnetView(r reader) subnetView {
-	view := subnetView{service: s, reader: r, used: make(map[string]int)}
-	for nic := range networkInterfaces.list(r) {
-		view.used[nic.Subnet]++
-	}
-	return view
+func (view subnetView) free(v *resource.Subnet) int {
+	return v.Capacity() - interfacesIn(view.reader, v.ID)
 }
-
-func (view subnetView) free(v *resource.Subnet) int { return v.Capacity() - view.used[v.ID] }
 
 func (view subnetView) answer(v *resource.Subnet) *model.Subnet {
 	return &model.Subnet{
@@ -187,7 +179,7 @@ func (view subnetView) fields() fields[resource.Subnet] {
 // DescribeSubnets lists subnets.
 func (s *Service) DescribeSubnets(_ context.Context, c server.Caller, in *model.DescribeSubnetsInput) (*model.DescribeSubnetsOutput, error) {
 	r := s.read(c)
-	view := s.newSubnetView(r)
+	view := subnetView{service: s, reader: r}
 	found, next, err := describe(r, subnets, view.fields(), query{"DescribeSubnets", in.DryRun, in.SubnetIds, in.Filters, in.MaxResults, in.NextToken})
 	if err != nil {
 		return nil, err

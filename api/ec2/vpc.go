@@ -109,20 +109,14 @@ func (s *Service) DeleteVpc(ctx context.Context, c server.Caller, in *model.Dele
 		if what := dependentOf(w.reader, v.ID); what != "" {
 			return resource.Errorf(resource.CodeDependencyViolation, "The vpc '%s' has dependencies and cannot be deleted: %s", v.ID, what)
 		}
-		for table := range routeTables.list(w.reader) {
-			if table.VPC == v.ID {
-				routeTables.delete(w, table.ID)
-			}
+		for table := range routeTables.of(w.reader, v.ID) {
+			routeTables.delete(w, table.ID)
 		}
-		for group := range securityGroups.list(w.reader) {
-			if group.VPC == v.ID {
-				securityGroups.delete(w, group.ID)
-			}
+		for group := range securityGroups.of(w.reader, v.ID) {
+			securityGroups.delete(w, group.ID)
 		}
-		for acl := range networkACLs.list(w.reader) {
-			if acl.VPC == v.ID {
-				networkACLs.delete(w, acl.ID)
-			}
+		for acl := range networkACLs.of(w.reader, v.ID) {
+			networkACLs.delete(w, acl.ID)
 		}
 		vpcs.delete(w, v.ID)
 		return nil
@@ -131,28 +125,24 @@ func (s *Service) DeleteVpc(ctx context.Context, c server.Caller, in *model.Dele
 
 // dependentOf names something that keeps a VPC from being deleted, or "".
 func dependentOf(r reader, vpc string) string {
-	for v := range networkInterfaces.list(r) {
-		if v.VPC == vpc {
+	for v := range networkInterfaces.of(r, vpc) {
+		return "it contains " + v.ID
+	}
+	for v := range subnets.of(r, vpc) {
+		return "it contains " + v.ID
+	}
+	for v := range routeTables.of(r, vpc) {
+		if !v.Main {
 			return "it contains " + v.ID
 		}
 	}
-	for v := range subnets.list(r) {
-		if v.VPC == vpc {
+	for v := range networkACLs.of(r, vpc) {
+		if !v.IsDefault {
 			return "it contains " + v.ID
 		}
 	}
-	for v := range routeTables.list(r) {
-		if v.VPC == vpc && !v.Main {
-			return "it contains " + v.ID
-		}
-	}
-	for v := range networkACLs.list(r) {
-		if v.VPC == vpc && !v.IsDefault {
-			return "it contains " + v.ID
-		}
-	}
-	for v := range securityGroups.list(r) {
-		if v.VPC == vpc && v.Name != resource.DefaultSecurityGroup {
+	for v := range securityGroups.of(r, vpc) {
+		if v.Name != resource.DefaultSecurityGroup {
 			return "it contains " + v.ID
 		}
 	}
@@ -307,8 +297,8 @@ func (s *Service) AssociateVpcCidrBlock(ctx context.Context, c server.Caller, in
 		if len(v.CIDRs) >= s.limits.CIDRsPerVPC {
 			return resource.Errorf("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed CIDRs: %d", v.ID, s.limits.CIDRsPerVPC)
 		}
-		for table := range routeTables.list(w.reader) {
-			if at := slices.IndexFunc(table.Routes, func(route resource.Route) bool { return contains(cidr, route.Destination) }); table.VPC == v.ID && at >= 0 {
+		for table := range routeTables.of(w.reader, v.ID) {
+			if at := slices.IndexFunc(table.Routes, func(route resource.Route) bool { return contains(cidr, route.Destination) }); at >= 0 {
 				return resource.Errorf(resource.CodeInvalidVPCRange, "The CIDR '%s' is the same as or larger than %s, the destination of a route in %s", cidr, table.Routes[at].Destination, table.ID)
 			}
 		}
@@ -335,8 +325,8 @@ func (s *Service) DisassociateVpcCidrBlock(ctx context.Context, c server.Caller,
 			if at == 0 {
 				return resource.Errorf(resource.CodeOperationNotPermitted, "The vpc CIDR block with association ID %s may not be disassociated. It is the primary IPv4 CIDR block of the VPC", id)
 			}
-			for subnet := range subnets.list(w.reader) {
-				if subnet.VPC == v.ID && association.Prefix.Overlaps(subnet.CIDR) {
+			for subnet := range subnets.of(w.reader, v.ID) {
+				if association.Prefix.Overlaps(subnet.CIDR) {
 					return resource.Errorf(resource.CodeDependencyViolation, "The vpc CIDR block with association ID %s may not be disassociated. %s is in it", id, subnet.ID)
 				}
 			}

@@ -147,13 +147,7 @@ func setNetworkCIDRs(v *resource.VPNConnection, local, remote *string) error {
 }
 
 func (s *Service) checkVPNConnectionLimits(r reader, gateway string) error {
-	all := 0
-	for other := range vpnConnections.list(r) {
-		if isLive(&other) {
-			all++
-		}
-	}
-	if all >= s.limits.VPNConnections {
+	if vpnConnections.count(r, isLive) >= s.limits.VPNConnections {
 		return resource.Errorf(codeVPNConnectionLimitExceeded, "The maximum number of VPN connections has been reached: %d", s.limits.VPNConnections)
 	}
 	return s.checkVPNConnectionsOfGateway(r, gateway)
@@ -162,8 +156,8 @@ func (s *Service) checkVPNConnectionLimits(r reader, gateway string) error {
 // checkVPNConnectionsOfGateway: one more must find room on a VPN gateway.
 func (s *Service) checkVPNConnectionsOfGateway(r reader, gateway string) error {
 	here := 0
-	for other := range vpnConnections.list(r) {
-		if isLive(&other) && other.VPNGateway == gateway {
+	for other := range vpnConnections.table.Find(r.Reader, r.scope, store.ByGateway, gateway) {
+		if isLive(other) {
 			here++
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 // Codes of VPN gateways and their attachments.
@@ -112,8 +113,8 @@ func (s *Service) DetachVpnGateway(ctx context.Context, c server.Caller, in *mod
 		if v.VPC != vpc { // nor to one that has been deleted since: Terraform goes on at this code only
 			return resource.Errorf(codeVPNGatewayAttachmentNotFound, "The virtual private gateway %s is not attached to %s", v.ID, vpc)
 		}
-		for table := range routeTables.list(w.reader) {
-			if table.VPC == vpc && slices.Contains(table.PropagatingVGWs, v.ID) {
+		for table := range routeTables.of(w.reader, vpc) {
+			if slices.Contains(table.PropagatingVGWs, v.ID) {
 				table.PropagatingVGWs = without(table.PropagatingVGWs, v.ID)
 				routeTables.put(w, table)
 			}
@@ -138,8 +139,8 @@ func (s *Service) DeleteVpnGateway(ctx context.Context, c server.Caller, in *mod
 		if v.VPC != "" {
 			return resource.Errorf(resource.CodeIncorrectState, "The virtual private gateway %s is attached to %s; detach it first", v.ID, v.VPC)
 		}
-		for connection := range vpnConnections.list(w.reader) {
-			if connection.VPNGateway == v.ID && isLive(&connection) {
+		for connection := range vpnConnections.table.Find(w.Reader, w.scope, store.ByGateway, v.ID) {
+			if isLive(connection) {
 				return resource.Errorf(resource.CodeIncorrectState, "The virtual private gateway %s is in use by %s; delete the VPN connection first", v.ID, connection.ID)
 			}
 		}

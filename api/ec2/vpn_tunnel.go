@@ -79,8 +79,8 @@ func (s *Service) chooseOutsideAddresses(w writer) ([2]netip.Addr, error) {
 // insideCIDRsOf are the inside ranges of a gateway's connections but one.
 func insideCIDRsOf(r reader, gateway, except string) map[netip.Prefix]bool {
 	used := make(map[netip.Prefix]bool)
-	for other := range vpnConnections.list(r) {
-		if other.VPNGateway == gateway && other.ID != except && isLive(&other) {
+	for other := range vpnConnections.table.Find(r.Reader, r.scope, store.ByGateway, gateway) {
+		if other.ID != except && isLive(other) {
 			for _, t := range other.Tunnels {
 				used[t.InsideCIDR] = true
 			}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"iter"
+
+	"causeway.dev/resource"
+)
+
+// A Property is what records of a table can be found by without a look at the
+// others. Its name is that of AWS's filter.
+type Property string
+
+// The properties. Tags are one of every table; the others are of those whose
+// comments name them.
+const (
+	ByTag         Property = "tag"                    // key and value, as TagValue joins them
+	ByVPC         Property = "vpc-id"                 // of what is in a VPC
+	BySubnet      Property = "subnet-id"              // network interfaces, instances
+	ByInstance    Property = "attachment.instance-id" // network interfaces
+	ByAddress     Property = "private-ip-address"     // network interfaces
+	ByMAC         Property = "mac-address"            // network interfaces
+	ByGroup       Property = "group-id"               // network interfaces
+	ByReservation Property = "reservation-id"         // instances
+	ByGateway     Property = "vpn-gateway-id"         // VPN connections
+	ByCustomer    Property = "customer-gateway-id"    // VPN connections
+	ByInterface   Property = "network-interface-id"   // addresses
+)
+
+// TagValue is a tag as ByTag finds it.
+func TagValue(key, value string) string { return key + "\x00" + value }
+
+// properties tell which values records have, by property.
+type properties[T any] map[Property]func(v *T) []string
+
+func one(value string) []string { return []string{value} }
+
+var (
+	subnetProperties = properties[resource.Subnet]{
+		ByVPC: func(v *resource.Subnet) []string { return one(v.VPC) },
+	}
+	routeTableProperties = properties[resource.RouteTable]{
+		ByVPC: func(v *resource.RouteTable) []string { return one(v.VPC) },
+	}
+	securityGroupProperties = properties[resource.SecurityGroup]{
+		ByVPC: func(v *resource.SecurityGroup) []string { return one(v.VPC) },
+	}
+	networkACLProperties = properties[resource.NetworkACL]{
+		ByVPC: func(v *resource.NetworkACL) []string { return one(v.VPC) },
+	}
+	interfaceProperties = properties[resource.NetworkInterface]{
+		ByVPC:      func(v *resource.NetworkInterface) []string { return one(v.VPC) },
+		BySubnet:   func(v *resource.NetworkInterface) []string { return one(v.Subnet) },
+		ByInstance: func(v *resource.NetworkInterface) []string { return one(v.Instance) },
+		ByAddress:  func(v *resource.NetworkInterface) []string { return one(v.Address.String()) },
+		ByMAC:      func(v *resource.NetworkInterface) []string { return one(v.MAC) },
+		ByGroup:    func(v *resource.NetworkInterface) []string { return v.Groups },
+	}
+	instanceProperties = properties[resource.Instance]{
+		ByVPC:         func(v *resource.Instance) []string { return one(v.VPC) },
+		BySubnet:      func(v *resource.Instance) []string { return one(v.Subnet) },
+		ByReservation: func(v *resource.Instance) []string { return one(v.Reservation) },
+	}
+	addressProperties = properties[resource.Address]{
+		ByInterface: func(v *resource.Address) []string { return one(v.NetworkInterface) },
+	}
+	vpnConnectionProperties = properties[resource.VPNConnection]{
+		ByGateway:  func(v *resource.VPNConnection) []string { return one(v.VPNGateway) },
+		ByCustomer: func(v *resource.VPNConnection) []string { return one(v.CustomerGateway) },
+	}
+)
+
+// An indexer tells what a record is found by.
+type indexer interface {
+	// index calls add for each value of a property that a record has.
+	index(value any, add func(p Property, value string))
+}
+
+// indexing says what the table's records are found by besides their tags.
+func (t *Table[T]) indexing(by properties[T]) *Table[T] {
+	t.indexes = by
+	return t
+}
+
+func (t *Table[T]) index(value any, add func(p Property, value string)) {
+	v := value.(*T)
+	for _, tag := range t.meta(v).Tags {
+		add(ByTag, TagValue(tag.Key, tag.Value))
+	}
+	for p, values := range t.indexes {
+		for _, value := range values(v) {
+			add(p, value)
+		}
+	}
+}
+
+// Finds reports whether the table's records are found by a property.
+func (t *Table[T]) Finds(p Property) bool { return p == ByTag || t.indexes[p] != nil }
+
+// Find returns the records of one scope that have a value of a property that the
+// table Finds, sorted by id. It takes as long as there are such records, whatever
+// else there is. Like Scan it yields the stored values, which must not be changed.
+func (t *Table[T]) Find(r Reader, s Scope, p Property, value string) iter.Seq[*T] {
+	if !t.Finds(p) {
+		panic("store: " + t.name + " are not found by " + string(p))
+	}
+	return func(yield func(*T) bool) {
+		r.find(t.number, s, p, value, func(found *record) bool { return yield(found.value.(*T)) })
+	}
+}
+
+// An entry of an index leads from a value to a record that has it.
+type entry struct {
+	property Property
+	value    string
+	record   *record
+}
+
+// before orders entries by property, value and key.
+func (e entry) before(other entry) bool {
+	switch {
+	case e.property != other.property:
+		return e.property < other.property
+	case e.value != other.value:
+		return e.value < other.value
+	default:
+		return e.record.key.compare(other.record.key) < 0
+	}
+}
