@@ -43,7 +43,7 @@ test-interop: setup ## real peers in network namespaces; what go test -json says
 	$(GO) test -count=1 -timeout 10m -json $(TESTFLAGS) ./test/interop > bin/interop.json; $(GO) run ./tools/interop -show bin/interop.json
 
 # What docs/protocols/interop.md names beside test/interop.
-INTEROP_ELSEWHERE := ^(TestUserSpaceSample.*|TestKernelSampleLoads|TestCaptureDecodedByTshark|TestNamespaces.*)$$
+INTEROP_ELSEWHERE := ^(TestUserSpaceSample.*|TestKernelSampleLoads|TestLibreswan.*|TestCaptureDecodedByTshark|TestNamespaces.*)$$
 
 test-interop-long: setup ## every combination with real peers, for docs/protocols/interop.md, and long simulations of both IKE engines: more than an hour
 	@mkdir -p bin

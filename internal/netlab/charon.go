@@ -123,7 +123,7 @@ func (c *Charon) Configure(swanctl string) {
 func (c *Charon) Control(arguments ...string) (string, error) {
 	argv := append([]string{
 		"env", "STRONGSWAN_CONF=" + c.dir + "/strongswan.conf", "SWANCTL_DIR=" + c.dir + "/swanctl",
-		"timeout", "20", "swanctl", arguments[0], "--uri", "unix://" + c.vici,
+		"timeout", "30", "swanctl", arguments[0], "--uri", "unix://" + c.vici,
 	}, arguments[1:]...)
 	return c.host.Try(argv...)
 }
@@ -133,7 +133,7 @@ func (c *Charon) Pid() int { return c.process.Pid() }
 
 // Initiate starts a child and waits for it.
 func (c *Charon) Initiate(child string) error {
-	out, err := c.Control("--initiate", "--child", child, "--timeout", "10")
+	out, err := c.Control("--initiate", "--child", child, "--timeout", "20")
 	if err != nil {
 		return errors.New(out)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"causeway.dev/ike"
 )
@@ -34,7 +33,7 @@ func TestIKEv2AlgorithmsBeyondTheUsual(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				gw.waitUp(true, 10*time.Second)
+				gw.waitUp(true, soon)
 				want, err := ike.ParseIKEProposal(c.ourIKE)
 				if err != nil {
 					t.Fatal(err)

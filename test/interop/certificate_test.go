@@ -169,12 +169,12 @@ func TestStrongSwanCertificates(t *testing.T) {
 			gw := startAppliance(s.lab, s.our, "ours", our)
 			defer gw.Stop()
 			if !c.weStart {
-				gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+				gw.waitMessage("no packet from "+peerAddress, soon)
 				if err := peer.Initiate("net"); err != nil {
 					t.Fatal(err)
 				}
 			}
-			gw.waitUp(true, 10*time.Second)
+			gw.waitUp(true, soon)
 			pings(t, s.our, ourInside, peerInside)
 		})
 	}
@@ -221,11 +221,11 @@ func TestCertificateMessageSaysWhatIsWrong(t *testing.T) {
 			peer.Configure(withCertificate(theirName).String())
 			gw := startAppliance(s.lab, s.our, "ours", our)
 			defer gw.Stop()
-			gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+			gw.waitMessage("no packet from "+peerAddress, soon)
 			if err := peer.Initiate("net"); err == nil {
 				t.Error("charon connected")
 			}
-			gw.waitMessage(c.want, 5*time.Second)
+			gw.waitMessage(c.want, soon)
 			t.Log(gw.state().Message)
 		})
 	}

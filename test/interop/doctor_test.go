@@ -65,7 +65,7 @@ func TestBlockedPortIsNamed(t *testing.T) {
 			gw := s.startPatient(our)
 			peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048").String())
 			if !weStart {
-				gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+				gw.waitMessage("no packet from "+peerAddress, soon)
 				go func() { _ = peer.Initiate("net") }() // fails, and only after minutes
 			}
 			gw.waitMessage("UDP 4500 is blocked", 50*time.Second)
@@ -94,12 +94,12 @@ func TestDoctorShowsBothSides(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	gw := s.startPatient(ours())
-	gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+	gw.waitMessage("no packet from "+peerAddress, soon)
 	peer := s.peer.StartCharon(theirConnection("aes256-sha384-modp3072,aes192-sha1-modp1024", "aes128gcm16").String())
 	if err := peer.Initiate("net"); err == nil {
 		t.Error("charon connected")
 	}
-	gw.waitMessage("no common proposal for the IKE SA", 5*time.Second)
+	gw.waitMessage("no common proposal for the IKE SA", soon)
 	text, code := gw.ask(t, "vpn1")
 	for _, words := range []string{"the peer asks for", "this tunnel takes", "AES-256/SHA-384/group 15", "AES-192/SHA-1/group 2", "AES-128/SHA-256/group 14", "do this: give both sides one combination"} {
 		if code != 1 || !strings.Contains(text, words) {
@@ -117,11 +117,11 @@ func TestBlockedESPIsNamed(t *testing.T) {
 	s.wire.Run("nft", "add table ip cut; add chain ip cut plain { type filter hook forward priority 0; }; add rule ip cut plain ip protocol 50 drop")
 	gw := s.startPatient(ours())
 	startAppliance(s.lab, s.peer, "theirs", theirs())
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	if n := s.our.Ping(peerInside, 8, "0.02"); n != 0 {
 		t.Errorf("%d pings were answered", n)
 	}
-	gw.waitMessage("none has come back through it; let IP protocol 50 pass both ways", 5*time.Second)
+	gw.waitMessage("none has come back through it; let IP protocol 50 pass both ways", soon)
 	if text, code := gw.ask(t, "vpn1"); code != 0 || !strings.Contains(text, "ESP arrives: no") {
 		t.Errorf("exit code %d:\n%s", code, text)
 	}
@@ -147,7 +147,7 @@ func TestPathMTUIsMeasured(t *testing.T) {
 			c.narrow(s)
 			gw := s.startPatient(ours())
 			startAppliance(s.lab, s.peer, "theirs", theirs())
-			gw.waitUp(true, 10*time.Second)
+			gw.waitUp(true, soon)
 			s.lab.Eventually(60*time.Second, "the path is measured", func() error {
 				if m := gw.report(t).Path.MTU; m.State != ipsec.PathMTUMeasured {
 					return errors.New(string(m.State) + " " + m.Reason)

@@ -43,11 +43,11 @@ func TestHandOver(t *testing.T) {
 			our.more += "hand_over: 10s\n"
 			peer := s.peer.StartCharon(their.String())
 			gw := startAppliance(s.lab, s.our, "ours", our)
-			gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+			gw.waitMessage("no packet from "+peerAddress, soon)
 			if err := peer.Initiate("net"); err != nil {
 				t.Fatal(err)
 			}
-			gw.waitUp(true, 10*time.Second)
+			gw.waitUp(true, soon)
 			before := spis(t, peer)
 			ping := s.peer.StartPing(ourInside, "0.01", "-I", peerInside)
 			time.Sleep(500 * time.Millisecond)
@@ -55,7 +55,7 @@ func TestHandOver(t *testing.T) {
 			gw.Stop()
 			time.Sleep(time.Second)
 			next := startAppliance(s.lab, s.our, "ours", our)
-			next.waitUp(true, 2*time.Second)
+			next.waitUp(true, soon)
 			time.Sleep(500 * time.Millisecond)
 			sent, answered := ping.Stop()
 			t.Logf("%d of %d requests lost", sent-answered, sent)
@@ -69,7 +69,7 @@ func TestHandOver(t *testing.T) {
 				if out, err := peer.Control(append([]string{"--rekey"}, what...)...); err != nil {
 					t.Errorf("rekey %s: %v\n%s", what, err, out)
 				}
-				s.lab.Eventually(5*time.Second, "packets after a rekey", func() error {
+				s.lab.Eventually(soon, "packets after a rekey", func() error {
 					if n := s.peer.Ping(ourInside, 3, "0.05"); n != 3 {
 						return fmt.Errorf("%d of 3", n)
 					}
@@ -77,7 +77,7 @@ func TestHandOver(t *testing.T) {
 				})
 			}
 			next.Signal(unix.SIGINT)
-			s.lab.Eventually(5*time.Second, "charon has been told", func() error {
+			s.lab.Eventually(soon, "charon has been told", func() error {
 				if out, err := peer.Control("--list-sas"); err != nil || ikeSPIs.MatchString(out) {
 					return fmt.Errorf("%w: %s", err, out)
 				}

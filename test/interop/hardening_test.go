@@ -33,14 +33,14 @@ func TestKilledGatewayComesBackToStrongSwan(t *testing.T) {
 	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	s.peer.StartPing(ourInside, "0.1", "-I", peerInside)
 	gw.Signal(unix.SIGKILL)
 	gw.Stop()
 	killed := time.Now()
 	gw = startAppliance(s.lab, s.our, "ours", ours())
-	gw.waitUp(true, 15*time.Second)
-	s.lab.Eventually(5*time.Second, "packets pass", func() error {
+	gw.waitUp(true, soon)
+	s.lab.Eventually(soon, "packets pass", func() error {
 		_, err := s.peer.Try("ping", "-n", "-c", "1", "-W", "1", "-I", peerInside, ourInside)
 		return err
 	})
@@ -63,17 +63,17 @@ func TestExtendedSequence(t *testing.T) {
 			our := ours()
 			our.esp = "aes128gcm16, aes128-sha256"
 			gw := startAppliance(s.lab, s.our, "ours", our)
-			gw.waitMessage("no packet from", 5*time.Second)
+			gw.waitMessage("no packet from", soon)
 			peer := s.peer.StartCharon(theirConnection("aes128-sha256-modp2048", c.offer).String())
 			err := peer.Initiate("net")
-			s.lab.Eventually(5*time.Second, "charon selects "+c.chosen, func() error {
+			s.lab.Eventually(soon, "charon selects "+c.chosen, func() error {
 				if !strings.Contains(peer.Log(), "selected proposal: ESP:"+c.chosen) {
 					return fmt.Errorf("%v: it does not", err)
 				}
 				return nil
 			})
 			if strings.Contains(c.chosen, "NO_EXT") {
-				gw.waitUp(true, 10*time.Second)
+				gw.waitUp(true, soon)
 				pings(t, s.our, ourInside, peerInside)
 			}
 		})
@@ -214,7 +214,7 @@ func spoofedFlood(t *testing.T, version int) {
 `, ourName, theirName), "\t", "") + files
 	gw := gateway{s.our.Start("ours", program, "appliance", "--status", "--config", s.lab.File("ours.yaml", config)), s.lab}
 	peer := s.peer.StartCharon(theirs.String())
-	s.lab.Eventually(10*time.Second, "the tunnel is up", func() error { return peer.Initiate("net") })
+	s.lab.Eventually(soon, "the tunnel is up", func() error { return peer.Initiate("net") })
 	pings(t, s.our, ourInside, peerInside)
 
 	message, vary := firstMessages(t, version)

@@ -26,7 +26,7 @@ func oursIKEv1(ike, esp string) side {
 // pingsSoon pings until an answer comes: charon computes the keys of the largest
 // groups only after its last message.
 func pingsSoon(s scene) {
-	s.lab.Eventually(10*time.Second, "a ping is answered", func() error {
+	s.lab.Eventually(soon, "a ping is answered", func() error {
 		_, err := s.our.Try("ping", "-n", "-c", "1", "-W", "1", "-I", ourInside, peerInside)
 		return err
 	})
@@ -57,7 +57,7 @@ func TestIKEv1RekeysLoseNothing(t *testing.T) {
 			if err := peer.Initiate("net"); err != nil {
 				t.Fatal(err)
 			}
-			gw.waitUp(true, 10*time.Second)
+			gw.waitUp(true, soon)
 			pingsSoon(s)
 			sent, answered := s.peer.StartPing(ourInside, "0.02", "-I", peerInside, "-c", "900").Wait()
 			if sent != answered || sent != 900 {
@@ -86,8 +86,8 @@ func TestIKEv1DeadPeer(t *testing.T) {
 	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
-	gw.waitUp(true, 10*time.Second)
-	s.lab.Eventually(10*time.Second, "R-U-THERE is answered", func() error {
+	gw.waitUp(true, soon)
+	s.lab.Eventually(soon, "R-U-THERE is answered", func() error {
 		if !strings.Contains(peer.Log(), "N(DPD_ACK)") {
 			return fmt.Errorf("no answer in charon's log")
 		}
@@ -98,8 +98,8 @@ func TestIKEv1DeadPeer(t *testing.T) {
 		t.Fatalf("down though the peer lives: %+v", gw.state())
 	}
 	s.wire.Run("nft", "add table ip cut; add chain ip cut gap { type filter hook forward priority 0; policy drop; }")
-	gw.waitUp(false, 20*time.Second)
-	gw.waitMessage("the peer is dead: it has not answered for", time.Second)
+	gw.waitUp(false, soon)
+	gw.waitMessage("the peer is dead: it has not answered for", soon)
 }
 
 // Given a tunnel, when either side takes it down, then the other knows at once.
@@ -113,21 +113,21 @@ func TestIKEv1Deletes(t *testing.T) {
 		if err := peer.Initiate("net"); err != nil {
 			t.Fatal(err)
 		}
-		gw.waitUp(true, 10*time.Second)
+		gw.waitUp(true, soon)
 	}
 	connect()
 	if out, err := peer.Control("--terminate", "--child", "net"); err != nil {
 		t.Fatal(out)
 	}
-	gw.waitMessage("the peer deleted the child SA", 2*time.Second)
+	gw.waitMessage("the peer deleted the child SA", soon)
 	connect() // on the ISAKMP SA that stands
 	if out, err := peer.Control("--terminate", "--ike", "gw"); err != nil {
 		t.Fatal(out)
 	}
-	gw.waitUp(false, 2*time.Second)
+	gw.waitUp(false, soon)
 	connect()
 	gw.Stop()
-	s.lab.Eventually(2*time.Second, "charon was told of our end", func() error {
+	s.lab.Eventually(soon, "charon was told of our end", func() error {
 		if !strings.Contains(peer.Log(), "received DELETE for IKE_SA gw") {
 			return fmt.Errorf("not in its log")
 		}
@@ -171,13 +171,13 @@ func TestIKEv1SaysWhatIsWrong(t *testing.T) {
 			peer := s.peer.StartCharon(their.String())
 			gw := startAppliance(s.lab, s.our, "ours", our)
 			if !c.weStart {
-				gw.waitMessage("no packet from "+peerAddress+" has arrived", 5*time.Second)
+				gw.waitMessage("no packet from "+peerAddress+" has arrived", soon)
 				if err := peer.Initiate("net"); err == nil {
 					t.Error("charon connected")
 				}
 			}
 			for _, words := range c.want {
-				gw.waitMessage(words, 10*time.Second)
+				gw.waitMessage(words, soon)
 			}
 			t.Log(gw.state().Message)
 		})
@@ -203,12 +203,12 @@ func TestIKEv1Certificates(t *testing.T) {
 				gw := startAppliance(s.lab, s.our, "ours", our)
 				defer gw.Stop()
 				if !weStart {
-					gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+					gw.waitMessage("no packet from "+peerAddress, soon)
 					if err := peer.Initiate("net"); err != nil {
 						t.Fatal(err)
 					}
 				}
-				gw.waitUp(true, 10*time.Second)
+				gw.waitUp(true, soon)
 				pingsSoon(s)
 			})
 		}

@@ -47,6 +47,11 @@ func TestMain(m *testing.M) {
 	}))
 }
 
+// soon is how long a test waits for what follows at once, on a machine that does much
+// else beside: it is less than a dead peer detection takes, by which most of it would
+// come true as well.
+const soon = 20 * time.Second
+
 // A scene is the topology above.
 type scene struct {
 	lab             *netlab.Lab
@@ -178,7 +183,7 @@ func TestEncapsulationFollowsTheNAT(t *testing.T) {
 			}
 			gw := startAppliance(s.lab, s.our, "ours", our)
 			startAppliance(s.lab, s.peer, "theirs", theirs())
-			gw.waitUp(true, 10*time.Second)
+			gw.waitUp(true, soon)
 			pings(t, s.our, ourInside, peerInside)
 			pings(t, s.peer, peerInside, ourInside)
 			esp := !strings.Contains(s.wire.Run("nft", "list", "chain", "ip", "seen", "passing"), "ip protocol esp counter packets 0 ")
@@ -214,7 +219,7 @@ func TestRekeysLoseNothing(t *testing.T) {
 			if err := peer.Initiate("net"); err != nil {
 				t.Fatal(err)
 			}
-			gw.waitUp(true, 10*time.Second)
+			gw.waitUp(true, soon)
 			// By count: one that is stopped has a request under way.
 			sent, answered := s.peer.StartPing(ourInside, "0.02", "-I", peerInside, "-c", "900").Wait()
 			if sent != answered || sent != 900 {
@@ -254,13 +259,13 @@ func TestStatusMessageSaysWhatIsWrong(t *testing.T) {
 				c.peer(&their)
 			}
 			gw := startAppliance(s.lab, s.our, "ours", our)
-			gw.waitMessage("no packet from "+peerAddress+" has arrived", 5*time.Second)
+			gw.waitMessage("no packet from "+peerAddress+" has arrived", soon)
 			peer := s.peer.StartCharon(their.String())
 			if err := peer.Initiate("net"); err == nil {
 				t.Error("charon connected")
 			}
 			for _, words := range c.want {
-				gw.waitMessage(words, 5*time.Second)
+				gw.waitMessage(words, soon)
 			}
 			t.Log(gw.state().Message)
 		})
@@ -276,7 +281,7 @@ func TestJunkFloodHarmsNothing(t *testing.T) {
 	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	before := memoryKiB(t, gw.Pid())
 	ping := s.peer.StartPing(ourInside, "0.02", "-I", peerInside, "-c", "450")
 	sent, err := flood(s.wire, 10*time.Second, 10_000)
@@ -320,7 +325,7 @@ func TestApplianceEndsCleanly(t *testing.T) {
 	s := newScene(t)
 	gw := startAppliance(s.lab, s.our, "ours", ours())
 	other := startAppliance(s.lab, s.peer, "theirs", theirs())
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	if !strings.Contains(s.our.Run("ip", "route"), "192.168.0.0/16 dev vpn1") {
 		t.Error("the route is not there while the tunnel is up")
 	}
@@ -332,5 +337,5 @@ func TestApplianceEndsCleanly(t *testing.T) {
 	if out := s.our.Run("ip", "route"); strings.Contains(out, "192.168.0.0/16") {
 		t.Errorf("the route is left:\n%s", out)
 	}
-	other.waitUp(false, 5*time.Second) // it was told
+	other.waitUp(false, soon) // it was told
 }

@@ -101,7 +101,7 @@ conn gw
 	pluto := s.peer.StartPluto(files)
 	gw := startAppliance(s.lab, s.our, "ours", our)
 	if !weStart {
-		gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+		gw.waitMessage("no packet from "+peerAddress, soon)
 		if err := pluto.Initiate("gw"); err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func (c libreswanCase) expect(t *testing.T, s scene, pluto *netlab.Pluto, gw gat
 	t.Helper()
 	says := func(words string) {
 		t.Helper()
-		s.lab.Eventually(10*time.Second, "pluto says "+words, func() error {
+		s.lab.Eventually(soon, "pluto says "+words, func() error {
 			if !strings.Contains(pluto.Log(), words) {
 				return errors.New("it does not")
 			}
@@ -130,7 +130,7 @@ func (c libreswanCase) expect(t *testing.T, s scene, pluto *netlab.Pluto, gw gat
 		t.Attr("reached", "authenticated, proposals agreed upon; the kernel has no ESP for Libreswan")
 		switch {
 		case c.version == "ikev2" && weStart: // its words for any failure of a child SA
-			gw.waitMessage("the peer does not accept this tunnel's traffic selectors", 10*time.Second)
+			gw.waitMessage("the peer does not accept this tunnel's traffic selectors", soon)
 		case c.version == "ikev2":
 			if log := gw.Log(); !strings.Contains(log, "IKEv2 "+c.ourIKE) {
 				t.Errorf("we were never up with %s", c.ourIKE)
@@ -138,7 +138,7 @@ func (c libreswanCase) expect(t *testing.T, s scene, pluto *netlab.Pluto, gw gat
 		}
 		return
 	}
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	pings(t, s.our, ourInside, peerInside)
 	pings(t, s.peer, peerInside, ourInside)
 	t.Attr("reached", "packets")

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"causeway.dev/internal/netlab"
 	"causeway.dev/pki"
@@ -226,12 +225,12 @@ func (m *matrix) meet(t *testing.T, c combination) {
 	gw := startAppliance(m.lab, m.scene.our, "ours", our)
 	defer gw.Stop()
 	if c.begins == "they" {
-		gw.waitMessage("no packet from ", 5*time.Second)
+		gw.waitMessage("no packet from ", soon)
 		if err := m.charon.Initiate("net"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	gw.waitUp(true, 15*time.Second)
+	gw.waitUp(true, soon)
 	name := map[string]string{"ikev1": "IKEv1 ", "ikev2": "IKEv2 "}[c.version]
 	if message := gw.state().Message; !strings.HasPrefix(message, name+our.ike+",") || !strings.Contains(message, "ESP "+c.proposalESP()+" ") {
 		t.Errorf("message %q does not name %s%s and %s", message, name, our.ike, c.proposalESP())

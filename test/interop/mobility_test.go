@@ -48,12 +48,12 @@ func TestStrongSwanFragmentation(t *testing.T) {
 			our.start = c.weStart
 			gw := startAppliance(s.lab, s.our, "ours", our)
 			if !c.weStart {
-				gw.waitMessage("no packet from "+peerAddress, 5*time.Second)
+				gw.waitMessage("no packet from "+peerAddress, soon)
 				if err := peer.Initiate("net"); err != nil {
 					t.Fatal(err)
 				}
 			}
-			gw.waitUp(true, 15*time.Second)
+			gw.waitUp(true, soon)
 			pings(t, s.our, ourInside, peerInside)
 			for _, words := range []string{"received fragment #1 of", "splitting IKE message"} {
 				if !strings.Contains(peer.Log(), words) {
@@ -77,7 +77,7 @@ func TestStrongSwanIsRebound(t *testing.T) {
 		s.wire.Run("ip", "link", "set", "ours", "up")
 		// The kernel lets a link that has come back wait up to a second where others change, too.
 		for host, link := range map[*netlab.Host]string{s.wire: "ours", s.our: "wan"} {
-			s.lab.Eventually(5*time.Second, "the link is back", func() error {
+			s.lab.Eventually(soon, "the link is back", func() error {
 				if out := host.Run("ip", "-o", "link", "show", link); !strings.Contains(out, "state UP") {
 					return errors.New(out)
 				}
@@ -95,7 +95,7 @@ func TestStrongSwanIsRebound(t *testing.T) {
 	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	pings(t, s.our, ourInside, peerInside)
 	rebind("30000-30999")
 	// The first answer may leave before the path has been moved by its question.
@@ -125,7 +125,7 @@ func TestStrongSwanMoves(t *testing.T) {
 	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	pings(t, s.our, ourInside, peerInside)
 	if !strings.Contains(peer.Log(), "peer supports MOBIKE") {
 		t.Error("charon has not heard that we take MOBIKE")
@@ -134,7 +134,7 @@ func TestStrongSwanMoves(t *testing.T) {
 	s.peer.Run("ip", "addr", "del", peerAddress+"/24", "dev", "wan")
 	s.peer.Run("ip", "addr", "replace", newAddress+"/24", "dev", "wan")
 	s.peer.Run("ip", "route", "replace", "default", "via", "192.0.2.1")
-	s.lab.Eventually(15*time.Second, "packets pass by the new address", func() error {
+	s.lab.Eventually(soon, "packets pass by the new address", func() error {
 		_, err := s.our.Try("ping", "-n", "-c", "1", "-W", "1", "-I", ourInside, peerInside)
 		return err
 	})
@@ -160,7 +160,7 @@ func TestStrongSwanChildless(t *testing.T) {
 	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	pings(t, s.our, ourInside, peerInside)
 	if !strings.Contains(peer.Log(), "generating CREATE_CHILD_SA request") {
 		t.Error("charon has made its child SA with the IKE SA")
@@ -181,14 +181,14 @@ func TestKilledGatewayIsFoundOut(t *testing.T) {
 	s := newScene(t)
 	gw := startAppliance(s.lab, s.our, "ours", ours())
 	other := startAppliance(s.lab, s.peer, "theirs", theirs())
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	s.peer.StartPing(ourInside, "0.2", "-I", peerInside)
 	gw.Signal(unix.SIGKILL)
 	gw.Stop()
 	killed := time.Now()
 	gw = startAppliance(s.lab, s.our, "ours", ours())
-	gw.waitUp(true, 15*time.Second)
-	s.lab.Eventually(2*time.Second, "packets pass", func() error {
+	gw.waitUp(true, soon)
+	s.lab.Eventually(soon, "packets pass", func() error {
 		_, err := s.peer.Try("ping", "-n", "-c", "1", "-W", "1", "-I", peerInside, ourInside)
 		return err
 	})

@@ -3,7 +3,6 @@ package interop
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 // Given sides whose first choices of a group differ, when either begins, then
@@ -16,7 +15,7 @@ func TestStrongSwanWantsAnotherGroup(t *testing.T) {
 	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	if !strings.Contains(peer.Log(), "didn't accept DH group MODP_3072, it requested MODP_2048") {
 		t.Error("charon was not asked for another group")
 	}
@@ -26,7 +25,7 @@ func TestStrongSwanWantsAnotherGroup(t *testing.T) {
 	our := ours()
 	our.ike, our.start = "aes128-sha256-group20, aes128-sha256-group14", true
 	gw = startAppliance(s.lab, s.our, "ours", our)
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	if !strings.Contains(peer.Log(), "DH group ECP_384 unacceptable, requesting MODP_2048") {
 		t.Error("charon asked for no other group")
 	}
@@ -46,7 +45,7 @@ func TestStrongSwanIsNarrowed(t *testing.T) {
 	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	if want := "TS 192.168.0.0/24 === 10.0.0.0/16"; !strings.Contains(peer.Log(), want) {
 		t.Errorf("charon does not say %q", want)
 	}
@@ -63,7 +62,7 @@ func TestStrongSwanReturns(t *testing.T) {
 	if err := peer.Initiate("net"); err != nil {
 		t.Fatal(err)
 	}
-	gw.waitUp(true, 10*time.Second)
+	gw.waitUp(true, soon)
 	s.wire.Run("nft", "add table ip cut; add chain ip cut gap { type filter hook forward priority 0; policy drop; }")
 	if out, err := peer.Control("--terminate", "--ike", "gw", "--force"); err != nil {
 		t.Fatal(out)
@@ -90,18 +89,18 @@ func TestStrongSwanDeletes(t *testing.T) {
 		if err := peer.Initiate("net"); err != nil {
 			t.Fatal(err)
 		}
-		gw.waitUp(true, 10*time.Second)
+		gw.waitUp(true, soon)
 	}
 	connect()
 	if out, err := peer.Control("--terminate", "--child", "net"); err != nil { // waits for our answer
 		t.Fatal(out)
 	}
-	gw.waitMessage("the peer deleted the child SA", 2*time.Second)
+	gw.waitMessage("the peer deleted the child SA", soon)
 	connect() // on the IKE SA that stands
 	if out, err := peer.Control("--terminate", "--ike", "gw"); err != nil {
 		t.Fatal(out)
 	}
-	gw.waitMessage("the peer deleted the IKE SA", 2*time.Second)
+	gw.waitMessage("the peer deleted the IKE SA", soon)
 	connect()
 	gw.Stop()
 	if !strings.Contains(peer.Log(), "received DELETE for IKE_SA gw") {
