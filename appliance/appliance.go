@@ -55,7 +55,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 	}
 	a := &running{config: c, log: log, status: status, said: map[string]State{}, offloads: probe.Settle(wanted, log)}
 	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
-		Logger: log, Offloads: a.offloads, StandardAES: c.StandardAES, Listen: tunnel.Listen, OpenProber: openProber, OpenDevice: a.openDevice,
+		Logger: log, Offloads: a.offloads, Lanes: c.Lanes, StandardAES: c.StandardAES, Listen: tunnel.Listen, OpenProber: openProber, OpenDevice: a.openDevice,
 		Keeper: c.keeper(), AdoptDevice: a.adoptDevice, AdoptSocket: a.adoptSocket,
 	})
 	if err != nil {

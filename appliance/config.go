@@ -16,6 +16,7 @@ import (
 	"causeway.dev/ike"
 	"causeway.dev/keeper"
 	"causeway.dev/packetio"
+	"causeway.dev/tunnel"
 )
 
 // Config is what `causeway appliance --config FILE` reads: the downloaded
@@ -29,6 +30,10 @@ type Config struct {
 	// "tun-segmentation", "tun-udp-segmentation", "udp-segmentation",
 	// "udp-coalescing" or "all"; default none.
 	OffloadsOff []string `yaml:"offloads_off"`
+
+	// Lanes is how many goroutines carry packets, tunnel.LanesMax at most; 0:
+	// tunnel.DefaultLanes.
+	Lanes int `yaml:"lanes"`
 
 	// StandardAES leaves AES-GCM to the standard library, though the processor has
 	// the instructions of ours. Default false.
@@ -116,6 +121,9 @@ func ParseConfig(text []byte) (Config, error) {
 	}
 	if len(c.Tunnels) == 0 {
 		return Config{}, errors.New("tunnels: there is none")
+	}
+	if c.Lanes < 0 || c.Lanes > tunnel.LanesMax {
+		return Config{}, fmt.Errorf("lanes: %d is not between 0 and %d", c.Lanes, tunnel.LanesMax)
 	}
 	if _, err := packetio.Without(c.OffloadsOff); err != nil {
 		return Config{}, fmt.Errorf("offloads_off: %w", err)

@@ -70,6 +70,7 @@ func TestBadConfigurationsSayWhatIsWrong(t *testing.T) {
 	for change, want := range map[[2]string]string{
 		{"local: 198.51.100.7\n", ""}:                                       "own outside address is missing",
 		{"local: 198.51.100.7", "local: 2001:db8::1"}:                       "two IP versions",
+		{"local: 198.51.100.7", "lanes: 300\nlocal: 198.51.100.7"}:          "lanes: 300",
 		{"local: 198.51.100.7", "offloads_off: [gso]\nlocal: 198.51.100.7"}: `no offload is called "gso"`,
 		{"local: 198.51.100.7", "hand_over: 11m\nlocal: 198.51.100.7"}:      "hand_over: 11m0s",
 		{"[ikev2]", "[ikev3]"}:                                              `"ikev3" is neither ikev1 nor ikev2`,

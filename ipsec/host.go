@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,8 +42,8 @@ type Tunnel struct {
 type Config struct {
 	Logger *slog.Logger
 
-	// Lanes is how many goroutines carry packets; default one a processor that
-	// Go may use. Offloads are for the endpoints' sockets.
+	// Lanes is how many goroutines carry packets; 0: tunnel.DefaultLanes. Offloads
+	// are for the endpoints' sockets.
 	Lanes    int
 	Offloads packetio.Offloads
 
@@ -162,7 +161,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	if cfg.NewPoller == nil {
 		cfg.NewPoller = packetio.NewPoller
 	}
-	lanes, err := tunnel.NewLanes(cmp.Or(cfg.Lanes, runtime.GOMAXPROCS(0)), cfg.NewPoller)
+	lanes, err := tunnel.NewLanes(cfg.Lanes, cfg.NewPoller)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +39,7 @@ type listening struct {
 
 // newCarrier returns a carrier without tunnels.
 func newCarrier(log *slog.Logger) (*carrier, error) {
-	lanes, err := tunnel.NewLanes(runtime.GOMAXPROCS(0), packetio.NewPoller)
+	lanes, err := tunnel.NewLanes(0, packetio.NewPoller)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,7 @@ type Config struct {
 	Logger   *slog.Logger
 
 	Offloads    packetio.Offloads // of tunnels' devices and sockets
+	Lanes       int               // goroutines that carry packets; 0: tunnel.DefaultLanes
 	StandardAES bool              // AES-GCM by the standard library
 
 	// HandOver is how long a keeper carries the packets of tunnels that stand when
@@ -198,7 +199,7 @@ func (n *Node) tell(e ipsec.LogEntry) {
 // the next start to adopt.
 func (n *Node) Run(ctx context.Context) error {
 	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
-		Log: n.tell, Logger: n.log, OpenProber: n.openProber, OpenDevice: n.openDevice, Offloads: n.cfg.Offloads, StandardAES: n.cfg.StandardAES,
+		Log: n.tell, Logger: n.log, OpenProber: n.openProber, OpenDevice: n.openDevice, Offloads: n.cfg.Offloads, Lanes: n.cfg.Lanes, StandardAES: n.cfg.StandardAES,
 		Keeper: n.cfg.Keeper, AdoptDevice: n.adoptDevice, AdoptSocket: n.adoptSocket,
 		Listen: func(c tunnel.EndpointConfig) (endpoint *tunnel.Endpoint, err error) {
 			err = n.cfg.Underlay.Do(func() error {

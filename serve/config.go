@@ -24,6 +24,7 @@ import (
 	"causeway.dev/control/certificates"
 	"causeway.dev/keeper"
 	"causeway.dev/packetio"
+	"causeway.dev/tunnel"
 )
 
 // Config is what `causeway serve --config FILE` reads. Every value is optional;
@@ -64,6 +65,10 @@ type Config struct {
 	// "tun-segmentation", "tun-udp-segmentation", "udp-segmentation",
 	// "udp-coalescing" or "all". Default none.
 	OffloadsOff []string `yaml:"offloads_off"`
+
+	// Lanes is how many goroutines carry packets, tunnel.LanesMax at most; 0:
+	// tunnel.DefaultLanes.
+	Lanes int `yaml:"lanes"`
 
 	// StandardAES leaves AES-GCM to the standard library, though the processor has
 	// the instructions of ours. Default false.
@@ -262,6 +267,9 @@ func (c *Config) validate() error {
 	}
 	if h := c.handOver(); h < 0 || h > keeper.WaitMax {
 		return fmt.Errorf("hand_over: %v is not between 0s and %v", h, keeper.WaitMax)
+	}
+	if c.Lanes < 0 || c.Lanes > tunnel.LanesMax {
+		return fmt.Errorf("lanes: %d is not between 0 and %d", c.Lanes, tunnel.LanesMax)
 	}
 	if _, err := packetio.Without(c.OffloadsOff); err != nil {
 		return fmt.Errorf("offloads_off: %w", err)

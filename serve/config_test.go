@@ -86,12 +86,14 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"billing: { regions: { eu-west-1: \"-1\" } }":                           "billing: regions: eu-west-1:",
 		"billing: { tax: { name: VAT } }":                                       "both a name and a percent",
 		"billing: { tax: { name: VAT, percent: much } }":                        "billing: tax: percent:",
-		"offloads_off: [tso]":                                                   `no offload is called "tso"`,
-		"pki: {revocation: maybe}":                                              "neither soft nor hard",
-		"pki: {url: 'ftp://host'}":                                              "http://HOST:PORT",
-		"pki: {tunnel_certificate_lifetime: 1s}":                                "less than 10s",
-		"logs: {max_mib: -1}":                                                   "max_mib",
-		"outside: {interface: 'a name that is too long for the kernel'}":        "interface name",
+		"lanes: 257":                             "lanes: 257",
+		"lanes: -1":                              "lanes: -1",
+		"offloads_off: [tso]":                    `no offload is called "tso"`,
+		"pki: {revocation: maybe}":               "neither soft nor hard",
+		"pki: {url: 'ftp://host'}":               "http://HOST:PORT",
+		"pki: {tunnel_certificate_lifetime: 1s}": "less than 10s",
+		"logs: {max_mib: -1}":                    "max_mib",
+		"outside: {interface: 'a name that is too long for the kernel'}": "interface name",
 	} {
 		if _, err := ParseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\n\tgot %v, want %q", text, err, want)

@@ -126,7 +126,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	tunnelLog := tunnellog.New(records, logStore, log)
 	agent := node.New(node.Config{
 		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log,
-		Offloads: probe.Settle(offloads, log), StandardAES: cfg.StandardAES, HardFail: cfg.PKI.Revocation == revocationHard,
+		Offloads: probe.Settle(offloads, log), Lanes: cfg.Lanes, StandardAES: cfg.StandardAES, HardFail: cfg.PKI.Revocation == revocationHard,
 		HandOver: cfg.handOver(), Keeper: cfg.keeper(), Report: telemetry.New(records).Report, Log: tunnelLog.Take,
 	})
 	listener, err := listen(cfg)

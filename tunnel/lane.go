@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -179,8 +180,17 @@ func (l *Lane) drop(key int) {
 // Lanes share tunnels between them.
 type Lanes []*Lane
 
-// NewLanes returns count lanes.
+// LanesMax is more lanes than a machine has use for.
+const LanesMax = 256
+
+// DefaultLanes is one lane for each processor that Go may use, but for one: the
+// kernel's part of the work (receiving, forwarding) is not done by lanes, and a
+// lane that takes its processor from it makes all batches smaller.
+func DefaultLanes() int { return max(1, runtime.GOMAXPROCS(0)-1) }
+
+// NewLanes returns count lanes, or with 0 DefaultLanes of them.
 func NewLanes(count int, newPoller func() (packetio.Poller, error)) (Lanes, error) {
+	count = cmp.Or(count, DefaultLanes())
 	lanes := make(Lanes, 0, count)
 	for range count {
 		lane, err := NewLane(newPoller)

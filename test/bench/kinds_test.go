@@ -74,6 +74,8 @@ var kinds = []kind{
 	{name: strongSwan256, peer: strongswan{esp: "aes256gcm16"}},
 	{name: strongSwanSHA1, peer: strongswan{esp: "aes128-sha1"}},
 	{name: strongSwanSHA2, peer: strongswan{esp: "aes128-sha256"}},
+	{name: plain + "-several-1", several: 1},
+	{name: plain + "-several-8", several: 8},
 	{name: plain + "-several-64", several: 64},
 	severalTunnels(1),
 	severalTunnels(2),
