@@ -34,7 +34,17 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 			}
 		}
 	}
-	errs = append(errs, f.removeNamespaces(ctx, s))
+	unwanted, err := f.unwanted(s)
+	errs = append(errs, err)
+	// While the devices are there that tell whose flows they were: they go with
+	// an instance's namespace.
+	for _, name := range unwanted {
+		errs = append(errs, f.countFlows(ctx, plan.Namespace{Name: name, Router: true}))
+	}
+	each(f.countFlows)
+	for _, name := range unwanted {
+		errs = append(errs, f.removeNamespace(ctx, name))
+	}
 	each(f.createNamespace)
 	each(f.clear)
 	each(func(ctx context.Context, ns plan.Namespace) error {
@@ -101,24 +111,16 @@ func (f *Fabric) changeAll(ctx context.Context, namespace string, changes []rtnl
 	return nil
 }
 
-// removeNamespaces removes the namespaces that carry our prefix and are not
-// wanted. Their devices go first: a process or a socket may keep the namespace
-// itself for a while.
-func (f *Fabric) removeNamespaces(ctx context.Context, s plan.State) error {
+// unwanted are the namespaces that carry our prefix and shall go.
+func (f *Fabric) unwanted(s plan.State) ([]string, error) {
 	names, err := netns.List(plan.NamespaceName(s.Prefix, ""))
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, name := range names {
-		wanted := slices.ContainsFunc(s.Namespaces, func(ns plan.Namespace) bool { return ns.Name == name })
-		if !wanted && !slices.Contains(s.Untouched, name) {
-			errs = append(errs, f.removeNamespace(ctx, name))
-		}
-	}
-	return errors.Join(errs...)
+	return slices.DeleteFunc(names, func(name string) bool {
+		return slices.Contains(s.Untouched, name) || slices.ContainsFunc(s.Namespaces, func(ns plan.Namespace) bool { return ns.Name == name })
+	}), err
 }
 
+// removeNamespace removes a namespace. Its devices go first: a process or a socket
+// may keep the namespace itself for a while.
 func (f *Fabric) removeNamespace(ctx context.Context, name string) error {
 	if netns.Exists(name) {
 		err := inside(name, func(h *rtnl.Handle) error { return f.changeAll(ctx, name, h.RemoveAllDevices()) })
@@ -133,7 +135,11 @@ func (f *Fabric) createNamespace(ctx context.Context, ns plan.Namespace) error {
 	if netns.Exists(ns.Name) {
 		return nil
 	}
-	return f.change(ctx, ns.Name, "create namespace", func() error { return netns.Create(ns.Name) })
+	err := f.change(ctx, ns.Name, "create namespace", func() error { return netns.Create(ns.Name) })
+	if err != nil || len(ns.Filter.Counted) == 0 {
+		return err
+	}
+	return f.countFlows(ctx, ns)
 }
 
 // clear loads the filter and removes devices. What is new is filtered before it

@@ -65,6 +65,9 @@ var ErrNoTunnel = errors.New("it is in no network")
 // Options are what a Fabric needs besides its Config.
 type Options struct {
 	Logger *slog.Logger // nil discards
+
+	// Flows, if set, is told of the flows of Counted interfaces. It must not block.
+	Flows func(Flows)
 }
 
 // A Fabric makes the kernel equal a Config. What it counts on it has read from the
@@ -72,6 +75,7 @@ type Options struct {
 // use.
 type Fabric struct {
 	log     *slog.Logger
+	flows   func(Flows) // may be nil
 	changes atomic.Uint64
 
 	// beforeChange, if set, may refuse a change: tests break off there.
@@ -92,7 +96,7 @@ func New(o Options) *Fabric {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Fabric{log: o.Logger, up: map[string]bool{}, stands: map[string]plan.Namespace{}}
+	return &Fabric{log: o.Logger, flows: o.Flows, up: map[string]bool{}, stands: map[string]plan.Namespace{}}
 }
 
 // Apply makes the kernel equal c. Only differences are touched: a second Apply

@@ -59,6 +59,10 @@ const (
 	tunnelMTUMax = 1500
 )
 
+// FlowIntervalDefault is how often flows are told of: AWS's shortest time, and the
+// one that all interfaces of its newer instances have.
+const FlowIntervalDefault = time.Minute
+
 // Config is what a Node needs.
 type Config struct {
 	Name   string // of this node
@@ -84,6 +88,11 @@ type Config struct {
 
 	// Log, if set, takes the entries of all tunnels' logs. It must not block.
 	Log func(nodespec.TunnelLogEntry)
+
+	// Flows, if set, takes what Counted interfaces have carried, every
+	// FlowInterval and when one is counted no more. It must not block.
+	Flows        func(nodespec.Flows)
+	FlowInterval time.Duration // 0 means FlowIntervalDefault
 
 	// Report takes what has been seen, when it has changed.
 	Report func(ctx context.Context, o nodespec.Observed) error
@@ -121,7 +130,7 @@ func New(cfg Config) *Node {
 	lookups := revocation.New(revocation.Config{Logger: cfg.Logger})
 	return &Node{
 		cfg: cfg, log: cfg.Logger,
-		fabric:      netfabric.New(netfabric.Options{Logger: cfg.Logger}),
+		fabric:      netfabric.New(netfabric.Options{Logger: cfg.Logger, Flows: cfg.tellFlows}),
 		revocation:  lookups,
 		credentials: credentials{fetched: lookups, hardFail: cfg.HardFail, known: map[string]credential{}},
 		wake:        make(chan struct{}, 1), // one waiting wake-up says all
@@ -229,6 +238,7 @@ func (n *Node) Run(ctx context.Context) error {
 	// Routes follow tunnels while an application takes its time.
 	n.group.Go("apply", n.applyNewest)
 	n.group.Go("observe", n.observe)
+	n.group.Go("flows", n.turnFlows)
 	n.group.Go("revocation", n.revocation.Run)
 	n.group.Go("follow revocation", n.followRevocation)
 	return n.group.Wait()

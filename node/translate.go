@@ -36,7 +36,7 @@ func fabricNetwork(n nodespec.Network) netfabric.Network {
 	for _, i := range n.Interfaces {
 		out.Interfaces = append(out.Interfaces, netfabric.Interface{
 			ID: i.ID, MAC: i.MAC, Address: i.Address, Subnet: i.Subnet, Table: i.Table, Groups: i.Groups,
-			AnySource: i.AnySource, Instance: i.Instance, Index: i.Index,
+			AnySource: i.AnySource, Instance: i.Instance, Index: i.Index, Counted: i.Counted,
 		})
 	}
 	for _, t := range n.Tables {

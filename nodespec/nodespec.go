@@ -60,6 +60,10 @@ type Interface struct {
 
 	Instance string // where it is plugged in, "" for nowhere
 	Index    int    // of the interface within the instance: 0 is "eth0"
+
+	// Counted says that flows through the interface are counted, those that are
+	// rejected included, and told of as Flows.
+	Counted bool
 }
 
 // A RouteTable is chosen by where a packet came in.

@@ -107,11 +107,11 @@ func (w *filterWriter) borders() {
 		}
 		w.set("map", d.name+"-subnets", "ifname : verdict", elements)
 	}
-	w.chain("border", []string{
-		"type filter hook forward priority filter + 5; policy accept;",
-		"iifname vmap @egress-subnets",
-		"oifname vmap @ingress-subnets",
-	})
+	w.chain("border", slices.Concat(
+		[]string{"type filter hook forward priority filter + 5; policy accept;"},
+		w.skipRejected(),
+		[]string{"iifname vmap @egress-subnets", "oifname vmap @ingress-subnets"},
+	))
 }
 
 // A direction is out of a subnet or into one.
@@ -150,21 +150,21 @@ func subnetName(subnet netip.Prefix) string { return strings.ReplaceAll(subnet.S
 
 // aclTexts writes an ACL's rules of one direction.
 func (w *filterWriter) aclTexts(a ACL, egress bool) []string {
-	counter := droppedEntering
+	counter, mark := droppedEntering, uint32(RejectedEntering)
 	if egress {
-		counter = droppedLeaving
+		counter, mark = droppedLeaving, RejectedLeaving
 	}
 	var texts []string
 	for _, r := range a.Rules {
 		switch {
 		case r.Egress != egress:
 		case r.Deny:
-			texts = append(texts, r.text(w.drop(counter)))
+			texts = append(texts, r.text(w.reject(counter, mark)))
 		default:
 			texts = append(texts, r.text("return"))
 		}
 	}
-	return append(texts, w.drop(counter))
+	return append(texts, w.reject(counter, mark))
 }
 
 // open reports whether the first rule of a direction already allows all. Only IPv4

@@ -68,6 +68,10 @@ type Interface struct {
 	Index    int    // of the interface within the instance: 0 is "eth0"
 
 	MTU int // in bytes, of both sides; 0 means 1500
+
+	// Counted says that flows through the interface are counted, those that are
+	// rejected included.
+	Counted bool
 }
 
 // A Table is a route table. It is chosen by where a packet came in.

@@ -41,7 +41,7 @@ const (
 // interfaces. "leave", "border" and "enter" are base chains of their own because
 // all must accept. Interfaces with equal groups share a chain.
 func (r *router) filter() Filter {
-	w := &filterWriter{router: r}
+	w := &filterWriter{router: r, counts: len(r.counted()) > 0}
 	w.sets()
 	switch {
 	case r.network.Outside != nil:
@@ -57,7 +57,7 @@ func (r *router) filter() Filter {
 		w.forward()
 		w.input()
 	}
-	f := Filter{Inet: w.b.String(), Counters: slices.Sorted(maps.Keys(w.counters))}
+	f := Filter{Inet: w.b.String(), Counters: slices.Sorted(maps.Keys(w.counters)), Counted: r.counted()}
 	if w.ports > 0 {
 		f.ARP = w.arp()
 	}
@@ -69,6 +69,7 @@ type filterWriter struct {
 	b        strings.Builder
 	counters map[string]bool
 	ports    int
+	counts   bool // flows of some interface
 }
 
 func (w *filterWriter) line(format string, args ...any) {
@@ -199,8 +200,8 @@ func (w *filterWriter) groups() {
 			leave = append(leave, "jump leave-group-"+g)
 			enter = append(enter, "jump enter-group-"+g)
 		}
-		w.chain("leave-"+name, append(leave, w.drop(droppedEgress)))
-		w.chain("enter-"+name, append(enter, w.drop(droppedIngress)))
+		w.chain("leave-"+name, append(leave, w.reject(droppedEgress, RejectedLeaving)))
+		w.chain("enter-"+name, append(enter, w.reject(droppedIngress, RejectedEntering)))
 	}
 }
 
@@ -331,9 +332,7 @@ func (w *filterWriter) forward() {
 		w.line("}")
 		return
 	}
-	w.line("chain invalid {")
-	w.line("\t%s", w.drop(droppedInvalid))
-	w.line("}")
+	w.chain("invalid", w.invalidTexts())
 	w.line("chain leave {")
 	w.line("\ttype filter hook forward priority filter; policy drop;")
 	w.line("\tct state vmap { established : accept, related : accept, invalid : goto invalid }")
@@ -342,11 +341,15 @@ func (w *filterWriter) forward() {
 	w.line("}")
 	w.line("chain enter {")
 	w.line("\ttype filter hook forward priority filter + 10; policy drop;")
+	for _, rule := range w.skipRejected() {
+		w.line("\t%s", rule)
+	}
 	w.line("\toifname @checked oifname . ip daddr != @addresses %s", w.drop(droppedDestination))
 	w.line("\tct state established,related accept")
 	w.line("\toifname vmap @enter")
 	w.line("\t%s", w.drop(droppedUnknown))
 	w.line("}")
+	w.rejected()
 }
 
 // input is for the router itself, which offers nothing but its services, and an

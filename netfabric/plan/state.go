@@ -124,11 +124,13 @@ const MainTable = 254
 
 // A Filter is the rules of a namespace in nftables' language: the body of the
 // table "inet causeway", the body of "arp causeway", and names of the counters
-// that the former uses.
+// that the former uses. Counted are the devices, by name, whose flows are counted
+// behind it.
 type Filter struct {
 	Inet     string
 	ARP      string
 	Counters []string
+	Counted  []string
 }
 
 // String is the state as text, for people and for tests.
@@ -189,6 +191,9 @@ func (f Filter) append(b *strings.Builder) {
 	}
 	if len(f.Counters) > 0 {
 		fmt.Fprintf(b, "  counters %s\n", strings.Join(f.Counters, " "))
+	}
+	if len(f.Counted) > 0 {
+		fmt.Fprintf(b, "  count flows of %s\n", strings.Join(f.Counted, " "))
 	}
 }
 

@@ -72,6 +72,17 @@ func (h *Handle) readDevices() error {
 	return nil
 }
 
+// Aliases returns what the devices stand for, by index.
+func (h *Handle) Aliases() map[int]string {
+	aliases := map[int]string{}
+	for _, l := range h.devices {
+		if a := l.Attrs(); a.Alias != "" {
+			aliases[a.Index] = a.Alias
+		}
+	}
+	return aliases
+}
+
 // RemoveAllDevices removes every device that somebody has made.
 func (h *Handle) RemoveAllDevices() []Change {
 	return h.RemoveDevices(plan.Namespace{Router: true})
