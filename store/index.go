@@ -21,6 +21,7 @@ const (
 	ByMAC         Property = "mac-address"            // network interfaces
 	ByGroup       Property = "group-id"               // network interfaces
 	ByReservation Property = "reservation-id"         // instances
+	ByWanted      Property = "wanted"                 // instances that are not deleted
 	ByGateway     Property = "vpn-gateway-id"         // VPN connections
 	ByCustomer    Property = "customer-gateway-id"    // VPN connections
 	ByInterface   Property = "network-interface-id"   // addresses
@@ -59,6 +60,12 @@ var (
 		ByVPC:         func(v *resource.Instance) []string { return one(v.VPC) },
 		BySubnet:      func(v *resource.Instance) []string { return one(v.Subnet) },
 		ByReservation: func(v *resource.Instance) []string { return one(v.Reservation) },
+		ByWanted: func(v *resource.Instance) []string {
+			if v.Deleted != nil {
+				return nil
+			}
+			return one(v.Wanted)
+		},
 	}
 	addressProperties = properties[resource.Address]{
 		ByInterface: func(v *resource.Address) []string { return one(v.NetworkInterface) },
@@ -105,6 +112,43 @@ func (t *Table[T]) Find(r Reader, s Scope, p Property, value string) iter.Seq[*T
 	}
 	return func(yield func(*T) bool) {
 		r.find(t.number, s, p, value, func(found *record) bool { return yield(found.value.(*T)) })
+	}
+}
+
+// Count returns how many records of one scope have a value of a property that the
+// table Finds. It takes no longer the more there are.
+func (t *Table[T]) Count(r Reader, s Scope, p Property, value string) int {
+	if !t.Finds(p) {
+		panic("store: " + t.name + " are not counted by " + string(p))
+	}
+	return r.count(t.number, s, p, value)
+}
+
+// Total returns how many records one scope has. It takes no longer the more there are.
+func (t *Table[T]) Total(r Reader, s Scope) int { return r.count(t.number, s, byAll, "") }
+
+// byAll is the property that all records have, with the empty value. It is counted
+// only.
+const byAll Property = ""
+
+// A tally counts the records of a scope that have a value.
+type tally struct {
+	property Property
+	value    string
+	scope    Scope
+	records  int
+}
+
+func (c tally) before(other tally) bool {
+	switch {
+	case c.property != other.property:
+		return c.property < other.property
+	case c.value != other.value:
+		return c.value < other.value
+	case c.scope.Account != other.scope.Account:
+		return c.scope.Account < other.scope.Account
+	default:
+		return c.scope.Region < other.scope.Region
 	}
 }
 

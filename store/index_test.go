@@ -84,9 +84,16 @@ func compareIndexes(t *testing.T, r store.Reader, in store.Scope) {
 		for v := range store.NetworkInterfaces.Find(r, in, p, value) {
 			got = append(got, v.ID)
 		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("by %s %q: got %v, want %v", p, value, got, want)
+		if count := store.NetworkInterfaces.Count(r, in, p, value); !slices.Equal(got, want) || count != len(want) {
+			t.Fatalf("by %s %q: got %v and a count of %d, want %v", p, value, got, count, want)
 		}
+	}
+	total := 0
+	for range store.NetworkInterfaces.List(r, in) {
+		total++
+	}
+	if got := store.NetworkInterfaces.Total(r, in); got != total {
+		t.Fatalf("counted %d of %d", got, total)
 	}
 	for n := range 4 {
 		subnet, address, group, name := fmt.Sprintf("subnet-%d", n), fmt.Sprintf("10.0.0.%d", n), fmt.Sprintf("sg-%d", n), fmt.Sprint(n)

@@ -19,6 +19,9 @@ type Reader interface {
 	// find calls yield for the records of a scope that have a value of a
 	// property, by id, until it returns false.
 	find(table int, s Scope, p Property, value string, yield func(*record) bool)
+
+	// count returns how many records find would yield.
+	count(table int, s Scope, p Property, value string) int
 }
 
 // A Snapshot is the state of all tables at one revision. It never changes, takes
@@ -63,6 +66,10 @@ func (s *Snapshot) find(table int, scope Scope, p Property, value string, yield 
 	s.tables[table].tree.find(scope, p, value, yield)
 }
 
+func (s *Snapshot) count(table int, scope Scope, p Property, value string) int {
+	return s.tables[table].tree.count(scope, p, value)
+}
+
 // A tree holds the records of a table in order of their keys, and finds them by
 // their properties. A copy costs the same whatever the size: the two share their nodes until one of them changes.
 // Any number of goroutines may read and copy a tree that nobody changes.
@@ -71,6 +78,7 @@ type tree struct {
 	nodes   *btree.BTreeG[*record]
 	of      indexer
 	entries *btree.BTreeG[entry] // of the index
+	tallies *btree.BTreeG[tally] // of the entries; none is 0
 }
 
 func newTree(of indexer) *tree {
@@ -79,13 +87,14 @@ func newTree(of indexer) *tree {
 		nodes:   btree.NewBTreeGOptions(before, btree.Options{NoLocks: true}),
 		of:      of,
 		entries: btree.NewBTreeGOptions(entry.before, btree.Options{NoLocks: true}),
+		tallies: btree.NewBTreeGOptions(tally.before, btree.Options{NoLocks: true}),
 	}
 }
 
 func (t *tree) copy() *tree {
 	t.copying.Lock()
 	defer t.copying.Unlock()
-	return &tree{nodes: t.nodes.Copy(), of: t.of, entries: t.entries.Copy()}
+	return &tree{nodes: t.nodes.Copy(), of: t.of, entries: t.entries.Copy(), tallies: t.tallies.Copy()}
 }
 
 func (t *tree) get(k key) *record {
@@ -110,13 +119,24 @@ func (t *tree) find(s Scope, p Property, value string, yield func(*record) bool)
 	})
 }
 
+func (t *tree) count(s Scope, p Property, value string) int {
+	found, _ := t.tallies.Get(tally{property: p, value: value, scope: s})
+	return found.records
+}
+
 func (t *tree) set(r *record) {
 	if before, ok := t.nodes.Set(r); ok {
 		t.unindex(before)
 	}
-	if r.value != nil {
-		t.of.index(r.value, func(p Property, value string) { t.entries.Set(entry{p, value, r}) })
+	if r.value == nil {
+		return
 	}
+	t.tally(r, byAll, "", 1)
+	t.of.index(r.value, func(p Property, value string) {
+		if _, repeated := t.entries.Set(entry{p, value, r}); !repeated {
+			t.tally(r, p, value, 1)
+		}
+	})
 }
 
 func (t *tree) remove(k key) {
@@ -126,9 +146,26 @@ func (t *tree) remove(k key) {
 }
 
 func (t *tree) unindex(r *record) {
-	if r.value != nil {
-		t.of.index(r.value, func(p Property, value string) { t.entries.Delete(entry{p, value, r}) })
+	if r.value == nil {
+		return
 	}
+	t.tally(r, byAll, "", -1)
+	t.of.index(r.value, func(p Property, value string) {
+		if _, there := t.entries.Delete(entry{p, value, r}); there {
+			t.tally(r, p, value, -1)
+		}
+	})
+}
+
+// tally counts a record that has come to have a value, or ceased to.
+func (t *tree) tally(r *record, p Property, value string, by int) {
+	c := tally{property: p, value: value, scope: r.key.scope()}
+	found, _ := t.tallies.Get(c)
+	if c.records = found.records + by; c.records == 0 {
+		t.tallies.Delete(c)
+		return
+	}
+	t.tallies.Set(c)
 }
 
 func (t *tree) len() (n int) { return t.nodes.Len() }

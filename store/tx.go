@@ -83,6 +83,14 @@ func (tx *Tx) find(table int, s Scope, p Property, value string, yield func(*rec
 	written.copy().find(s, p, value, yield)
 }
 
+func (tx *Tx) count(table int, s Scope, p Property, value string) int {
+	tx.ranges[span{table, s}] = struct{}{}
+	if written := tx.trees[table]; written != nil {
+		return written.count(s, p, value)
+	}
+	return tx.base.count(table, s, p, value)
+}
+
 func (tx *Tx) put(table int, k key, value any) {
 	if err := k.check(); err != nil {
 		tx.fail(fmt.Errorf("put into %s: %w", tables[table].Name(), err))

@@ -9,7 +9,6 @@ import (
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
-	"causeway.dev/control/routes"
 	"causeway.dev/resource"
 	"causeway.dev/store"
 )
@@ -325,11 +324,11 @@ func (s *Service) interfaceGroups(r reader, vpc string, ids []string) ([]string,
 
 // roomFor returns how many instances the limits let a request launch.
 func (s *Service) roomFor(r reader, l *launch) (int, error) {
-	room := s.limits.Instances - instances.count(r, func(v *resource.Instance) bool { return routes.Wanted(*v) })
+	room := s.limits.Instances - instances.table.Count(r.Reader, r.scope, store.ByWanted, resource.InstanceRunning)
 	if room < l.min {
 		return 0, resource.Errorf(codeInstanceLimitExceeded, "The maximum number of instances is %d, of which %d are left", s.limits.Instances, max(room, 0))
 	}
-	nics := s.limits.NetworkInterfaces - networkInterfaces.count(r, every)
+	nics := s.limits.NetworkInterfaces - networkInterfaces.total(r)
 	if nics < l.min {
 		return 0, resource.Errorf("NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached: %d", s.limits.NetworkInterfaces)
 	}

@@ -30,7 +30,7 @@ func (s *Service) CreateInternetGateway(ctx context.Context, c server.Caller, in
 	}
 	var out model.CreateInternetGatewayOutput
 	err = s.update(ctx, c, in.DryRun, func(w writer) error {
-		if internetGateways.count(w.reader, every) >= s.limits.InternetGateways {
+		if internetGateways.total(w.reader) >= s.limits.InternetGateways {
 			return resource.Errorf("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached: %d", s.limits.InternetGateways)
 		}
 		v := resource.InternetGateway{Meta: w.newMeta(s.newID(internetGateways.prefix), tags[internetGateways.kind])}
@@ -180,7 +180,7 @@ func (s *Service) CreateEgressOnlyInternetGateway(ctx context.Context, c server.
 		if err != nil {
 			return err
 		}
-		if egressOnlyInternetGateways.count(w.reader, every) >= s.limits.EgressOnlyInternetGateways {
+		if egressOnlyInternetGateways.total(w.reader) >= s.limits.EgressOnlyInternetGateways {
 			return resource.Errorf("EgressOnlyInternetGatewayLimitExceeded", "The maximum number of egress-only internet gateways has been reached: %d", s.limits.EgressOnlyInternetGateways)
 		}
 		v := resource.EgressOnlyInternetGateway{Meta: w.newMeta(id, tags[egressOnlyInternetGateways.kind]), VPC: vpc.ID}

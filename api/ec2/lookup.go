@@ -24,11 +24,11 @@ func (n *noun[T]) of(r reader, vpc string) iter.Seq[T] {
 
 // finds reports whether a record has a value of an indexed property.
 func (n *noun[T]) finds(r reader, p store.Property, value string) bool {
-	for range n.table.Find(r.Reader, r.scope, p, value) {
-		return true
-	}
-	return false
+	return n.table.Count(r.Reader, r.scope, p, value) > 0
 }
+
+// total returns how many records there are.
+func (n *noun[T]) total(r reader) int { return n.table.Total(r.Reader, r.scope) }
 
 // selected returns the records that pass a Describe's filters, sorted by id, each
 // once: of those that it names by id, or of all if it names none.
@@ -154,9 +154,5 @@ func instancesByInterface(filter string) finder {
 
 // interfacesIn counts the interfaces of a subnet.
 func interfacesIn(r reader, subnet string) int {
-	count := 0
-	for range networkInterfaces.table.Find(r.Reader, r.scope, store.BySubnet, subnet) {
-		count++
-	}
-	return count
+	return networkInterfaces.table.Count(r.Reader, r.scope, store.BySubnet, subnet)
 }

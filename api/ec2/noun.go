@@ -133,9 +133,6 @@ func (n *noun[T]) put(w writer, v T) { n.table.Put(w.tx, v) }
 // delete removes a record.
 func (n *noun[T]) delete(w writer, id string) { n.table.Delete(w.tx, w.scope, id) }
 
-// every satisfies all records.
-func every[T any](*T) bool { return true }
-
 // metaOf returns what a record has in common with all others.
 func metaOf[T any](v *T) *resource.Meta {
 	return any(v).(interface{ GetMeta() *resource.Meta }).GetMeta()

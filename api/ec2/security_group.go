@@ -69,7 +69,7 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, c server.Caller, in *
 				return resource.Errorf("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", name, vpc.ID)
 			}
 		}
-		if securityGroups.count(w.reader, every) >= s.limits.SecurityGroups {
+		if securityGroups.total(w.reader) >= s.limits.SecurityGroups {
 			return resource.Errorf("SecurityGroupLimitExceeded", "The maximum number of security groups has been reached: %d", s.limits.SecurityGroups)
 		}
 		v := s.newSecurityGroup(w.reader, vpc.ID, name, *in.Description, tags[securityGroups.kind])

@@ -69,7 +69,7 @@ func (s *Service) CreateVpc(ctx context.Context, c server.Caller, in *model.Crea
 }
 
 func (s *Service) roomForVPC(r reader) error {
-	if vpcs.count(r, every) >= s.limits.VPCs {
+	if vpcs.total(r) >= s.limits.VPCs {
 		return resource.Errorf("VpcLimitExceeded", "The maximum number of VPCs has been reached: %d", s.limits.VPCs)
 	}
 	return nil

@@ -132,7 +132,7 @@ func TestDeleteVpc(t *testing.T) {
 	c.refuse("InvalidVpcID.NotFound", "DescribeVpcs", "VpcId.1", vpc)
 
 	left := c.service.read(c.caller())
-	if n := routeTables.count(left, every) + securityGroups.count(left, every); n != 0 {
+	if n := routeTables.total(left) + securityGroups.total(left); n != 0 {
 		t.Errorf("%d route tables and security groups are left", n)
 	}
 }
