@@ -45,6 +45,10 @@ var (
 	ConnectionUsages = newTable[resource.ConnectionUsage](27, "connection-usages")
 
 	NetworkACLs = newTable[resource.NetworkACL](28, "network-acls").indexing(networkACLProperties)
+
+	PrefixLists        = newTable[resource.PrefixList](29, "prefix-lists")
+	PrefixListVersions = newTable[resource.PrefixListVersion](30, "prefix-list-versions")
+	DHCPOptions        = newTable[resource.DHCPOptions](31, "dhcp-options")
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -55,7 +59,7 @@ var tables = []anyTable{
 	Certificates, CertificateAuthorities, TunnelCertificates,
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
-	ConnectionUsages, NetworkACLs,
+	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions,
 }
 
 var tableByName = func() map[string]int {

@@ -16,6 +16,7 @@ func TestDryRun(t *testing.T) {
 	address, _ := c.address()
 	acl, association := c.guardOf(subnet)
 	spare := c.call("CreateNetworkAcl", "VpcId", vpc).text("networkAcl/networkAclId")
+	dopt := c.dhcpOptions(dhcpConfiguration("1", "domain-name", "example.com")...)
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -32,6 +33,8 @@ func TestDryRun(t *testing.T) {
 		{"DeleteSecurityGroup", "GroupId", group},
 		{"AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8"},
 		{"RunInstances", "ImageId", HostImage, "MinCount", "1", "MaxCount", "1", "SubnetId", subnet},
+		append([]string{"CreateDhcpOptions"}, dhcpConfiguration("1", "domain-name", "example.com")...), {"DescribeDhcpOptions"},
+		{"AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", vpc}, {"DeleteDhcpOptions", "DhcpOptionsId", dopt},
 		{"CreateTags", "ResourceId.1", vpc, "Tag.1.Key", "k", "Tag.1.Value", "v"},
 		{"CreateInternetGateway"}, {"AttachInternetGateway", "InternetGatewayId", internet, "VpcId", vpc}, {"DeleteInternetGateway", "InternetGatewayId", internet},
 		{"CreateEgressOnlyInternetGateway", "VpcId", vpc}, {"AllocateAddress"}, {"ReleaseAddress", "AllocationId", address},

@@ -3,10 +3,8 @@ package ec2
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	model "causeway.dev/api/model/ec2"
@@ -148,13 +146,14 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 		return answer
 	}
 	answer.NetworkInterfaces = []model.InstanceNetworkInterface{*view.interfaceAnswer(nic)}
-	answer.PrivateDnsName = str(privateName(v.Region, nic.Address))
+	answer.PrivateDnsName = str(resource.PrivateName(v.Region, nic.Address))
 	answer.PrivateDnsNameOptions = &model.PrivateDnsNameOptionsResponse{
 		EnableResourceNameDnsAAAARecord: new(false), EnableResourceNameDnsARecord: new(false), HostnameType: new(model.HostnameTypeIpName),
 	}
 	answer.PrivateIpAddress = addressText(nic.Address)
 	if a, ok := view.reader.public(nic.ID); ok {
 		answer.PublicIpAddress = addressText(a.PublicIP)
+		answer.PublicDnsName = str(publicName(view.reader, v.VPC, a.PublicIP))
 	}
 	answer.SecurityGroups = groupIdentifiers(view.reader, nic.Groups)
 	answer.SourceDestCheck = &nic.SourceDestCheck
@@ -163,10 +162,10 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 }
 
 func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.InstanceNetworkInterface {
-	name := str(privateName(nic.Region, nic.Address))
+	name := str(interfaceName(view.reader, nic.VPC, nic.Address))
 	var association *model.InstanceNetworkInterfaceAssociation
 	if a, ok := view.reader.public(nic.ID); ok {
-		association = &model.InstanceNetworkInterfaceAssociation{IpOwnerId: str(addressOwner(&a)), PublicIp: addressText(a.PublicIP)}
+		association = &model.InstanceNetworkInterfaceAssociation{IpOwnerId: str(addressOwner(&a)), PublicIp: addressText(a.PublicIP), PublicDnsName: str(publicName(view.reader, nic.VPC, a.PublicIP))}
 	}
 	return &model.InstanceNetworkInterface{
 		Association: association,
@@ -198,15 +197,6 @@ func groupIdentifiers(r reader, ids []string) []model.GroupIdentifier {
 	})
 }
 
-// privateName is the name of an address of an instance, as AWS forms it.
-func privateName(region string, a netip.Addr) string {
-	domain := region + ".compute.internal"
-	if region == "us-east-1" {
-		domain = "ec2.internal"
-	}
-	return "ip-" + strings.ReplaceAll(a.String(), ".", "-") + "." + domain
-}
-
 func (view instanceView) fields() fields[resource.Instance] {
 	type instance = resource.Instance
 	state := func(_ reader, v *instance) string { name, _ := instanceState(view.reader, v); return name }
@@ -236,12 +226,12 @@ func (view instanceView) fields() fields[resource.Instance] {
 	// Filters of the primary interface: by their names here, and those that
 	// the instance has of its own.
 	own := map[string]string{
-		"private-dns-name":      "private-dns-name",
-		"private-ip-address":    "private-ip-address",
-		"association.public-ip": "ip-address",
-		"source-dest-check":     "source-dest-check",
-		"group-id":              "instance.group-id",
-		"group-name":            "instance.group-name",
+		"private-ip-address":          "private-ip-address",
+		"association.public-ip":       "ip-address",
+		"association.public-dns-name": "dns-name",
+		"source-dest-check":           "source-dest-check",
+		"group-id":                    "instance.group-id",
+		"group-name":                  "instance.group-name",
 	}
 	nic := new(resource.NetworkInterface) // of the instance that is looked at
 	for name, values := range view.service.networkInterfaceFields() {
@@ -256,7 +246,13 @@ func (view instanceView) fields() fields[resource.Instance] {
 			f[alias] = ofNIC
 		}
 	}
-	for _, name := range []string{"allocation-id", "association-id", "ip-owner-id"} { // of the only address
+	f["private-dns-name"] = func(_ reader, v *instance) []string {
+		if view.readNIC(v, nic) {
+			return one(resource.PrivateName(v.Region, nic.Address))
+		}
+		return nil
+	}
+	for _, name := range []string{"allocation-id", "association-id", "ip-owner-id", "public-dns-name"} { // of the only address
 		f["network-interface.addresses.association."+name] = f["network-interface.association."+name]
 	}
 	return f

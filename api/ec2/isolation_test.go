@@ -29,6 +29,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	address, public := c.address()
 	addressAssociation := c.call("AssociateAddress", "AllocationId", address, "InstanceId", instance).text("associationId")
 	nat := c.call("CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private").text("natGateway/natGatewayId")
+	dopt := c.dhcpOptions(dhcpConfiguration("1", "domain-name", "example.com")...)
 	outside := c.describeConnection(connection).text("options/tunnelOptionSet/item/outsideIpAddress")
 
 	calls := func(other *cloud) [][]string {
@@ -108,6 +109,8 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"GetActiveVpnTunnelStatus", "VpnConnectionId", connection, "VpnTunnelOutsideIpAddress", outside},
 			{"ModifyVpnTunnelCertificate", "VpnConnectionId", connection, "VpnTunnelOutsideIpAddress", outside},
 			{"CreateVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"}, {"DeleteVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"},
+			{"DescribeDhcpOptions", "DhcpOptionsId.1", dopt}, {"DeleteDhcpOptions", "DhcpOptionsId", dopt},
+			{"AssociateDhcpOptions", "DhcpOptionsId", dopt, "VpcId", ownVPC}, {"AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", vpc},
 			{"GetVpnConnectionDeviceSampleConfiguration", "VpnConnectionId", connection, "VpnConnectionDeviceTypeId", "9005b6c1"},
 		}
 		for _, action := range []string{"AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"} {
@@ -115,7 +118,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 				with(append([]string{action, "GroupId", group}, tcp...), "IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
 				with(append([]string{action, "GroupId", ownGroup}, tcp...), "IpPermissions.1.Groups.1.GroupId", group, "IpPermissions.1.Groups.1.UserId", c.account))
 		}
-		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat} {
+		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat, dopt} {
 			list = append(list, []string{"CreateTags", "ResourceId.1", id, "Tag.1.Key", "k", "Tag.1.Value", "v"}, []string{"DeleteTags", "ResourceId.1", id})
 		}
 		return list
@@ -123,7 +126,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	// What the actions are called with is covered above; the others take no ids
 	// of what an account has.
 	without := []string{
-		"AllocateAddress", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
+		"AllocateAddress", "CreateDhcpOptions", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
 		"CreateVpc", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
 	}

@@ -39,6 +39,10 @@ func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 	}
 	publicIP := association(func(a *resource.Address) string { return a.PublicIP.String() })
 	allocation := association(allocationOf)
+	publicDNS := func(r reader, v *nic) []string {
+		a, _ := r.public(v.ID)
+		return one(publicName(r, v.VPC, a.PublicIP))
+	}
 	associationID := association(func(a *resource.Address) string { return a.Association })
 	owner := association(addressOwner)
 	groupNames := func(r reader, v *nic) []string {
@@ -59,6 +63,7 @@ func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 		"association.association-id":      associationID,
 		"association.ip-owner-id":         owner,
 		"association.public-ip":           publicIP,
+		"association.public-dns-name":     publicDNS,
 
 		"addresses.primary":                func(reader, *nic) []string { return truth(true) },
 		"addresses.private-ip-address":     address,
@@ -78,7 +83,7 @@ func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 		"mac-address":                      func(_ reader, v *nic) []string { return one(v.MAC) },
 		"network-interface-id":             func(_ reader, v *nic) []string { return one(v.ID) },
 		"owner-id":                         func(_ reader, v *nic) []string { return one(v.Account) },
-		"private-dns-name":                 func(_ reader, v *nic) []string { return one(privateName(v.Region, v.Address)) },
+		"private-dns-name":                 func(r reader, v *nic) []string { return one(interfaceName(r, v.VPC, v.Address)) },
 		"private-ip-address":               address,
 		"requester-managed":                func(_ reader, v *nic) []string { return truth(v.NATGateway != "") },
 		"source-dest-check":                func(_ reader, v *nic) []string { return truth(v.SourceDestCheck) },
@@ -100,11 +105,12 @@ func (s *Service) DescribeNetworkInterfaces(_ context.Context, c server.Caller, 
 }
 
 func (s *Service) networkInterfaceAnswer(r reader, v *resource.NetworkInterface) *model.NetworkInterface {
-	name := str(privateName(v.Region, v.Address))
+	name := str(interfaceName(r, v.VPC, v.Address))
 	var association *model.NetworkInterfaceAssociation
 	if a, ok := r.public(v.ID); ok {
 		association = &model.NetworkInterfaceAssociation{
 			AllocationId: str(allocationOf(&a)), AssociationId: str(a.Association), IpOwnerId: str(addressOwner(&a)), PublicIp: addressText(a.PublicIP),
+			PublicDnsName: str(publicName(r, v.VPC, a.PublicIP)),
 		}
 	}
 	return &model.NetworkInterface{

@@ -59,6 +59,9 @@ var (
 	natGateways = &noun[resource.NATGateway]{
 		store.NATGateways, "nat", "natgateway", "NatGateway", "NatGatewayMalformed", "NatGatewayNotFound",
 	}
+	dhcpOptions = &noun[resource.DHCPOptions]{
+		store.DHCPOptions, "dopt", "dhcp-options", "dhcpOptions", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound",
+	}
 	vpnConnections = &noun[resource.VPNConnection]{
 		store.VPNConnections, "vpn", "vpn-connection", "vpnConnection", "InvalidVpnConnectionID.Malformed", "InvalidVpnConnectionID.NotFound",
 	}

@@ -53,6 +53,9 @@ func splitCall(call string) []string {
 // idRefusals are calls with one id, "?", that would succeed or be refused for
 // something else if there were what it names.
 var idRefusals = []struct{ call, prefix, malformed, notFound string }{
+	{"DescribeDhcpOptions&DhcpOptionsId.1=?", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
+	{"DeleteDhcpOptions&DhcpOptionsId=?", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
+	{"AssociateDhcpOptions&DhcpOptionsId=?&VpcId={vpc}", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
 	{"DescribeVpcs&VpcId.1=?", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound"},
 	{"DeleteVpc&VpcId=?", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound"},
 	{"DescribeVpcAttribute&VpcId=?&Attribute=enableDnsSupport", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound"},
@@ -204,7 +207,7 @@ func queryRefusals() (rows []struct{ code, call string }) {
 func TestRefusalsAreMany(t *testing.T) {
 	t.Parallel()
 	var calls []string
-	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, queryRefusals()} {
+	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, dhcpRefusals, queryRefusals()} {
 		for _, row := range table {
 			calls = append(calls, row.call)
 		}

@@ -134,6 +134,7 @@ func (s *Service) Server() server.Service {
 		s.addressActions(),
 		s.natGatewayActions(),
 		s.defaultVPCActions(),
+		s.dhcpOptionsActions(),
 	} {
 		maps.Copy(all, part)
 	}

@@ -82,7 +82,7 @@ func (s *Service) makeVPC(w writer, cidr netip.Prefix, tenancy string, tags []re
 		State:            resource.StateAvailable,
 		CIDRs:            []resource.CIDRAssociation{s.newCIDRAssociation(cidr)},
 		InstanceTenancy:  tenancy,
-		DHCPOptionsID:    "default",
+		DHCPOptionsID:    s.defaultDHCPOptions(w),
 		EnableDNSSupport: true,
 	}
 	vpcs.put(w, v)

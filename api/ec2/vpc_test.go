@@ -22,7 +22,6 @@ func TestCreateVpc(t *testing.T) {
 	for path, want := range map[string]string{
 		"vpc/cidrBlock":       "10.0.0.0/16", // host bits are cleared
 		"vpc/state":           "available",
-		"vpc/dhcpOptionsId":   "default",
 		"vpc/instanceTenancy": "default",
 		"vpc/isDefault":       "false",
 		"vpc/ownerId":         c.account,
