@@ -33,7 +33,7 @@ func (s *Service) CreateDhcpOptions(ctx context.Context, c server.Caller, in *mo
 	}
 	var out model.CreateDhcpOptionsOutput
 	err = s.update(ctx, c, in.DryRun, func(w writer) error {
-		if dhcpOptions.count(w.reader, every) >= s.limits.DHCPOptions {
+		if dhcpOptions.total(w.reader) >= s.limits.DHCPOptions {
 			return resource.Errorf("ResourceLimitExceeded", "The maximum number of DHCP options sets has been reached: %d", s.limits.DHCPOptions)
 		}
 		v := resource.DHCPOptions{Meta: w.newMeta(s.newID(dhcpOptions.prefix), tags[dhcpOptions.kind]), Configurations: configurations}
