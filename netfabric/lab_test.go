@@ -169,7 +169,7 @@ func (l *lab) listen(id, address string) {
 	l.t.Helper()
 	var listener net.Listener
 	l.in(id, func() (err error) {
-		listener, err = net.Listen("tcp4", address)
+		listener, err = net.Listen("tcp", address)
 		return err
 	})
 	l.t.Cleanup(func() { listener.Close() })
@@ -197,7 +197,7 @@ func (l *lab) listen(id, address string) {
 func (l *lab) dial(id, address string, timeout time.Duration) (conn net.Conn, err error) {
 	l.t.Helper()
 	l.in(id, func() error {
-		conn, err = net.DialTimeout("tcp4", address, timeout)
+		conn, err = net.DialTimeout("tcp", address, timeout)
 		return nil
 	})
 	if err == nil {

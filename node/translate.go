@@ -35,7 +35,7 @@ func fabricNetwork(n nodespec.Network) netfabric.Network {
 	out := netfabric.Network{ID: n.ID, Local: n.Local, Services: n.Services}
 	for _, i := range n.Interfaces {
 		out.Interfaces = append(out.Interfaces, netfabric.Interface{
-			ID: i.ID, MAC: i.MAC, Address: i.Address, Subnet: i.Subnet, Table: i.Table, Groups: i.Groups,
+			ID: i.ID, MAC: i.MAC, Address: i.Address, Subnet: i.Subnet, Others: i.Others, Subnet6: i.Subnet6, Table: i.Table, Groups: i.Groups,
 			AnySource: i.AnySource, Instance: i.Instance, Index: i.Index, Counted: i.Counted,
 		})
 	}
@@ -61,7 +61,7 @@ func fabricNetwork(n nodespec.Network) netfabric.Network {
 		out.ACLs = append(out.ACLs, acl)
 	}
 	if o := n.Outside; o != nil {
-		out.Outside = &netfabric.Outside{Table: o.Table}
+		out.Outside = &netfabric.Outside{Table: o.Table, Ranges: o.Ranges}
 		for _, e := range o.Addresses {
 			out.Outside.Addresses = append(out.Outside.Addresses, netfabric.Elastic(e))
 		}

@@ -2,13 +2,14 @@ package nodespec
 
 import "net/netip"
 
-// A Border is where a subnet's packets meet an ACL: those that leave the subnet
-// and those that enter it, whether another subnet is on the other side, a gateway
-// or a tunnel. What stays inside the subnet meets none. In the subnet is what has
-// its address there: Interfaces, and the LinkEnds with an Address.
+// A Border is where a subnet's packets, of either family, meet an ACL: those that
+// leave the subnet and those that enter it, whether another subnet is on the other
+// side, a gateway or a tunnel. What stays inside the subnet meets none. In the
+// subnet is what has its primary address there: Interfaces, and the LinkEnds with
+// an Address.
 type Border struct {
-	Subnet netip.Prefix
-	ACL    string // id of an ACL of the same network
+	Subnet netip.Prefix // IPv4
+	ACL    string       // id of an ACL of the same network
 }
 
 // An ACL is a stateless filter. For each packet, answers included, the first rule

@@ -5,10 +5,11 @@ import "net/netip"
 // An Outside joins a network to the underlay. What its network sends there
 // leaves under the addresses of the underlay that stand for its senders, one for
 // one, and what comes to these addresses is sent on to those that they stand
-// for. Nothing else passes.
+// for. Nothing else passes, except what is from and to Ranges.
 type Outside struct {
 	Table     string // where what comes from the underlay is routed
 	Addresses []Elastic
+	Ranges    []netip.Prefix // IPv6: their addresses are known outside as they are
 }
 
 // An Elastic is an address of the underlay that stands for one inside.

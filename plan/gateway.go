@@ -43,7 +43,7 @@ func (c *compiler) internetGateways(desired *nodespec.Desired) {
 		link := linkID(igw.ID, vpc.ID)
 		c.links[link] = true
 		inward := nodespec.RouteTable{ID: inwardTable}
-		for _, prefix := range sortedRanges(vpc) {
+		for _, prefix := range routes.IPv4Ranges(vpc) {
 			inward.Routes = append(inward.Routes, nodespec.Route{Destination: prefix, Targets: []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}})
 		}
 		desired.Networks = append(desired.Networks, nodespec.Network{
@@ -83,6 +83,7 @@ func (c *compiler) natGateways(desired *nodespec.Desired) {
 	}
 }
 
+// sortedRanges are a VPC's, of both families.
 func sortedRanges(vpc resource.VPC) []netip.Prefix {
 	ranges := routes.LocalRanges(vpc)
 	slices.SortFunc(ranges, routes.ComparePrefixes)

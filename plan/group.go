@@ -19,7 +19,7 @@ func (c *compiler) groups(vpc resource.VPC) []nodespec.Group {
 	members := make(map[string][]netip.Addr)
 	for _, p := range c.plugged[vpc.ID] {
 		for _, group := range p.nic.Groups {
-			members[group] = append(members[group], p.nic.Address)
+			members[group] = append(append(members[group], p.nic.Address), others(p.nic)...)
 		}
 	}
 	var groups []nodespec.Group

@@ -183,6 +183,8 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 			MAC:       p.nic.MAC,
 			Address:   p.nic.Address,
 			Subnet:    p.subnet.CIDR,
+			Others:    others(p.nic),
+			Subnet6:   resource.AssociatedCIDR(p.subnet.IPv6),
 			Table:     c.tableOf(vpc.ID, p.subnet.ID),
 			Groups:    slices.Sorted(slices.Values(p.nic.Groups)),
 			AnySource: !p.nic.SourceDestCheck,
@@ -195,6 +197,11 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 	}
 	network.Borders, network.ACLs = c.borders(vpc)
 	return network
+}
+
+// others are an interface's addresses beside the primary one.
+func others(nic resource.NetworkInterface) []netip.Addr {
+	return slices.SortedFunc(slices.Values(nic.IPv6), netip.Addr.Compare)
 }
 
 // tableOf returns the route table that a subnet uses: the one associated with
@@ -280,7 +287,7 @@ func (c *compiler) gateway(vgw resource.VPNGateway) nodespec.Network {
 		}
 	}
 	if vpc, ok := c.attachment(vgw); ok {
-		local := routes.LocalRanges(vpc)
+		local := routes.IPv4Ranges(vpc)
 		maps.DeleteFunc(targets, func(prefix netip.Prefix, _ []nodespec.Target) bool { return routes.Within(prefix, local) })
 		for _, prefix := range local {
 			targets[prefix] = []nodespec.Target{{Kind: nodespec.ToLink, ID: linkID(vgw.ID, vpc.ID)}}

@@ -106,6 +106,17 @@ func ValidateSubnetRange(vpc VPC, others []Subnet, p netip.Prefix) error {
 	return nil
 }
 
+// AssociatedCIDR returns the range among associations that is associated, the first
+// one; zero for none.
+func AssociatedCIDR(associations []CIDRAssociation) netip.Prefix {
+	for _, association := range associations {
+		if association.State == StateAssociated {
+			return association.Prefix
+		}
+	}
+	return netip.Prefix{}
+}
+
 // Contains tells whether one of the VPC's ranges contains all of p.
 func (v *VPC) Contains(p netip.Prefix) bool {
 	for _, association := range v.CIDRs {

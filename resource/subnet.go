@@ -14,6 +14,11 @@ type Subnet struct {
 	State               string       `json:"state"`
 	MapPublicIPOnLaunch bool         `json:"mapPublicIpOnLaunch,omitempty"`
 	DefaultForAZ        bool         `json:"defaultForAz,omitempty"`
+
+	// IPv6 are the IPv6 ranges, at most one of which is associated.
+	IPv6 []CIDRAssociation `json:"ipv6,omitempty"`
+
+	AssignIPv6OnCreation bool `json:"assignIpv6AddressOnCreation,omitempty"` // new interfaces get an IPv6 address
 }
 
 // The addresses at both ends of a subnet that no interface can have: the

@@ -13,13 +13,17 @@ const (
 	StateAttached  = "attached"
 	StateDetaching = "detaching"
 	StateDetached  = "detached"
+
+	StateAssociated    = "associated"
+	StateDisassociated = "disassociated"
 )
 
 // A VPC is a network with address ranges of its own.
 type VPC struct {
 	Meta
 	State              string            `json:"state"`
-	CIDRs              []CIDRAssociation `json:"cidrs"` // the first is the primary one
+	CIDRs              []CIDRAssociation `json:"cidrs"` // IPv4's; the first is the primary one
+	IPv6               []CIDRAssociation `json:"ipv6,omitempty"`
 	InstanceTenancy    string            `json:"instanceTenancy"`
 	DHCPOptionsID      string            `json:"dhcpOptionsId"` // "default" where none was chosen
 	IsDefault          bool              `json:"isDefault,omitempty"`

@@ -97,7 +97,7 @@ func deviceConfiguration(r reader, v resource.VPNConnection) (deviceconfig.Confi
 	}
 	var cloud []netip.Prefix
 	if vpc, ok := vpcs.table.Get(r.Reader, r.scope, gateway.VPC); ok {
-		cloud = routes.LocalRanges(vpc)
+		cloud = routes.IPv4Ranges(vpc)
 	}
 	return deviceconfig.New(v, gateway, customer, deviceCertificate(r, &customer), cloud)
 }

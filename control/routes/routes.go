@@ -195,11 +195,20 @@ func (r *Routes) connectionsUp() map[string]bool {
 // IsInternetGateway tells an internet gateway from other gateways by its id.
 func IsInternetGateway(id string) bool { return strings.HasPrefix(id, "igw-") }
 
-// LocalRanges returns the ranges of a VPC, the primary one first.
-func LocalRanges(vpc resource.VPC) []netip.Prefix {
+// LocalRanges returns the ranges of a VPC, IPv4's before IPv6's and the primary one
+// first.
+func LocalRanges(vpc resource.VPC) []netip.Prefix { return append(IPv4Ranges(vpc), IPv6Ranges(vpc)...) }
+
+// IPv4Ranges returns the IPv4 ranges of a VPC, the primary one first.
+func IPv4Ranges(vpc resource.VPC) []netip.Prefix { return associated(vpc.CIDRs) }
+
+// IPv6Ranges returns the IPv6 ranges of a VPC.
+func IPv6Ranges(vpc resource.VPC) []netip.Prefix { return associated(vpc.IPv6) }
+
+func associated(associations []resource.CIDRAssociation) []netip.Prefix {
 	var ranges []netip.Prefix
-	for _, association := range vpc.CIDRs {
-		if association.State == "associated" {
+	for _, association := range associations {
+		if association.State == resource.StateAssociated {
 			ranges = append(ranges, association.Prefix)
 		}
 	}

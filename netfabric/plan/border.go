@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// A Border is where packets that leave a subnet or enter it meet an ACL. What
-// stays inside the subnet meets none. In the subnet is what has its address there:
-// Interfaces, and the ends of Links with an Address.
+// A Border is where packets that leave a subnet or enter it meet an ACL, those of
+// either family. What stays inside the subnet meets none. In the subnet is what has
+// its primary address there: Interfaces, and the ends of Links with an Address.
 type Border struct {
-	Subnet netip.Prefix
-	ACL    string // id of an ACL of the same network
+	Subnet netip.Prefix // IPv4
+	ACL    string       // id of an ACL of the same network
 }
 
 // An ACL is a stateless filter. For each packet the first rule of its direction
@@ -89,14 +89,14 @@ func (w *filterWriter) borders() {
 	}
 	for _, d := range []direction{{"egress", "iifname", "oifname", "jump", true}, {"ingress", "oifname", "iifname", "goto", false}} {
 		for _, id := range slices.Sorted(maps.Keys(used)) {
-			if a := acls[id]; !a.open(d.egress) {
+			if a := acls[id]; !w.open(a, d.egress) {
 				w.chain(d.name+"-acl-"+id, w.aclTexts(a, d.egress))
 			}
 		}
 		var elements []string
 		for _, subnet := range subnets {
 			a := guards[subnet]
-			if a.open(d.egress) {
+			if w.open(a, d.egress) {
 				continue
 			}
 			name := d.name + "-subnet-" + subnetName(subnet)
@@ -129,7 +129,7 @@ func (w *filterWriter) subnetDevices() map[netip.Prefix][]string {
 	devices := map[netip.Prefix][]string{}
 	for _, b := range w.network.Borders {
 		at := slices.IndexFunc(w.network.ACLs, func(a ACL) bool { return a.ID == b.ACL })
-		if a := w.network.ACLs[at]; a.open(true) && a.open(false) {
+		if a := w.network.ACLs[at]; w.open(a, true) && w.open(a, false) {
 			continue
 		}
 		for _, attached := range w.attach {
@@ -159,19 +159,23 @@ func (w *filterWriter) aclTexts(a ACL, egress bool) []string {
 		switch {
 		case r.Egress != egress:
 		case r.Deny:
-			texts = append(texts, r.text(w.reject(counter, mark)))
+			texts = append(texts, w.verdicts(r.FilterRule, w.reject(counter, mark))...)
 		default:
-			texts = append(texts, r.text("return"))
+			texts = append(texts, w.verdicts(r.FilterRule, "return")...)
 		}
 	}
 	return append(texts, w.reject(counter, mark))
 }
 
-// open reports whether the first rule of a direction already allows all. Only IPv4
-// counts: nothing else passes a router.
-func (a ACL) open(egress bool) bool {
+// open reports whether the first rule of a direction, for each protocol that is
+// spoken, already allows all.
+func (w *filterWriter) open(a ACL, egress bool) bool {
+	return a.open(egress, false) && (!w.network.ipv6() || a.open(egress, true))
+}
+
+func (a ACL) open(egress, ipv6 bool) bool {
 	for _, r := range a.Rules {
-		if r.Egress == egress && r.Peer.Addr().Is4() {
+		if r.Egress == egress && isIPv6(r.Peer) == ipv6 {
 			return !r.Deny && r.Protocol == -1 && r.Peer.Bits() == 0
 		}
 	}

@@ -29,8 +29,8 @@ func (n Network) check() error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for _, p := range n.Local {
-		if !p.IsValid() || !p.Addr().Is4() {
-			fail("local range %v is no IPv4 prefix", p)
+		if !p.IsValid() || p.Addr().Is4In6() {
+			fail("local range %v is no prefix", p)
 		}
 	}
 	tables, groups := map[string]bool{}, map[string]bool{}
@@ -40,8 +40,8 @@ func (n Network) check() error {
 		}
 		tables[t.ID] = true
 		for _, r := range append(t.Routes[:len(t.Routes):len(t.Routes)], t.Overrides...) {
-			if !r.Destination.IsValid() || !r.Destination.Addr().Is4() {
-				fail("table %s: destination %v is no IPv4 prefix", t.ID, r.Destination)
+			if !r.Destination.IsValid() || r.Destination.Addr().Is4In6() {
+				fail("table %s: destination %v is no prefix", t.ID, r.Destination)
 			}
 		}
 	}
@@ -67,10 +67,16 @@ func (n Network) check() error {
 	}
 	ids, addresses := map[string]bool{}, map[netip.Addr]bool{}
 	for _, i := range n.Interfaces {
-		if ids[i.ID] || addresses[i.Address] {
-			fail("interface %q: its id or address %v is not unique", i.ID, i.Address)
+		if ids[i.ID] {
+			fail("interface %q: its id is not unique", i.ID)
 		}
-		ids[i.ID], addresses[i.Address] = true, true
+		ids[i.ID] = true
+		for _, a := range i.addresses() {
+			if addresses[a] {
+				fail("interface %q: address %v is not unique", i.ID, a)
+			}
+			addresses[a] = true
+		}
 		if err := i.check(n.Local, tables, groups); err != nil {
 			fail("interface %q: %w", i.ID, err)
 		}
@@ -93,6 +99,9 @@ func (i Interface) check(local []netip.Prefix, tables, groups map[string]bool) e
 	}
 	if !containedIn(i.Address, local) {
 		return fmt.Errorf("address %v is not in the network's ranges", i.Address)
+	}
+	if err := i.checkOthers(local); err != nil {
+		return err
 	}
 	if i.Table != "" && !tables[i.Table] {
 		return fmt.Errorf("there is no table %q", i.Table)

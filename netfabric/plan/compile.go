@@ -99,11 +99,11 @@ type compiler struct {
 type router struct {
 	Namespace
 	network   Network
-	names     map[string]bool   // of devices
-	table     map[string]uint32 // kernel number by id
-	overrides map[string]uint32 // the same, of tables that have some
-	device    map[Target]string // where targets lead
-	via       map[Target]netip.Addr
+	names     map[string]bool       // of devices
+	table     map[string]uint32     // kernel number by id
+	overrides map[string]uint32     // the same, of tables that have some
+	device    map[Target]string     // where targets lead
+	via, via6 map[Target]netip.Addr // by family
 	attach    []attachment
 }
 
@@ -151,9 +151,12 @@ func (k *compiler) network(n Network) {
 		}
 		return
 	}
-	r := &router{network: n, names: map[string]bool{}, overrides: map[string]uint32{}, device: map[Target]string{}, via: map[Target]netip.Addr{}}
+	r := &router{network: n, names: map[string]bool{}, overrides: map[string]uint32{}, device: map[Target]string{}, via: map[Target]netip.Addr{}, via6: map[Target]netip.Addr{}}
 	r.Name, r.Router = k.name(n.ID), true
-	r.Sysctls = slices.Clone(routerSysctls)
+	r.Sysctls = slices.Concat(routerSysctls, withoutIPv6Sysctls)
+	if n.ipv6() {
+		r.Sysctls = slices.Concat(routerSysctls, ipv6Sysctls)
+	}
 	r.add(Device{Name: "lo", Kind: Loopback})
 	var ids []string
 	for _, t := range n.Tables {
@@ -177,6 +180,9 @@ func (k *compiler) network(n Network) {
 		if port := &n.Interfaces[i]; port.Instance != "" {
 			k.port(r, port)
 			gateways[gateway(port.Subnet)] = true
+			if port.Subnet6.IsValid() {
+				gateways[gateway(port.Subnet6)] = true // the sender of our ICMPv6 errors
+			}
 		}
 	}
 	// All ports answer for the gateways of all subnets, so the addresses need
@@ -220,8 +226,6 @@ var routerSysctls = []Sysctl{
 	{"ipv4.fwmark_reflect", "1"},
 	// A router sees packets that end hosts take and it would call out of window.
 	{"netfilter.nf_conntrack_tcp_be_liberal", "1"},
-	{"ipv6.conf.all.disable_ipv6", "1"},
-	{"ipv6.conf.default.disable_ipv6", "1"},
 }
 
 // port plugs an interface into its instance:
@@ -229,6 +233,8 @@ var routerSysctls = []Sysctl{
 //	router  p3f…  ---------------  eth0  instance
 //	        no address,             address/24,
 //	        route to the /32        default route via the subnet's first host
+//	IPv6:   fe80::1, routes         addresses/128,
+//	        to the /128s            default route via fe80::1
 func (k *compiler) port(r *router, i *Interface) {
 	host := k.instance(i.Instance)
 	name, peer := PortName(i.ID), fmt.Sprintf("eth%d", i.Index)
@@ -246,10 +252,11 @@ func (k *compiler) port(r *router, i *Interface) {
 	// Without it the kernel answers after up to 0.8 s, to let the true owner
 	// answer first; here there is none.
 	r.Sysctls = append(r.Sysctls, Sysctl{"ipv4.neigh." + name + ".proxy_delay", "0"})
-	r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: i.Address, MAC: mac})
-	r.Routes = append(r.Routes, Route{
-		Table: tablePorts, Destination: netip.PrefixFrom(i.Address, i.Address.BitLen()), Kind: Unicast, Device: name,
-	})
+	for _, a := range i.addresses() {
+		r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: a, MAC: mac})
+		r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: netip.PrefixFrom(a, a.BitLen()), Kind: Unicast, Device: name})
+	}
+	r.portIPv6(name, i, mac)
 	target := Target{ToInterface, i.ID}
 	r.device[target], r.via[target] = name, i.Address
 	r.attach = append(r.attach, attachment{device: name, table: r.table[i.Table], port: i})
@@ -261,11 +268,22 @@ func (k *compiler) port(r *router, i *Interface) {
 	host.Addresses = append(host.Addresses, Address{
 		Device: peer, Prefix: netip.PrefixFrom(i.Address, i.Subnet.Bits()), Connected: true,
 	})
-	if i.Index == 0 {
+	for _, a := range i.Others {
+		host.Addresses = append(host.Addresses, Address{Device: peer, Prefix: netip.PrefixFrom(a, a.BitLen())})
+	}
+	if i.Index != 0 {
+		return
+	}
+	host.Routes = append(host.Routes, Route{
+		Table: MainTable, Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Kind: Unicast,
+		Device: peer, Gateway: gateway(i.Subnet),
+	})
+	if i.hasIPv6() {
 		host.Routes = append(host.Routes, Route{
-			Table: MainTable, Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Kind: Unicast,
-			Device: peer, Gateway: gateway(i.Subnet),
+			Table: MainTable, Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Kind: Unicast,
+			Device: peer, Gateway: routerLinkLocal,
 		})
+		host.Neighbours = append(host.Neighbours, Neighbour{Device: peer, Address: routerLinkLocal, MAC: port.MAC})
 	}
 }
 
@@ -305,6 +323,10 @@ func (k *compiler) link(l Link) {
 		r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: linkNextHop, MAC: macs[other]})
 		target := Target{ToLink, l.ID}
 		r.device[target], r.via[target] = name, linkNextHop
+		if ends[0].network.ipv6() && ends[1].network.ipv6() {
+			r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: linkNextHop6, MAC: macs[other]})
+			r.via6[target] = linkNextHop6
+		}
 		address := l.Ends[i].Address
 		if address.IsValid() {
 			r.Routes = append(r.Routes, Route{
@@ -357,7 +379,7 @@ func (k *compiler) end(what, id, network, table, device string) *router {
 // has reports whether an interface or link has an address already.
 func (r *router) has(a netip.Addr) bool {
 	return slices.ContainsFunc(r.attach, func(other attachment) bool {
-		return other.address == a || other.port != nil && other.port.Address == a
+		return other.address == a || other.port != nil && slices.Contains(other.port.addresses(), a)
 	})
 }
 
@@ -389,17 +411,17 @@ func (r *router) finish() {
 	for _, p := range r.network.Local {
 		r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: p.Masked(), Kind: Unreachable})
 	}
-	r.Rules = append(r.Rules, Rule{Priority: priorityPorts, Table: tablePorts})
+	r.rule(Rule{Priority: priorityPorts, Table: tablePorts})
 	for _, t := range r.network.Tables {
 		number := r.table[t.ID]
-		r.Rules = append(r.Rules, Rule{Priority: priorityTables, Mark: number, Table: number})
+		r.rule(Rule{Priority: priorityTables, Mark: number, Table: number})
 		for _, route := range t.Routes {
 			if made, ok := r.route(number, route); ok {
 				r.Routes = append(r.Routes, made)
 			}
 		}
 		if overriding, ok := r.overrides[t.ID]; ok {
-			r.Rules = append(r.Rules, Rule{Priority: priorityOverrides, Mark: number, Table: overriding})
+			r.rule(Rule{Priority: priorityOverrides, Mark: number, Table: overriding})
 			for _, route := range t.Overrides {
 				if made, ok := r.route(overriding, route); ok {
 					r.Routes = append(r.Routes, made)
@@ -407,17 +429,33 @@ func (r *router) finish() {
 			}
 		}
 	}
-	r.Rules = append(r.Rules, Rule{Priority: priorityUnreachable})
+	r.rule(Rule{Priority: priorityUnreachable})
 	r.Routes = uniqueRoutes(r.Routes)
 	r.Filter = r.filter()
 }
 
+// rule adds a rule for each protocol that is spoken.
+func (r *router) rule(rule Rule) {
+	r.Rules = append(r.Rules, rule)
+	if r.network.ipv6() {
+		rule.IPv6 = true
+		r.Rules = append(r.Rules, rule)
+	}
+}
+
 func (r *router) route(table uint32, route TableRoute) (Route, bool) {
 	made := Route{Table: table, Destination: route.Destination.Masked(), Kind: Blackhole}
-	waiting := false
+	if isIPv6(made.Destination) && !r.network.ipv6() {
+		return made, false
+	}
+	waiting, via := false, r.via
+	if isIPv6(made.Destination) {
+		via = r.via6
+	}
 	for _, target := range route.Targets {
-		if device, ok := r.device[target]; ok {
-			made.Kind, made.Device, made.Gateway = Unicast, device, r.via[target]
+		_, spoken := via[target] // a tunnel has no next hop, and no IPv6
+		if device, ok := r.device[target]; ok && (spoken || !isIPv6(made.Destination)) {
+			made.Kind, made.Device, made.Gateway = Unicast, device, via[target]
 			return made, true
 		}
 		waiting = waiting || target.Kind == ToTunnel

@@ -134,14 +134,14 @@ func TestGatewaysThatMakeNoSense(t *testing.T) {
 		"an outside address twice": func(c *Config) {
 			c.Networks[1].Outside.Addresses[1].Outside = c.Networks[1].Outside.Addresses[0].Outside
 		},
-		"an inside address twice":       func(c *Config) { c.Networks[1].Outside.Addresses[1].Inside = c.Networks[1].Outside.Addresses[0].Inside },
-		"no underlay":                   func(c *Config) { c.Underlay = nil },
-		"no table outside":              func(c *Config) { c.Networks[1].Outside.Table = "gone" },
-		"no ports":                      func(c *Config) { c.Networks[2].Translator.Ports = PortRange{9, 8} },
-		"an address that is another's":  func(c *Config) { c.Links[1].Ends[1].Address = netip.MustParseAddr("10.0.1.4") },
-		"an address out of all ranges":  func(c *Config) { c.Links[1].Ends[1].Address = netip.MustParseAddr("10.9.1.4") },
-		"interfaces beside an outside":  func(c *Config) { c.Networks[1].Interfaces = []Interface{iface("i-9", "10.0.1.9")} },
-		"an override to an IPv6 prefix": func(c *Config) { c.Networks[0].Tables[2].Overrides[0].Destination = prefix("2001:db8::/64") },
+		"an inside address twice":        func(c *Config) { c.Networks[1].Outside.Addresses[1].Inside = c.Networks[1].Outside.Addresses[0].Inside },
+		"no underlay":                    func(c *Config) { c.Underlay = nil },
+		"no table outside":               func(c *Config) { c.Networks[1].Outside.Table = "gone" },
+		"no ports":                       func(c *Config) { c.Networks[2].Translator.Ports = PortRange{9, 8} },
+		"an address that is another's":   func(c *Config) { c.Links[1].Ends[1].Address = netip.MustParseAddr("10.0.1.4") },
+		"an address out of all ranges":   func(c *Config) { c.Links[1].Ends[1].Address = netip.MustParseAddr("10.9.1.4") },
+		"interfaces beside an outside":   func(c *Config) { c.Networks[1].Interfaces = []Interface{iface("i-9", "10.0.1.9")} },
+		"an override to a mapped prefix": func(c *Config) { c.Networks[0].Tables[2].Overrides[0].Destination = prefix("::ffff:10.0.0.0/104") },
 	} {
 		c := gateways()
 		change(&c)
@@ -209,7 +209,19 @@ func TestRefusals(t *testing.T) {
 		{"address outside the network", func(c *Config) { c.Networks[0].Local = []netip.Prefix{prefix("10.7.0.0/16")} }, "ranges"},
 		{"address twice", func(c *Config) { c.Networks[0].Interfaces[1].Address = netip.MustParseAddr("10.0.1.4") }, "not unique"},
 		{"IPv6 address", func(c *Config) { c.Networks[0].Interfaces[0].Address = netip.MustParseAddr("2001:db8::1") }, "subnet"},
-		{"IPv6 route", func(c *Config) { c.Networks[0].Tables[0].Routes[0].Destination = prefix("::/0") }, "IPv4"},
+		{"mapped route", func(c *Config) { c.Networks[0].Tables[0].Routes[0].Destination = prefix("::ffff:10.0.0.0/104") }, "no prefix"},
+		{"further address outside its subnet", func(c *Config) { c.Networks[0].Interfaces[0].Others = []netip.Addr{netip.MustParseAddr("10.0.9.1")} }, "subnet"},
+		{"further address twice", func(c *Config) { c.Networks[0].Interfaces[0].Others = []netip.Addr{netip.MustParseAddr("10.0.1.5")} }, "not unique"},
+		{"further address of the gateway", func(c *Config) { c.Networks[0].Interfaces[0].Others = []netip.Addr{netip.MustParseAddr("10.0.1.1")} }, "reserved"},
+		{"IPv6 address without a subnet", func(c *Config) { c.Networks[0].Interfaces[0].Others = []netip.Addr{netip.MustParseAddr("2001:db8::4")} }, "subnet"},
+		{"IPv6 address out of all ranges", func(c *Config) {
+			c.Networks[0].Interfaces[0].Subnet6 = prefix("2001:db8::/64")
+			c.Networks[0].Interfaces[0].Others = []netip.Addr{netip.MustParseAddr("2001:db8::4")}
+		}, "ranges"},
+		{"IPv4 as IPv6 subnet", func(c *Config) { c.Networks[0].Interfaces[0].Subnet6 = prefix("10.0.1.0/24") }, "no IPv6 subnet"},
+		{"MTU below IPv6's", func(c *Config) {
+			c.Networks[0].Interfaces[0].Subnet6, c.Networks[0].Interfaces[0].MTU = prefix("2001:db8::/64"), 1279
+		}, "no IPv6"},
 		{"table of an interface", func(c *Config) { c.Networks[0].Interfaces[0].Table = "rtb-9" }, "no table"},
 		{"table twice", func(c *Config) { c.Networks[0].Tables[1].ID = "rtb-1" }, "not unique"},
 		{"index", func(c *Config) { c.Networks[0].Interfaces[0].Index = 99 }, "index"},

@@ -31,7 +31,8 @@ type Network struct {
 	ID string
 
 	// Local are the network's own ranges. Within them only Interfaces and ends of
-	// Links have addresses; of routes, only Overrides precede that.
+	// Links have addresses; of routes, only Overrides precede that. IPv6 is spoken
+	// only where one of them is IPv6's, or one of an Outside's.
 	Local []netip.Prefix
 
 	Interfaces []Interface
@@ -54,14 +55,16 @@ type Network struct {
 // that enters or leaves through it passes its groups' filters.
 type Interface struct {
 	ID      string
-	MAC     string // of the instance's side, "02:…"
-	Address netip.Addr
-	Subnet  netip.Prefix // gives the prefix length; its first host is the gateway
+	MAC     string       // of the instance's side, "02:…"
+	Address netip.Addr   // IPv4; the primary one
+	Subnet  netip.Prefix // of Address: gives the prefix length; its first host is the gateway
+	Others  []netip.Addr // further addresses of either family, of Subnet and Subnet6
+	Subnet6 netip.Prefix // IPv6; zero: none
 	Table   string       // where packets that come from this interface are routed
 	Groups  []string     // filters; none means that nothing passes
 
 	// AnySource admits packets with other source or destination addresses
-	// than Address, as a router's interface needs.
+	// than the interface's, as a router's needs.
 	AnySource bool
 
 	Instance string // where it is plugged in, "" for nowhere

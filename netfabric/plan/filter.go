@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ func setText(kind, name, spec string, elements []string) string {
 }
 
 func (w *filterWriter) sets() {
-	var marks, leave, enter, checked, outside, tuns, local []string
+	var marks, leave, enter, checked, outside, tuns, local, local6 []string
 	for _, a := range w.attach {
 		device := fmt.Sprintf("%q", a.device)
 		if a.table != 0 {
@@ -123,7 +124,11 @@ func (w *filterWriter) sets() {
 		}
 	}
 	for _, p := range w.network.Local {
-		local = append(local, p.Masked().String())
+		if isIPv6(p) {
+			local6 = append(local6, p.Masked().String())
+		} else {
+			local = append(local, p.Masked().String())
+		}
 	}
 	w.set("map", "tables", "ifname : mark", marks)
 	w.set("map", "leave", "ifname : verdict", leave)
@@ -131,21 +136,34 @@ func (w *filterWriter) sets() {
 	if w.ports > 0 {
 		w.set("map", "enter", "ifname : verdict", enter)
 		w.set("set", "checked", "ifname", checked)
-		w.set("set", "addresses", "ifname . ipv4_addr", w.portAddresses())
+		w.set("set", "addresses", "ifname . ipv4_addr", w.portAddresses(false))
 		w.set("set", "outside", "ifname", outside)
 		w.set("set", "local", "ipv4_addr\n\tflags interval\n\tauto-merge", local)
 		w.serviceSet()
+		if w.network.ipv6() {
+			w.set("set", "addresses6", "ifname . ipv6_addr", w.portAddresses(true))
+			w.set("set", "local6", "ipv6_addr\n\tflags interval\n\tauto-merge", local6)
+			w.set("set", "unchecked", "ifname", w.unchecked())
+		}
 	}
 }
 
-func (w *filterWriter) portAddresses() []string {
+// portAddresses are the addresses of one protocol, each with the device that has it.
+func (w *filterWriter) portAddresses(ipv6 bool) []string {
 	var pairs []string
-	for _, a := range w.attach {
-		switch {
-		case a.port != nil:
-			pairs = append(pairs, fmt.Sprintf("%q . %v", a.device, a.port.Address))
-		case a.address.IsValid():
-			pairs = append(pairs, fmt.Sprintf("%q . %v", a.device, a.address))
+	for _, attached := range w.attach {
+		addresses := []netip.Addr{attached.address}
+		if attached.port != nil {
+			addresses = attached.port.addresses()
+		}
+		for _, a := range addresses {
+			if a.IsValid() && a.Is6() == ipv6 {
+				pairs = append(pairs, fmt.Sprintf("%q . %v", attached.device, a))
+			}
+		}
+		if attached.port != nil && ipv6 {
+			mac, _ := net.ParseMAC(attached.port.MAC) // checked
+			pairs = append(pairs, fmt.Sprintf("%q . %v", attached.device, linkLocal(mac)))
 		}
 	}
 	return pairs
@@ -185,13 +203,16 @@ func (w *filterWriter) groups() {
 	for _, g := range w.network.Groups {
 		if members[g.ID] {
 			known[g.ID] = true
-			w.set("set", "members-"+g.ID, "ipv4_addr", memberAddresses(g))
+			w.set("set", "members-"+g.ID, "ipv4_addr", memberAddresses(g, false))
+			if w.network.ipv6() {
+				w.set("set", "members6-"+g.ID, "ipv6_addr", memberAddresses(g, true))
+			}
 		}
 	}
 	for _, g := range w.network.Groups {
 		if used[g.ID] {
-			w.chain("leave-group-"+g.ID, ruleTexts(g, true, known))
-			w.chain("enter-group-"+g.ID, ruleTexts(g, false, known))
+			w.chain("leave-group-"+g.ID, w.ruleTexts(g, true, known))
+			w.chain("enter-group-"+g.ID, w.ruleTexts(g, false, known))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(combinations)) {
@@ -213,10 +234,10 @@ func (w *filterWriter) chain(name string, rules []string) {
 	w.line("}")
 }
 
-func memberAddresses(g Group) []string {
+func memberAddresses(g Group, ipv6 bool) []string {
 	var list []string
 	for _, a := range g.Members {
-		if a.Is4() {
+		if a.Is6() == ipv6 {
 			list = append(list, a.String())
 		}
 	}
@@ -225,36 +246,54 @@ func memberAddresses(g Group) []string {
 
 // ruleTexts writes a group's rules of one direction. A rule for the members of
 // a group that is not in the network matches nobody, so it is left out.
-func ruleTexts(g Group, egress bool, known map[string]bool) []string {
+func (w *filterWriter) ruleTexts(g Group, egress bool, known map[string]bool) []string {
 	var texts []string
 	for _, r := range g.Rules {
 		if r.Egress == egress && (r.PeerGroup == "" || known[r.PeerGroup]) {
-			texts = append(texts, r.text("accept"))
+			texts = append(texts, w.verdicts(r, "accept")...)
 		}
 	}
 	return texts
 }
 
-// text is the rule with what becomes of the packets that it matches.
-func (r FilterRule) text(verdict string) string {
+// verdicts are a rule with what becomes of the packets that it matches: one line
+// for each protocol that its peer speaks. A protocol with the other's ICMP says
+// nothing about its types.
+func (w *filterWriter) verdicts(r FilterRule, verdict string) []string {
+	var texts []string
+	for _, ipv6 := range []bool{false, true} {
+		if ipv6 && !w.network.ipv6() || r.Peer.IsValid() && isIPv6(r.Peer) != ipv6 {
+			continue
+		}
+		foreign := protocolICMPv6
+		if ipv6 {
+			foreign = protocolICMP
+		}
+		if r.Protocol == foreign && r.FromPort >= 0 {
+			continue
+		}
+		parts := append([]string{r.peerText(ipv6)}, r.protocolTexts()...)
+		texts = append(texts, strings.Join(append(parts, verdict), " "))
+	}
+	return texts
+}
+
+func (r FilterRule) peerText(ipv6 bool) string {
+	protocol, suffix := "ip", ""
+	if ipv6 {
+		protocol, suffix = "ip6", "6"
+	}
 	side := "saddr"
 	if r.Egress {
 		side = "daddr"
 	}
-	var match []string
 	switch {
 	case r.PeerGroup != "":
-		match = append(match, fmt.Sprintf("ip %s @members-%s", side, r.PeerGroup))
-	case r.Peer.Bits() == 0 && r.Peer.Addr().Is4():
-		match = append(match, "meta nfproto ipv4")
+		return fmt.Sprintf("%s %s @members%s-%s", protocol, side, suffix, r.PeerGroup)
 	case r.Peer.Bits() == 0:
-		match = append(match, "meta nfproto ipv6")
-	case r.Peer.Addr().Is4():
-		match = append(match, fmt.Sprintf("ip %s %v", side, prefixText(r.Peer)))
-	default:
-		match = append(match, fmt.Sprintf("ip6 %s %v", side, prefixText(r.Peer)))
+		return "meta nfproto ipv" + map[bool]string{false: "4", true: "6"}[ipv6]
 	}
-	return strings.Join(append(append(match, r.protocolTexts()...), verdict), " ")
+	return fmt.Sprintf("%s %s %v", protocol, side, prefixText(r.Peer))
 }
 
 func (r FilterRule) protocolTexts() []string {
@@ -316,11 +355,23 @@ func (w *filterWriter) prerouting() {
 		// From elsewhere nobody comes with an address that is in here: groups
 		// that name groups go by it.
 		w.line("\tiifname @outside ip saddr @local iifname . ip saddr != @addresses %s", w.drop(droppedSource))
+		if w.network.ipv6() {
+			w.prerouting6()
+		}
 	}
 	w.servicePrerouting()
 	w.line("\tmeta mark set iifname map @tables")
 	w.line("}")
 	w.serviceOutput()
+}
+
+// prerouting6 is the same for IPv6, after what hosts say to everybody on their link
+// of themselves: of that, a router needs only the question for its address.
+func (w *filterWriter) prerouting6() {
+	w.line("\tip6 saddr :: drop")
+	w.line("\tip6 daddr ff00::/8 ip6 daddr != %v drop", routerSolicited)
+	w.line("\tiifname @checked iifname . ip6 saddr != @addresses6 %s", w.drop(droppedSource))
+	w.line("\tiifname @outside ip6 saddr @local6 %s", w.drop(droppedSource))
 }
 
 func (w *filterWriter) forward() {
@@ -345,6 +396,9 @@ func (w *filterWriter) forward() {
 		w.line("\t%s", rule)
 	}
 	w.line("\toifname @checked oifname . ip daddr != @addresses %s", w.drop(droppedDestination))
+	if w.network.ipv6() {
+		w.line("\toifname @checked oifname . ip6 daddr != @addresses6 %s", w.drop(droppedDestination))
+	}
 	w.line("\tct state established,related accept")
 	w.line("\toifname vmap @enter")
 	w.line("\t%s", w.drop(droppedUnknown))
@@ -360,24 +414,39 @@ func (w *filterWriter) input() {
 	w.line("\ttype filter hook input priority filter; policy drop;")
 	w.line("\tiifname @tunnels icmp type echo-request accept")
 	w.serviceInput()
+	if w.ports > 0 && w.network.ipv6() {
+		w.neighbours()
+	}
 	w.line("\t%s", w.drop(droppedInput))
 	w.line("}")
+}
+
+// neighbours admits questions of hosts for their router, under their own addresses
+// only for the reason that arp has.
+func (w *filterWriter) neighbours() {
+	w.line("\ticmpv6 type nd-neighbor-solicit iifname . ip6 saddr @addresses6 accept")
+	w.line("\ticmpv6 type nd-neighbor-solicit iifname @unchecked accept")
 }
 
 // arp admits questions of hosts about others under their own address only, or
 // else they could fill the neighbour table with addresses that they made up.
 func (w *filterWriter) arp() string {
+	return setText("set", "addresses", "ifname . ipv4_addr", w.portAddresses(false)) +
+		setText("set", "unchecked", "ifname", w.unchecked()) +
+		"chain input {\n" +
+		"\ttype filter hook input priority filter; policy drop;\n" +
+		"\tiifname . arp saddr ip @addresses accept\n" +
+		"\tiifname @unchecked accept\n" +
+		"}\n"
+}
+
+// unchecked are the devices of interfaces with AnySource.
+func (w *filterWriter) unchecked() []string {
 	var free []string
 	for _, a := range w.attach {
 		if a.port != nil && a.port.AnySource {
 			free = append(free, fmt.Sprintf("%q", a.device))
 		}
 	}
-	return setText("set", "addresses", "ifname . ipv4_addr", w.portAddresses()) +
-		setText("set", "unchecked", "ifname", free) +
-		"chain input {\n" +
-		"\ttype filter hook input priority filter; policy drop;\n" +
-		"\tiifname . arp saddr ip @addresses accept\n" +
-		"\tiifname @unchecked accept\n" +
-		"}\n"
+	return free
 }

@@ -24,10 +24,11 @@ type Underlay struct {
 // An Outside joins a network to the Underlay. What the network sends there
 // leaves under the addresses that stand for its senders, one for one, and what
 // comes to these addresses is sent on to those that they stand for. Nothing else
-// passes.
+// passes, except what is from and to Ranges.
 type Outside struct {
 	Table     string // where what comes from the underlay is routed
 	Addresses []Elastic
+	Ranges    []netip.Prefix // IPv6: their addresses are known outside as they are
 }
 
 // An Elastic is an address of the underlay that stands for one inside.

@@ -98,6 +98,7 @@ type Rule struct {
 	Priority int
 	Mark     uint32 // 0 matches every packet
 	Table    uint32 // 0 is unreachable
+	IPv6     bool   // whose packets
 }
 
 // RouteKind says what becomes of a route's packets.
@@ -227,6 +228,9 @@ func (n Neighbour) String() string {
 
 func (r Rule) String() string {
 	text := fmt.Sprintf("rule %d", r.Priority)
+	if r.IPv6 {
+		text += " ipv6"
+	}
 	if r.Mark != 0 {
 		text += fmt.Sprintf(" mark %#x", r.Mark)
 	}

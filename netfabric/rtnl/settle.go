@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -18,7 +19,7 @@ type addressKey struct {
 }
 
 func (h *Handle) settleAddresses(want plan.Namespace) ([]Change, error) {
-	list, err := dump(func() ([]netlink.Addr, error) { return h.nl.AddrList(nil, netlink.FAMILY_V4) })
+	list, err := eachFamily(func(family int) ([]netlink.Addr, error) { return h.nl.AddrList(nil, family) })
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
@@ -44,17 +45,62 @@ func (h *Handle) settleAddresses(want plan.Namespace) ([]Change, error) {
 			if !a.Connected {
 				made.Flags = unix.IFA_F_NOPREFIXROUTE
 			}
+			if a.Prefix.Addr().Is6() {
+				made.Flags |= unix.IFA_F_NODAD // nobody else can have it
+			}
 			return h.nl.AddrReplace(h.devices[a.Device], made)
 		}})
 	}
-	if want.Router {
-		for key, a := range stale {
+	ours := h.indexes(want)
+	for key, a := range stale {
+		if want.Router || ours[key.index] && key.prefix.IsSingleIP() && a.Flags&unix.IFA_F_NOPREFIXROUTE != 0 {
 			changes = append(changes, Change{fmt.Sprintf("remove address %v", key.prefix), func() error {
 				return h.nl.AddrDel(linkAt(key.index), &a)
 			}})
 		}
 	}
 	return changes, nil
+}
+
+// indexes are those of the devices that are wanted. In an instance an address of
+// theirs that brings no route is taken for one that it was given by us: people and
+// programs there add theirs with their routes.
+func (h *Handle) indexes(want plan.Namespace) map[int]bool {
+	found := map[int]bool{}
+	for _, d := range want.Devices {
+		if h.Present(d.Name) {
+			found[h.index(d.Name)] = true
+		}
+	}
+	return found
+}
+
+// families are those that the kernel speaks.
+func families() []int {
+	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
+		return []int{netlink.FAMILY_V4}
+	}
+	return []int{netlink.FAMILY_V4, netlink.FAMILY_V6}
+}
+
+// eachFamily lists what there is of each family.
+func eachFamily[T any](list func(family int) ([]T, error)) ([]T, error) {
+	var all []T
+	for _, family := range families() {
+		found, err := dump(func() ([]T, error) { return list(family) })
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func familyOf(a netip.Addr) int {
+	if a.Is6() {
+		return netlink.FAMILY_V6
+	}
+	return netlink.FAMILY_V4
 }
 
 // linkAt names a device by index only.
@@ -69,11 +115,11 @@ type neighbourKey struct {
 
 // settleNeighbours looks at permanent entries only; the others are the kernel's.
 func (h *Handle) settleNeighbours(want plan.Namespace) ([]Change, error) {
-	if !want.Router {
+	if !want.Router && len(want.Neighbours) == 0 {
 		return nil, nil
 	}
-	list, err := dump(func() ([]netlink.Neigh, error) {
-		return h.nl.NeighListExecute(netlink.Ndmsg{Family: unix.AF_INET, State: unix.NUD_PERMANENT})
+	list, err := eachFamily(func(family int) ([]netlink.Neigh, error) {
+		return h.nl.NeighListExecute(netlink.Ndmsg{Family: uint8(family), State: unix.NUD_PERMANENT})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list neighbours: %w", err)
@@ -97,10 +143,13 @@ func (h *Handle) settleNeighbours(want plan.Namespace) ([]Change, error) {
 		}
 		changes = append(changes, Change{"set " + n.String(), func() error {
 			return h.nl.NeighSet(&netlink.Neigh{
-				LinkIndex: key.index, Family: unix.AF_INET, State: unix.NUD_PERMANENT,
+				LinkIndex: key.index, Family: familyOf(n.Address), State: unix.NUD_PERMANENT,
 				IP: n.Address.AsSlice(), HardwareAddr: n.MAC,
 			})
 		}})
+	}
+	if !want.Router {
+		return changes, nil
 	}
 	for key, n := range stale {
 		changes = append(changes, Change{fmt.Sprintf("remove neighbour %v", key.address), func() error {
@@ -167,8 +216,8 @@ func (h *Handle) settleRoutes(want plan.Namespace) ([]Change, error) {
 
 // routes lists all routes but those to the namespace's own addresses.
 func (h *Handle) routes() (map[routeKey]routeValue, error) {
-	list, err := dump(func() ([]netlink.Route, error) {
-		return h.nl.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	list, err := eachFamily(func(family int) ([]netlink.Route, error) {
+		return h.nl.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
@@ -186,8 +235,14 @@ func (h *Handle) routes() (map[routeKey]routeValue, error) {
 			value.gateway = gateway.Unmap()
 		}
 		destination := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if r.Family == netlink.FAMILY_V6 {
+			destination = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
 		if r.Dst != nil {
 			destination = prefixOf(r.Dst)
+		}
+		if destination.Addr().IsLoopback() { // IPv6's, in the main table
+			continue
 		}
 		found[routeKey{r.Table, destination}] = value
 	}
@@ -211,19 +266,21 @@ func kernelRoute(key routeKey, value routeValue) *netlink.Route {
 	return r
 }
 
-// settleRules keeps the kernel's rule for local addresses, the one at 0.
+// settleRules keeps the kernel's rule for local addresses, the one at 0, and IPv6's
+// for its main table, which is empty and comes last.
 func (h *Handle) settleRules(want plan.Namespace) ([]Change, error) {
 	if !want.Router {
 		return nil, nil
 	}
-	list, err := dump(func() ([]netlink.Rule, error) { return h.nl.RuleList(netlink.FAMILY_V4) })
+	list, err := eachFamily(h.nl.RuleList)
 	if err != nil {
 		return nil, fmt.Errorf("list rules: %w", err)
 	}
 	stale := map[plan.Rule]bool{}
 	for _, r := range list {
-		if r.Table != unix.RT_TABLE_LOCAL {
-			stale[plan.Rule{Priority: r.Priority, Mark: r.Mark, Table: uint32(r.Table)}] = true
+		ipv6 := r.Family == netlink.FAMILY_V6
+		if r.Table != unix.RT_TABLE_LOCAL && !(ipv6 && r.Table == unix.RT_TABLE_MAIN) {
+			stale[plan.Rule{Priority: r.Priority, Mark: r.Mark, Table: uint32(r.Table), IPv6: ipv6}] = true
 		}
 	}
 	var changes []Change
@@ -243,6 +300,9 @@ func (h *Handle) settleRules(want plan.Namespace) ([]Change, error) {
 func kernelRule(r plan.Rule) *netlink.Rule {
 	made := netlink.NewRule()
 	made.Family, made.Priority, made.Mark, made.Table = unix.AF_INET, r.Priority, r.Mark, int(r.Table)
+	if r.IPv6 {
+		made.Family = unix.AF_INET6
+	}
 	if r.Table == 0 {
 		made.Type = unix.FR_ACT_UNREACHABLE
 	}
