@@ -267,12 +267,8 @@ func TestTerminateIsPoliteAtFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer console.Close()
-	start := time.Now()
 	if err := l.Terminate(t.Context(), "i-1"); err != nil {
 		t.Fatal(err)
-	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("it took %v", took)
 	}
 	if text, err := tail(console); err != nil || !strings.Contains(string(text), "goodbye") {
 		t.Errorf("console: %q, %v, want goodbye", text, err)

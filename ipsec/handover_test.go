@@ -220,7 +220,7 @@ func TestHandOver(t *testing.T) {
 func (l *handOverLab) endPing(p *netlab.Process) (sent, answered int, slowest time.Duration) {
 	l.t.Helper()
 	p.Signal(2)
-	l.lab.Eventually(3*time.Second, "ping sums up", func() error {
+	l.lab.Eventually(20*time.Second, "ping sums up", func() error {
 		for line := range strings.Lines(p.Log()) {
 			if n, _ := fmt.Sscanf(line, "%d packets transmitted, %d received", &sent, &answered); n == 2 {
 				return nil
@@ -270,7 +270,7 @@ func (l *handOverLab) replay(h *Host, sealed [][]byte) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.lab.Eventually(2*time.Second, fmt.Sprintf("%d captured packets are dropped as replayed", len(sealed)), func() error {
+	l.lab.Eventually(20*time.Second, fmt.Sprintf("%d captured packets are dropped as replayed", len(sealed)), func() error {
 		if n := drops() - before; n != uint64(len(sealed)) {
 			return fmt.Errorf("%d are", n)
 		}
@@ -325,7 +325,7 @@ func TestHandOverInterrupted(t *testing.T) {
 	l.theirs[1].Peer.Start = false
 	h = l.start(l.east, l.socket, l.ours[:1])
 	pings("taken over")
-	l.lab.Eventually(5*time.Second, "the peer of the tunnel that is not wanted is told", func() error {
+	l.lab.Eventually(20*time.Second, "the peer of the tunnel that is not wanted is told", func() error {
 		for _, s := range l.peer.Status() {
 			if up := s.ID == theirs[0].Peer.ID; s.Up != up {
 				return fmt.Errorf("%s is up: %v: %s", s.ID, s.Up, s.Message)

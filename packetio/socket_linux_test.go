@@ -180,7 +180,7 @@ func TestESPSocket(t *testing.T) {
 				ns.Run("ip", "address", "add", tt.a+"/128", "dev", "lo", "nodad")
 				ns.Run("ip", "address", "add", tt.b+"/128", "dev", "lo", "nodad")
 				// The kernel puts the addresses' routes in place a little later.
-				for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+				for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 					if strings.Count(ns.Run("ip", "-6", "route", "show", "table", "local"), "local fd00::") == 2 {
 						break
 					}

@@ -73,7 +73,7 @@ func TestTUN(t *testing.T) {
 	}
 	for range 2 {
 		b := make([]byte, 100)
-		if err := conn.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		if n, from, err := conn.ReadFromUDPAddrPort(b); err != nil || string(b[:n]) != "answer" || from != peer {

@@ -21,7 +21,7 @@ func TestLoadOrder(t *testing.T) {
 		inOrder(a.host, b.host)
 		queue(200, a, b) // so that it is empty soon
 		there, back := startFlows(t, a.host, hostA, b.host, hostB, 0), startFlows(t, b.host, hostB, a.host, hostA, 0)
-		for end := time.Now().Add(5 * time.Second); min(there.received.Load(), back.received.Load()) < 1000 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); min(there.received.Load(), back.received.Load()) < 1000 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		} // a busy machine may not begin for a moment
 		time.Sleep(200 * time.Millisecond)
 		there.halt()

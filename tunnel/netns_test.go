@@ -239,7 +239,7 @@ func TestNamespacesFlood(t *testing.T) {
 		t.Errorf("under %d junk packets in %v: %s\n%+v\n%+v", sent, time.Since(started), out[strings.LastIndex(out, "---"):], b.tunnel.Counters(), b.endpoint.Counters())
 	}
 	var counted uint64
-	for end := time.Now().Add(2 * time.Second); counted != uint64(sent) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); counted != uint64(sent) && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		counted = b.endpoint.Counters().Keepalives
 		for i, n := range b.endpoint.Counters().Drops {
 			counted += n + b.tunnel.Counters().Drops[i]

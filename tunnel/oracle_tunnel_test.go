@@ -175,7 +175,7 @@ func (l *oracleLab) receive(outstanding int) error {
 		if l.judge.Outstanding() <= outstanding {
 			return nil
 		}
-		if time.Since(quiet) > 2*time.Second {
+		if time.Since(quiet) > 20*time.Second {
 			return fmt.Errorf("%w\nnear %+v\nfar %+v %+v", l.judge.Missing(), l.a.tunnel.Counters(), l.b.tunnel.Counters(), l.b.endpoint.Counters())
 		}
 		fds := []unix.PollFd{{Fd: int32(l.b.stack), Events: unix.POLLIN}}

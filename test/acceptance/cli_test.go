@@ -145,7 +145,7 @@ func TestMainJobByTheAWSCLI(t *testing.T) {
 	i.call("DeleteSubnet", "SubnetId="+subnet)
 	aws.ok("delete-vpc", "--vpc-id", vpc)
 	aws.refused("InvalidVpcID.NotFound", "describe-vpcs", "--vpc-ids", vpc)
-	s.lab.Eventually(5*time.Second, "the kernel follows", func() error {
+	s.lab.Eventually(20*time.Second, "the kernel follows", func() error {
 		if left := i.namespaces(); len(left) > 0 {
 			return fmt.Errorf("left: %v", left)
 		}

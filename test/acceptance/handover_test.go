@@ -28,7 +28,7 @@ const lostMax = 5
 func (s steadyPing) lost(t *testing.T, lab *netlab.Lab) (lost, of int) {
 	t.Helper()
 	_, before := s.answered()
-	lab.Eventually(5*time.Second, "requests are still answered", func() error {
+	lab.Eventually(20*time.Second, "requests are still answered", func() error {
 		if _, last := s.answered(); last < before+100 {
 			return fmt.Errorf("the last answer was to request %d, 100 after %d were expected", last, before)
 		}
@@ -134,7 +134,7 @@ func TestRestartHandsTunnelsOver(t *testing.T) {
 			i.program = next
 			i.start()
 			served := time.Since(begin)
-			s.lab.Eventually(5*time.Second, "the tunnels are taken over", func() error {
+			s.lab.Eventually(20*time.Second, "the tunnels are taken over", func() error {
 				if k := i.keepers(); len(k) > 0 {
 					return fmt.Errorf("there are keepers %v", k)
 				}
@@ -191,14 +191,14 @@ func TestRestartHandsTunnelsOver(t *testing.T) {
 		}
 		told := len(s.states())
 		i.start()
-		s.lab.Eventually(5*time.Second, "the peer is told", func() error {
+		s.lab.Eventually(20*time.Second, "the peer is told", func() error {
 			if len(s.states()) == told {
 				return errors.New("it says nothing new")
 			}
 			return nil
 		})
 		s.waitAll(true, 20*time.Second)
-		reaches(t, s.lab, s.host, addressA, 5*time.Second)
+		reaches(t, s.lab, s.host, addressA, 20*time.Second)
 	})
 
 	t.Run("clean", func(t *testing.T) {
@@ -222,7 +222,7 @@ func TestRestartHandsTunnelsOver(t *testing.T) {
 			t.Errorf("the peer tells of changes: %+v", got[told:])
 		}
 		s.waitAll(false, 10*time.Second)
-		s.lab.Eventually(2*time.Second, "the keeper ends", func() error {
+		s.lab.Eventually(20*time.Second, "the keeper ends", func() error {
 			if k := i.keepers(); len(k) > 0 {
 				return fmt.Errorf("there are keepers %v", k)
 			}

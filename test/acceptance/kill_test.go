@@ -53,7 +53,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		i.waitForInstance(id, "running")
 	}
 	reaches(t, s.lab, s.host, "10.1.1.10", 15*time.Second)
-	reaches(t, s.lab, i.host(a), addressB, 5*time.Second)
+	reaches(t, s.lab, i.host(a), addressB, 20*time.Second)
 	inits := []string{i.initOf(a), i.initOf(b), i.initOf(c)}
 	steady := startSteadyPing(i.host(a), addressB)
 

@@ -107,14 +107,14 @@ func (w *world) ports(t *testing.T) {
 		}
 	}
 	w.call("AuthorizeSecurityGroupIngress", "GroupId="+w.group, "IpPermissions.1.IpProtocol=tcp", "IpPermissions.1.FromPort=8080", "IpPermissions.1.ToPort=8080", "IpPermissions.1.IpRanges.1.CidrIp=192.168.0.10/32")
-	w.lab().Eventually(5*time.Second, "a rule that is added admits", func() error {
+	w.lab().Eventually(20*time.Second, "a rule that is added admits", func() error {
 		if !w.dials(addressA + ":8080") {
 			return fmt.Errorf("no connection")
 		}
 		return nil
 	})
 	w.call("RevokeSecurityGroupIngress", "GroupId="+w.group, "IpPermissions.1.IpProtocol=tcp", "IpPermissions.1.FromPort=8080", "IpPermissions.1.ToPort=8080", "IpPermissions.1.IpRanges.1.CidrIp=192.168.0.10/32")
-	w.lab().Eventually(5*time.Second, "a rule that is revoked admits no more", func() error {
+	w.lab().Eventually(20*time.Second, "a rule that is revoked admits no more", func() error {
 		if w.dials(addressA + ":8080") {
 			return fmt.Errorf("a connection")
 		}
@@ -125,7 +125,7 @@ func (w *world) ports(t *testing.T) {
 func (w *world) lab() *netlab.Lab { return w.site.lab }
 
 func (w *world) sources(t *testing.T) {
-	reaches(t, w.lab(), w.site.host, addressB, 5*time.Second)
+	reaches(t, w.lab(), w.site.host, addressB, 20*time.Second)
 	if _, err := w.site.host.Try("ping", "-n", "-c", "1", "-W", "1", "-I", w.elsewhere, addressB); err != nil {
 		t.Errorf("another address of the site reaches the open group: %v", err)
 	}
@@ -172,14 +172,14 @@ func (w *world) sourceDestination(t *testing.T) {
 		t.Error("a datagram with a foreign source arrives though sources are checked")
 	}
 	w.call("ModifyInstanceAttribute", "InstanceId="+w.a, "SourceDestCheck.Value=false")
-	w.lab().Eventually(5*time.Second, "an interface without the check may send for others", func() error {
+	w.lab().Eventually(20*time.Second, "an interface without the check may send for others", func() error {
 		if !w.receives(t, foreign) {
 			return fmt.Errorf("the datagram does not arrive")
 		}
 		return nil
 	})
 	w.call("ModifyInstanceAttribute", "InstanceId="+w.a, "SourceDestCheck.Value=true")
-	w.lab().Eventually(5*time.Second, "the check is on again", func() error {
+	w.lab().Eventually(20*time.Second, "the check is on again", func() error {
 		if w.receives(t, foreign) {
 			return fmt.Errorf("the datagram arrives")
 		}
@@ -195,9 +195,9 @@ func (w *world) prefixes(t *testing.T) {
 	silent(t, w.hostB, "no connection has the prefix", w.alsoElsewhere)
 	silent(t, w.site.host, "no connection has the prefix", "-I", w.alsoElsewhere, addressB)
 	w.call("CreateVpnConnectionRoute", "VpnConnectionId="+w.join.connection, "DestinationCidrBlock=172.16.0.0/12")
-	reaches(t, w.lab(), w.hostB, w.alsoElsewhere, 5*time.Second)
+	reaches(t, w.lab(), w.hostB, w.alsoElsewhere, 20*time.Second)
 	w.call("DeleteVpnConnectionRoute", "VpnConnectionId="+w.join.connection, "DestinationCidrBlock=172.16.0.0/12")
-	w.lab().Eventually(5*time.Second, "the prefix is forgotten", func() error {
+	w.lab().Eventually(20*time.Second, "the prefix is forgotten", func() error {
 		if _, err := w.hostB.Try("ping", "-n", "-c", "1", "-W", "0.3", w.alsoElsewhere); err == nil {
 			return fmt.Errorf("a ping is answered")
 		}
@@ -223,20 +223,20 @@ func (w *world) propagation(t *testing.T) {
 	if got := w.routes(); strings.Contains(got, siteCIDR) {
 		t.Errorf("the routes are %s without propagation", got)
 	}
-	w.lab().Eventually(5*time.Second, "the route has gone", func() error {
+	w.lab().Eventually(20*time.Second, "the route has gone", func() error {
 		if _, err := w.hostB.Try("ping", "-n", "-c", "1", "-W", "0.3", siteHost); err == nil {
 			return fmt.Errorf("a ping is answered")
 		}
 		return nil
 	})
 	w.call("CreateRoute", "RouteTableId="+w.table, "DestinationCidrBlock="+siteCIDR, "GatewayId="+w.join.gateway)
-	reaches(t, w.lab(), w.hostB, siteHost, 5*time.Second)
+	reaches(t, w.lab(), w.hostB, siteHost, 20*time.Second)
 	w.call("EnableVgwRoutePropagation", "RouteTableId="+w.table, "GatewayId="+w.join.gateway)
 	if got := w.routes(); !strings.Contains(got, siteCIDR+" "+w.join.gateway+" CreateRoute active") {
 		t.Errorf("the routes are %s: one's own route precedes a propagated one", got)
 	}
 	w.call("DeleteRoute", "RouteTableId="+w.table, "DestinationCidrBlock="+siteCIDR)
-	reaches(t, w.lab(), w.hostB, siteHost, 5*time.Second)
+	reaches(t, w.lab(), w.hostB, siteHost, 20*time.Second)
 }
 
 // orderOfDeletion takes the world down. It comes last.
@@ -276,7 +276,7 @@ func (w *world) metrics(t *testing.T) {
 		fmt.Sprintf("causeway_tunnel_packets_total{direction=\"in\",tunnel=%q}", w.join.connection+"/1"),
 		`causeway_outside_drops_total{layer="endpoint",reason="malformed-ike"} 1`,
 	}
-	w.lab().Eventually(5*time.Second, "the metrics show it", func() error {
+	w.lab().Eventually(20*time.Second, "the metrics show it", func() error {
 		answer, err := http.Get(w.endpoint + "/metrics")
 		if err != nil {
 			return err

@@ -36,7 +36,7 @@ func (s steadyPing) answered() (numbers map[int]bool, last int) {
 func (s steadyPing) lostNone(t *testing.T, lab *netlab.Lab, least int) {
 	t.Helper()
 	_, before := s.answered()
-	lab.Eventually(5*time.Second, "requests are still answered", func() error {
+	lab.Eventually(20*time.Second, "requests are still answered", func() error {
 		if _, last := s.answered(); last <= before || last < least {
 			return fmt.Errorf("the last answer was to request %d, at least %d were expected", last, least)
 		}

@@ -21,7 +21,7 @@ func TestStopCleanAndStartAgain(t *testing.T) {
 	i.waitForInstance(a, "running")
 	i.waitForInstance(b, "running")
 	i.waitForTunnels(j.connection, 2, 15*time.Second)
-	reaches(t, s.lab, i.host(a), addressB, 5*time.Second)
+	reaches(t, s.lab, i.host(a), addressB, 20*time.Second)
 	made := i.settled(10 * time.Second)
 
 	steady := startSteadyPing(i.host(a), addressB)
@@ -63,6 +63,6 @@ func TestStopCleanAndStartAgain(t *testing.T) {
 	i.start()
 	i.waitForInstance(a, "running")
 	i.waitForTunnels(j.connection, 2, 45*time.Second)
-	reaches(t, s.lab, s.host, addressA, 5*time.Second)
+	reaches(t, s.lab, s.host, addressA, 20*time.Second)
 	sameNetwork(t, "the network made anew", made, i.settled(10*time.Second))
 }

@@ -97,7 +97,7 @@ func TestTerraform(t *testing.T) {
 	if got := i.call("DescribeVpcs", "Filter.1.Name=tag:stage", "Filter.1.Value.1=second").get("vpcSet/item/vpcId"); got != vpc || vpc == "" {
 		t.Errorf("the VPC with the new tag is %q, it was %q", got, vpc)
 	}
-	reaches(t, s.lab, s.host, "10.0.1.10", 2*time.Second)
+	reaches(t, s.lab, s.host, "10.0.1.10", 20*time.Second)
 
 	tf.run("destroy", "-input=false", "-no-color", "-auto-approve", "-refresh=false")
 	if left := i.call("DescribeVpcs", "Filter.1.Name=is-default", "Filter.1.Value.1=false").all("vpcSet/item"); len(left) > 0 {
