@@ -2,6 +2,7 @@ package instance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -77,18 +78,20 @@ type initProcess struct {
 // boot makes the world of the instance and enters it.
 func boot(dir string) (*initProcess, error) {
 	i := &initProcess{signals: make(chan os.Signal, 16), output: run.New(context.Background())}
-	signal.Notify(i.signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGPWR)
-	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
-	var err error
-	if i.claim, err = claim(filepath.Join(dir, fileInit)); err != nil {
-		return nil, err
+	signal.Notify(i.signals, unix.SIGCHLD, unix.SIGTERM)
+	for s := range ends {
+		signal.Notify(i.signals, s)
 	}
+	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
 	text, err := os.ReadFile(filepath.Join(dir, fileConfig))
 	if err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(text, &i.config); err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
+	}
+	if i.claim, err = claim(filepath.Join(dir, fileInit), i.config.Boot); err != nil {
+		return nil, err
 	}
 	if i.dir, err = os.OpenRoot(dir); err != nil {
 		return nil, err
@@ -104,6 +107,9 @@ func boot(dir string) (*initProcess, error) {
 	}
 	if err := i.nameHost(); err != nil {
 		return nil, err
+	}
+	if err := makeDiskOwn(i.config.ID); err != nil {
+		return nil, fmt.Errorf("make the disk the instance's own: %w", err)
 	}
 	return i, errors.Join(closeProcess(), confine())
 }
@@ -134,12 +140,26 @@ func (i *initProcess) live() int {
 	for s := range i.signals {
 		i.reap()
 		if s != unix.SIGCHLD {
+			i.shutDown(cmp.Or(ends[s], reasonStopped))
 			break
 		}
 	}
-	i.shutDown()
 	return 0
 }
+
+// ends are the signals by which processes inside end the instance, as they do with
+// other inits: sysvinit's and systemd's for power failure, halt, power off; Ctrl-Alt-Del
+// and systemd's for a restart.
+var ends = map[os.Signal]string{
+	unix.SIGPWR:           reasonPowerOff,
+	signalRealTimeMin + 3: reasonPowerOff,
+	signalRealTimeMin + 4: reasonPowerOff,
+	unix.SIGINT:           reasonRestart,
+	signalRealTimeMin + 5: reasonRestart,
+}
+
+// signalRealTimeMin is what programs call SIGRTMIN: the C library keeps two for itself.
+const signalRealTimeMin = unix.Signal(34)
 
 // runUserData starts the user data if this is the first start. It counts as run
 // from the moment that it may have begun.
@@ -213,8 +233,8 @@ func exitCode(s syscall.WaitStatus) int {
 }
 
 // shutDown ends all processes, at first politely.
-func (i *initProcess) shutDown() {
-	if err := i.dir.WriteFile(fileReason, []byte("it was shut down\n"), 0o600); err != nil {
+func (i *initProcess) shutDown(reason string) {
+	if err := i.dir.WriteFile(fileReason, []byte(reason), 0o600); err != nil {
 		fmt.Fprintf(i.console, "write reason: %v\n", err)
 	}
 	unix.Kill(-1, unix.SIGTERM)

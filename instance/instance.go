@@ -9,6 +9,7 @@ import (
 // Config is what an instance shall be.
 type Config struct {
 	ID       string // "i-…"
+	Boot     int64  // tells starts that were asked for apart
 	Hostname string // "ip-10-0-1-4"
 	UserData []byte // run once, at the first start, if it begins with "#!"
 
@@ -29,13 +30,23 @@ type Status struct {
 	ID      string
 	Running bool
 	Reason  string // why it is not running, in one sentence; "" while it runs
+
+	Boot       int64 // that of its last start
+	PoweredOff bool  // it has ended itself, for good
+	Restarting bool  // it has ended itself and wants to be started again
 }
 
 // A Driver runs instances in one way or another.
 type Driver interface {
-	// Ensure starts the instance unless it runs already. One that was started
-	// by an earlier life of this process is adopted as it is.
+	// Ensure starts the instance unless it runs already, or has powered itself
+	// off, since the start that its Boot stands for. One that was started by an
+	// earlier life of this process is adopted as it is.
 	Ensure(ctx context.Context, c Config) error
+
+	// Stop ends an instance's processes, with force at once, else at first
+	// politely, and keeps what Ensure needs to start it again. No error if there
+	// is none.
+	Stop(ctx context.Context, id string, force bool) error
 
 	// Terminate ends an instance, at first politely, and deletes all that
 	// belonged to it. No error if there is none.

@@ -41,7 +41,7 @@ type Options struct {
 //	config   what its init process was told
 //	init     that process's id; locked as long as it lives
 //	console  the end of its output
-//	reason   why it ended, if it could still say so
+//	reason   why it ended, if it could still say so: one of the reasons below
 //	booted   there once its user data has been run
 //	upper    what differs from the host's root file system
 //
@@ -64,6 +64,14 @@ const (
 	fileConsole = "console"
 	fileReason  = "reason"
 	fileBooted  = "booted"
+)
+
+// Reasons why an instance has ended.
+const (
+	reasonStopped  = "it was shut down"
+	reasonPowerOff = "it has powered itself off"
+	reasonRestart  = "it restarts itself"
+	reasonKilled   = "its init process was killed"
 )
 
 // How long an instance may take. The init process gives the others termGrace to
@@ -138,15 +146,21 @@ func (d *Namespaces) Ensure(ctx context.Context, c Config) error {
 		return fmt.Errorf("look for instance %s: %w", c.ID, err)
 	}
 	if err == nil {
-		if p.network() == network {
+		switch {
+		case p.boot != c.Boot:
+			d.o.Logger.Info("instance restarts", "instance", c.ID)
+		case p.network() == network:
 			return nil
+		default:
+			// Its network has been removed and made anew: nothing can be plugged
+			// into the one that it lives in.
+			d.o.Logger.Warn("instance restarts in its new network namespace", "instance", c.ID)
 		}
-		// Its network has been removed and made anew: nothing can be plugged
-		// into the one that it lives in.
-		d.o.Logger.Warn("instance restarts in its new network namespace", "instance", c.ID)
 		if err := p.end(ctx, endWait); err != nil {
 			return fmt.Errorf("end instance %s: %w", c.ID, err)
 		}
+	} else if s := d.ended(c.ID); s.PoweredOff && s.Boot == c.Boot {
+		return nil
 	}
 	if err := d.start(ctx, c); err != nil {
 		return fmt.Errorf("start instance %s: %w", c.ID, err)
@@ -240,6 +254,32 @@ func (d *Namespaces) reap() {
 	}
 }
 
+// Stop implements Driver.
+func (d *Namespaces) Stop(ctx context.Context, id string, force bool) error {
+	unlock, err := d.lock(id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return d.end(ctx, id, force)
+}
+
+// end ends the processes of an instance.
+func (d *Namespaces) end(ctx context.Context, id string, force bool) error {
+	p, err := findProcess(d.dir(id))
+	switch {
+	case err == nil && force:
+		err = p.kill(ctx)
+	case err == nil:
+		err = p.end(ctx, endWait)
+	}
+	if err != nil && !errors.Is(err, ErrNotRunning) {
+		return fmt.Errorf("end instance %s: %w", id, err)
+	}
+	d.reap()
+	return nil
+}
+
 // Terminate implements Driver.
 func (d *Namespaces) Terminate(ctx context.Context, id string) error {
 	unlock, err := d.lock(id)
@@ -247,14 +287,9 @@ func (d *Namespaces) Terminate(ctx context.Context, id string) error {
 		return err
 	}
 	defer unlock()
-	p, err := findProcess(d.dir(id))
-	if err == nil {
-		err = p.end(ctx, endWait)
+	if err := d.end(ctx, id, false); err != nil {
+		return err
 	}
-	if err != nil && !errors.Is(err, ErrNotRunning) {
-		return fmt.Errorf("end instance %s: %w", id, err)
-	}
-	d.reap()
 	if err := os.RemoveAll(d.dir(id)); err != nil {
 		return fmt.Errorf("delete disk of instance %s: %w", id, err)
 	}
@@ -273,26 +308,31 @@ func (d *Namespaces) List() ([]Status, error) {
 		if !e.IsDir() || !validID.MatchString(e.Name()) {
 			continue
 		}
-		s := Status{ID: e.Name()}
-		switch _, err := findProcess(d.dir(s.ID)); {
+		switch p, err := findProcess(d.dir(e.Name())); {
 		case err == nil:
-			s.Running = true
+			list = append(list, Status{ID: e.Name(), Running: true, Boot: p.boot})
 		case errors.Is(err, ErrNotRunning):
-			s.Reason = d.reason(s.ID)
+			list = append(list, d.ended(e.Name()))
 		default:
-			return nil, fmt.Errorf("look for instance %s: %w", s.ID, err)
+			return nil, fmt.Errorf("look for instance %s: %w", e.Name(), err)
 		}
-		list = append(list, s)
 	}
 	return list, nil
 }
 
-func (d *Namespaces) reason(id string) string {
-	text, err := os.ReadFile(filepath.Join(d.dir(id), fileReason))
-	if err != nil {
-		return "its init process was killed"
+// ended is the status of an instance that does not run.
+func (d *Namespaces) ended(id string) Status {
+	s := Status{ID: id, Reason: reasonKilled}
+	if text, err := os.ReadFile(filepath.Join(d.dir(id), fileReason)); err == nil {
+		s.Reason = strings.TrimSpace(string(text))
 	}
-	return strings.TrimSpace(string(text))
+	if text, err := os.ReadFile(filepath.Join(d.dir(id), fileInit)); err == nil {
+		if p, err := parseProcess(text); err == nil {
+			s.Boot = p.boot
+		}
+	}
+	s.PoweredOff, s.Restarting = s.Reason == reasonPowerOff, s.Reason == reasonRestart
+	return s
 }
 
 // Console implements Driver.

@@ -455,7 +455,7 @@ func TestDirectoriesOfInitProcessesAreTold(t *testing.T) {
 	if _, err := findProcess(dir); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("of a file that nobody has locked: %v", err)
 	}
-	if fd, err := (process{os.Getpid(), 1}).open(); !errors.Is(err, ErrNotRunning) {
+	if fd, err := (process{pid: os.Getpid(), start: 1}).open(); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("a process id that was used again: %d, %v", fd, err)
 	}
 }

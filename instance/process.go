@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 type process struct {
 	pid   int
 	start uint64 // in clock ticks after the host's start
+	boot  int64  // Config.Boot; 0 for one that an older version has started
 }
 
 // findProcess looks for the init process of the instance in dir. The error is
@@ -51,16 +53,32 @@ func readProcess(path string) (process, error) {
 	if lock.Type == unix.F_UNLCK {
 		return process{}, ErrNotRunning
 	}
-	var p process
-	if _, err := fmt.Fscanf(file, "%d %d\n", &p.pid, &p.start); err != nil {
+	text, err := io.ReadAll(io.LimitReader(file, initLengthMax))
+	if err != nil {
+		return process{}, err
+	}
+	return parseProcess(text)
+}
+
+// initLengthMax is above the length of what claim writes.
+const initLengthMax = 100
+
+// parseProcess reads what claim has written: a line of two or three numbers.
+func parseProcess(text []byte) (p process, err error) {
+	line, whole := bytes.CutSuffix(text, []byte("\n"))
+	if !whole {
+		return process{}, errIncomplete
+	}
+	n, err := fmt.Sscan(string(line), &p.pid, &p.start, &p.boot)
+	if err != nil && n < 2 {
 		return process{}, errIncomplete
 	}
 	return p, nil
 }
 
 // claim locks the file for as long as the calling process lives and writes who
-// that is. It must be called while /proc is the host's.
-func claim(path string) (*os.File, error) {
+// that is, and which start. It must be called while /proc is the host's.
+func claim(path string, boot int64) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -85,7 +103,7 @@ func claim(path string) (*os.File, error) {
 	if err := file.Truncate(0); err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprintf(file, "%d %d\n", pid, start)
+	_, err = fmt.Fprintf(file, "%d %d %d\n", pid, start, boot)
 	return file, err
 }
 
@@ -134,19 +152,24 @@ func (p process) network() uint64 {
 // end asks the process to end, waits, and then kills it, with everything that
 // lives in its namespace.
 func (p process) end(ctx context.Context, patience time.Duration) error {
+	return p.signal(ctx, patience, unix.SIGTERM, unix.SIGKILL)
+}
+
+// kill ends the process at once.
+func (p process) kill(ctx context.Context) error { return p.signal(ctx, endWait, unix.SIGKILL) }
+
+// signal sends one signal after the other until the process ends.
+func (p process) signal(ctx context.Context, patience time.Duration, signals ...unix.Signal) error {
 	fd, err := p.open()
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	for _, step := range []struct {
-		signal unix.Signal
-		wait   time.Duration
-	}{{unix.SIGTERM, patience}, {unix.SIGKILL, patience}} {
-		if err := unix.PidfdSendSignal(fd, step.signal, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	for _, signal := range signals {
+		if err := unix.PidfdSendSignal(fd, signal, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("signal init process: %w", err)
 		}
-		if ended(ctx, fd, step.wait) {
+		if ended(ctx, fd, patience) {
 			return nil
 		}
 	}

@@ -474,22 +474,24 @@ func carriedByAnother(d *nodespec.Desired, statuses []ipsec.Status, id string) b
 	return false
 }
 
-// endInstances ends the instances that are not in keep. It waits for them a
-// moment: an instance that will not end must not keep the rest waiting.
+// endInstances ends the instances that are not in keep, and stops those that shall
+// be kept stopped. It waits for them a moment: an instance that will not end must
+// not keep the rest waiting.
 func (n *Node) endInstances(ctx context.Context, keep []nodespec.Instance) error {
 	present, err := n.cfg.Driver.List()
 	if err != nil {
 		return fmt.Errorf("list instances: %w", err)
 	}
-	wanted := map[string]bool{}
+	wanted := map[string]nodespec.Instance{}
 	for _, i := range keep {
-		wanted[i.ID] = true
+		wanted[i.ID] = i
 	}
 	ended := make(chan error, len(present))
 	begun := 0
 	for _, s := range present {
+		i, known := wanted[s.ID]
 		n.mu.Lock()
-		begin := !wanted[s.ID] && !n.ending[s.ID]
+		begin := (!known || i.Stopped && s.Running) && !n.ending[s.ID]
 		if begin {
 			n.ending[s.ID] = true
 		}
@@ -517,11 +519,19 @@ func (n *Node) endInstances(ctx context.Context, keep []nodespec.Instance) error
 	return errors.Join(errs...)
 }
 
-// endInstance ends one instance. If that does not work the next look at
-// everything tries again.
+// endInstance ends one instance as it is desired by then: for good, or to be
+// started again one day. If that does not work the next look at everything tries
+// again.
 func (n *Node) endInstance(ctx context.Context, id string) error {
 	n.endings <- struct{}{}
-	err := n.cfg.Driver.Terminate(ctx, id)
+	var err error
+	instances := n.newest().Instances
+	switch at := slices.IndexFunc(instances, func(i nodespec.Instance) bool { return i.ID == id }); {
+	case at < 0:
+		err = n.cfg.Driver.Terminate(ctx, id)
+	case instances[at].Stopped:
+		err = n.cfg.Driver.Stop(ctx, id, instances[at].Force)
+	}
 	<-n.endings
 	n.mu.Lock()
 	delete(n.ending, id)
@@ -530,15 +540,15 @@ func (n *Node) endInstance(ctx context.Context, id string) error {
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("terminate instance %s: %w", id, err)
+	err = fmt.Errorf("end instance %s: %w", id, err)
 	if ctx.Err() == nil {
 		n.log.Error("end what is not desired", "err", err)
 	}
 	return err
 }
 
-// beginInstances starts the instances that do not run. One that cannot be started
-// keeps no other from it.
+// beginInstances starts the instances that do not run, or not since the start that
+// was asked for last. One that cannot be started keeps no other from it.
 func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired) error {
 	addresses := map[string][]string{}
 	for _, network := range d.Networks {
@@ -552,12 +562,15 @@ func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired) error {
 	var group errgroup.Group
 	group.SetLimit(instancesAtOnce)
 	for at, i := range d.Instances {
+		if i.Stopped {
+			continue
+		}
 		group.Go(func() error {
 			if ctx.Err() != nil {
 				return nil
 			}
 			err := n.cfg.Driver.Ensure(ctx, instance.Config{
-				ID: i.ID, Hostname: i.Hostname, UserData: i.UserData, Addresses: addresses[i.ID],
+				ID: i.ID, Boot: i.Boot, Hostname: i.Hostname, UserData: i.UserData, Addresses: addresses[i.ID],
 				NetworkNamespace: netfabric.NamespaceName(n.cfg.Prefix, i.ID),
 			})
 			if err != nil {
@@ -589,7 +602,10 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 		return told
 	}
 	for _, s := range instances {
-		o.Instances = append(o.Instances, nodespec.InstanceStatus{ID: s.ID, Running: s.Running, Reason: s.Reason})
+		o.Instances = append(o.Instances, nodespec.InstanceStatus(s))
+		if s.Restarting {
+			poke(n.wake)
+		}
 	}
 	for _, network := range applied.Networks {
 		if network.Translator != nil && n.fabric.Stands(network.ID) {

@@ -29,6 +29,7 @@ import (
 type fakeDriver struct {
 	mu        sync.Mutex
 	instances map[string]instance.Config
+	stopped   map[string]instance.Config // of the instances
 	ever      map[string]bool
 
 	// ensure and terminate, if set, come first, outside of mu.
@@ -50,6 +51,7 @@ func (d *fakeDriver) Ensure(ctx context.Context, c instance.Config) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.instances[c.ID], d.ever[c.ID] = c, true
+	delete(d.stopped, c.ID)
 	return nil
 }
 
@@ -65,12 +67,22 @@ func (d *fakeDriver) Terminate(ctx context.Context, id string) error {
 	return nil
 }
 
+func (d *fakeDriver) Stop(_ context.Context, id string, _ bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c, ok := d.instances[id]; ok {
+		d.stopped[id] = c
+	}
+	return nil
+}
+
 func (d *fakeDriver) List() ([]instance.Status, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var list []instance.Status
 	for _, id := range slices.Sorted(maps.Keys(d.instances)) {
-		list = append(list, instance.Status{ID: id, Running: true})
+		_, stopped := d.stopped[id]
+		list = append(list, instance.Status{ID: id, Running: !stopped, Boot: d.instances[id].Boot})
 	}
 	return list, nil
 }
@@ -102,7 +114,7 @@ func newLab(t *testing.T, driver *fakeDriver) *lab {
 	}
 	random := make([]byte, 4)
 	rand.Read(random)
-	driver.instances, driver.ever = map[string]instance.Config{}, map[string]bool{}
+	driver.instances, driver.stopped, driver.ever = map[string]instance.Config{}, map[string]instance.Config{}, map[string]bool{}
 	l := &lab{t: t, prefix: "cwt" + hex.EncodeToString(random), driver: driver}
 	underlay := l.prefix + "u" // not one of the fabric's
 	if err := netns.Create(underlay); err != nil {
@@ -298,6 +310,31 @@ func TestOnlyTheNewestCounts(t *testing.T) {
 	defer driver.mu.Unlock()
 	if want := map[string]bool{"i-1": true, "i-4": true}; !maps.Equal(driver.ever, want) {
 		t.Errorf("there ran %v, want %v", driver.ever, want)
+	}
+}
+
+// A stopped instance keeps what it has but its network, and starts with the next
+// number.
+func TestStopAndStart(t *testing.T) {
+	l := newLab(t, &fakeDriver{})
+	l.Set(site(1, "i-1"))
+	l.settled(1)
+	stopped := site(2)
+	stopped.Instances = []nodespec.Instance{{ID: "i-1", Stopped: true}}
+	l.Set(stopped)
+	l.settled(2)
+	l.eventually("it is there and does not run", func() bool {
+		o := l.observed()
+		return len(o.Instances) == 1 && !o.Instances[0].Running
+	})
+	if netns.Exists(l.namespace("i-1")) {
+		t.Error("it still has a network, whose kernel would answer")
+	}
+	started := site(3, "i-1")
+	started.Instances[0].Boot = 7
+	l.Set(started)
+	if o := l.settled(3); len(o.Instances) != 1 || !o.Instances[0].Running || o.Instances[0].Boot != 7 || !netns.Exists(l.namespace("i-1")) {
+		t.Errorf("started: %+v", o)
 	}
 }
 

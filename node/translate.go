@@ -26,7 +26,9 @@ func fabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired
 		c.TUNs = append(c.TUNs, netfabric.TUN{ID: t.ID, Network: t.Network, Table: t.Table, Inside: t.Inside})
 	}
 	for _, i := range d.Instances {
-		c.Instances = append(c.Instances, i.ID)
+		if !i.Stopped {
+			c.Instances = append(c.Instances, i.ID)
+		}
 	}
 	return c
 }

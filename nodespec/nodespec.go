@@ -217,6 +217,14 @@ type Instance struct {
 	ID       string // "i-…"
 	Hostname string // "ip-10-0-1-4"
 	UserData []byte // run at first boot if it begins with "#!"
+
+	// Stopped keeps its disk and ends its processes; with Force at once, without
+	// asking them to end.
+	Stopped, Force bool
+
+	// Boot tells starts apart: an instance that runs with another number starts
+	// anew, and one that has switched itself off stays off while it is the same.
+	Boot int64
 }
 
 // Observed is what a node has seen. It is complete: what is not in it is not
@@ -256,4 +264,8 @@ type InstanceStatus struct {
 	ID      string
 	Running bool
 	Reason  string // why not
+
+	Boot       int64 // of its last start
+	PoweredOff bool  // it has switched itself off
+	Restarting bool  // it has ended in order to start anew
 }

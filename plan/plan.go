@@ -68,9 +68,16 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 		for _, p := range plugged {
 			if p.nic.DeviceIndex == 0 {
 				desired.Instances = append(desired.Instances, nodespec.Instance{
-					ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData,
+					ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData, Boot: p.instance.Boot,
 				})
 			}
+		}
+	}
+	for instance := range store.Instances.All(snapshot) {
+		if instance.Wanted == resource.InstanceStopped && instance.Deleted == nil {
+			desired.Instances = append(desired.Instances, nodespec.Instance{
+				ID: instance.ID, Stopped: true, Force: instance.ForceStop, Boot: instance.Boot,
+			})
 		}
 	}
 	slices.SortFunc(desired.Networks, func(a, b nodespec.Network) int { return cmp.Compare(a.ID, b.ID) })

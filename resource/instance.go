@@ -1,9 +1,13 @@
 package resource
 
+import "time"
+
 // States of an instance, and of what is wanted of it.
 const (
 	InstancePending      = "pending"
 	InstanceRunning      = "running"
+	InstanceStopping     = "stopping"
+	InstanceStopped      = "stopped"
 	InstanceShuttingDown = "shutting-down"
 	InstanceTerminated   = "terminated"
 )
@@ -29,8 +33,55 @@ type Instance struct {
 	DisableAPIStop        bool   `json:"disableApiStop,omitempty"`
 	ShutdownBehavior      string `json:"shutdownBehavior,omitempty"` // "stop" or "terminate"
 
-	// Wanted is what was asked: "running" or "terminated". Whether it runs is InstanceStatus's to say.
+	// Wanted is what was asked: "running", "stopped" or "terminated". How far that is, is
+	// InstanceStatus's to say.
 	Wanted string `json:"wanted"`
+
+	// Boot counts how often it was asked to start, also anew. A node starts it
+	// when it has not seen this number yet.
+	Boot     int64     `json:"boot,omitempty"`
+	Launched time.Time `json:"launched,omitzero"` // when its last start after a stop was asked for; zero: at its creation
+
+	// ForceStop ends its processes without a chance to end by themselves.
+	ForceStop bool `json:"forceStop,omitempty"`
+
+	// StateReason is why it is stopped or terminated, TransitionReason the same
+	// with the time, where a user asked for it.
+	StateReason      StateReason `json:"stateReason,omitzero"`
+	TransitionReason string      `json:"transitionReason,omitempty"`
+}
+
+// A StateReason is AWS's code for why an instance is in its state, and a
+// sentence that begins with it.
+type StateReason struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Reasons of the states of instances.
+var (
+	ReasonPending          = StateReason{"pending", "pending"}
+	ReasonUserShutdown     = StateReason{"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"}
+	ReasonInstanceShutdown = StateReason{"Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown"}
+)
+
+// ReasonInternalError is the code of an instance that its node cannot run.
+const ReasonInternalError = "Server.InternalError"
+
+// PoweredOff reports whether a status says that the instance has switched itself
+// off since it was last asked to start.
+func (v *Instance) PoweredOff(status *InstanceStatus) bool {
+	return v.Wanted == InstanceRunning && status.PoweredOff && status.Boot == v.Boot
+}
+
+// ShutDown is what becomes of an instance that has switched itself off: as its
+// ShutdownBehavior says.
+func (v *Instance) ShutDown() {
+	v.Wanted = InstanceStopped
+	if v.ShutdownBehavior == "terminate" {
+		v.Wanted = InstanceTerminated
+	}
+	v.StateReason, v.TransitionReason = ReasonInstanceShutdown, ""
 }
 
 // An InstanceStatus is what a node has seen of an instance. Its ID is the instance's.
@@ -38,4 +89,9 @@ type InstanceStatus struct {
 	Meta
 	State  string `json:"state"`            // one of the Instance states above
 	Reason string `json:"reason,omitempty"` // why it does not run
+
+	// Boot is the number of the start that this is about. PoweredOff says that
+	// the instance has ended it from inside, for good.
+	Boot       int64 `json:"boot,omitempty"`
+	PoweredOff bool  `json:"poweredOff,omitempty"`
 }

@@ -7,7 +7,6 @@ import (
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
-	"causeway.dev/control/routes"
 	"causeway.dev/resource"
 	"causeway.dev/store"
 )
@@ -213,8 +212,8 @@ func addressTarget(r reader, instance, nic string) (resource.NetworkInterface, e
 	if err != nil {
 		return none, err
 	}
-	if !routes.Wanted(v) || len(v.Interfaces) == 0 {
-		return none, resource.Errorf("IncorrectInstanceState", "The instance '%s' is not in a valid state for this operation: it has no network interface any more", v.ID)
+	if v.Wanted == resource.InstanceTerminated || len(v.Interfaces) == 0 {
+		return none, resource.Errorf(codeIncorrectInstanceState, "The instance '%s' is not in a valid state for this operation: it has no network interface any more", v.ID)
 	}
 	return networkInterfaces.get(r, v.Interfaces[0])
 }
@@ -229,12 +228,15 @@ func checkManaged(r reader, nic string) error {
 }
 
 // unmap takes from an address what it stands for. An interface that came with an
-// address of its own gets one again, if one is free.
+// address of its own gets one again, if one is free and its instance is not stopped.
 func (s *Service) unmap(w writer, v *resource.Address) error {
 	nic, ok := networkInterfaces.table.Get(w.Reader, w.scope, v.NetworkInterface)
 	v.Free()
 	addresses.put(w, *v)
 	if !ok || !nic.AutoPublicIP {
+		return nil
+	}
+	if host, ok := instances.table.Get(w.Reader, w.scope, nic.Instance); !ok || host.Wanted != resource.InstanceRunning {
 		return nil
 	}
 	if found, err := s.takeElastic(w.reader, 1); err == nil {

@@ -80,6 +80,30 @@ func freeAddressesOf(w writer, nic string) {
 	}
 }
 
+// freeAutoAddress takes from an interface the address that came with it.
+func freeAutoAddress(w writer, nic string) {
+	for _, v := range addresses.found(w.reader, store.ByInterface, nic) {
+		if v.Auto {
+			addresses.delete(w, v.ID)
+		}
+	}
+}
+
+// restoreAutoAddress gives an interface an outside address if it is one that comes
+// with an address and has none.
+func (s *Service) restoreAutoAddress(w writer, id string) error {
+	nic, ok := networkInterfaces.table.Get(w.Reader, w.scope, id)
+	if _, has := w.public(id); has || !ok || !nic.AutoPublicIP {
+		return nil
+	}
+	found, err := s.takeElastic(w.reader, 1)
+	if err != nil {
+		return err
+	}
+	s.giveAutoAddress(w, &nic, found[0])
+	return nil
+}
+
 // public returns the outside address of an interface's private address.
 func (r reader) public(nic string) (resource.Address, bool) {
 	for v := range addresses.table.Find(r.Reader, r.scope, store.ByInterface, nic) {

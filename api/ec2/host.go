@@ -58,8 +58,12 @@ func (s *Service) readHost(v *resource.Instance, key string) error {
 	if v.InstanceType == "" {
 		v.InstanceType = instanceTypeDefault
 	}
-	if !slices.Contains(instanceTypes, v.InstanceType) {
-		return resource.Errorf(resource.CodeInvalidParameterValue, "Invalid value '%s' for InstanceType. DescribeInstanceTypes lists those that there are", resource.Clip(v.InstanceType))
+	return checkInstanceType(v.InstanceType)
+}
+
+func checkInstanceType(name string) error {
+	if !slices.Contains(instanceTypes, name) {
+		return resource.Errorf(resource.CodeInvalidParameterValue, "Invalid value '%s' for InstanceType. DescribeInstanceTypes lists those that there are", resource.Clip(name))
 	}
 	return nil
 }

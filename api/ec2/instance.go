@@ -10,7 +10,6 @@ import (
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
-	"causeway.dev/store"
 )
 
 func (s *Service) instanceActions() actions {
@@ -22,69 +21,13 @@ func (s *Service) instanceActions() actions {
 		"DescribeInstanceAttribute": server.Operation(s.DescribeInstanceAttribute),
 		"ModifyInstanceAttribute":   server.Operation(s.ModifyInstanceAttribute),
 		"GetConsoleOutput":          server.Operation(s.GetConsoleOutput),
+		"StartInstances":            server.Operation(s.StartInstances),
+		"StopInstances":             server.Operation(s.StopInstances),
+		"RebootInstances":           server.Operation(s.RebootInstances),
 	}
 }
 
 const codeInstanceLimitExceeded resource.Code = "InstanceLimitExceeded"
-
-// instanceStateCodes are what answers have beside the names of states.
-var instanceStateCodes = map[string]int32{
-	resource.InstancePending:      0,
-	resource.InstanceRunning:      16,
-	resource.InstanceShuttingDown: 32,
-	resource.InstanceTerminated:   48,
-}
-
-// instanceState returns the state of an instance, and why it is not running:
-// what was asked of it decides which way it goes, what was seen how far it is.
-// It is terminated when it has given back what it had, so that who waits for
-// that can delete its subnet and its groups.
-func instanceState(r reader, v *resource.Instance) (state, reason string) {
-	status, _ := store.InstanceStatuses.Get(r.Reader, r.scope, v.ID)
-	switch {
-	case v.Wanted == resource.InstanceRunning && status.State == resource.InstanceRunning:
-		return resource.InstanceRunning, ""
-	case v.Wanted == resource.InstanceRunning:
-		return resource.InstancePending, status.Reason
-	case v.Deleted != nil:
-		return resource.InstanceTerminated, ""
-	default:
-		return resource.InstanceShuttingDown, status.Reason
-	}
-}
-
-func stateAnswer(name string) *model.InstanceState {
-	return &model.InstanceState{Code: new(instanceStateCodes[name]), Name: &name}
-}
-
-// TerminateInstances ends instances: all that are named, or none. Those that
-// have ended stay visible for a while, and may be named again.
-func (s *Service) TerminateInstances(ctx context.Context, c server.Caller, in *model.TerminateInstancesInput) (*model.TerminateInstancesOutput, error) {
-	var out model.TerminateInstancesOutput
-	err := s.update(ctx, c, in.DryRun, func(w writer) error {
-		out.TerminatingInstances = nil
-		for _, id := range in.InstanceIds {
-			v, err := instances.get(w.reader, id)
-			if err != nil {
-				return err
-			}
-			if v.DisableAPITermination && v.Wanted == resource.InstanceRunning {
-				return resource.Errorf(resource.CodeOperationNotPermitted, "The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", v.ID)
-			}
-			before, _ := instanceState(w.reader, &v)
-			if v.Wanted != resource.InstanceTerminated {
-				v.Wanted = resource.InstanceTerminated
-				instances.put(w, v)
-			}
-			after, _ := instanceState(w.reader, &v)
-			out.TerminatingInstances = append(out.TerminatingInstances, model.InstanceStateChange{
-				InstanceId: &v.ID, PreviousState: stateAnswer(before), CurrentState: stateAnswer(after),
-			})
-		}
-		return nil
-	})
-	return &out, err
-}
 
 // An instanceView shows instances with what follows from other records.
 type instanceView struct {
@@ -125,7 +68,7 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 		InstanceId:     &v.ID,
 		InstanceType:   &v.InstanceType,
 		KeyName:        str(v.KeyName),
-		LaunchTime:     timestamp(v.Created),
+		LaunchTime:     timestamp(launchTime(v)),
 		MetadataOptions: &model.InstanceMetadataOptionsResponse{
 			HttpEndpoint: new(model.InstanceMetadataEndpointStateDisabled), HttpPutResponseHopLimit: new(int32(1)),
 			HttpTokens: new(model.HttpTokensStateOptional), State: new(model.InstanceMetadataOptionsStateApplied),
@@ -134,12 +77,13 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 		Placement: &model.Placement{
 			AvailabilityZone: &v.Zone, AvailabilityZoneId: str(view.service.zoneIDOf(v.Region, v.Zone)), Tenancy: new(model.TenancyDefault),
 		},
-		RootDeviceType: new(model.RootDeviceTypeInstanceStore),
-		State:          stateAnswer(state),
-		Tags:           tagSet(v.Tags),
+		RootDeviceType:        new(model.RootDeviceTypeInstanceStore),
+		State:                 stateAnswer(state),
+		StateTransitionReason: &v.TransitionReason,
+		Tags:                  tagSet(v.Tags),
 	}
-	if reason != "" {
-		answer.StateReason = &model.StateReason{Code: new("Server.InternalError"), Message: &reason}
+	if reason.Code != "" {
+		answer.StateReason = &model.StateReason{Code: &reason.Code, Message: &reason.Message}
 	}
 	nic := view.nic(v)
 	if nic == nil || state == resource.InstanceTerminated {
@@ -159,6 +103,14 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 	answer.SourceDestCheck = &nic.SourceDestCheck
 	answer.SubnetId, answer.VpcId = &v.Subnet, &v.VPC
 	return answer
+}
+
+// launchTime is when an instance was started last, other than by a reboot.
+func launchTime(v *resource.Instance) time.Time {
+	if v.Launched.IsZero() {
+		return v.Created
+	}
+	return v.Launched
 }
 
 func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.InstanceNetworkInterface {
@@ -213,7 +165,7 @@ func (view instanceView) fields() fields[resource.Instance] {
 		"instance-type":        func(_ reader, v *instance) []string { return one(v.InstanceType) },
 		"key-name":             func(_ reader, v *instance) []string { return one(v.KeyName) },
 		"launch-index":         func(_ reader, v *instance) []string { return one(strconv.Itoa(int(v.LaunchIndex))) },
-		"launch-time":          func(_ reader, v *instance) []string { return one(timeText(v.Created)) },
+		"launch-time":          func(_ reader, v *instance) []string { return one(timeText(launchTime(v))) },
 		"monitoring-state":     func(reader, *instance) []string { return one(model.MonitoringStateDisabled) },
 		"owner-id":             func(_ reader, v *instance) []string { return one(v.Account) },
 		"reservation-id":       func(_ reader, v *instance) []string { return one(v.Reservation) },
@@ -221,7 +173,15 @@ func (view instanceView) fields() fields[resource.Instance] {
 		"subnet-id":            func(_ reader, v *instance) []string { return one(v.Subnet) },
 		"tenancy":              func(reader, *instance) []string { return one(model.TenancyDefault) },
 		"vpc-id":               func(_ reader, v *instance) []string { return one(v.VPC) },
-		"state-reason-message": func(_ reader, v *instance) []string { _, reason := instanceState(view.reader, v); return one(reason) },
+		"reason":               func(_ reader, v *instance) []string { return one(v.TransitionReason) },
+		"state-reason-code": func(_ reader, v *instance) []string {
+			_, reason := instanceState(view.reader, v)
+			return one(reason.Code)
+		},
+		"state-reason-message": func(_ reader, v *instance) []string {
+			_, reason := instanceState(view.reader, v)
+			return one(reason.Message)
+		},
 	}
 	// Filters of the primary interface: by their names here, and those that
 	// the instance has of its own.

@@ -59,16 +59,14 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, c server.Caller, 
 		member{"BlockDeviceMapping", in.BlockDeviceMappings != nil},
 		member{"EbsOptimized", val(val(in.EbsOptimized).Value)},
 		member{"EnaSupport", in.EnaSupport != nil},
-		member{"InstanceType", in.InstanceType != nil},
 		member{"Kernel", in.Kernel != nil},
 		member{"Ramdisk", in.Ramdisk != nil},
 		member{"SriovNetSupport", in.SriovNetSupport != nil},
-		member{"UserData", in.UserData != nil},
 	); err != nil {
 		return nil, err
 	}
 	if err := oneAttribute(in.DisableApiTermination != nil, in.DisableApiStop != nil, in.InstanceInitiatedShutdownBehavior != nil,
-		in.SourceDestCheck != nil, in.Groups != nil, in.EbsOptimized != nil); err != nil {
+		in.SourceDestCheck != nil, in.Groups != nil, in.EbsOptimized != nil, in.InstanceType != nil, in.UserData != nil); err != nil {
 		return nil, err
 	}
 	behavior := val(val(in.InstanceInitiatedShutdownBehavior).Value)
@@ -80,8 +78,13 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, c server.Caller, 
 		if err != nil {
 			return err
 		}
-		if v.Wanted != resource.InstanceRunning {
-			return resource.Errorf("IncorrectInstanceState", "The instance '%s' is being terminated", v.ID)
+		if v.Wanted == resource.InstanceTerminated {
+			return resource.Errorf(codeIncorrectInstanceState, "The instance '%s' is being terminated", v.ID)
+		}
+		if in.InstanceType != nil || in.UserData != nil {
+			if err := modifyStopped(w.reader, &v, in); err != nil {
+				return err
+			}
 		}
 		assign(&v.DisableAPITermination, in.DisableApiTermination)
 		assign(&v.DisableAPIStop, in.DisableApiStop)
@@ -94,6 +97,19 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, c server.Caller, 
 		}
 		return s.modifyInterface(w, v.Interfaces[0], in.SourceDestCheck, in.Groups, nil)
 	})
+}
+
+// modifyStopped sets what an instance is given at its start.
+func modifyStopped(r reader, v *resource.Instance, in *model.ModifyInstanceAttributeInput) error {
+	if state, _ := instanceState(r, v); state != resource.InstanceStopped {
+		return resource.Errorf(codeIncorrectInstanceState, "The instance '%s' is not in the 'stopped' state.", v.ID)
+	}
+	if in.UserData != nil {
+		v.UserData = in.UserData.Value
+		return checkUserData(v.UserData)
+	}
+	v.InstanceType = val(in.InstanceType.Value)
+	return checkInstanceType(v.InstanceType)
 }
 
 // normalizeAttribute moves an attribute that is given as Attribute and Value to
@@ -119,6 +135,12 @@ func normalizeAttribute(in *model.ModifyInstanceAttributeInput) error {
 		in.SourceDestCheck, err = flag()
 	case model.InstanceAttributeNameInstanceInitiatedShutdownBehavior:
 		in.InstanceInitiatedShutdownBehavior = &model.AttributeValue{Value: in.Value}
+	case model.InstanceAttributeNameInstanceType:
+		in.InstanceType = &model.AttributeValue{Value: in.Value}
+	case model.InstanceAttributeNameUserData:
+		var text []byte
+		text, err = readUserData(in.Value)
+		in.UserData = &model.BlobAttributeValue{Value: text}
 	default:
 		return resource.Unsupported("To modify the instance attribute " + *in.Attribute)
 	}

@@ -82,6 +82,7 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 		DisableAPIStop:        val(in.DisableApiStop),
 		ShutdownBehavior:      val(in.InstanceInitiatedShutdownBehavior),
 		Wanted:                resource.InstanceRunning,
+		Boot:                  1,
 	}
 	if l.instance.ShutdownBehavior == "" {
 		l.instance.ShutdownBehavior = model.ShutdownBehaviorStop
@@ -146,10 +147,14 @@ func readUserData(text *string) ([]byte, error) {
 	if err != nil {
 		return nil, resource.Errorf(resource.CodeInvalidParameterValue, "Invalid BASE64 encoding of user data.")
 	}
-	if len(decoded) > resource.UserDataLengthMax {
-		return nil, resource.Errorf(resource.CodeInvalidParameterValue, "User data is limited to %d bytes; this has %d", resource.UserDataLengthMax, len(decoded))
+	return decoded, checkUserData(decoded)
+}
+
+func checkUserData(data []byte) error {
+	if len(data) > resource.UserDataLengthMax {
+		return resource.Errorf(resource.CodeInvalidParameterValue, "User data is limited to %d bytes; this has %d", resource.UserDataLengthMax, len(data))
 	}
-	return decoded, nil
+	return nil
 }
 
 // readInterface reads where the primary network interface shall be, from the

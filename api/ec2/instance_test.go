@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"causeway.dev/resource"
 	"causeway.dev/store"
 )
 
@@ -237,5 +238,140 @@ func TestGetConsoleOutput(t *testing.T) {
 	output, err := base64.StdEncoding.DecodeString(answer.text("output"))
 	if err != nil || string(output) != string(long[10:]) || answer.text("timestamp") != "2026-03-01T12:00:00.000Z" {
 		t.Errorf("%v, %d bytes, %s", err, len(output), answer.text("timestamp"))
+	}
+}
+
+// stateOf shows an instance's state with its reasons.
+func (c *cloud) stateOf(id string) (state, code, transition string) {
+	c.Helper()
+	v := c.call("DescribeInstances", "InstanceId.1", id).all("reservationSet/item/instancesSet/item")[0]
+	return v.text("instanceState/name"), v.text("stateReason/code"), v.text("reason")
+}
+
+func TestInstanceStopsAndStarts(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	vpc := c.vpc("10.0.0.0/16")
+	subnet := c.subnet(vpc, "10.0.1.0/24")
+	c.internetGateway(vpc)
+	c.call("ModifySubnetAttribute", "SubnetId", subnet, "MapPublicIpOnLaunch.Value", "true")
+	id, elastic := c.instance(subnet), c.instance(subnet)
+	allocation, public := c.address()
+	c.call("AssociateAddress", "AllocationId", allocation, "InstanceId", elastic)
+	want := func(state, code, transition string) {
+		t.Helper()
+		if is, why, how := c.stateOf(id); is != state || why != code || how != transition {
+			t.Errorf("it is %s, %s, %q, want %s, %s, %q", is, why, how, state, code, transition)
+		}
+	}
+	publicOf := func(id string) string {
+		t.Helper()
+		return c.call("DescribeInstances", "InstanceId.1", id).text("reservationSet/item/instancesSet/item/ipAddress")
+	}
+	changed := func(answer node, before, after string) {
+		t.Helper()
+		if was, is := answer.text("instancesSet/item/previousState/code"), answer.text("instancesSet/item/currentState/code"); was != before || is != after {
+			t.Errorf("the state went from %s to %s, want %s to %s", was, is, before, after)
+		}
+	}
+	want("pending", "pending", "")
+	c.refuse("IncorrectInstanceState", "RebootInstances", "InstanceId.1", id)
+	c.observe(id, "running")
+	c.observe(elastic, "running")
+	want("running", "", "")
+	c.call("RebootInstances", "InstanceId.1", id)
+	want("running", "", "")
+
+	c.call("ModifyInstanceAttribute", "InstanceId", id, "DisableApiStop.Value", "true")
+	c.refuse("OperationNotPermitted", "StopInstances", "InstanceId.1", elastic, "InstanceId.2", id)
+	c.call("ModifyInstanceAttribute", "InstanceId", id, "DisableApiStop.Value", "false")
+	address := publicOf(id)
+	changed(c.call("StopInstances", "InstanceId.1", id, "Force", "true"), "16", "64")
+	c.call("StopInstances", "InstanceId.1", elastic)
+	want("stopping", "Client.UserInitiatedShutdown", "User initiated (2026-03-01 12:00:00 GMT)")
+	c.refuse("IncorrectInstanceState", "StartInstances", "InstanceId.1", id)
+	c.observe(id, "stopped")
+	c.observe(elastic, "stopped")
+	want("stopped", "Client.UserInitiatedShutdown", "User initiated (2026-03-01 12:00:00 GMT)")
+	changed(c.call("StopInstances", "InstanceId.1", id), "80", "80")
+	if address == "" || publicOf(id) != "" || publicOf(elastic) != public {
+		t.Errorf("stopped, the outside addresses are %q instead of %q, and %q instead of %q", publicOf(id), "", publicOf(elastic), public)
+	}
+	if got := c.call("DescribeInstanceStatus", "IncludeAllInstances", "true", "InstanceId.1", id).text("instanceStatusSet/item/instanceStatus/status"); got != "not-applicable" {
+		t.Errorf("the status of a stopped instance is %s", got)
+	}
+
+	c.call("ModifyInstanceAttribute", "InstanceId", id, "InstanceType.Value", "t3.large")
+	c.refuse("InvalidParameterValue", "ModifyInstanceAttribute", "InstanceId", id, "InstanceType.Value", "t9.huge")
+	text := base64.StdEncoding.EncodeToString([]byte("#!/bin/sh\necho another\n"))
+	c.call("ModifyInstanceAttribute", "InstanceId", id, "UserData.Value", text)
+	if got := c.call("DescribeInstanceAttribute", "InstanceId", id, "Attribute", "userData").text("userData/value"); got != text {
+		t.Errorf("user data: %q", got)
+	}
+
+	changed(c.call("StartInstances", "InstanceId.1", id), "80", "0")
+	want("pending", "pending", "")
+	if got := publicOf(id); got == "" {
+		t.Error("it has got no new outside address")
+	}
+	c.observe(id, "running")
+	changed(c.call("StartInstances", "InstanceId.1", id), "16", "16")
+	if got := c.call("DescribeInstances", filter("1", "instance-type", "t3.large")...).text("reservationSet/item/instancesSet/item/instanceId"); got != id {
+		t.Errorf("of the new type there is %q", got)
+	}
+	c.call("DisassociateAddress", "AssociationId", c.call("DescribeAddresses").text("addressesSet/item/associationId"))
+	if got := publicOf(elastic); got != "" {
+		t.Errorf("a stopped instance has got the outside address %s", got)
+	}
+}
+
+// A stop of several instances, one of which cannot be stopped, stops none.
+func TestInstancesStopTogetherOrNot(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	subnet := c.subnet(c.vpc("10.0.0.0/16"), "10.0.1.0/24")
+	runs, ended := c.instance(subnet), c.instance(subnet)
+	c.observe(runs, "running")
+	c.call("TerminateInstances", "InstanceId.1", ended)
+	c.refuse("IncorrectInstanceState", "StopInstances", "InstanceId.1", runs, "InstanceId.2", ended)
+	if state, _, _ := c.stateOf(runs); state != "running" {
+		t.Errorf("it is %s", state)
+	}
+}
+
+// An instance that cannot be started says why, and can be stopped.
+func TestInstanceThatDoesNotStartCanBeStopped(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	id := c.instance(c.subnet(c.vpc("10.0.0.0/16"), "10.0.1.0/24"))
+	c.observe(id, "pending")
+	c.update(func(tx *store.Tx, s store.Scope) {
+		status, _ := store.InstanceStatuses.Get(tx, s, id)
+		status.Reason = "no space left"
+		store.InstanceStatuses.Put(tx, status)
+	})
+	if state, code, _ := c.stateOf(id); state != "pending" || code != "Server.InternalError" {
+		t.Errorf("it is %s, %s", state, code)
+	}
+	c.call("StopInstances", "InstanceId.1", id)
+	if state, _, _ := c.stateOf(id); state != "stopping" {
+		t.Errorf("it is %s", state)
+	}
+}
+
+// What powers itself off is stopped or terminated, and shown so at once.
+func TestInstancePowersItselfOff(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	subnet := c.subnet(c.vpc("10.0.0.0/16"), "10.0.1.0/24")
+	for behavior, want := range map[string]string{"stop": "stopping", "terminate": "shutting-down"} {
+		id := c.instance(subnet, "InstanceInitiatedShutdownBehavior", behavior)
+		c.update(func(tx *store.Tx, s store.Scope) {
+			meta := resource.Meta{ID: id, Account: s.Account, Region: s.Region}
+			store.InstanceStatuses.Put(tx, resource.InstanceStatus{Meta: meta, State: "stopping", Boot: 1, PoweredOff: true})
+		})
+		if state, code, _ := c.stateOf(id); state != want || code != "Client.InstanceInitiatedShutdown" {
+			t.Errorf("%s: it is %s, %s", behavior, state, code)
+		}
 	}
 }

@@ -77,6 +77,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"UpdateSecurityGroupRuleDescriptionsEgress", "GroupId", ownGroup, "SecurityGroupRuleDescription.1.SecurityGroupRuleId", rule, "SecurityGroupRuleDescription.1.Description", "d"},
 			with(launch, "SubnetId", subnet), with(launch, "SubnetId", ownSubnet, "SecurityGroupId.1", group),
 			{"DescribeInstances", "InstanceId.1", instance}, {"DescribeInstanceStatus", "InstanceId.1", instance}, {"TerminateInstances", "InstanceId.1", ownInstance, "InstanceId.2", instance},
+			{"StartInstances", "InstanceId.1", instance}, {"StopInstances", "InstanceId.1", instance}, {"RebootInstances", "InstanceId.1", instance},
 			{"DescribeInstanceAttribute", "InstanceId", instance, "Attribute", "userData"}, {"ModifyInstanceAttribute", "InstanceId", instance, "DisableApiTermination.Value", "true"},
 			{"ModifyInstanceAttribute", "InstanceId", ownInstance, "GroupId.1", group}, {"GetConsoleOutput", "InstanceId", instance},
 			{"DescribeNetworkInterfaces", "NetworkInterfaceId.1", nic}, {"DescribeNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Attribute", "description"},

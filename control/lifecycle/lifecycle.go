@@ -36,6 +36,7 @@ func New(s *store.Store, logger *slog.Logger) *Lifecycle {
 // Run does the duties until ctx ends.
 func (l *Lifecycle) Run(ctx context.Context) error {
 	return reconcile.Run(ctx, l.store, l.logger,
+		powerOffInstances,
 		endInstances,
 		forget(store.Instances, l.Retention, func(tx *store.Tx, key reconcile.Key) {
 			store.InstanceStatuses.Delete(tx, key.Scope, key.ID)
@@ -51,6 +52,44 @@ func (l *Lifecycle) Run(ctx context.Context) error {
 		forget(store.VPNGateways, l.Retention, nil),
 		forget(store.CustomerGateways, l.Retention, nil),
 	)
+}
+
+// powerOffInstances lets instances that have switched themselves off be stopped or
+// terminated, as they shall be then.
+var powerOffInstances = reconcile.Duty{
+	Name: "settle instances that have switched themselves off",
+	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
+		return func(yield func(reconcile.Key, time.Time) bool) {
+			for status := range store.InstanceStatuses.All(snapshot) {
+				key := reconcile.Key{Scope: store.Scope{Account: status.Account, Region: status.Region}, ID: status.ID}
+				if _, due := poweredOff(snapshot, key); due && !yield(key, time.Time{}) {
+					return
+				}
+			}
+		}
+	},
+	Do: func(tx *store.Tx, key reconcile.Key, _ time.Time) error {
+		instance, due := poweredOff(tx, key)
+		if !due {
+			return nil
+		}
+		instance.ShutDown()
+		for _, id := range instance.Interfaces {
+			freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id && a.Auto })
+		}
+		store.Instances.Put(tx, instance)
+		return nil
+	},
+}
+
+// poweredOff returns an instance, and whether it has switched itself off.
+func poweredOff(r store.Reader, key reconcile.Key) (resource.Instance, bool) {
+	status, known := store.InstanceStatuses.Get(r, key.Scope, key.ID)
+	if !known || !status.PoweredOff {
+		return resource.Instance{}, false
+	}
+	instance, ok := store.Instances.Get(r, key.Scope, key.ID)
+	return instance, ok && instance.PoweredOff(&status)
 }
 
 // endInstances frees the network interfaces and outside addresses of instances that have stopped

@@ -101,6 +101,39 @@ func TestTerminatedInstanceFreesItsInterfaces(t *testing.T) {
 	}
 }
 
+// What has switched itself off is stopped or terminated, once for each start.
+func TestInstanceThatPowersItselfOff(t *testing.T) {
+	s := storetest.Open(t)
+	start(t, s, time.Hour)
+	update(t, s, func(tx *store.Tx) {
+		for id, v := range map[string]struct {
+			behavior string
+			boot     int64
+		}{"i-stops": {"stop", 2}, "i-ends": {"terminate", 2}, "i-was-started-since": {"stop", 3}} {
+			store.Instances.Put(tx, resource.Instance{Meta: meta(id), Wanted: resource.InstanceRunning, ShutdownBehavior: v.behavior, Boot: v.boot, Interfaces: []string{"eni-of-" + id}})
+			store.Addresses.Put(tx, resource.Address{Meta: meta("eipauto-" + id), Auto: true, NetworkInterface: "eni-of-" + id})
+			store.Addresses.Put(tx, resource.Address{Meta: meta("eipalloc-" + id), NetworkInterface: "eni-of-" + id})
+			store.InstanceStatuses.Put(tx, resource.InstanceStatus{Meta: meta(id), State: resource.InstanceStopping, Boot: 2, PoweredOff: true})
+		}
+	})
+	wanted := func(snapshot *store.Snapshot, id string) string {
+		v, _ := store.Instances.Get(snapshot, scope, id)
+		return v.Wanted + " " + v.StateReason.Code
+	}
+	eventually(t, s, "both are as they shall be", func(snapshot *store.Snapshot) bool {
+		return wanted(snapshot, "i-stops") == "stopped Client.InstanceInitiatedShutdown" && wanted(snapshot, "i-ends") == "terminated Client.InstanceInitiatedShutdown"
+	})
+	if got := wanted(s.Snapshot(), "i-was-started-since"); got != "running " {
+		t.Errorf("what was asked to start since is wanted %s", got)
+	}
+	if _, ok := store.Addresses.Get(s.Snapshot(), scope, "eipauto-i-stops"); ok {
+		t.Error("the outside address that came with it is not given back")
+	}
+	if v, _ := store.Addresses.Get(s.Snapshot(), scope, "eipalloc-i-stops"); v.NetworkInterface == "" {
+		t.Error("the elastic address is taken away")
+	}
+}
+
 func TestDeletedRecordsAreForgotten(t *testing.T) {
 	s := storetest.Open(t)
 	now := time.Now()

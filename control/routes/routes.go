@@ -237,7 +237,7 @@ func StaticRoutes(connection resource.VPNConnection) []netip.Prefix {
 
 // Wanted reports whether an instance is wanted running.
 func Wanted(instance resource.Instance) bool {
-	return instance.Wanted == "running" && instance.Deleted == nil
+	return instance.Wanted == resource.InstanceRunning && instance.Deleted == nil
 }
 
 // ComparePrefixes orders prefixes by address, then by length, shorter first.

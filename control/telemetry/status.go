@@ -158,25 +158,31 @@ func (v view) instance(r store.Reader, k key) (resource.InstanceStatus, verdict)
 		return status, removeIf(known)
 	}
 	seen, present := v.instances[k.id]
-	state, reason := resource.InstancePending, seen.Reason
+	judged := resource.InstanceStatus{Meta: k.meta(), State: resource.InstancePending, Reason: seen.Reason, Boot: seen.Boot}
 	switch {
 	case status.State == resource.InstanceTerminated:
 		return status, keep
 	case instance.Wanted == resource.InstanceTerminated && present:
-		state, reason = resource.InstanceShuttingDown, ""
-	case instance.Wanted == resource.InstanceTerminated && v.revision < store.Instances.RecordRevision(r, k.scope, k.id):
+		judged.State, judged.Reason = resource.InstanceShuttingDown, ""
+	case instance.Wanted == resource.InstanceStopped && seen.Running:
+		judged.State, judged.Reason = resource.InstanceStopping, ""
+	case instance.Wanted != resource.InstanceRunning && v.revision < store.Instances.RecordRevision(r, k.scope, k.id):
 		return status, keep // the node does not know yet, and may be about to start it
-	case instance.Wanted == resource.InstanceTerminated:
-		state = resource.InstanceTerminated
+	case instance.Wanted != resource.InstanceRunning:
+		judged.State, judged.Reason = instance.Wanted, ""
 	case seen.Running:
-		state, reason = resource.InstanceRunning, ""
+		judged.State, judged.Reason = resource.InstanceRunning, ""
+	case seen.PoweredOff && seen.Boot == instance.Boot:
+		judged.State, judged.Reason, judged.PoweredOff = resource.InstanceStopping, "", true
+	case status.State == resource.InstanceRunning && present && (seen.Restarting || seen.Boot != instance.Boot):
+		return status, keep // a reboot, which is no change of the state
 	case !present && !known: // a node has not come to it yet
 		return status, keep
 	}
-	if known && status.State == state && status.Reason == reason {
+	if known && status.State == judged.State && status.Reason == judged.Reason && status.Boot == judged.Boot && status.PoweredOff == judged.PoweredOff {
 		return status, keep
 	}
-	return resource.InstanceStatus{Meta: k.meta(), State: state, Reason: reason}, put
+	return judged, put
 }
 
 // natGateway judges the status of a NAT gateway.

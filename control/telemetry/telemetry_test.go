@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,6 +146,50 @@ func TestInstanceStatusFollowsWhatIsWantedAndSeen(t *testing.T) {
 		got := ""
 		if status, ok := store.InstanceStatuses.Get(s.Snapshot(), scope, "i-1"); ok {
 			got = status.State + " " + status.Reason
+		}
+		if got != step.want {
+			t.Errorf("%s: got %q, want %q", step.what, got, step.want)
+		}
+	}
+}
+
+func TestInstanceStatusOfStopsAndReboots(t *testing.T) {
+	const running, stopped = resource.InstanceRunning, resource.InstanceStopped
+	r, s := reporter(t)
+	for _, step := range []struct {
+		what   string
+		wanted string
+		boot   int64
+		late   bool // the node does not know of what is wanted
+		seen   nodespec.InstanceStatus
+		want   string
+	}{
+		{"running", running, 1, false, nodespec.InstanceStatus{Running: true, Boot: 1}, "running"},
+		{"to be stopped, which the node does not know", stopped, 1, true, nodespec.InstanceStatus{Reason: "killed", Boot: 1}, "running"},
+		{"ends", stopped, 1, false, nodespec.InstanceStatus{Running: true, Boot: 1}, "stopping"},
+		{"has ended", stopped, 1, false, nodespec.InstanceStatus{Reason: "it was shut down", Boot: 1}, "stopped"},
+		{"to be started", running, 2, true, nodespec.InstanceStatus{Reason: "it was shut down", Boot: 1}, "pending it was shut down"},
+		{"started", running, 2, false, nodespec.InstanceStatus{Running: true, Boot: 2}, "running"},
+		{"between two boots", running, 3, false, nodespec.InstanceStatus{Reason: "it was shut down", Boot: 2}, "running"},
+		{"started anew", running, 3, false, nodespec.InstanceStatus{Running: true, Boot: 3}, "running"},
+		{"restarts itself", running, 3, false, nodespec.InstanceStatus{Restarting: true, Reason: "it restarts itself", Boot: 3}, "running"},
+		{"has died", running, 3, false, nodespec.InstanceStatus{Reason: "killed", Boot: 3}, "pending killed"},
+		{"has powered itself off", running, 3, false, nodespec.InstanceStatus{PoweredOff: true, Reason: "off", Boot: 3}, "stopping off"},
+		{"of which nobody has heard", running, 4, false, nodespec.InstanceStatus{PoweredOff: true, Reason: "off", Boot: 3}, "pending off"},
+	} {
+		update(t, s, func(tx *store.Tx) {
+			store.Instances.Put(tx, resource.Instance{Meta: meta("i-1"), Wanted: step.wanted, Boot: step.boot})
+		})
+		revision := s.Snapshot().Revision()
+		if step.late {
+			revision--
+		}
+		step.seen.ID = "i-1"
+		report(t, r, nodespec.Observed{Revision: revision, Instances: []nodespec.InstanceStatus{step.seen}})
+		status, _ := store.InstanceStatuses.Get(s.Snapshot(), scope, "i-1")
+		got := strings.TrimSpace(status.State + " " + status.Reason)
+		if status.PoweredOff {
+			got += " off"
 		}
 		if got != step.want {
 			t.Errorf("%s: got %q, want %q", step.what, got, step.want)
