@@ -7,7 +7,6 @@ import (
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
-	"causeway.dev/control/routes"
 	"causeway.dev/resource"
 	"causeway.dev/store"
 )
@@ -143,7 +142,7 @@ func (s *Service) StartInstances(ctx context.Context, c server.Caller, in *model
 		default:
 			return resource.Errorf(codeIncorrectInstanceState, "The instance '%s' is not in a state from which it can be started: it is %s.", v.ID, state)
 		}
-		if instances.count(w.reader, func(v *resource.Instance) bool { return routes.Wanted(*v) }) >= s.limits.Instances {
+		if instances.table.Count(w.Reader, w.scope, store.ByWanted, resource.InstanceRunning) >= s.limits.Instances {
 			return resource.Errorf(codeInstanceLimitExceeded, "The maximum number of instances is %d, and all run", s.limits.Instances)
 		}
 		for _, id := range v.Interfaces {
