@@ -51,7 +51,7 @@ test-interop-long: setup ## every combination with real peers, for docs/protocol
 	$(GO) test -count=1 -timeout 10m -json -run '$(INTEROP_ELSEWHERE)' ./deviceconfig ./tunnel > bin/interop-elsewhere.json; \
 	$(GO) run ./tools/interop -record bin/interop.json bin/interop-elsewhere.json
 	$(GO) test -count=1 -timeout 60m -v -run 'TestSimulation|TestTunnelDays|TestEveryOrder' ./ike/ikev2 -sim.seeds 20000 -sim.days 10000 -explore.full
-	$(GO) test -count=1 -timeout 60m -v -run TestSimulation ./ike/ikev1 -sim.seeds 20000
+	$(GO) test -count=1 -timeout 60m -v -run 'TestSimulation|TestTunnelDays' ./ike/ikev1 -sim.seeds 20000 -sim.days 10000
 
 soak: setup ## 500 tunnels for SOAK (default 5m), all renewed every minute, and what they cost beside strongSwan's; also in bin/soak.json
 	@mkdir -p bin

@@ -31,12 +31,12 @@ type versionEngine interface {
 	Outdate(now time.Time, id ike.PeerID)
 	Freeze(now time.Time) []ike.Kept
 	Thaw(now time.Time, kept ike.Kept) error
+	Computed(now time.Time, c ike.Computation)
 }
 
 // An ikev2Engine does what only IKEv2 has as well.
 type ikev2Engine interface {
 	versionEngine
-	Computed(now time.Time, c ike.Computation)
 	StrayESP(now time.Time, local, remote netip.AddrPort, spi ike.SPI)
 }
 
@@ -321,8 +321,12 @@ func (e *engines) Status(id ike.PeerID) ike.Status {
 	return s
 }
 
-// Computed goes on with what waited for a computation.
-func (e *engines) Computed(now time.Time, c ike.Computation) { e.v2.Computed(now, c) }
+// Computed goes on with what waited for a computation: the engine that has not handed
+// it out does not know it.
+func (e *engines) Computed(now time.Time, c ike.Computation) {
+	e.v1.Computed(now, c)
+	e.v2.Computed(now, c)
+}
 
 // Closing reports whether a graceful stop has to wait.
 func (e *engines) Closing() bool { return e.v1.Closing() || e.v2.Closing() }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
 )
 
@@ -33,6 +34,27 @@ type Engine interface {
 	Outdate(now time.Time, id ike.PeerID)
 	Freeze(now time.Time) []ike.Kept
 	Thaw(now time.Time, kept ike.Kept) error
+	Computed(now time.Time, c ike.Computation)
+}
+
+// An Engines says how a World has to do with the engines of one version.
+type Engines[E Engine] struct {
+	Make     func(random *rand.ChaCha8) E
+	Describe func(message []byte) string // in one line
+	IKE      string                      // the proposal for the IKE SA that is fastest
+
+	// HandOut has an engine hand out the key agreements of all groups.
+	HandOut func(E)
+
+	// StrayESP, where not nil, tells an engine of ESP that nobody has an SA for.
+	StrayESP func(e E, now time.Time, local, remote netip.AddrPort, spi ike.SPI)
+
+	// Sent, where not nil, looks at each message before it leaves.
+	Sent func(s *Side[E], message []byte)
+
+	// AttemptsEnd: an attempt of ours does not go on after a hand-over, so that what
+	// it was to renew is due at once.
+	AttemptsEnd bool
 }
 
 // A World is two engines, left and right, with a simulated network between them.
@@ -42,12 +64,24 @@ type World[E Engine] struct {
 	Left  *Side[E]
 	Right *Side[E]
 
-	make  func(rand *rand.ChaCha8) E
-	whole time.Time // when the line was last mended
+	Hold    func(*Side[E], ike.Datagram) // takes what would be sent; nil for none
+	Context func() string                // what led to a failure; nil for the diagram alone
+
+	MTU     int // datagrams of IKE that are longer are lost; 0 for none
+	Longest int // datagram of IKE but for first messages
+
+	Seen map[string][]byte // what Engines.Sent has noted
+
+	engines  Engines[E]
+	handsOut bool      // all key agreements are computed elsewhere
+	whole    time.Time // when the line was last mended
 }
 
 // A Side is one engine as its owner sees it.
 type Side[E Engine] struct {
+	W      *World[E]
+	Name   string
+	Addr   netip.Addr
 	Engine E
 	Peer   ike.Peer
 	Other  *Side[E]
@@ -56,15 +90,22 @@ type Side[E Engine] struct {
 
 	Children map[ike.SPI]ike.ChildSA // by inbound SPI
 	Active   ike.SPI                 // outbound, zero for none
+	Used     map[ike.SPI]bool        // inbound SPIs that have carried a packet
 	Path     ike.Path                // of ESP
 
-	Redial     bool // initiate again after Closed and NegotiationFailed
-	Deaf       bool // on port 4500
-	Sent, Lost int  // ESP packets sent, and those that the other could not open
+	Skew        time.Duration   // of the side's clock
+	Redial      bool            // initiate again after Closed and NegotiationFailed
+	Deaf        bool            // on port 4500
+	DeafToFirst bool            // to IKE_SA_INIT
+	TellsStrays bool            // of ESP that it has no SA for
+	Several     bool            // has other peers, which do not matter here
+	Observe     func(ike.Event) // nil for none
 
-	w           *World[E]
-	name        string
-	used        map[ike.SPI]bool // inbound SPIs that have carried a packet
+	Sent, Lost   int // ESP packets sent, and those that the other could not open
+	Unsendable   int // ESP packets without an outbound SA
+	Computations int // handed out
+	Flushed      int // datagrams sent
+
 	retryPaused time.Time
 	crashed     time.Time
 }
@@ -77,6 +118,10 @@ var (
 	RightAddr = netip.MustParseAddr("198.51.100.1")
 	Key       = ike.Secret("correct horse battery staple")
 )
+
+// FastESP is the fastest proposal that has a group of its own: thousands of handshakes
+// take seconds.
+const FastESP = "aes128gcm16-group19"
 
 // LAN is a network without trouble.
 var LAN = simnet.Conditions{DelayMin: 5 * time.Millisecond, DelayMax: 5 * time.Millisecond}
@@ -107,22 +152,20 @@ func ESP(t testing.TB, names ...string) (p []ike.ESPProposal) {
 	return p
 }
 
-// New returns two sides that are configured for each other: group 19 is the
-// fastest, so that thousands of handshakes take seconds. makeEngine makes an
-// engine, describe shows a datagram of IKE in one line; configure, if not nil,
+// New returns two sides that are configured for each other; configure, if not nil,
 // changes the configurations.
-func New[E Engine](t testing.TB, seed uint64, c simnet.Conditions, makeEngine func(*rand.ChaCha8) E, describe func([]byte) string, configure func(left, right *ike.Peer)) *World[E] {
+func New[E Engine](t testing.TB, seed uint64, c simnet.Conditions, engines Engines[E], configure func(left, right *ike.Peer)) *World[E] {
 	t.Helper()
-	w := &World[E]{T: t, make: makeEngine}
+	w := &World[E]{T: t, Seen: map[string][]byte{}, engines: engines}
 	w.Net = simnet.New(seed, Epoch, c, func(b []byte) string {
 		if packet, ok := cutESP(b); ok {
 			return fmt.Sprintf("ESP %x", packet[:4])
 		}
-		return describe(b)
+		return engines.Describe(b)
 	})
 	left := ike.Peer{
 		ID: "left", Local: LeftAddr, Remote: RightAddr, PreSharedKey: Key, Start: true,
-		IKEProposals: IKE(t, "aes128-sha256-group19"), ESPProposals: ESP(t, "aes128gcm16-group19"),
+		IKEProposals: IKE(t, engines.IKE), ESPProposals: ESP(t, FastESP),
 		LocalSelectors:  []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16")},
 		RemoteSelectors: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")},
 	}
@@ -133,13 +176,14 @@ func New[E Engine](t testing.TB, seed uint64, c simnet.Conditions, makeEngine fu
 	if configure != nil {
 		configure(&left, &right)
 	}
-	w.Left, w.Right = w.newSide("left", left, LeftAddr, seed*2), w.newSide("right", right, RightAddr, seed*2+1)
+	w.Left, w.Right = w.NewSide("left", left, LeftAddr, seed*2), w.NewSide("right", right, RightAddr, seed*2+1)
 	w.Left.Other, w.Right.Other = w.Right, w.Left
 	return w
 }
 
-func (w *World[E]) newSide(name string, p ike.Peer, addr netip.Addr, seed uint64) *Side[E] {
-	s := &Side[E]{w: w, name: name, Peer: p}
+// NewSide puts a further side, which has no other yet, into the network.
+func (w *World[E]) NewSide(name string, p ike.Peer, addr netip.Addr, seed uint64) *Side[E] {
+	s := &Side[E]{W: w, Name: name, Peer: p, Addr: addr}
 	s.Restart(seed)
 	w.Net.Attach(addr, s)
 	return s
@@ -147,53 +191,59 @@ func (w *World[E]) newSide(name string, p ike.Peer, addr netip.Addr, seed uint64
 
 // Restart is a crash: all state is gone.
 func (s *Side[E]) Restart(seed uint64) {
-	s.crashed = s.w.Net.Now()
-	s.w.Net.Note("%s: starts", s.name)
+	s.crashed = s.W.Net.Now()
+	s.W.Net.Note("%s: starts", s.Name)
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)
-	s.Engine = s.w.make(rand.NewChaCha8(key))
-	if err := s.Engine.SetPeer(s.Peer); err != nil {
-		s.w.T.Fatal(err)
+	s.Engine = s.W.engines.Make(rand.NewChaCha8(key))
+	if s.W.handsOut {
+		s.W.engines.HandOut(s.Engine)
 	}
-	s.Children, s.Active, s.used, s.Drops = map[ike.SPI]ike.ChildSA{}, 0, map[ike.SPI]bool{}, map[ike.Drop]int{}
+	if err := s.Engine.SetPeer(s.Peer); err != nil {
+		s.W.T.Fatal(err)
+	}
+	s.Children, s.Active, s.Used, s.Drops = map[ike.SPI]ike.ChildSA{}, 0, map[ike.SPI]bool{}, map[ike.Drop]int{}
 }
 
 // HandOver lets another engine go on with what stands at the side, whose owner has
 // the pairs of ESP SAs. It returns what the owner handed over.
 func (s *Side[E]) HandOver(seed uint64) []ike.Kept {
-	s.w.T.Helper()
-	s.w.Net.Note("%s: is handed over", s.name)
+	s.W.T.Helper()
+	s.W.Net.Note("%s: is handed over", s.Name)
 	stood, old := s.Engine.Status(s.Peer.ID), s.Engine
-	kept := old.Freeze(s.w.Net.Now())
+	kept := old.Freeze(s.now())
 	if len(old.TakeOutput()) > 0 || old.Sessions() != 0 {
 		s.Fatalf("an engine that has been handed over still has something")
 	}
-	children, active, used, drops, crashed := s.Children, s.Active, s.used, s.Drops, s.crashed
+	children, active, used, drops, crashed := s.Children, s.Active, s.Used, s.Drops, s.crashed
 	s.Restart(seed)
-	s.Children, s.Active, s.used, s.Drops, s.crashed = children, active, used, drops, crashed
+	s.Children, s.Active, s.Used, s.Drops, s.crashed = children, active, used, drops, crashed
 	for _, k := range kept {
 		octets, err := json.Marshal(k)
 		if err != nil {
-			s.w.T.Fatal(err)
+			s.W.T.Fatal(err)
 		}
 		var carried ike.Kept
 		if err := json.Unmarshal(octets, &carried); err != nil {
-			s.w.T.Fatal(err)
+			s.W.T.Fatal(err)
 		}
-		if err := s.Engine.Thaw(s.w.Net.Now(), carried); err != nil {
+		if err := s.Engine.Thaw(s.now(), carried); err != nil {
 			s.Fatalf("%v: %v\n%s", k, err, carried.State)
 		}
 	}
 	s.Flush()
-	// Attempts are gone, and what they were to renew is due; nothing else is.
+	// What was half-open is gone; nothing else is.
 	now := s.Engine.Status(s.Peer.ID)
 	for _, st := range []*ike.Status{&stood, &now} {
-		st.Connecting, st.RekeyAt, st.ExpiresAt, st.LastHeard = false, time.Time{}, time.Time{}, st.LastHeard.Round(0)
+		st.Connecting, st.LastHeard = false, st.LastHeard.Round(0)
+		if s.W.engines.AttemptsEnd {
+			st.RekeyAt, st.ExpiresAt = time.Time{}, time.Time{}
+		}
 	}
 	if got, want := fmt.Sprint(now), fmt.Sprint(stood); got != want {
 		s.Fatalf("after the hand-over it stands as\n%s, before as\n%s", got, want)
 	}
-	if !now.Child {
+	if !now.Established || s.W.engines.AttemptsEnd && !now.Child {
 		s.Retry()
 	}
 	return kept
@@ -208,13 +258,20 @@ func cutESP(b []byte) ([]byte, bool) {
 	return packet, ok && len(packet) > 4
 }
 
+// now is the time by the side's clock.
+func (s *Side[E]) now() time.Time { return s.W.Net.Now().Add(s.Skew) }
+
 // Receive takes a datagram of the network.
 func (s *Side[E]) Receive(now time.Time, local, remote netip.AddrPort, payload []byte) {
+	now = now.Add(s.Skew)
 	if packet, ok := cutESP(payload); ok {
 		s.receiveESP(now, packet)
 		return
 	}
 	if s.Deaf && local.Port() == 4500 {
+		return
+	}
+	if s.DeafToFirst && isFirst(payload) {
 		return
 	}
 	s.Drops[s.Engine.Receive(now, ike.Datagram{Local: local, Remote: remote, Payload: payload})]++
@@ -227,13 +284,20 @@ func (s *Side[E]) Advance(now time.Time) {
 		s.retryPaused = time.Time{}
 		s.Command(ike.Initiate{})
 	}
-	s.Engine.Advance(now)
+	s.Engine.Advance(now.Add(s.Skew))
 	s.Flush()
+}
+
+// isFirst reports whether a message is one of IKE_SA_INIT.
+func isFirst(message []byte) bool {
+	h, err := wire.ParseHeader(message)
+	return err == nil && h.Exchange == wire.IKESAInit
 }
 
 // Deadline is when Advance is next due.
 func (s *Side[E]) Deadline() (time.Time, bool) {
 	at, ok := s.Engine.Deadline()
+	at = at.Add(-s.Skew)
 	if !s.retryPaused.IsZero() && (!ok || s.retryPaused.Before(at)) {
 		return s.retryPaused, true
 	}
@@ -242,38 +306,96 @@ func (s *Side[E]) Deadline() (time.Time, bool) {
 
 // Command gives the engine a command of the owner.
 func (s *Side[E]) Command(c ike.Command) {
-	s.w.T.Helper()
-	if err := s.Engine.Command(s.w.Net.Now(), s.Peer.ID, c); err != nil {
-		s.w.Net.Note("%s: %T: %v", s.name, c, err)
+	s.W.T.Helper()
+	if err := s.Engine.Command(s.now(), s.Peer.ID, c); err != nil {
+		s.W.Net.Note("%s: %T: %v", s.Name, c, err)
 	}
 	s.Flush()
+}
+
+// HandOut lets key agreements of all groups be computed elsewhere, which takes a
+// while.
+func (w *World[E]) HandOut() {
+	w.handsOut = true
+	for _, s := range []*Side[E]{w.Left, w.Right} {
+		w.engines.HandOut(s.Engine)
+	}
+}
+
+// ComputeTime is how long a key agreement takes at most.
+const ComputeTime = 300 * time.Millisecond
+
+// compute does what was handed out, a while later.
+func (s *Side[E]) compute(c ike.Computation) {
+	s.Computations++
+	engine := Engine(s.Engine)
+	s.W.Net.At(s.W.Net.Now().Add(time.Duration(s.W.Net.Rand().Int64N(int64(ComputeTime)))), func() {
+		if Engine(s.Engine) == engine { // it has not crashed
+			c.Compute()
+			s.Engine.Computed(s.now(), c)
+			s.Flush()
+		}
+	})
 }
 
 // Deliver gives the engine a datagram beside the network, and returns what it
 // answers instead of sending it.
 func (s *Side[E]) Deliver(local, remote netip.AddrPort, payload []byte) (drop ike.Drop, answers [][]byte) {
-	drop = s.Engine.Receive(s.w.Net.Now(), ike.Datagram{Local: local, Remote: remote, Payload: payload})
+	drop = s.Engine.Receive(s.now(), ike.Datagram{Local: local, Remote: remote, Payload: payload})
 	s.carryOut(func(d ike.Datagram) { answers = append(answers, d.Payload) })
 	return drop, answers
 }
 
+// Take carries out the engine's events and returns its datagrams instead of sending
+// them.
+func (s *Side[E]) Take() (datagrams []ike.Datagram) {
+	s.carryOut(func(d ike.Datagram) { datagrams = append(datagrams, d) })
+	return datagrams
+}
+
 // Flush carries out the engine's output in order.
 func (s *Side[E]) Flush() {
-	s.carryOut(func(d ike.Datagram) { s.w.Net.Send(d.Local, d.Remote, d.Payload) })
+	s.carryOut(func(d ike.Datagram) {
+		if !isFirst(d.Payload) {
+			s.W.Longest = max(s.W.Longest, len(d.Payload))
+		}
+		if s.W.MTU > 0 && len(d.Payload) > s.W.MTU {
+			s.W.Net.Note("%s: %s is too long", s.Name, s.W.engines.Describe(d.Payload))
+			return
+		}
+		s.Flushed++
+		if s.W.engines.Sent != nil {
+			s.W.engines.Sent(s, d.Payload)
+		}
+		if s.W.Hold != nil {
+			s.W.Hold(s, d)
+			return
+		}
+		s.W.Net.Send(d.Local, d.Remote, d.Payload)
+	})
 }
 
 func (s *Side[E]) carryOut(send func(ike.Datagram)) {
 	for _, o := range append([]ike.Output(nil), s.Engine.TakeOutput()...) {
-		if o.Event == nil {
+		switch {
+		case o.Computation != nil:
+			s.compute(o.Computation)
+			continue
+		case o.Event == nil:
 			send(o.Datagram)
+			continue
+		case s.Several && o.Peer != s.Peer.ID:
 			continue
 		}
 		if o.Peer != s.Peer.ID {
-			s.w.T.Errorf("%s: event %T of peer %q", s.name, o.Event, o.Peer)
+			s.W.T.Errorf("%s: event %T of peer %q", s.Name, o.Event, o.Peer)
 		}
-		s.w.Net.Note("%s: %v", s.name, eventText{o.Event})
+		s.W.Net.Note("%s: %v", s.Name, eventText{o.Event})
 		s.Events = append(s.Events, o.Event)
 		s.apply(o.Event)
+		if s.Observe != nil {
+			s.Observe(o.Event)
+		}
 	}
 }
 
@@ -325,8 +447,8 @@ func (s *Side[E]) apply(e ike.Event) {
 // where the line is cut, and until they have heard of each other again, each side
 // is alone with what it knows.
 func (s *Side[E]) checkPeerHas(out ike.SPI) {
-	alone := s.w.Net.Conditions.Loss == 1 || s.w.Net.Now().Before(s.w.whole.Add(time.Minute))
-	if s.Active == 0 || alone || s.w.Net.Now().Before(s.Other.crashed.Add(time.Minute)) {
+	alone := s.W.Net.Conditions.Loss == 1 || s.W.Net.Now().Before(s.W.whole.Add(time.Minute))
+	if s.Active == 0 || alone || s.W.Net.Now().Before(s.Other.crashed.Add(time.Minute)) {
 		return
 	}
 	if s.ByOutbound(s.Active) == nil || s.Other.Children[s.Active].Inbound == 0 {
@@ -340,7 +462,7 @@ func (s *Side[E]) checkPeerHas(out ike.SPI) {
 // Retry has the side initiate in a while, if it is to redial.
 func (s *Side[E]) Retry() {
 	if s.Redial && s.retryPaused.IsZero() {
-		s.retryPaused = s.w.Net.Now().Add(time.Second + time.Duration(s.w.Net.Rand().Int64N(int64(time.Second))))
+		s.retryPaused = s.W.Net.Now().Add(time.Second + time.Duration(s.W.Net.Rand().Int64N(int64(time.Second))))
 	}
 }
 
@@ -361,23 +483,28 @@ func (s *Side[E]) ByOutbound(out ike.SPI) *ike.ChildSA {
 func (s *Side[E]) SendESP() {
 	c := s.ByOutbound(s.Active)
 	if s.Active == 0 || c == nil {
+		s.Unsendable++
 		return
 	}
 	s.Sent++
 	packet := binary.BigEndian.AppendUint32(bytes.Clone(espMark), uint32(c.Outbound))
-	s.w.Net.Send(c.Path.Local, s.Path.Remote, append(packet, c.OutboundKey...))
+	s.W.Net.Send(c.Path.Local, s.Path.Remote, append(packet, c.OutboundKey...))
 }
 
 func (s *Side[E]) receiveESP(now time.Time, packet []byte) {
 	in := ike.SPI(binary.BigEndian.Uint32(packet))
 	c, ok := s.Children[in]
+	if !ok && s.TellsStrays && s.W.engines.StrayESP != nil {
+		s.W.engines.StrayESP(s.Engine, now, netip.AddrPortFrom(s.Addr, 0), netip.AddrPortFrom(s.Other.Addr, 0), in)
+		s.Flush()
+	}
 	if !ok || !bytes.Equal(c.InboundKey, packet[4:]) {
 		s.Other.Lost++
-		s.w.Net.Note("%s: packet for SA %08x can't be opened", s.name, in)
+		s.W.Net.Note("%s: packet for SA %08x can't be opened", s.Name, in)
 		return
 	}
-	if !s.used[in] {
-		s.used[in] = true
+	if !s.Used[in] {
+		s.Used[in] = true
 		s.Command(ike.InboundUsed{Inbound: in})
 	}
 	s.Command(ike.TrafficSeen{At: now})
@@ -385,8 +512,12 @@ func (s *Side[E]) receiveESP(now time.Time, packet []byte) {
 
 // Fatalf ends the test with what has happened so far.
 func (s *Side[E]) Fatalf(format string, args ...any) {
-	s.w.T.Helper()
-	s.w.T.Fatalf("%s: %s\n%s", s.name, fmt.Sprintf(format, args...), s.w.Net.Diagram())
+	s.W.T.Helper()
+	story := ""
+	if s.W.Context != nil {
+		story = s.W.Context() + "\n"
+	}
+	s.W.T.Fatalf("%s: %s\n%s%s", s.Name, fmt.Sprintf(format, args...), story, s.W.Net.Diagram())
 }
 
 // Traffic sends a packet each way every interval until the end.
@@ -444,95 +575,4 @@ func Last[V ike.Event, E Engine](s *Side[E]) (last V, count int) {
 		}
 	}
 	return last, count
-}
-
-// Simulate is a story that a seed holds: a network that loses, delays, reorders
-// and duplicates, rekeys of both kinds at any moment and at the same one,
-// restarts, hand-overs, deletes, cut lines, crashes. When it has calmed down, there must be
-// one pair that both sides mean.
-func (w *World[E]) Simulate(story time.Duration) {
-	random := w.Net.Rand()
-	w.Net.Conditions = simnet.Conditions{
-		DelayMax:  time.Duration(random.Int64N(int64(300 * time.Millisecond))),
-		Loss:      random.Float64() * 0.3,
-		Duplicate: random.Float64() * 0.2,
-	}
-	sides := []*Side[E]{w.Left, w.Right}
-	for _, s := range sides {
-		if s.Redial = s.Peer.Start; s.Redial {
-			s.Command(ike.Initiate{})
-		}
-	}
-	w.Traffic(3*time.Second+time.Duration(random.Int64N(int64(10*time.Second))), Epoch.Add(story))
-	pause := func(most time.Duration) { w.Net.RunFor(time.Duration(random.Int64N(int64(most)))) }
-	for range 6 + random.IntN(10) {
-		pause(story / 16)
-		s := sides[random.IntN(2)]
-		switch random.IntN(16) {
-		case 0, 1:
-			s.Command(ike.RekeyChild{})
-		case 2, 3:
-			w.Left.Command(ike.RekeyChild{})
-			pause(200 * time.Millisecond)
-			w.Right.Command(ike.RekeyChild{})
-		case 4, 5:
-			s.Command(ike.RekeyIKE{})
-		case 6, 7:
-			w.Left.Command(ike.RekeyIKE{})
-			pause(200 * time.Millisecond)
-			w.Right.Command(ike.RekeyIKE{})
-		case 8:
-			s.Command(ike.RekeyIKE{})
-			s.Other.Command(ike.RekeyChild{})
-		case 9:
-			s.Command(ike.Terminate{Reason: "asked for"})
-		case 10:
-			s.Restart(random.Uint64())
-			s.Retry()
-		case 11:
-			loss := w.Net.Conditions.Loss
-			w.Cut()
-			pause(2 * time.Minute)
-			w.Mend(loss)
-		case 12, 13:
-			s.Command([]ike.Command{ike.RekeyIKE{}, ike.RekeyChild{}, ike.Terminate{Reason: "asked for"}}[random.IntN(3)])
-			pause(500 * time.Millisecond)
-			s.HandOver(random.Uint64())
-			if random.IntN(2) == 0 {
-				s.Other.HandOver(random.Uint64())
-			}
-		case 14:
-			s.Command(ike.Reauthenticate{})
-			if random.IntN(2) == 0 {
-				s.Other.Command(ike.Reauthenticate{})
-			}
-		case 15:
-			s.Engine.Outdate(w.Net.Now(), s.Peer.ID)
-			s.Flush()
-		}
-	}
-	w.Net.Run(Epoch.Add(story))
-	w.Net.Conditions = simnet.Conditions{DelayMin: time.Millisecond, DelayMax: 20 * time.Millisecond}
-	w.Net.RunFor(4 * time.Minute)
-	for range 20 { // a rekey may be under way
-		if len(w.Left.Children) == 1 && len(w.Right.Children) == 1 {
-			break
-		}
-		w.Net.RunFor(7 * time.Second)
-	}
-	w.CheckSettled()
-	for _, s := range sides {
-		s.Lost = 0
-		s.SendESP()
-	}
-	w.Net.RunFor(time.Second)
-	if w.Left.Lost+w.Right.Lost != 0 {
-		w.Left.Fatalf("the pair that stands does not carry packets")
-	}
-	for _, s := range sides {
-		s.Rest()
-		s.Engine.RemovePeer(w.Net.Now(), s.Peer.ID, "removed")
-		s.Flush()
-	}
-	w.Net.RunFor(3 * time.Minute)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"causeway.dev/ike"
-	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 	"causeway.dev/ike/wire/isakmp"
 )
@@ -56,12 +55,11 @@ type allowance struct {
 }
 
 const (
-	// allowanceMost leaves the greater part of each second to everybody else. Diffie-Hellman, an exponentiation for either half, takes up to some
-	// 50 ms in the groups of more than 2,048 bits, a proof with a chain of
-	// certificates some 2 ms.
+	// allowanceMost leaves the greater part of each second to everybody else.
+	// Diffie-Hellman, an exponentiation for either half, takes up to some 4 ms in the
+	// groups that are not handed out, a proof with a chain of certificates some 2 ms.
 	allowanceMost     = 200 * time.Millisecond
-	costlyAgreement   = 50 * time.Millisecond
-	otherAgreement    = 4 * time.Millisecond
+	agreementTime     = 4 * time.Millisecond
 	certificatesProof = 2 * time.Millisecond
 )
 
@@ -85,14 +83,6 @@ func (n *negotiation) affords(now time.Time, cost time.Duration) bool {
 		return s.allowance.take(now, cost)
 	}
 	return n.gate.admission.strangers.take(now, cost)
-}
-
-// agreementCost is what Diffie-Hellman in a group takes.
-func agreementCost(group ike.Group) time.Duration {
-	if keys.Costly(group) {
-		return costlyAgreement
-	}
-	return otherAgreement
 }
 
 type firstKey struct {

@@ -229,7 +229,7 @@ func (s *session) child(is func(*child) bool) *child {
 // that is to begin may make a pair on the ISAKMP SA that stands.
 func (s *session) childless(now time.Time) {
 	alive := slices.ContainsFunc(s.children, func(c *child) bool { return c.state != childDeleted })
-	if alive || !s.peer.Start || s.attempt != nil || s.wanted != nil || s.own() != nil || s.current() == nil {
+	if alive || !s.peer.Start || s.attempt != nil || s.wanted != nil || s.making != nil || s.own() != nil || s.current() == nil {
 		return
 	}
 	s.terminate(now, diagnosis.NoChild)

@@ -43,6 +43,12 @@ type Gate struct {
 	admission admission
 	paused    bool // nothing new is begun: all is about to be handed over
 
+	// computing is what has been handed out, computingInitial how much of it is
+	// for main modes of peers; costly says for which groups that is worth it.
+	computing        map[*keys.Agreement]waiting
+	computingInitial int
+	costly           func(ike.Group) bool
+
 	out, spare []ike.Output
 }
 
@@ -68,6 +74,8 @@ func NewGate(cfg Config) *Gate {
 		negotiations: map[uint64]*negotiation{},
 		sas:          map[uint64]*isakmpSA{},
 		admission:    newAdmission(),
+		computing:    map[*keys.Agreement]waiting{},
+		costly:       keys.Costly,
 	}
 }
 

@@ -124,7 +124,7 @@ func (g *Gate) Pause() { g.paused = true }
 // wait for.
 func (g *Gate) Busy() bool {
 	for _, s := range g.sessions {
-		if s.attempt != nil || s.exchange(func(q *quickMode) bool { return q.awaits != 0 && !q.yielded }) != nil {
+		if s.attempt != nil || s.making != nil || s.held || s.exchange(func(q *quickMode) bool { return q.awaits != 0 && !q.yielded }) != nil {
 			return true
 		}
 	}
@@ -160,6 +160,7 @@ func (g *Gate) Freeze(now time.Time) []ike.Kept {
 	}
 	clear(g.sessions)
 	clear(g.listed)
+	clear(g.computing)
 	g.out = g.out[:told]
 	return kept
 }
@@ -175,11 +176,15 @@ func (s *session) vanish() {
 	for _, c := range s.children {
 		s.gate.spis.Release(c.in)
 	}
-	s.sas, s.children, s.farewells, s.active, s.probe, s.wanted = nil, nil, nil, nil, nil, nil
+	s.sas, s.children, s.farewells, s.active, s.probe, s.wanted, s.making = nil, nil, nil, nil, nil, nil, nil
 }
 
-// leaveAttempt: what a main mode of ours was to bring about is due anew.
+// leaveAttempt: what a main mode of ours was to bring about is due anew, and a quick
+// mode that has no key pair yet.
 func (s *session) leaveAttempt(now time.Time) {
+	if s.making != nil && s.making.old != nil {
+		s.making.old.rekeyAt = now
+	}
 	if s.attempt == nil {
 		return
 	}

@@ -335,6 +335,7 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 	const (
 		owner = "the owner's, or of SetPeer"
 		due   = "due anew: leaveAttempt"
+		again = "the peer asks again, or we do"
 	)
 	for _, c := range []struct {
 		of   reflect.Type
@@ -343,16 +344,16 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 	}{
 		{reflect.TypeFor[Gate](), "sessions sas spis", map[string]string{
 			"rand": owner, "listed": owner, "negotiations": due, "schedule": "follows from the sessions", "admission": "of main modes only",
-			"paused": "until Freeze", "out": "carried out before", "spare": "carried out before",
+			"paused": "until Freeze", "costly": owner, "computing": again, "computingInitial": again, "out": "carried out before", "spare": "carried out before",
 		}},
 		{reflect.TypeFor[session](), "sas children active rotation announced path nat remoteID orphaned lastHeard probe outdated graceEnd farewells", map[string]string{
-			"Entry": "follows from the rest", "gate": owner, "peer": owner, "attempt": due, "wanted": due, "allowance": "of one second",
+			"Entry": "follows from the rest", "gate": owner, "peer": owner, "attempt": due, "wanted": due, "making": due, "held": again, "allowance": "of one second",
 		}},
 		{reflect.TypeFor[isakmpSA](), "session initiator spii spir proposal keys lastBlock extensions provedBy created established rekeyAt expiresAt " +
 			"received answer exchanges over sequence heard anyHeard", nil},
 		{reflect.TypeFor[extensions](), "natt dpd", nil},
 		{reflect.TypeFor[quickMode](), "sa id initiator awaits yielded endAt old groups ni nr dh in child iv sent received Retransmission", map[string]string{
-			"ids": "follows from the configuration",
+			"ids": "follows from the configuration", "held": again,
 		}},
 		{reflect.TypeFor[child](), "in out state initiator local remote extended installed activateAt rekeyAt deleteAt expiresAt", nil},
 		{reflect.TypeFor[probe](), "sa sequence Retransmission", nil},

@@ -74,6 +74,7 @@ type negotiation struct {
 	engine.Retransmission        // initiator
 	reason                string // what the peer may have told
 	reported              bool   // the failure has been told
+	computing             bool   // waits for an agreement
 	ended                 bool
 }
 
@@ -98,8 +99,8 @@ func (n *negotiation) named(h wire.Header) bool {
 	return h.SPIi == n.spii && (h.SPIr == n.spir || n.initiator && (n.spir == 0 || h.SPIr == 0))
 }
 
-// begin starts a main mode of ours with the session's peer.
-func (s *session) begin(now time.Time) {
+// beginMain starts a main mode of ours with the session's peer.
+func (s *session) beginMain(now time.Time) {
 	g, p := s.gate, s.peer
 	method, _ := methodOf(p) // SetPeer has seen it
 	n := &negotiation{
@@ -165,7 +166,7 @@ func (n *negotiation) receive(now time.Time, d ike.Datagram, h wire.Header) ike.
 	}
 	digest := sha256.Sum256(d.Payload)
 	if digest == n.received {
-		if !n.initiator && d.Remote.Addr() == n.path.Remote.Addr() {
+		if !n.initiator && !n.computing && d.Remote.Addr() == n.path.Remote.Addr() {
 			n.answerAgain(d)
 		}
 		return ike.DropRetransmitted
@@ -173,6 +174,9 @@ func (n *negotiation) receive(now time.Time, d ike.Datagram, h wire.Header) ike.
 	encrypted := h.Flags&isakmp.FlagEncryption != 0
 	if encrypted != (n.awaits >= 5) {
 		return ike.DropUnexpected
+	}
+	if n.computing {
+		return ike.DropBusy
 	}
 	drop := ike.DropUnexpected
 	switch {
@@ -243,11 +247,13 @@ func (n *negotiation) receiveChoice(now time.Time, h wire.Header, m parts) ike.D
 	}
 	n.spir, n.proposal, n.lifetime, n.awaits = h.SPIr, agreed.proposal, agreed.lifetime, 4
 	n.extensions = readExtensions(m.vendors)
-	n.dh = n.gate.newDH(n.proposal.Group)
-	n.ni, n.public[0] = n.gate.random(nonceLength), n.dh.Public()
-	payloads := []isakmp.Payload{&isakmp.KE{Data: n.public[0]}, &isakmp.Nonce{Data: n.ni}}
-	payloads = append(payloads, n.requestCertificates(p)...)
-	n.send(now, append(payloads, n.natDetection(p)...))
+	n.endAt = now.Add(connectTimeout)
+	n.compute(now, nil, func(now time.Time, _ ike.Secret, _ error) {
+		n.ni, n.public[0] = n.gate.random(nonceLength), n.dh.Public()
+		payloads := []isakmp.Payload{&isakmp.KE{Data: n.public[0]}, &isakmp.Nonce{Data: n.ni}}
+		payloads = append(payloads, n.requestCertificates(p)...)
+		n.send(now, append(payloads, n.natDetection(p)...))
+	})
 	return ike.Accepted
 }
 
@@ -261,36 +267,33 @@ func (n *negotiation) answerKeyExchange(now time.Time, d ike.Datagram, h wire.He
 		return ike.DropMalformed
 	}
 	g := n.gate
-	if !n.affords(now, agreementCost(n.proposal.Group)) || !g.admission.heard(n) {
-		return ike.DropHalfOpen // it asks again
+	switch costly := g.costly(n.proposal.Group); { // it asks again
+	case costly && n.busy():
+		return ike.DropBusy
+	case !costly && !n.affords(now, agreementTime), !g.admission.heard(n):
+		return ike.DropHalfOpen
 	}
 	if id := n.id(); id != "" && g.sessions[id].current() == nil {
 		g.emit(id, ike.Connecting{Remote: d.Remote})
 	}
-	n.nat = n.detectNAT(d, h, m)
-	n.dh = n.gate.newDH(n.proposal.Group)
-	if drop := n.agree(m); drop != ike.Accepted {
-		return drop
-	}
-	n.ni, n.nr = m.nonce.Data, n.gate.random(nonceLength)
-	n.public = [2][]byte{m.ke.Data, n.dh.Public()}
-	n.wants = wantsCertificate(m)
-	n.awaits = 5
-	payloads := []isakmp.Payload{&isakmp.KE{Data: n.public[1]}, &isakmp.Nonce{Data: n.nr}}
-	payloads = append(payloads, n.requestCertificates(n.candidates[0])...)
-	n.path.Local, n.path.Remote = d.Local, d.Remote
-	n.send(now, append(payloads, n.natDetection(n.candidates[0])...))
-	return ike.Accepted
-}
-
-// agree computes the shared secret.
-func (n *negotiation) agree(m parts) ike.Drop {
-	shared, err := n.dh.Shared(m.ke.Data)
-	if err != nil {
-		return ike.DropMalformed
-	}
-	n.shared = shared
-	return ike.Accepted
+	drop := ike.Accepted
+	n.compute(now, m.ke.Data, func(now time.Time, shared ike.Secret, err error) {
+		if err != nil {
+			n.dh, drop = nil, ike.DropMalformed
+			return
+		}
+		n.shared = shared
+		n.nat = n.detectNAT(d, h, m)
+		n.ni, n.nr = m.nonce.Data, n.gate.random(nonceLength)
+		n.public = [2][]byte{m.ke.Data, n.dh.Public()}
+		n.wants = wantsCertificate(m)
+		n.awaits = 5
+		payloads := []isakmp.Payload{&isakmp.KE{Data: n.public[1]}, &isakmp.Nonce{Data: n.nr}}
+		payloads = append(payloads, n.requestCertificates(n.candidates[0])...)
+		n.path.Local, n.path.Remote = d.Local, d.Remote
+		n.send(now, append(payloads, n.natDetection(n.candidates[0])...))
+	})
+	return drop
 }
 
 // receiveKeyExchange handles message 4 and sends the proof.
@@ -298,9 +301,21 @@ func (n *negotiation) receiveKeyExchange(now time.Time, d ike.Datagram, h wire.H
 	if m.ke == nil || m.nonce == nil {
 		return ike.DropMalformed
 	}
-	if drop := n.agree(m); drop != ike.Accepted {
-		return drop
-	}
+	drop := ike.Accepted
+	n.endAt = now.Add(connectTimeout)
+	n.compute(now, m.ke.Data, func(now time.Time, shared ike.Secret, err error) {
+		if err != nil {
+			drop = ike.DropMalformed
+			return
+		}
+		n.shared = shared
+		n.sendProof(now, d, h, m)
+	})
+	return drop
+}
+
+// sendProof sends message 5.
+func (n *negotiation) sendProof(now time.Time, d ike.Datagram, h wire.Header, m parts) {
 	p := n.session.peer
 	n.nr, n.public[1] = m.nonce.Data, m.ke.Data
 	n.wants = wantsCertificate(m)
@@ -311,7 +326,7 @@ func (n *negotiation) receiveKeyExchange(now time.Time, d ike.Datagram, h wire.H
 	proof, err := n.prove(p, id)
 	if err != nil {
 		n.fail(now, err.Error())
-		return ike.Accepted
+		return
 	}
 	payloads := append([]isakmp.Payload{id}, proof...)
 	if n.session.current() == nil && len(n.session.children) == 0 {
@@ -321,7 +336,6 @@ func (n *negotiation) receiveKeyExchange(now time.Time, d ike.Datagram, h wire.H
 	}
 	n.awaits = 6
 	n.sendOctets(now, n.encrypt(n.keys.Phase1IV(n.public[0], n.public[1]), n.keys, payloads))
-	return ike.Accepted
 }
 
 func (n *negotiation) encrypt(iv []byte, k keys.Phase1Keys, payloads []isakmp.Payload) []byte {
@@ -535,7 +549,7 @@ func (n *negotiation) end() {
 func (n *negotiation) over() bool { return n.ended }
 
 func (n *negotiation) nextDeadline() time.Time {
-	if n.initiator {
+	if n.initiator && !n.computing {
 		return engine.Soonest(n.endAt, n.Next)
 	}
 	return n.endAt
@@ -545,7 +559,7 @@ func (n *negotiation) advance(now time.Time) {
 	switch {
 	case !now.Before(n.endAt):
 		n.timeOut(now)
-	case n.initiator && !now.Before(n.Next):
+	case n.initiator && !n.computing && !now.Before(n.Next):
 		n.Sent(now, engine.RetransmitMax)
 		n.gate.transmit(n.id(), n.path, n.sent)
 	}

@@ -37,6 +37,7 @@ type quickMode struct {
 	initiator bool
 	awaits    message // 0: over, kept for duplicates
 	yielded   bool
+	held      bool // the answer is here and waits for an agreement
 	endAt     time.Time
 
 	old    *child      // that it replaces, or nil; the initiator's
@@ -84,40 +85,54 @@ func (s *session) exchange(is func(*quickMode) bool) *quickMode {
 // quick begins a quick mode, after a main mode if there is no ISAKMP SA. While the
 // peer's own is under way, it has to wait.
 func (s *session) quick(now time.Time, old *child, groups []ike.Group) {
+	s.begin(now, old, groups, nil)
+}
+
+// begin is quick with a key pair that has been made already, or nil. It reports
+// whether that is used.
+func (s *session) begin(now time.Time, old *child, groups []ike.Group, dh *keys.DH) (used bool) {
 	switch {
-	case s.own() != nil || s.wanted != nil:
-		return
+	case s.own() != nil || s.wanted != nil || s.making != nil:
+		return false
 	case s.theirs() != nil || s.gate.paused && old != nil:
 		if old != nil {
 			old.rekeyAt = s.retryTime(now)
 		}
-		return
+		return false
 	}
-	q := &quickMode{initiator: true, awaits: 2, old: old, groups: groups}
+	q := &quickMode{initiator: true, awaits: 2, old: old, groups: groups, dh: dh}
 	sa := s.current()
 	if sa == nil {
 		if s.attempt == nil {
 			if !s.peer.Remote.IsValid() {
-				return
+				return false
 			}
-			s.begin(now)
+			s.beginMain(now)
 		}
+		q.dh = nil
 		s.wanted = q
-		return
+		return false
+	}
+	if group := groups[0]; group != ike.GroupNone && dh == nil {
+		q.dh = s.gate.newDH(group)
+		if s.gate.costly(group) {
+			s.prepare(q.dh, old, groups)
+			return false
+		}
 	}
 	q.sa, q.id = sa, s.gate.newMessageID()
 	q.ni, q.in = s.gate.random(nonceLength), s.gate.newESPSPI()
 	q.iv = sa.keys.Phase2IV(sa.lastBlock, q.id)
 	lifetime := engine.OrDefault(s.peer.ChildLifetime, engine.ChildLifetimeDefault)
 	payloads := []isakmp.Payload{offerESP(q.offers(s.peer), q.in, s.encapsulation(sa), lifetime), &isakmp.Nonce{Data: q.ni}}
-	if groups[0] != ike.GroupNone {
-		q.dh = s.gate.newDH(groups[0])
+	if q.dh != nil {
 		payloads = append(payloads, &isakmp.KE{Data: q.dh.Public()})
 	}
 	q.ids = s.proposedTraffic()
 	payloads = append(payloads, q.ids[0], q.ids[1])
 	sa.exchanges[q.id] = q
 	q.send(now, payloads, idOctets(q.id))
+	return true
 }
 
 // offers keep extended sequence numbers where the pair that is replaced has them: its
@@ -192,13 +207,15 @@ func (s *session) receiveQuick(now time.Time, sa *isakmpSA, d ike.Datagram, h wi
 	digest := sha256.Sum256(d.Payload)
 	drop := ike.DropUnexpected
 	switch {
+	case q.held:
+		return ike.DropRetransmitted
 	case digest == q.received:
 		if q.initiator || q.awaits == 3 {
 			s.gate.transmit(s.peer.ID, ike.Path{Local: d.Local, Remote: d.Remote}, q.sent)
 		}
 		return ike.DropRetransmitted
 	case q.awaits == 2:
-		drop = q.receiveAnswer(now, d, h)
+		return q.receiveAnswer(now, d, h)
 	case q.awaits == 3:
 		drop = q.receiveConfirmation(now, d, h)
 	}
@@ -215,6 +232,24 @@ func (s *session) answerQuick(now time.Time, sa *isakmpSA, d ike.Datagram, h wir
 	switch {
 	case !ok:
 		return ike.DropIntegrity
+	case m.ke != nil && s.held:
+		return ike.DropBusy // it asks again
+	}
+	return s.answerOpened(now, sa, opened{id: h.MessageID, from: d, last: keys.LastBlock(d.Payload), digest: sha256.Sum256(d.Payload)}, m, nil)
+}
+
+// opened is what has been read of a message before it waits.
+type opened struct {
+	id     uint32
+	from   ike.Datagram // its addresses
+	last   []byte       // its last block
+	digest [sha256.Size]byte
+}
+
+// answerOpened answers a message 1 that is authentic, as if it had come only now; a is
+// the agreement that it needs, if that had to be waited for.
+func (s *session) answerOpened(now time.Time, sa *isakmpSA, o opened, m parts, a *keys.Agreement) ike.Drop {
+	switch {
 	case len(sa.over)+len(sa.exchanges) >= quickModesMax || len(s.children) >= childrenMax:
 		return ike.DropHalfOpen
 	}
@@ -222,12 +257,24 @@ func (s *session) answerQuick(now time.Time, sa *isakmpSA, d ike.Datagram, h wir
 	if own != nil && m.nonce != nil && !own.yielded && bytes.Compare(m.nonce.Data, own.ni) < 0 {
 		return ike.DropUnexpected // the peer gives way, or asks again
 	}
-	if m.ke != nil && !s.allowance.take(now, quickAgreementCost(m.ke)) {
-		return ike.DropHalfOpen // it asks again
+	if a == nil {
+		if m.ke != nil && len(m.ke.Data) <= cheapOctets && !s.allowance.take(now, agreementTime) {
+			return ike.DropHalfOpen // it asks again
+		}
+		s.fresh(now, o.from)
 	}
-	s.fresh(now, d)
-	q := &quickMode{sa: sa, id: h.MessageID, awaits: 3, iv: keys.LastBlock(d.Payload), received: sha256.Sum256(d.Payload)}
-	if refusal, reason := s.accept(now, q, m); reason != "" {
+	q := &quickMode{sa: sa, id: o.id, awaits: 3, iv: o.last, received: o.digest}
+	refusal, reason, ready := s.accept(now, q, m, a, func(now time.Time, a *keys.Agreement) bool {
+		if s.held = false; s.stands(sa) {
+			s.answerOpened(now, sa, o, m, a)
+		}
+		return false
+	})
+	switch {
+	case !ready:
+		s.held = true
+		return ike.Accepted
+	case reason != "":
 		q.finish()
 		s.transmit(sa.inform(&isakmp.Notify{Type: refusal, Protocol: wire.ProtocolESP, SPI: spiOfFirst(m.sa)}))
 		s.emit(ike.NegotiationFailed{Reason: reason, Remote: s.path.Remote})
@@ -239,14 +286,8 @@ func (s *session) answerQuick(now time.Time, sa *isakmpSA, d ike.Datagram, h wir
 	return ike.Accepted
 }
 
-// quickAgreementCost is what Diffie-Hellman with a public value takes, judged before
-// its group is known.
-func quickAgreementCost(ke *isakmp.KE) time.Duration {
-	if len(ke.Data) > 256 { // octets of the groups that keys.Costly names
-		return costlyAgreement
-	}
-	return otherAgreement
-}
+// cheapOctets is the longest public value of a group that keys.Costly does not name.
+const cheapOctets = 256
 
 // spiOfFirst is the SPI that a refusal names.
 func spiOfFirst(sa *isakmp.SA) []byte {
@@ -257,44 +298,48 @@ func spiOfFirst(sa *isakmp.SA) []byte {
 }
 
 // accept makes the pair that a message 1 asks for and answers it, or returns why
-// it can't.
-func (s *session) accept(now time.Time, q *quickMode, m parts) (isakmp.NotifyType, string) {
+// it can't. It is not ready where an agreement has to be waited for, which a is
+// otherwise; then is called with that.
+func (s *session) accept(now time.Time, q *quickMode, m parts, a *keys.Agreement, then func(time.Time, *keys.Agreement) bool) (refusal isakmp.NotifyType, reason string, ready bool) {
 	p := s.peer
 	if m.sa == nil || m.nonce == nil {
-		return isakmp.PayloadMalformed, diagnosis.Incomplete("quick mode", "SA and NONCE payload")
+		return isakmp.PayloadMalformed, diagnosis.Incomplete("quick mode", "SA and NONCE payload"), true
 	}
 	theirs, ours := s.traffic(m.id, m.id2)
 	remote, local := narrow(theirs, p.RemoteSelectors), narrow(ours, p.LocalSelectors)
 	if len(remote) == 0 || len(local) == 0 {
-		return isakmp.InvalidIDInformation, s.selectorMismatch(true, theirs, ours)
+		return isakmp.InvalidIDInformation, s.selectorMismatch(true, theirs, ours), true
 	}
 	if c := s.newest(childUp); c != nil && !c.installed.Before(s.outdated) && !(slices.Equal(c.remote, remote) && slices.Equal(c.local, local)) {
-		return isakmp.InvalidIDInformation, reasonSecondPair(theirs, ours)
+		return isakmp.InvalidIDInformation, reasonSecondPair(theirs, ours), true
 	}
 	agreed, mode, ok := chooseESP(m.sa, alsoExtended(p, m.sa), s.encapsulations(q.sa))
 	if !ok {
 		if onlyTransport(m.sa) {
-			return isakmp.NoProposalChosen, reasonTransport
+			return isakmp.NoProposalChosen, reasonTransport, true
 		}
-		return isakmp.NoProposalChosen, s.espMismatch(true, m.sa, acceptedESP(p))
+		return isakmp.NoProposalChosen, s.espMismatch(true, m.sa, acceptedESP(p)), true
 	}
 	out := spiOf(&agreed.answer)
 	if s.child(func(c *child) bool { return c.out == out }) != nil {
-		return isakmp.InvalidSPI, diagnosis.Incomplete("quick mode", "SPI that is not in use")
+		return isakmp.InvalidSPI, diagnosis.Incomplete("quick mode", "SPI that is not in use"), true
 	}
 	q.ni, q.nr = bytes.Clone(m.nonce.Data), s.gate.random(nonceLength)
 	payloads := []isakmp.Payload{nil, &isakmp.Nonce{Data: q.nr}}
 	var shared ike.Secret
 	if group := agreed.proposal.Group; group != ike.GroupNone {
 		if m.ke == nil || keys.ValidatePublic(group, m.ke.Data) != nil {
-			return isakmp.InvalidKeyInformation, diagnosis.Incomplete("quick mode", "KE payload")
+			return isakmp.InvalidKeyInformation, diagnosis.Incomplete("quick mode", "KE payload"), true
 		}
-		dh := s.gate.newDH(group)
+		dh, secret, ready, err := s.agree(a, group, m.ke.Data, then)
+		if !ready {
+			return 0, "", false
+		}
 		defer dh.Wipe()
-		var err error
-		if shared, err = dh.Shared(m.ke.Data); err != nil {
-			return isakmp.InvalidKeyInformation, diagnosis.Incomplete("quick mode", "KE payload")
+		if err != nil {
+			return isakmp.InvalidKeyInformation, diagnosis.Incomplete("quick mode", "KE payload"), true
 		}
+		shared = secret
 		defer keys.Wipe(shared)
 		payloads = append(payloads, &isakmp.KE{Data: dh.Public()})
 	}
@@ -308,7 +353,7 @@ func (s *session) accept(now time.Time, q *quickMode, m parts) (isakmp.NotifyTyp
 	q.install(now, agreed, mode, out, shared, local, remote)
 	q.sa.exchanges[q.id] = q
 	q.send(now, payloads, idOctets(q.id), q.ni)
-	return 0, ""
+	return 0, "", true
 }
 
 func onlyTransport(sa *isakmp.SA) bool {
@@ -372,15 +417,33 @@ func (q *quickMode) receiveAnswer(now time.Time, d ike.Datagram, h wire.Header) 
 		return ike.DropIntegrity
 	}
 	s.fresh(now, d)
-	if reason := q.complete(now, d, m); reason != "" {
+	q.completeOpened(now, opened{last: keys.LastBlock(d.Payload), digest: sha256.Sum256(d.Payload)}, m, nil)
+	return ike.Accepted
+}
+
+// completeOpened completes the quick mode with a message 2 that is authentic; a is the
+// agreement that it needs, if that had to be waited for.
+func (q *quickMode) completeOpened(now time.Time, o opened, m parts, a *keys.Agreement) {
+	s := q.sa.session
+	if a == nil && q.dh != nil && m.ke != nil && s.gate.costly(q.dh.Group()) {
+		q.held, q.endAt = true, now.Add(quickTimeout)
+		s.gate.handOut(s.peer.ID, q.dh.Agree(m.ke.Data), waiting{s, false, func(now time.Time, a *keys.Agreement) bool {
+			if q.held = false; s.stands(q.sa) && q.sa.exchanges[q.id] == q && q.awaits == 2 {
+				q.completeOpened(now, o, m, a)
+			}
+			return false
+		}})
+		return
+	}
+	q.received = o.digest
+	if reason := q.complete(now, o.last, m, a); reason != "" {
 		s.refused(now, q, reason, nil)
 	}
-	return ike.Accepted
 }
 
 // complete makes the pair of message 2 and confirms it, or returns what is wrong
 // with it.
-func (q *quickMode) complete(now time.Time, d ike.Datagram, m parts) string {
+func (q *quickMode) complete(now time.Time, last []byte, m parts, a *keys.Agreement) string {
 	sa, s, p := q.sa, q.sa.session, q.sa.session.peer
 	if !single(m.sa) || m.nonce == nil {
 		return diagnosis.Incomplete("answer to quick mode", "SA and NONCE payload")
@@ -405,7 +468,12 @@ func (q *quickMode) complete(now time.Time, d ike.Datagram, m parts) string {
 			return diagnosis.Incomplete("answer to quick mode", "KE payload")
 		}
 		var err error
-		if shared, err = q.dh.Shared(m.ke.Data); err != nil {
+		if a != nil {
+			shared, err = a.Shared()
+		} else {
+			shared, err = q.dh.Shared(m.ke.Data)
+		}
+		if err != nil {
 			return diagnosis.Incomplete("answer to quick mode", "KE payload")
 		}
 		defer keys.Wipe(shared)
@@ -417,7 +485,7 @@ func (q *quickMode) complete(now time.Time, d ike.Datagram, m parts) string {
 	}
 	q.child = &child{state: childUp}
 	q.install(now, agreed, mode, out, shared, local, remote)
-	q.iv = keys.LastBlock(d.Payload)
+	q.iv = last
 	q.awaits = 0
 	q.send(now, nil, []byte{0}, idOctets(q.id), q.ni, q.nr)
 	q.endAt = now.Add(quickLinger)
@@ -511,7 +579,7 @@ func (q *quickMode) advance(now time.Time) {
 	s := q.sa.session
 	switch {
 	case now.Before(q.endAt):
-		if q.awaits != 0 && !q.yielded && !now.Before(q.Next) {
+		if q.awaits != 0 && !q.yielded && !q.held && !now.Before(q.Next) {
 			q.Sent(now, engine.RetransmitMax)
 			s.transmit(q.sent)
 		}
@@ -529,7 +597,7 @@ func (q *quickMode) advance(now time.Time) {
 }
 
 func (q *quickMode) deadline() time.Time {
-	if q.awaits == 0 || q.yielded {
+	if q.awaits == 0 || q.yielded || q.held {
 		return q.endAt
 	}
 	return engine.Soonest(q.endAt, q.Next)

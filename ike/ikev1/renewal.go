@@ -21,7 +21,7 @@ func (s *session) reauthenticate(now time.Time) error {
 	if s.attempt != nil || s.gate.paused {
 		return nil
 	}
-	s.begin(now)
+	s.beginMain(now)
 	if s.wanted == nil {
 		s.wanted = &quickMode{initiator: true, awaits: 2, old: s.heir(), groups: groupsESP(s.peer)}
 	}

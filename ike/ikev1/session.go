@@ -28,6 +28,8 @@ type session struct {
 	children []*child     // the newest last
 	active   *child       // the one that packets leave by
 	wanted   *quickMode   // waits for an ISAKMP SA
+	making   *quickMode   // waits for its key pair
+	held     bool         // a quick mode of the peer's waits for an agreement
 
 	rotation  engine.Rotation
 	allowance allowance // for what the peer begins
@@ -176,7 +178,7 @@ func (s *session) rekeyIKE(now time.Time) {
 		sa.expiresAt = engine.Soonest(sa.expiresAt, now.Add(engine.ReauthenticationTime))
 	}
 	if s.attempt == nil && s.peer.Remote.IsValid() {
-		s.begin(now)
+		s.beginMain(now)
 	}
 }
 
@@ -298,7 +300,7 @@ func (s *session) terminate(now time.Time, reason string) {
 	if attempted {
 		s.attempt.end()
 	}
-	s.wanted = nil
+	s.wanted, s.making = nil, nil
 	if len(s.sas) == 0 && len(s.children) == 0 {
 		if attempted {
 			s.emit(ike.Closed{Reason: reason})
@@ -319,7 +321,7 @@ func (s *session) dissolve(reason string) {
 	for len(s.sas) > 0 {
 		s.dropSA(s.sas[0])
 	}
-	s.active, s.wanted, s.probe = nil, nil, nil
+	s.active, s.wanted, s.making, s.probe = nil, nil, nil, nil
 	for len(s.children) > 0 {
 		s.removeChild(s.children[0], reason)
 	}
@@ -334,7 +336,7 @@ func (s *session) abandon(_ time.Time, reason string) { s.dissolve(reason) }
 func (s *session) dead(now time.Time) {
 	s.dissolve(diagnosis.Dead(now.Sub(s.lastHeard)))
 	if s.peer.DPDAction == ike.DPDRestart && s.attempt == nil && s.peer.Remote.IsValid() && !s.gate.paused {
-		s.begin(now)
+		s.beginMain(now)
 	}
 }
 

@@ -47,7 +47,7 @@ func (g *Gate) Thaw(now time.Time, kept ike.Kept) error {
 	if s.attempt != nil {
 		s.attempt.end()
 	}
-	s.sas, s.children, s.active, s.probe, s.farewells, s.wanted = t.sas, t.children, t.active, t.probe, t.farewells, nil
+	s.sas, s.children, s.active, s.probe, s.farewells, s.wanted, s.making = t.sas, t.children, t.active, t.probe, t.farewells, nil, nil
 	s.path, s.nat, s.remoteID = path, ike.NAT{Local: document.LocalNAT, Remote: document.RemoteNAT}, document.RemoteID.Thaw()
 	s.announced, s.orphaned, s.lastHeard = document.Announced, document.Orphaned, document.LastHeard
 	s.outdated, s.graceEnd = document.Outdated, document.GraceEnd

@@ -19,9 +19,17 @@ type (
 
 func init() { panicOnFault = true }
 
+var engines = enginetest.Engines[*Gate]{
+	Make:        func(random *rand.ChaCha8) *Gate { return NewGate(Config{Rand: random}) },
+	Describe:    describe,
+	IKE:         "aes128-sha256-group19",
+	HandOut:     func(g *Gate) { g.costly = func(ike.Group) bool { return true } },
+	AttemptsEnd: true,
+}
+
 func newWorld(t testing.TB, seed uint64, c simnet.Conditions, configure func(left, right *ike.Peer)) *world {
 	t.Helper()
-	return enginetest.New(t, seed, c, func(random *rand.ChaCha8) *Gate { return NewGate(Config{Rand: random}) }, describe, configure)
+	return enginetest.New(t, seed, c, engines, configure)
 }
 
 func describe(b []byte) string {

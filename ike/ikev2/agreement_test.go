@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
 )
@@ -16,29 +17,29 @@ import (
 func TestCostlyAgreementsAreHandedOut(t *testing.T) {
 	w := newWorld(t, 1, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 20 * time.Millisecond}, func(left, right *ike.Peer) {
 		for _, p := range []*ike.Peer{left, right} {
-			p.IKEProposals, p.ESPProposals = ikeProposals(t, "aes128-sha256-group15"), espProposals(t, "aes128-sha256-group15")
+			p.IKEProposals, p.ESPProposals = enginetest.IKE(t, "aes128-sha256-group15"), enginetest.ESP(t, "aes128-sha256-group15")
 		}
 	})
-	w.connect()
-	w.checkSettled()
-	w.traffic(time.Millisecond, w.net.Now().Add(10*time.Second))
-	for _, s := range []*side{w.left, w.right} {
-		s.command(ike.RekeyChild{})
-		w.net.RunFor(2 * time.Second)
-		s.command(ike.RekeyIKE{})
-		w.net.RunFor(2 * time.Second)
+	w.Connect()
+	w.CheckSettled()
+	w.Traffic(time.Millisecond, w.Net.Now().Add(10*time.Second))
+	for _, s := range []*side{w.Left, w.Right} {
+		s.Command(ike.RekeyChild{})
+		w.Net.RunFor(2 * time.Second)
+		s.Command(ike.RekeyIKE{})
+		w.Net.RunFor(2 * time.Second)
 	}
-	w.net.RunFor(3 * time.Second)
-	w.checkSettled()
+	w.Net.RunFor(3 * time.Second)
+	w.CheckSettled()
 	// A key pair and a secret as initiator, both at once as responder.
-	if w.left.computations != 2+2*2+2 || w.right.computations != 1+2*2+2 {
-		t.Errorf("%d and %d agreements were handed out for IKE_SA_INIT and two rekeys by each side", w.left.computations, w.right.computations)
+	if w.Left.Computations != 2+2*2+2 || w.Right.Computations != 1+2*2+2 {
+		t.Errorf("%d and %d agreements were handed out for IKE_SA_INIT and two rekeys by each side", w.Left.Computations, w.Right.Computations)
 	}
-	for _, s := range []*side{w.left, w.right} {
-		if s.lost+s.unsendable != 0 {
-			s.fatalf("%d packets lost, %d not sent", s.lost, s.unsendable)
+	for _, s := range []*side{w.Left, w.Right} {
+		if s.Lost+s.Unsendable != 0 {
+			s.Fatalf("%d packets lost, %d not sent", s.Lost, s.Unsendable)
 		}
-		if len(s.gate.computing)+s.gate.computingInitial != 0 {
+		if len(s.Engine.computing)+s.Engine.computingInitial != 0 {
 			t.Error("something is still being computed")
 		}
 	}
@@ -47,11 +48,11 @@ func TestCostlyAgreementsAreHandedOut(t *testing.T) {
 // Retransmissions of what is being computed make nothing be computed twice.
 func TestHeldMessagesAreComputedOnce(t *testing.T) {
 	w := newWorld(t, 3, simnet.Conditions{Duplicate: 1, DelayMax: 100 * time.Millisecond}, nil)
-	w.handOut()
-	w.connect()
-	w.checkSettled()
-	if w.right.computations != 1 || w.left.computations != 2 {
-		t.Errorf("%d and %d computations, want 2 of the initiator and 1", w.left.computations, w.right.computations)
+	w.HandOut()
+	w.Connect()
+	w.CheckSettled()
+	if w.Right.Computations != 1 || w.Left.Computations != 2 {
+		t.Errorf("%d and %d computations, want 2 of the initiator and 1", w.Left.Computations, w.Right.Computations)
 	}
 }
 
@@ -59,19 +60,19 @@ func TestHeldMessagesAreComputedOnce(t *testing.T) {
 func TestEndWhileComputing(t *testing.T) {
 	for _, at := range []time.Duration{0, 1, 2} {
 		w := newWorld(t, 1, simnet.Conditions{}, nil)
-		w.connect()
-		w.handOut()
-		w.left.command(ike.RekeyIKE{})
-		w.net.RunFor(at * computeTime / 2)
-		for _, s := range []*side{w.left, w.right} {
-			s.gate.RemovePeer(w.net.Now(), s.peer.ID, "removed")
-			s.flush()
+		w.Connect()
+		w.HandOut()
+		w.Left.Command(ike.RekeyIKE{})
+		w.Net.RunFor(at * enginetest.ComputeTime / 2)
+		for _, s := range []*side{w.Left, w.Right} {
+			s.Engine.RemovePeer(w.Net.Now(), s.Peer.ID, "removed")
+			s.Flush()
 		}
-		w.net.RunFor(3 * time.Minute)
-		w.checkNone()
-		for _, s := range []*side{w.left, w.right} {
-			if len(s.gate.computing) != 0 {
-				s.fatalf("something is still being computed")
+		w.Net.RunFor(3 * time.Minute)
+		checkNone(w)
+		for _, s := range []*side{w.Left, w.Right} {
+			if len(s.Engine.computing) != 0 {
+				s.Fatalf("something is still being computed")
 			}
 		}
 	}
@@ -83,19 +84,19 @@ func TestEndWhileComputing(t *testing.T) {
 func TestFloodOfCostlyGroups(t *testing.T) {
 	w := newWorld(t, 1, simnet.Conditions{}, func(left, right *ike.Peer) {
 		right.Remote = netip.Addr{}
-		left.IKEProposals, right.IKEProposals = ikeProposals(t, "aes128-sha256-group18"), ikeProposals(t, "aes128-sha256-group18")
+		left.IKEProposals, right.IKEProposals = enginetest.IKE(t, "aes128-sha256-group18"), enginetest.IKE(t, "aes128-sha256-group18")
 	})
-	g, now := w.right.gate, w.net.Now()
-	public := w.left.gate.newDH(ike.Group15) // any value of the right length will do
+	g, now := w.Right.Engine, w.Net.Now()
+	public := w.Left.Engine.newDH(ike.Group15) // any value of the right length will do
 	value := make([]byte, 1024)
 	copy(value[500:], public.Public())
 	init := func(source string, spi uint64, cookie []byte) (ike.Drop, []Output) {
-		payloads := []wire.Payload{offerIKE(w.left.peer.IKEProposals, nil), &wire.KE{Group: ike.Group18, Data: value}, &wire.Nonce{Data: make([]byte, 32)}}
+		payloads := []wire.Payload{offerIKE(w.Left.Peer.IKEProposals, nil), &wire.KE{Group: ike.Group18, Data: value}, &wire.Nonce{Data: make([]byte, 32)}}
 		if cookie != nil {
 			payloads = append([]wire.Payload{&wire.Notify{Type: wire.CookieNotify, Data: cookie}}, payloads...)
 		}
 		m := wire.Message{Header: wire.Header{SPIi: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagInitiator}, Payloads: payloads}
-		drop := g.Receive(now, Datagram{Local: at(rightAddr, portIKE), Remote: at(netip.MustParseAddr(source), portIKE), Payload: m.Append(nil)})
+		drop := g.Receive(now, Datagram{Local: at(enginetest.RightAddr, portIKE), Remote: at(netip.MustParseAddr(source), portIKE), Payload: m.Append(nil)})
 		return drop, append([]Output(nil), g.TakeOutput()...)
 	}
 	computations, cookies, busy := 0, 0, 0

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 )
 
@@ -38,7 +39,7 @@ func (s stranger) configuration(p *ike.Peer, root *authority, t *testing.T) {
 // request is an IKE_SA_INIT request.
 func (s stranger) request(spi uint64) []byte {
 	group := s.known[s.IntN(len(s.known))].Group
-	public := s.w.left.gate.newDH(group).Public()
+	public := s.w.Left.Engine.newDH(group).Public()
 	if s.IntN(8) == 0 {
 		public = public[:s.IntN(len(public))]
 	}
@@ -91,12 +92,12 @@ func (s stranger) spoil(b []byte) []byte {
 // is less than what it costs to have it sent.
 func TestNothingIsAmplified(t *testing.T) {
 	root := newAuthority(t, "root", nil)
-	known := ikeProposals(t, "aes128gcm16-prfsha256-group19", "aes256-sha384-group20", "aes128-sha1-group31", "chacha20poly1305-prfsha512-group19+mlkem768")
+	known := enginetest.IKE(t, "aes128gcm16-prfsha256-group19", "aes256-sha384-group20", "aes128-sha1-group31", "chacha20poly1305-prfsha512-group19+mlkem768")
 	answered := map[Drop]int{}
 	for seed := range uint64(30) {
 		s := stranger{Rand: rand.New(rand.NewPCG(seed, 1)), known: known}
 		s.w = newWorld(t, seed, lan, func(_, right *ike.Peer) { s.configuration(right, root, t) })
-		g, now := s.w.right.gate, s.w.net.Now()
+		g, now := s.w.Right.Engine, s.w.Net.Now()
 		sent := func() (octets, datagrams int) {
 			for _, o := range g.TakeOutput() {
 				if n := len(o.Datagram.Payload); n > 0 {
@@ -110,7 +111,7 @@ func TestNothingIsAmplified(t *testing.T) {
 			if s.IntN(2) == 0 {
 				b = s.spoil(b)
 			}
-			d := Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, uint16(500+s.IntN(3)*2000)), Payload: b}
+			d := Datagram{Local: at(enginetest.RightAddr, 500), Remote: at(enginetest.LeftAddr, uint16(500+s.IntN(3)*2000)), Payload: b}
 			for range 2 + s.IntN(2*initRepeatsMax) {
 				drop := g.Receive(now, d)
 				octets, datagrams := sent()
@@ -145,14 +146,14 @@ func TestLongAnswersNeedACookie(t *testing.T) {
 		}
 		left.RemoteID, right.RemoteID = right.LocalID, left.LocalID
 	})
-	w.connect()
-	w.checkSettled()
-	if n := w.right.drops[ike.DropCookie]; n != 1 {
+	w.Connect()
+	w.CheckSettled()
+	if n := w.Right.Drops[ike.DropCookie]; n != 1 {
 		t.Errorf("asked for a cookie %d times", n)
 	}
 	w = newWorld(t, 1, lan, nil)
-	w.connect()
-	if n := w.right.drops[ike.DropCookie]; n != 0 {
+	w.Connect()
+	if n := w.Right.Drops[ike.DropCookie]; n != 0 {
 		t.Errorf("with a pre-shared key asked for a cookie %d times", n)
 	}
 }

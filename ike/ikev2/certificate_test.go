@@ -23,6 +23,7 @@ import (
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/engine"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 )
 
@@ -61,7 +62,7 @@ func newAuthority(t testing.TB, name string, above *authority) *authority {
 	a := &authority{key: testKeys()["other"], revoked: map[string]bool{}, above: above}
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-		NotBefore: epoch.Add(-time.Hour), NotAfter: epoch.Add(1000 * time.Hour),
+		NotBefore: enginetest.Epoch.Add(-time.Hour), NotAfter: enginetest.Epoch.Add(1000 * time.Hour),
 	}
 	issuer := a
 	if above != nil {
@@ -95,7 +96,7 @@ func (a *authority) issue(t testing.TB, name, key string, change func(*x509.Cert
 	t.Helper()
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name, Organization: []string{"Causeway"}}, DNSNames: []string{name},
-		NotBefore: epoch.Add(-time.Hour), NotAfter: epoch.Add(100 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
+		NotBefore: enginetest.Epoch.Add(-time.Hour), NotAfter: enginetest.Epoch.Add(100 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
 	}
 	if change != nil {
 		change(template)
@@ -154,22 +155,22 @@ func TestCertificates(t *testing.T) {
 					right.Certificate, right.Verifier = root.issue(t, "right.example", other, nil), root
 					left.PreSharedKey, right.PreSharedKey = nil, nil
 				})
-				w.connect()
-				w.checkSettled()
-				e, _ := lastEvent[ike.Established](w.right)
-				if len(e.RemoteChain) != 2 || !bytes.Equal(e.RemoteChain[0], w.left.peer.Certificate.Chain[0]) {
+				w.Connect()
+				w.CheckSettled()
+				e, _ := enginetest.Last[ike.Established](w.Right)
+				if len(e.RemoteChain) != 2 || !bytes.Equal(e.RemoteChain[0], w.Left.Peer.Certificate.Chain[0]) {
 					t.Errorf("the initiator's chain has %d certificates", len(e.RemoteChain))
 				}
 				if want := "O=Causeway, CN=left.example"; e.RemoteID.String() != want {
 					t.Errorf("the initiator is %q, want %q", e.RemoteID, want)
 				}
-				e, _ = lastEvent[ike.Established](w.left)
+				e, _ = enginetest.Last[ike.Established](w.Left)
 				if want := "O=Causeway, CN=right.example"; e.RemoteID.String() != want {
 					t.Errorf("the responder is %q, want %q", e.RemoteID, want)
 				}
-				w.right.command(ike.RekeyIKE{})
-				w.net.RunFor(20 * time.Second)
-				w.checkSettled()
+				w.Right.Command(ike.RekeyIKE{})
+				w.Net.RunFor(20 * time.Second)
+				w.CheckSettled()
 			})
 		}
 	}
@@ -192,15 +193,15 @@ func TestCertificateIdentities(t *testing.T) {
 				right.Remote, right.RemoteID = netip.Addr{}, ike.ParseIdentity(id)
 			})
 			for i := range 3 { // others that may come from anywhere
-				other := w.right.peer
+				other := w.Right.Peer
 				other.ID, other.RemoteID = ike.PeerID(fmt.Sprint("other", i)), ike.ParseIdentity(fmt.Sprintf("other%d.example", i))
-				if err := w.right.gate.SetPeer(other); err != nil {
+				if err := w.Right.Engine.SetPeer(other); err != nil {
 					t.Fatal(err)
 				}
 			}
-			w.connect()
-			w.checkSettled()
-			if e, _ := lastEvent[ike.Established](w.right); !e.RemoteID.Same(ike.ParseIdentity(id)) {
+			w.Connect()
+			w.CheckSettled()
+			if e, _ := enginetest.Last[ike.Established](w.Right); !e.RemoteID.Same(ike.ParseIdentity(id)) {
 				t.Errorf("the initiator is %q", e.RemoteID)
 			}
 		})
@@ -213,7 +214,7 @@ func TestCertificateReasons(t *testing.T) {
 	ca, stranger := newAuthority(t, "ca", nil), newAuthority(t, "stranger", nil)
 	ca.key, stranger.key = testKeys()["P-384"], testKeys()["P-521"]
 	ca, stranger = reissued(t, "ca", ca), reissued(t, "stranger", stranger)
-	expired := func(c *x509.Certificate) { c.NotAfter = epoch.Add(-time.Minute) }
+	expired := func(c *x509.Certificate) { c.NotAfter = enginetest.Epoch.Add(-time.Minute) }
 	for _, c := range []struct {
 		name        string
 		left, right func(*ike.Peer)
@@ -250,19 +251,19 @@ func TestCertificateReasons(t *testing.T) {
 					c.right(right)
 				}
 			})
-			w.left.command(ike.Initiate{})
-			w.net.RunFor(2 * time.Minute)
+			w.Left.Command(ike.Initiate{})
+			w.Net.RunFor(2 * time.Minute)
 			for _, want := range []struct {
 				*side
 				words string
-			}{{w.right, c.wantRight}, {w.left, c.wantLeft}} {
-				failed, _ := lastEvent[ike.NegotiationFailed](want.side)
-				closed, _ := lastEvent[ike.Closed](want.side)
+			}{{w.Right, c.wantRight}, {w.Left, c.wantLeft}} {
+				failed, _ := enginetest.Last[ike.NegotiationFailed](want.side)
+				closed, _ := enginetest.Last[ike.Closed](want.side)
 				if !strings.Contains(failed.Reason+closed.Reason, want.words) {
-					t.Errorf("%s says %q and %q, want %q", want.name, failed.Reason, closed.Reason, want.words)
+					t.Errorf("%s says %q and %q, want %q", want.Name, failed.Reason, closed.Reason, want.words)
 				}
 			}
-			w.checkNone()
+			checkNone(w)
 		})
 	}
 }
@@ -272,7 +273,7 @@ func reissued(t *testing.T, name string, a *authority) *authority {
 	t.Helper()
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-		NotBefore: epoch.Add(-time.Hour), NotAfter: epoch.Add(1000 * time.Hour),
+		NotBefore: enginetest.Epoch.Add(-time.Hour), NotAfter: enginetest.Epoch.Add(1000 * time.Hour),
 	}
 	a.certificate = nil
 	a.certificate = a.sign(t, template, a.key.Public())
@@ -431,9 +432,9 @@ func TestSetPeerRefusesCredentials(t *testing.T) {
 			p.Certificate, p.Verifier = &ike.Certificate{Chain: [][]byte{{1}}, Signer: good.Signer}, ca
 		},
 	} {
-		p := w.left.peer
+		p := w.Left.Peer
 		change(&p)
-		if err := w.left.gate.SetPeer(p); err == nil {
+		if err := w.Left.Engine.SetPeer(p); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/diagnosis"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 )
 
@@ -20,10 +21,10 @@ func TestCompared(t *testing.T) {
 		cause     diagnosis.Cause
 	}{
 		{"IKE proposals", func(left, right *ike.Peer) {
-			left.IKEProposals = ikeProposals(t, "aes256-sha384-group15", "aes128-sha384-group15")
-			right.IKEProposals = ikeProposals(t, "aes128-sha1-group2")
+			left.IKEProposals = enginetest.IKE(t, "aes256-sha384-group15", "aes128-sha384-group15")
+			right.IKEProposals = enginetest.IKE(t, "aes128-sha1-group2")
 		}, ike.Compared{Subject: ike.SubjectIKEProposals, ByPeer: true, Peer: []string{"AES-256 or AES-128/SHA-384/group 15"}, Own: []string{"AES-128/SHA-1/group 2"}}, diagnosis.CauseIKEProposals},
-		{"ESP proposals", func(_, right *ike.Peer) { right.ESPProposals = espProposals(t, "aes256-sha256-group14") },
+		{"ESP proposals", func(_, right *ike.Peer) { right.ESPProposals = enginetest.ESP(t, "aes256-sha256-group14") },
 			ike.Compared{Subject: ike.SubjectESPProposals, ByPeer: true, Peer: []string{"AES-128-GCM-16"}, Own: []string{"AES-256/SHA-256"}}, diagnosis.CauseESPProposals},
 		{"selectors", func(_, right *ike.Peer) {
 			right.RemoteSelectors = []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12")}
@@ -33,10 +34,10 @@ func TestCompared(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, 1, lan, c.configure)
-			w.connect()
-			w.net.RunFor(time.Minute)
-			got, _ := lastEvent[ike.Compared](w.right)
-			failed, _ := lastEvent[ike.NegotiationFailed](w.right)
+			w.Connect()
+			w.Net.RunFor(time.Minute)
+			got, _ := enginetest.Last[ike.Compared](w.Right)
+			failed, _ := enginetest.Last[ike.NegotiationFailed](w.Right)
 			if got.Subject != c.want.Subject || got.ByPeer != c.want.ByPeer || strings.Join(got.Peer, "|") != strings.Join(c.want.Peer, "|") || strings.Join(got.Own, "|") != strings.Join(c.want.Own, "|") {
 				t.Errorf("compared\n %+v, want\n %+v", got, c.want)
 			}

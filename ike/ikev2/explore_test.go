@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/internal/simnet"
 )
 
@@ -20,21 +21,21 @@ var exploreFull = flag.Bool("explore.full", false, "TestEveryOrder tries one mor
 // and 2.25. However it went, both sides end up meaning the same, and no packet was ever sent by an SA that the other side
 // did not have.
 func TestEveryOrder(t *testing.T) {
-	child := action{"child rekey", func(s *side) { s.command(ike.RekeyChild{}) }}
-	whole := action{"IKE rekey", func(s *side) { s.command(ike.RekeyIKE{}) }}
-	end := action{"terminate", func(s *side) { s.command(ike.Terminate{Reason: "asked for"}) }}
+	child := action{"child rekey", func(s *side) { s.Command(ike.RekeyChild{}) }}
+	whole := action{"IKE rekey", func(s *side) { s.Command(ike.RekeyIKE{}) }}
+	end := action{"terminate", func(s *side) { s.Command(ike.Terminate{Reason: "asked for"}) }}
 	remove := action{"child delete", func(s *side) {
-		session := s.gate.standing(s.peer.ID, nil)
+		session := s.Engine.standing(s.Peer.ID, nil)
 		if session == nil || session.active == nil {
 			return
 		}
 		session.enqueue(&deleteChild{child: session.active, in: session.active.in})
-		session.pump(s.w.net.Now())
-		s.gate.touch(session)
-		s.flush()
+		session.pump(s.W.Net.Now())
+		s.Engine.touch(session)
+		s.Flush()
 	}}
-	renew := action{"reauthentication", func(s *side) { s.command(ike.Reauthenticate{}) }}
-	hand := action{"hand-over", func(s *side) { s.handOver(77) }}
+	renew := action{"reauthentication", func(s *side) { s.Command(ike.Reauthenticate{}) }}
+	hand := action{"hand-over", func(s *side) { s.HandOver(77) }}
 	for _, c := range []struct {
 		left, right []action
 		ends        bool // an SA may be gone at the end
@@ -155,18 +156,18 @@ type parcel struct {
 func (e *explorer) run(t *testing.T) {
 	w := newWorld(t, 7, simnet.Conditions{}, func(left, right *ike.Peer) {
 		for _, p := range []*ike.Peer{left, right} {
-			p.ESPProposals = espProposals(t, "aes128gcm16")
+			p.ESPProposals = enginetest.ESP(t, "aes128gcm16")
 			p.DPDTimeout = time.Hour
 		}
 	})
-	w.left.command(ike.Initiate{})
-	w.net.RunFor(time.Millisecond)
-	w.left.sendESP() // so that both use the first pair
-	w.right.sendESP()
-	w.net.RunFor(time.Millisecond)
+	w.Left.Command(ike.Initiate{})
+	w.Net.RunFor(time.Millisecond)
+	w.Left.SendESP() // so that both use the first pair
+	w.Right.SendESP()
+	w.Net.RunFor(time.Millisecond)
 	var held []parcel
-	w.hold = func(from *side, d ike.Datagram) {
-		p := parcel{from.other, ike.Datagram{Local: d.Remote, Remote: d.Local, Payload: bytes.Clone(d.Payload)}}
+	w.Hold = func(from *side, d ike.Datagram) {
+		p := parcel{from.Other, ike.Datagram{Local: d.Remote, Remote: d.Local, Payload: bytes.Clone(d.Payload)}}
 		for _, other := range held { // a retransmission makes no new order
 			if other.to == p.to && bytes.Equal(other.datagram.Payload, p.datagram.Payload) {
 				return
@@ -174,7 +175,7 @@ func (e *explorer) run(t *testing.T) {
 		}
 		held = append(held, p)
 	}
-	todo := map[*side][]action{w.left: e.left, w.right: e.right}
+	todo := map[*side][]action{w.Left: e.left, w.Right: e.right}
 	losses := e.losses
 	for {
 		type option struct {
@@ -182,9 +183,9 @@ func (e *explorer) run(t *testing.T) {
 			do   func()
 		}
 		var options []option
-		for _, s := range []*side{w.left, w.right} {
+		for _, s := range []*side{w.Left, w.Right} {
 			if next := todo[s]; len(next) > 0 {
-				options = append(options, option{s.name + ": " + next[0].name, func() {
+				options = append(options, option{s.Name + ": " + next[0].name, func() {
 					todo[s] = next[1:]
 					next[0].do(s)
 				}})
@@ -192,9 +193,9 @@ func (e *explorer) run(t *testing.T) {
 		}
 		for i, p := range held {
 			take := func() { held = append(held[:i:i], held[i+1:]...) }
-			options = append(options, option{"deliver to " + p.to.name + " " + describe(p.datagram.Payload), func() {
+			options = append(options, option{"deliver to " + p.to.Name + " " + describe(p.datagram.Payload), func() {
 				take()
-				p.to.Receive(w.net.Now(), p.datagram.Local, p.datagram.Remote, p.datagram.Payload)
+				p.to.Receive(w.Net.Now(), p.datagram.Local, p.datagram.Remote, p.datagram.Payload)
 			}})
 			if losses > 0 {
 				options = append(options, option{"lose " + describe(p.datagram.Payload), func() {
@@ -203,8 +204,8 @@ func (e *explorer) run(t *testing.T) {
 				}})
 			}
 		}
-		if len(options) == 0 && w.waiting() && losses < e.losses {
-			w.net.RunFor(time.Second) // what was lost comes again
+		if len(options) == 0 && unanswered(w) && losses < e.losses {
+			w.Net.RunFor(time.Second) // what was lost comes again
 			if len(held) > 0 {
 				continue
 			}
@@ -214,37 +215,37 @@ func (e *explorer) run(t *testing.T) {
 		}
 		chosen := options[e.choose(len(options))]
 		e.story = append(e.story, chosen.name)
-		w.context = e.tell
+		w.Context = e.tell
 		chosen.do()
 		if e.probe {
-			w.left.probe(e.ends)
-			w.right.probe(e.ends)
+			probe(w.Left, e.ends)
+			probe(w.Right, e.ends)
 		}
 	}
-	w.hold = nil
-	w.net.RunFor(3 * time.Minute) // leftovers go
-	if e.ends && len(w.left.children)+len(w.right.children) == 0 {
-		w.net.RunFor(3 * time.Minute)
-		for _, s := range []*side{w.left, w.right} {
-			if st := s.gate.Status(s.peer.ID); st.Child || s.gate.Sessions() > 1 {
-				s.fatalf("without a child SA it stands as %+v", st)
+	w.Hold = nil
+	w.Net.RunFor(3 * time.Minute) // leftovers go
+	if e.ends && len(w.Left.Children)+len(w.Right.Children) == 0 {
+		w.Net.RunFor(3 * time.Minute)
+		for _, s := range []*side{w.Left, w.Right} {
+			if st := s.Engine.Status(s.Peer.ID); st.Child || s.Engine.Sessions() > 1 {
+				s.Fatalf("without a child SA it stands as %+v", st)
 			}
 		}
 		return
 	}
-	w.checkSettled()
-	for _, s := range []*side{w.left, w.right} {
-		session := s.gate.standing(s.peer.ID, nil)
-		if len(session.sas) != 1 || len(session.children) != 1 || len(s.gate.bySPI) != 1 || s.gate.Sessions() != 1 {
-			s.fatalf("%d IKE SAs, %d child SAs, %d SPIs, %d sessions are left", len(session.sas), len(session.children), len(s.gate.bySPI), s.gate.Sessions())
+	w.CheckSettled()
+	for _, s := range []*side{w.Left, w.Right} {
+		session := s.Engine.standing(s.Peer.ID, nil)
+		if len(session.sas) != 1 || len(session.children) != 1 || len(s.Engine.bySPI) != 1 || s.Engine.Sessions() != 1 {
+			s.Fatalf("%d IKE SAs, %d child SAs, %d SPIs, %d sessions are left", len(session.sas), len(session.children), len(s.Engine.bySPI), s.Engine.Sessions())
 		}
 	}
 }
 
-// waiting reports whether a request of one of the sides has no answer yet.
-func (w *world) waiting() bool {
-	for _, s := range []*side{w.left, w.right} {
-		for _, session := range s.gate.schedule.All() {
+// unanswered reports whether a request of one of the sides has no answer yet.
+func unanswered(w *world) bool {
+	for _, s := range []*side{w.Left, w.Right} {
+		for _, session := range s.Engine.schedule.All() {
 			for _, sa := range session.sas {
 				if sa.pending != nil {
 					return true
@@ -260,22 +261,22 @@ func (e *explorer) tell() string {
 }
 
 // probe sends a packet that overtakes everything else.
-func (s *side) probe(ends bool) {
-	s.w.t.Helper()
-	c := s.byOutbound(s.active)
+func probe(s *side, ends bool) {
+	s.W.T.Helper()
+	c := s.ByOutbound(s.Active)
 	if c == nil {
 		if !ends {
-			s.fatalf("no SA carries packets")
+			s.Fatalf("no SA carries packets")
 		}
 		return
 	}
-	theirs, ok := s.other.children[c.Outbound]
+	theirs, ok := s.Other.Children[c.Outbound]
 	switch {
 	case !ok && ends:
 	case !ok || !bytes.Equal(theirs.InboundKey, c.OutboundKey):
-		s.fatalf("a packet by SA %08x can't be opened", uint32(c.Outbound))
-	case !s.other.used[c.Outbound]:
-		s.other.used[c.Outbound] = true
-		s.other.command(ike.InboundUsed{Inbound: c.Outbound})
+		s.Fatalf("a packet by SA %08x can't be opened", uint32(c.Outbound))
+	case !s.Other.Used[c.Outbound]:
+		s.Other.Used[c.Outbound] = true
+		s.Other.Command(ike.InboundUsed{Inbound: c.Outbound})
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 )
 
 // extended reports whether a side's newest pair has extended sequence numbers.
-func (s *side) extended() bool {
-	child := s.gate.standing(s.peer.ID, nil).newestChild()
-	return child.proposal.ExtendedSequence && s.children[child.in].Proposal.ExtendedSequence
+func extended(s *side) bool {
+	child := s.Engine.standing(s.Peer.ID, nil).newestChild()
+	return child.proposal.ExtendedSequence && s.Children[child.in].Proposal.ExtendedSequence
 }
 
 // RFC 7296 section 3.3.2, RFC 4303 section 2.2.1: an initiator that offers extended
@@ -31,22 +32,22 @@ func TestExtendedSequenceNumbers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 1, lan, func(left, right *ike.Peer) {
-				left.ESPProposals = espProposals(t, c.offers...)
-				right.ESPProposals = espProposals(t, "aes128gcm16-group19", "aes256-sha512-group19")
+				left.ESPProposals = enginetest.ESP(t, c.offers...)
+				right.ESPProposals = enginetest.ESP(t, "aes128gcm16-group19", "aes256-sha512-group19")
 			})
-			w.connect()
+			w.Connect()
 			check := func(when string) {
 				t.Helper()
-				w.checkSettled()
-				if w.left.extended() != c.want || w.right.extended() != c.want {
-					t.Errorf("%s: extended numbers at the initiator: %v, at the responder: %v, want %v", when, w.left.extended(), w.right.extended(), c.want)
+				w.CheckSettled()
+				if extended(w.Left) != c.want || extended(w.Right) != c.want {
+					t.Errorf("%s: extended numbers at the initiator: %v, at the responder: %v, want %v", when, extended(w.Left), extended(w.Right), c.want)
 				}
 			}
 			check("connected")
-			for _, s := range []*side{w.right, w.left, w.right} {
-				s.command(ike.RekeyChild{})
-				w.net.RunFor(20 * time.Second)
-				check("after a rekey by " + s.name)
+			for _, s := range []*side{w.Right, w.Left, w.Right} {
+				s.Command(ike.RekeyChild{})
+				w.Net.RunFor(20 * time.Second)
+				check("after a rekey by " + s.Name)
 			}
 		})
 	}
@@ -55,7 +56,7 @@ func TestExtendedSequenceNumbers(t *testing.T) {
 // An answer must not choose extended sequence numbers that were not offered, and an
 // offer without a word of them is none.
 func TestExtendedSequenceNumbersAreNotImposed(t *testing.T) {
-	plain, extended := espProposals(t, "aes128gcm16"), espProposals(t, "aes128gcm16-esn")
+	plain, extended := enginetest.ESP(t, "aes128gcm16"), enginetest.ESP(t, "aes128gcm16-esn")
 	if _, _, _, ok := chooseESP(offerESP(extended, false, 0x1234567).Proposals, plain, false); ok {
 		t.Error("an initiator takes extended numbers that it has not offered")
 	}

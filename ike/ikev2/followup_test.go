@@ -10,6 +10,7 @@ import (
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/engine"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
@@ -28,36 +29,36 @@ func TestAdditionalKeyExchanges(t *testing.T) {
 		t.Run(c.shown, func(t *testing.T) {
 			w := newWorld(t, 7, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 30 * time.Millisecond}, func(left, right *ike.Peer) {
 				for _, p := range []*ike.Peer{left, right} {
-					p.IKEProposals, p.ESPProposals = ikeProposals(t, c.ike), espProposals(t, c.esp)
+					p.IKEProposals, p.ESPProposals = enginetest.IKE(t, c.ike), enginetest.ESP(t, c.esp)
 				}
 			})
-			w.connect()
-			w.checkSettled()
-			if e, _ := lastEvent[ike.Established](w.right); e.Proposal.KeyExchange() != c.shown {
+			w.Connect()
+			w.CheckSettled()
+			if e, _ := enginetest.Last[ike.Established](w.Right); e.Proposal.KeyExchange() != c.shown {
 				t.Errorf("negotiated %s, want %s", e.Proposal.KeyExchange(), c.shown)
 			}
-			w.traffic(time.Millisecond, w.net.Now().Add(20*time.Second))
+			w.Traffic(time.Millisecond, w.Net.Now().Add(20*time.Second))
 			for _, command := range []ike.Command{ike.RekeyChild{}, ike.RekeyIKE{}} {
-				for _, sides := range [][]*side{{w.left}, {w.right}, {w.left, w.right}} {
-					before := w.left.active
-					_, sas := lastEvent[ike.Established](w.left)
+				for _, sides := range [][]*side{{w.Left}, {w.Right}, {w.Left, w.Right}} {
+					before := w.Left.Active
+					_, sas := enginetest.Last[ike.Established](w.Left)
 					for _, s := range sides {
-						s.command(command)
+						s.Command(command)
 					}
-					w.net.RunFor(3 * time.Second)
-					_, now := lastEvent[ike.Established](w.left)
-					if w.left.active == before && now == sas {
-						w.left.fatalf("%T by %d sides did nothing", command, len(sides))
+					w.Net.RunFor(3 * time.Second)
+					_, now := enginetest.Last[ike.Established](w.Left)
+					if w.Left.Active == before && now == sas {
+						w.Left.Fatalf("%T by %d sides did nothing", command, len(sides))
 					}
 				}
 			}
-			w.net.RunFor(5 * time.Second)
-			w.checkSettled()
-			for _, s := range []*side{w.left, w.right} {
-				if s.lost+s.unsendable != 0 {
-					s.fatalf("%d packets lost, %d not sent", s.lost, s.unsendable)
+			w.Net.RunFor(5 * time.Second)
+			w.CheckSettled()
+			for _, s := range []*side{w.Left, w.Right} {
+				if s.Lost+s.Unsendable != 0 {
+					s.Fatalf("%d packets lost, %d not sent", s.Lost, s.Unsendable)
 				}
-				if s.gate.standing(s.peer.ID, nil).following != nil {
+				if s.Engine.standing(s.Peer.ID, nil).following != nil {
 					t.Error("the state of a sequence is left")
 				}
 			}
@@ -68,15 +69,15 @@ func TestAdditionalKeyExchanges(t *testing.T) {
 // A peer that has no IKE_INTERMEDIATE gets what does without, if that is allowed.
 func TestAdditionalKeyExchangesAreOptional(t *testing.T) {
 	w := newWorld(t, 1, simnet.Conditions{}, func(left, right *ike.Peer) {
-		right.IKEProposals = ikeProposals(t, fastIKE+"+mlkem768", fastIKE)
+		right.IKEProposals = enginetest.IKE(t, fastIKE+"+mlkem768", fastIKE)
 	})
-	w.connect()
-	w.checkSettled()
+	w.Connect()
+	w.CheckSettled()
 	w = newWorld(t, 1, simnet.Conditions{}, func(left, right *ike.Peer) {
-		right.IKEProposals = ikeProposals(t, fastIKE+"+mlkem768")
+		right.IKEProposals = enginetest.IKE(t, fastIKE+"+mlkem768")
 	})
-	w.connect()
-	if e, _ := lastEvent[ike.NegotiationFailed](w.right); !strings.HasSuffix(e.Reason, "group 19+mlkem768") {
+	w.Connect()
+	if e, _ := enginetest.Last[ike.NegotiationFailed](w.Right); !strings.HasSuffix(e.Reason, "group 19+mlkem768") {
 		t.Errorf("reason %q does not say what is wanted", e.Reason)
 	}
 }
@@ -88,13 +89,13 @@ func TestIntermediateIsProved(t *testing.T) {
 	for _, side := range []bool{true, false} {
 		w := newWorld(t, 1, simnet.Conditions{DelayMin: time.Millisecond, DelayMax: time.Millisecond}, func(left, right *ike.Peer) {
 			for _, p := range []*ike.Peer{left, right} {
-				p.IKEProposals = ikeProposals(t, fastIKE+"+mlkem768")
+				p.IKEProposals = enginetest.IKE(t, fastIKE+"+mlkem768")
 			}
 		})
-		w.left.command(ike.Initiate{})
-		for changed := false; w.net.Now().Before(epoch.Add(time.Second)); {
-			w.net.RunFor(100 * time.Microsecond)
-			for _, s := range w.left.gate.peers["left"].sessions {
+		w.Left.Command(ike.Initiate{})
+		for changed := false; w.Net.Now().Before(enginetest.Epoch.Add(time.Second)); {
+			w.Net.RunFor(100 * time.Microsecond)
+			for _, s := range w.Left.Engine.peers["left"].sessions {
 				for _, sa := range s.sas {
 					if sa.mixed == 1 && !changed { // the responder is about to prove itself
 						changed = true
@@ -107,7 +108,7 @@ func TestIntermediateIsProved(t *testing.T) {
 				}
 			}
 		}
-		if w.left.gate.Status("left").Established {
+		if w.Left.Engine.Status("left").Established {
 			t.Errorf("another chain of messages (initiator's: %v) is proved", !side)
 		}
 	}
@@ -119,36 +120,36 @@ func TestFollowupsThatDoNotFit(t *testing.T) {
 	begin := func() (*world, *session) {
 		w := newWorld(t, 1, simnet.Conditions{DelayMin: 50 * time.Millisecond, DelayMax: 50 * time.Millisecond}, func(left, right *ike.Peer) {
 			for _, p := range []*ike.Peer{left, right} {
-				p.ESPProposals = espProposals(t, fastESP+"+mlkem768")
+				p.ESPProposals = enginetest.ESP(t, fastESP+"+mlkem768")
 				p.DPDTimeout = 10 * time.Minute
 			}
 		})
-		w.connect()
-		w.left.command(ike.RekeyChild{})
-		w.net.RunFor(60 * time.Millisecond)
-		s := w.right.gate.standing("right", nil)
+		w.Connect()
+		w.Left.Command(ike.RekeyChild{})
+		w.Net.RunFor(60 * time.Millisecond)
+		s := w.Right.Engine.standing("right", nil)
 		if s.following == nil {
-			w.right.fatalf("no sequence has begun")
+			w.Right.Fatalf("no sequence has begun")
 		}
 		return w, s
 	}
 	w, s := begin()
 	s.following.link[0] ^= 1
-	w.net.RunFor(time.Second)
-	if s.following == nil || len(w.right.children) != 1 {
-		w.right.fatalf("a follow-up with another link was taken")
+	w.Net.RunFor(time.Second)
+	if s.following == nil || len(w.Right.Children) != 1 {
+		w.Right.Fatalf("a follow-up with another link was taken")
 	}
-	w.net.RunFor(2 * time.Minute) // the sequence has been given up, and begun anew
-	w.checkSettled()
+	w.Net.RunFor(2 * time.Minute) // the sequence has been given up, and begun anew
+	w.CheckSettled()
 	if s.following != nil {
 		t.Error("a sequence that nobody goes on with is kept")
 	}
 
 	w, s = begin()
-	spis := len(w.right.gate.spis.(engine.OwnSPIs))
-	w.net.Conditions.Loss = 1
-	w.net.RunFor(followupLifetime + time.Second)
-	if s.following != nil || len(w.right.gate.spis.(engine.OwnSPIs)) != spis-1 {
+	spis := len(w.Right.Engine.spis.(engine.OwnSPIs))
+	w.Net.Conditions.Loss = 1
+	w.Net.RunFor(followupLifetime + time.Second)
+	if s.following != nil || len(w.Right.Engine.spis.(engine.OwnSPIs)) != spis-1 {
 		t.Error("what was reserved for a sequence is not given back")
 	}
 }

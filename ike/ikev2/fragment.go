@@ -23,8 +23,10 @@ const (
 	fragmentSizeSmall = 576
 
 	// sendsBeforeSmall is how often a message is sent before it is cut into
-	// smaller fragments. RFC 7383 section 2.5.2.
-	sendsBeforeSmall = 3
+	// smaller fragments, 7.5 s after the first. RFC 7383 section 2.5.2. Not sooner: a
+	// peer that is only slow has both kinds in its queue then, and strongSwan 5.9.8 takes
+	// the last piece of two for one of three, finds the whole malformed, and refuses.
+	sendsBeforeSmall = 4
 
 	ipv4HeaderLength, ipv6HeaderLength = 20, 40
 	udpHeaderLength, nonESPMarker      = 8, 4
@@ -61,22 +63,35 @@ type sealed struct {
 func (s *session) seal(sa *ikeSA, h wire.Header, payloads []wire.Payload) *sealed {
 	m := &sealed{by: sa.seal, header: h, content: payloads}
 	if sa.fragmentation {
-		m.packets = sa.seal.SealWithin(h, payloads, s.fragmentLength(s.fragmentSize()))
+		size := s.fragmentSize()
+		if sa.narrow && s.path.Remote.Addr().Unmap().Is4() {
+			size = min(size, fragmentSizeSmall)
+		}
+		m.packets = sa.seal.SealWithin(h, payloads, s.fragmentLength(size))
 	} else {
 		m.packets = [][]byte{sa.seal.Seal(nil, h, payloads)}
 	}
 	return m
 }
 
-// send sends a message, and after a while without an answer in smaller pieces.
+// send sends a message, and after a while without an answer, or where the peer has come
+// to do so, in smaller pieces.
 func (s *session) send(sa *ikeSA, m *sealed, local, remote netip.AddrPort) {
 	small := s.fragmentLength(fragmentSizeSmall)
-	if sa.fragmentation && m.sends == sendsBeforeSmall && remote.Addr().Unmap().Is4() && len(m.packets[0]) > small {
+	if sa.fragmentation && (m.sends == sendsBeforeSmall || sa.narrow && m.by != nil) && remote.Addr().Unmap().Is4() && len(m.packets[0]) > small {
 		m.packets = m.by.SealWithin(m.header, m.content, small)
 	}
 	m.sends++
 	for _, packet := range m.packets {
 		s.transmit(local, remote, packet)
+	}
+}
+
+// sizeOf learns from a fragment of the peer's what passes between us: who cuts its
+// messages into the smallest pieces has found that, or has been told.
+func (s *session) sizeOf(sa *ikeSA, f *wire.Fragment, length int) {
+	if f.Number < f.Total {
+		sa.narrow = length <= s.fragmentLength(fragmentSizeSmall)
 	}
 }
 
@@ -140,6 +155,7 @@ func (s *session) open(now time.Time, sa *ikeSA, d ike.Datagram, h wire.Header) 
 	if err != nil {
 		return m, true, ike.Accepted, err
 	}
+	s.sizeOf(sa, f, len(d.Payload))
 	a, drop := s.collect(now, sa, h, f)
 	if a == nil || a.missing > 0 {
 		return m, false, drop, nil

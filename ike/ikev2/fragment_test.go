@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
@@ -27,21 +28,21 @@ func TestFragments(t *testing.T) {
 			left.FragmentSize, right.FragmentSize = 600, 576
 			if seed%2 == 0 {
 				for _, p := range []*ike.Peer{left, right} {
-					p.IKEProposals = ikeProposals(t, "aes256-sha512-group19")
+					p.IKEProposals = enginetest.IKE(t, "aes256-sha512-group19")
 				}
 			}
 		})
-		w.left.redial = true
-		w.left.command(ike.Initiate{})
-		w.net.RunFor(2 * time.Minute)
-		w.net.Conditions = lan
-		w.net.RunFor(2 * time.Minute)
-		w.checkSettled()
-		if most := 600 - 32; w.longest > most || w.longest < most-20 {
-			t.Errorf("seed %d: the longest message has %d octets, want a little less than %d", seed, w.longest, most)
+		w.Left.Redial = true
+		w.Left.Command(ike.Initiate{})
+		w.Net.RunFor(2 * time.Minute)
+		w.Net.Conditions = lan
+		w.Net.RunFor(2 * time.Minute)
+		w.CheckSettled()
+		if most := 600 - 32; w.Longest > most || w.Longest < most-20 {
+			t.Errorf("seed %d: the longest message has %d octets, want a little less than %d", seed, w.Longest, most)
 		}
-		if w.left.gate.fragmentOctets != 0 || w.right.gate.fragmentOctets != 0 {
-			t.Errorf("seed %d: %d and %d octets of fragments are counted", seed, w.left.gate.fragmentOctets, w.right.gate.fragmentOctets)
+		if w.Left.Engine.fragmentOctets != 0 || w.Right.Engine.fragmentOctets != 0 {
+			t.Errorf("seed %d: %d and %d octets of fragments are counted", seed, w.Left.Engine.fragmentOctets, w.Right.Engine.fragmentOctets)
 		}
 	}
 }
@@ -50,29 +51,32 @@ func TestFragments(t *testing.T) {
 // both directions.
 func TestFragmentsGetSmaller(t *testing.T) {
 	w := newWorld(t, 1, lan, func(left, right *ike.Peer) { withChains(t, left, right) })
-	w.mtu = 560
-	w.left.command(ike.Initiate{})
-	w.net.RunFor(29 * time.Second)
-	w.checkSettled()
-	if w.longest < 1200 {
-		t.Errorf("the longest message has %d octets: large fragments were not tried first", w.longest)
+	w.MTU = 560
+	w.Left.Command(ike.Initiate{})
+	w.Net.RunFor(29 * time.Second)
+	w.CheckSettled()
+	if w.Left.Drops[ike.DropRetransmitted]+w.Right.Drops[ike.DropRetransmitted] > 0 {
+		t.Error("the answer to small fragments is not cut at once as they are")
+	}
+	if w.Longest < 1200 {
+		t.Errorf("the longest message has %d octets: large fragments were not tried first", w.Longest)
 	}
 }
 
 // RFC 7383 section 2.3: without both announcements messages go whole.
 func TestFragmentsAreNegotiated(t *testing.T) {
 	w := newWorld(t, 1, lan, func(left, right *ike.Peer) { withChains(t, left, right) })
-	w.connect()
-	for _, s := range []*side{w.left, w.right} {
-		s.gate.standing(s.peer.ID, nil).current.fragmentation = false
+	w.Connect()
+	for _, s := range []*side{w.Left, w.Right} {
+		s.Engine.standing(s.Peer.ID, nil).current.fragmentation = false
 	}
-	sa := w.left.gate.standing("left", nil).current
+	sa := w.Left.Engine.standing("left", nil).current
 	packets := keys.NewProtector(sa.proposal, sa.keys.Ei, sa.keys.Ai).SealWithin(sa.header(wire.Informational, sa.nextID, false), []wire.Payload{&wire.VendorID{Data: make([]byte, 900)}}, 400)
-	w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), packets[0])
-	if w.right.drops[ike.DropUnexpected] != 1 {
-		t.Errorf("a fragment that was not agreed on is not refused: %v", w.right.drops)
+	w.Right.Receive(w.Net.Now(), at(enginetest.RightAddr, 500), at(enginetest.LeftAddr, 500), packets[0])
+	if w.Right.Drops[ike.DropUnexpected] != 1 {
+		t.Errorf("a fragment that was not agreed on is not refused: %v", w.Right.Drops)
 	}
-	long := w.left.gate.standing("left", nil).seal(sa, sa.header(wire.Informational, sa.nextID, false), []wire.Payload{&wire.VendorID{Data: make([]byte, 3000)}})
+	long := w.Left.Engine.standing("left", nil).seal(sa, sa.header(wire.Informational, sa.nextID, false), []wire.Payload{&wire.VendorID{Data: make([]byte, 3000)}})
 	if len(long.packets) != 1 {
 		t.Errorf("a message goes in %d fragments", len(long.packets))
 	}
@@ -82,18 +86,18 @@ func TestFragmentsAreNegotiated(t *testing.T) {
 // one message, and no more, longer or older ones than the bounds say.
 func TestFragmentsAreBounded(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	session := w.right.gate.standing("right", nil)
-	theirs, ours := w.left.gate.standing("left", nil).current, session.current
+	w.Connect()
+	session := w.Right.Engine.standing("right", nil)
+	theirs, ours := w.Left.Engine.standing("left", nil).current, session.current
 	seal := keys.NewProtector(theirs.proposal, theirs.keys.Ei, theirs.keys.Ai)
 	send := func(packet []byte) ike.Drop {
 		t.Helper()
 		before := map[ike.Drop]int{}
-		for drop, n := range w.right.drops {
+		for drop, n := range w.Right.Drops {
 			before[drop] = n
 		}
-		w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), packet)
-		for drop, n := range w.right.drops {
+		w.Right.Receive(w.Net.Now(), at(enginetest.RightAddr, 500), at(enginetest.LeftAddr, 500), packet)
+		for drop, n := range w.Right.Drops {
 			if n != before[drop] {
 				return drop
 			}
@@ -132,11 +136,11 @@ func TestFragmentsAreBounded(t *testing.T) {
 	if drop := send(small[0]); drop != ike.DropRetransmitted { // fewer pieces than before
 		t.Errorf("fewer fragments: %q", drop)
 	}
-	w.net.RunFor(fragmentsLifetime + time.Second)
+	w.Net.RunFor(fragmentsLifetime + time.Second)
 	if kept() != 0 {
 		t.Errorf("%d octets are kept for ever", kept())
 	}
-	ours, theirs = session.current, w.left.gate.standing("left", nil).current
+	ours, theirs = session.current, w.Left.Engine.standing("left", nil).current
 	small = message(3000, 500)
 	large := message(3000, 600)
 	send(large[0])
@@ -151,7 +155,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 	if kept() != 0 {
 		t.Errorf("%d octets are kept of a message that is whole", kept())
 	}
-	answers := w.right.flushed
+	answers := w.Right.Flushed
 	for range 2 {
 		for i, packet := range small {
 			if drop := send(packet); drop != ike.DropRetransmitted {
@@ -159,7 +163,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if n := w.right.flushed - answers; n != 2 {
+	if n := w.Right.Flushed - answers; n != 2 {
 		t.Errorf("a request of %d fragments that came twice more is answered %d times", len(small), n)
 	}
 }
@@ -167,14 +171,14 @@ func TestFragmentsAreBounded(t *testing.T) {
 // Half-open SAs may be anybody's: together they keep no more than the gate's bound.
 func TestFragmentsOfHalfOpenSAsAreBounded(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	g, most := w.right.gate, 0
+	w.Connect()
+	g, most := w.Right.Engine, 0
 	for range 400 {
-		s := &session{gate: g, candidates: []*ike.Peer{&w.right.peer}}
+		s := &session{gate: g, candidates: []*ike.Peer{&w.Right.Peer}}
 		sa := &ikeSA{fragmentation: true}
 		s.sas = []*ikeSA{sa}
 		for number := uint16(1); number <= 40; number++ {
-			s.collect(w.net.Now(), sa, wire.Header{MessageID: 1}, &wire.Fragment{Number: number, Total: 41, Body: make([]byte, 1000)})
+			s.collect(w.Net.Now(), sa, wire.Header{MessageID: 1}, &wire.Fragment{Number: number, Total: 41, Body: make([]byte, 1000)})
 		}
 		if sa.requestParts != nil && sa.requestParts.octets > fragmentOctetsMaxHalfOpen {
 			t.Fatalf("%d octets of one SA", sa.requestParts.octets)

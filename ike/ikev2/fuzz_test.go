@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
@@ -37,9 +38,9 @@ func FuzzGate(f *testing.F) {
 		return wire.AppendPayloads([]byte{fuzzAuthentic, byte(exchange), byte(wire.FirstPayload(payloads))}, payloads)
 	}
 	create := func(extra ...wire.Payload) []wire.Payload {
-		p := &seed.left.peer
+		p := &seed.Left.Peer
 		return append(extra, offerESP(p.ESPProposals, true, 0x1234567), &wire.Nonce{Data: make([]byte, 32)},
-			&wire.KE{Group: ike.Group19, Data: seed.left.gate.newDH(ike.Group19).Public()},
+			&wire.KE{Group: ike.Group19, Data: seed.Left.Engine.newDH(ike.Group19).Public()},
 			offerSelectors(wire.PayloadTSi, p.LocalSelectors), offerSelectors(wire.PayloadTSr, p.RemoteSelectors))
 	}
 	add(append([]byte{fuzzRaw}, initRequest(seed, 5)...))
@@ -47,17 +48,17 @@ func FuzzGate(f *testing.F) {
 	add(inner(wire.Informational, &wire.Delete{Protocol: wire.ProtocolIKE}), inner(wire.Informational))
 	add(inner(wire.Informational, &wire.Delete{Protocol: wire.ProtocolESP, SPIs: []ike.SPI{1}}), inner(wire.CreateChildSA, create()...))
 	add(inner(wire.CreateChildSA, create(&wire.Notify{Type: wire.RekeySA, Protocol: wire.ProtocolESP, SPI: []byte{0, 0, 0, 1}})...), []byte{fuzzWait, 30})
-	add(inner(wire.CreateChildSA, offerIKE(seed.left.peer.IKEProposals, []byte("spi_spi_")), &wire.Nonce{Data: make([]byte, 32)},
-		&wire.KE{Group: ike.Group19, Data: seed.left.gate.newDH(ike.Group19).Public()}), []byte{fuzzCommand, 0}, []byte{fuzzWait, 200})
+	add(inner(wire.CreateChildSA, offerIKE(seed.Left.Peer.IKEProposals, []byte("spi_spi_")), &wire.Nonce{Data: make([]byte, 32)},
+		&wire.KE{Group: ike.Group19, Data: seed.Left.Engine.newDH(ike.Group19).Public()}), []byte{fuzzCommand, 0}, []byte{fuzzWait, 200})
 	add([]byte{fuzzCommand, 1}, inner(wire.CreateChildSA), []byte{fuzzWait, 9})
 	add(append([]byte{fuzzFragments, byte(wire.Informational), byte(wire.PayloadVendorID), 0xff}, make([]byte, 700)...),
 		append([]byte{fuzzFragments, byte(wire.Informational), byte(wire.PayloadVendorID), 0x05}, make([]byte, 900)...), []byte{fuzzWait, 40})
 	add(inner(wire.Informational, &wire.Notify{Type: wire.UpdateSAAddresses}, &wire.Notify{Type: wire.Cookie2, Data: make([]byte, 16)}, &wire.Notify{Type: wire.NATDetectionSourceIP, Data: make([]byte, 20)}))
 	add(inner(wire.Informational, &wire.Notify{Type: wire.NoNATsAllowed, Data: make([]byte, 12)}, &wire.Notify{Type: wire.InvalidSPI, Data: make([]byte, 4)}))
-	left, right := seed.left.peer, seed.right.peer
+	left, right := seed.Left.Peer, seed.Right.Peer
 	certify(&left, &right)
 	proved := []wire.Payload{
-		&wire.ID{Role: wire.PayloadIDi, Identity: ike.AddressIdentity(leftAddr)},
+		&wire.ID{Role: wire.PayloadIDi, Identity: ike.AddressIdentity(enginetest.LeftAddr)},
 		&wire.Cert{Encoding: wire.CertificateX509Signature, Data: left.Certificate.Chain[0]}, &wire.Cert{Encoding: wire.CertificateHashURL, Data: []byte("http://x")},
 		&wire.CertReq{Encoding: wire.CertificateX509Signature, Data: make([]byte, 20)}, &wire.Auth{Method: wire.AuthDigitalSignature, Data: []byte{3, 1, 2, 3, 4}},
 		&wire.Notify{Type: wire.MOBIKESupported},
@@ -72,8 +73,8 @@ func FuzzGate(f *testing.F) {
 				certify(left, right)
 			}
 		})
-		w.connect()
-		s := w.left.gate.standing("left", nil)
+		w.Connect()
+		s := w.Left.Engine.standing("left", nil)
 		// A second handle on the keys: what the attacker with the key seals.
 		sa := s.current
 		seal := keys.NewProtector(sa.proposal, sa.keys.Ei, sa.keys.Ai)
@@ -85,36 +86,36 @@ func FuzzGate(f *testing.F) {
 			input = input[len(body):]
 			switch {
 			case kind/2%6 == fuzzRaw:
-				w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), append([]byte(nil), body...))
+				w.Right.Receive(w.Net.Now(), at(enginetest.RightAddr, 500), at(enginetest.LeftAddr, 500), append([]byte(nil), body...))
 			case kind/2%6 == fuzzAuthentic && len(body) >= 2:
 				authentic = true
 				message := sealRaw(seal, sa.header(wire.ExchangeType(body[0]), id, false), wire.PayloadType(body[1]), body[2:])
-				before := w.right.drops[ike.Accepted]
-				w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), message)
-				if w.right.drops[ike.Accepted] != before {
+				before := w.Right.Drops[ike.Accepted]
+				w.Right.Receive(w.Net.Now(), at(enginetest.RightAddr, 500), at(enginetest.LeftAddr, 500), message)
+				if w.Right.Drops[ike.Accepted] != before {
 					id++
 				}
 			case kind/2%6 == fuzzWait && len(body) >= 1:
-				w.net.RunFor(time.Duration(body[0]) * time.Second)
+				w.Net.RunFor(time.Duration(body[0]) * time.Second)
 			case kind/2%6 == fuzzFragments && len(body) >= 3:
 				authentic = true
-				w.fragments(seal, sa.header(wire.ExchangeType(body[0]), id, false), wire.PayloadType(body[1]), body[2], body[3:])
-				if expected := w.right.gate.standing("right", nil); expected != nil && expected.current.expectID > id {
+				fragments(w, seal, sa.header(wire.ExchangeType(body[0]), id, false), wire.PayloadType(body[1]), body[2], body[3:])
+				if expected := w.Right.Engine.standing("right", nil); expected != nil && expected.current.expectID > id {
 					id = expected.current.expectID
 				}
 			case kind/2%6 == fuzzHalfOpen && len(body) >= 2:
-				w.halfOpen(uint64(steps)+1, wire.ExchangeType(body[0]), wire.PayloadType(body[1]), body[2:])
+				halfOpen(w, uint64(steps)+1, wire.ExchangeType(body[0]), wire.PayloadType(body[1]), body[2:])
 			case kind/2%6 == fuzzCommand && len(body) >= 1:
-				w.right.command([]ike.Command{ike.RekeyIKE{}, ike.RekeyChild{}, ike.Initiate{}, ike.Terminate{}}[body[0]%4])
+				w.Right.Command([]ike.Command{ike.RekeyIKE{}, ike.RekeyChild{}, ike.Initiate{}, ike.Terminate{}}[body[0]%4])
 				authentic = authentic || body[0]%4 == 3
 			}
 		}
-		w.net.RunFor(time.Minute)
+		w.Net.RunFor(time.Minute)
 		if !authentic {
-			w.checkSettled()
+			w.CheckSettled()
 		}
-		w.right.checkBooks()
-		w.left.checkBooks()
+		checkBooks(w.Right)
+		checkBooks(w.Left)
 	})
 }
 
@@ -139,9 +140,9 @@ func sealRaw(p *keys.Protector, h wire.Header, first wire.PayloadType, body []by
 }
 
 // checkBooks: what a gate counts is what there is.
-func (s *side) checkBooks() {
-	s.w.t.Helper()
-	g := s.gate
+func checkBooks(s *side) {
+	s.W.T.Helper()
+	g := s.Engine
 	halfOpen, spis := 0, 0
 	for _, session := range g.schedule.All() {
 		if session.phase == connecting && !session.initiator {
@@ -149,17 +150,17 @@ func (s *side) checkBooks() {
 		}
 		for _, sa := range session.sas {
 			if g.bySPI[sa.local] != session {
-				s.fatalf("IKE SA %016x is not routed to its session", sa.local)
+				s.Fatalf("IKE SA %016x is not routed to its session", sa.local)
 			}
 		}
 		spis += len(session.children)
 	}
-	if halfOpen != g.admission.halfOpen || spis != len(s.children) || g.schedule.Len() > 64 {
-		s.fatalf("%d half-open sessions, counted %d; %d child SAs, owner has %d; %d sessions", halfOpen, g.admission.halfOpen, spis, len(s.children), g.schedule.Len())
+	if halfOpen != g.admission.halfOpen || spis != len(s.Children) || g.schedule.Len() > 64 {
+		s.Fatalf("%d half-open sessions, counted %d; %d child SAs, owner has %d; %d sessions", halfOpen, g.admission.halfOpen, spis, len(s.Children), g.schedule.Len())
 	}
 	for spi, session := range g.bySPI {
 		if session.phase == ended {
-			s.fatalf("SPI %016x leads to a session that has ended", spi)
+			s.Fatalf("SPI %016x leads to a session that has ended", spi)
 		}
 	}
 }
@@ -183,32 +184,32 @@ var fuzzCertificates = sync.OnceValue(func() (made struct {
 
 // fragments sends a message in the smallest fragments, of which mask says which
 // come, in which order.
-func (w *world) fragments(seal *keys.Protector, h wire.Header, first wire.PayloadType, mask byte, body []byte) {
+func fragments(w *world, seal *keys.Protector, h wire.Header, first wire.PayloadType, mask byte, body []byte) {
 	packets := seal.SealWithin(h, []wire.Payload{&wire.Raw{Type: first, Body: body}}, keys.FragmentLengthMin)
 	if mask&1 != 0 {
 		slices.Reverse(packets)
 	}
 	for i, packet := range packets {
 		if mask>>(1+i%7)&1 != 0 {
-			w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), packet)
+			w.Right.Receive(w.Net.Now(), at(enginetest.RightAddr, 500), at(enginetest.LeftAddr, 500), packet)
 		}
 	}
 }
 
 // halfOpen begins an IKE SA with the right side, as a stranger can, and sends one
 // authentic message of any content on it, whole and in fragments.
-func (w *world) halfOpen(spi uint64, exchange wire.ExchangeType, first wire.PayloadType, body []byte) {
-	dh, nonce := w.left.gate.newDH(ike.Group19), make([]byte, 32)
+func halfOpen(w *world, spi uint64, exchange wire.ExchangeType, first wire.PayloadType, body []byte) {
+	dh, nonce := w.Left.Engine.newDH(ike.Group19), make([]byte, 32)
 	request := wire.Message{
 		Header: wire.Header{SPIi: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagInitiator},
-		Payloads: []wire.Payload{offerIKE(w.left.peer.IKEProposals, nil), &wire.KE{Group: ike.Group19, Data: dh.Public()}, &wire.Nonce{Data: nonce},
+		Payloads: []wire.Payload{offerIKE(w.Left.Peer.IKEProposals, nil), &wire.KE{Group: ike.Group19, Data: dh.Public()}, &wire.Nonce{Data: nonce},
 			announceFragmentation(), hashAlgorithms()},
 	}.Append(nil)
 	var answer []byte
-	w.hold = func(_ *side, d ike.Datagram) { answer = append([]byte(nil), d.Payload...) }
-	defer func() { w.hold = nil }()
-	from := at(leftAddr, uint16(2000+spi))
-	w.right.Receive(w.net.Now(), at(rightAddr, 500), from, request)
+	w.Hold = func(_ *side, d ike.Datagram) { answer = append([]byte(nil), d.Payload...) }
+	defer func() { w.Hold = nil }()
+	from := at(enginetest.LeftAddr, uint16(2000+spi))
+	w.Right.Receive(w.Net.Now(), at(enginetest.RightAddr, 500), from, request)
 	message, err := wire.Parse(answer)
 	m := sortPayloads(message.Payloads)
 	if err != nil || m.ke == nil || m.sa == nil || m.nonce == nil {
@@ -216,13 +217,13 @@ func (w *world) halfOpen(spi uint64, exchange wire.ExchangeType, first wire.Payl
 	}
 	shared, err := dh.Shared(m.ke.Data)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
-	proposal, _, _ := chooseIKE(m.sa.Proposals, w.left.peer.IKEProposals)
+	proposal, _, _ := chooseIKE(m.sa.Proposals, w.Left.Peer.IKEProposals)
 	sa := newSA(true, spi, message.Header.SPIr, proposal, keys.DeriveIKE(proposal, nonce, m.nonce.Data, shared, spi, message.Header.SPIr))
 	h := sa.header(exchange, 1, false)
 	packets := append(sa.seal.SealWithin(h, []wire.Payload{&wire.Raw{Type: first, Body: body}}, keys.FragmentLengthMin)[1:], sealRaw(sa.seal, h, first, body))
 	for _, packet := range packets {
-		w.right.Receive(w.net.Now(), at(rightAddr, 500), from, packet)
+		w.Right.Receive(w.Net.Now(), at(enginetest.RightAddr, 500), from, packet)
 	}
 }

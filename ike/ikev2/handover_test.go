@@ -3,7 +3,6 @@ package ikev2
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -17,75 +16,9 @@ import (
 	"causeway.dev/ike"
 	"causeway.dev/ike/engine"
 	"causeway.dev/ike/enginetest"
-	"causeway.dev/ike/wire"
 	"causeway.dev/internal/golden"
 	"causeway.dev/internal/simnet"
 )
-
-// handOver lets another gate go on with what stands at a side, whose owner has the
-// pairs of ESP SAs. It returns what the owner handed over.
-func (s *side) handOver(seed uint64) []ike.Kept {
-	s.w.t.Helper()
-	s.w.net.Note("%s: is handed over", s.name)
-	stood := s.gate.Status(s.peer.ID)
-	frozen := s.gate
-	kept := frozen.Freeze(s.w.net.Now().Add(s.skew))
-	if len(frozen.TakeOutput()) > 0 || frozen.Sessions() != 0 || len(frozen.bySPI) != 0 || len(frozen.spis.(engine.OwnSPIs)) != 0 {
-		s.fatalf("a gate that has been handed over still has something")
-	}
-	children, active, used, drops, crashed := s.children, s.active, s.used, s.drops, s.crashed
-	s.restart(seed)
-	s.children, s.active, s.used, s.drops, s.crashed = children, active, used, drops, crashed
-	for _, k := range kept {
-		octets, err := json.Marshal(k)
-		if err != nil {
-			s.w.t.Fatal(err)
-		}
-		var carried ike.Kept
-		if err := json.Unmarshal(octets, &carried); err != nil {
-			s.w.t.Fatal(err)
-		}
-		if err := s.gate.Thaw(s.w.net.Now().Add(s.skew), carried); err != nil {
-			s.fatalf("%v: %v\n%s", k, err, carried.State)
-		}
-	}
-	s.flush()
-	// What was half-open is gone; nothing else is.
-	now := s.gate.Status(s.peer.ID)
-	stood.Connecting, now.Connecting = false, false
-	stood.LastHeard, now.LastHeard = stood.LastHeard.Round(0), now.LastHeard.Round(0)
-	if got, want := fmt.Sprint(now), fmt.Sprint(stood); got != want {
-		s.fatalf("after the hand-over it stands as\n%s, before as\n%s", got, want)
-	}
-	if !now.Established {
-		s.retry()
-	}
-	return kept
-}
-
-// checkIV: with an AEAD no IV may ever come twice with another content.
-func (s *side) checkIV(message []byte) {
-	h, err := wire.ParseHeader(message)
-	at := wire.HeaderLength + 4
-	switch {
-	case err != nil || !s.peer.IKEProposals[0].Encryption.AEAD():
-		return
-	case h.Exchange == wire.IKEAuth || h.Exchange == wire.IKEIntermediate: // each may have keys of its own
-		return
-	case h.NextPayload == wire.PayloadSKF:
-		at += 4
-	case h.NextPayload != wire.PayloadSK:
-		return
-	}
-	key := fmt.Sprintf("%x %x %t %x", h.SPIi, h.SPIr, h.Flags.Initiator(), message[at:at+8])
-	if s.w.ivs == nil {
-		s.w.ivs = map[string][]byte{}
-	}
-	if before, ok := s.w.ivs[key]; ok && !bytes.Equal(before, message) {
-		s.fatalf("IV %x comes twice", message[at:at+8])
-	}
-	s.w.ivs[key] = bytes.Clone(message)
-}
 
 // What stands goes on as if nothing had been: nothing is negotiated, and each kind
 // of exchange works.
@@ -97,45 +30,45 @@ func TestHandOver(t *testing.T) {
 		{"AES-GCM", nil},
 		{"AES-CBC", func(left, right *ike.Peer) {
 			for _, p := range []*ike.Peer{left, right} {
-				p.IKEProposals, p.ESPProposals = ikeProposals(t, "aes256-sha384-group20"), espProposals(t, "aes256-sha512-group31")
+				p.IKEProposals, p.ESPProposals = enginetest.IKE(t, "aes256-sha384-group20"), enginetest.ESP(t, "aes256-sha512-group31")
 			}
 		}},
 		{"NAT", func(left, right *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, 3, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, c.configure)
-			w.connect()
-			w.checkSettled()
-			first := w.left.active
-			for i, s := range []*side{w.left, w.right, w.left} {
-				s.handOver(uint64(100 + i))
+			w.Connect()
+			w.CheckSettled()
+			first := w.Left.Active
+			for i, s := range []*side{w.Left, w.Right, w.Left} {
+				s.HandOver(uint64(100 + i))
 			}
-			w.net.RunFor(time.Minute)
-			w.checkSettled()
-			if w.left.active != first {
+			w.Net.RunFor(time.Minute)
+			w.CheckSettled()
+			if w.Left.Active != first {
 				t.Fatal("another pair carries packets")
 			}
 			for i, c := range []ike.Command{ike.RekeyChild{}, ike.RekeyIKE{}} {
-				for _, s := range []*side{w.left, w.right} {
-					before := s.active
-					s.command(c)
-					w.net.RunFor(10 * time.Second)
-					w.checkSettled()
-					if i == 0 && s.active == before {
+				for _, s := range []*side{w.Left, w.Right} {
+					before := s.Active
+					s.Command(c)
+					w.Net.RunFor(10 * time.Second)
+					w.CheckSettled()
+					if i == 0 && s.Active == before {
 						t.Fatal("nothing has been rekeyed")
 					}
-					s.handOver(uint64(200 + i))
+					s.HandOver(uint64(200 + i))
 				}
 			}
-			if _, n := lastEvent[ike.Closed](w.left); n > 0 {
+			if _, n := enginetest.Last[ike.Closed](w.Left); n > 0 {
 				t.Error("something was closed")
 			}
-			for _, s := range []*side{w.left, w.right} {
-				s.gate.RemovePeer(w.net.Now(), s.peer.ID, "removed")
-				s.flush()
+			for _, s := range []*side{w.Left, w.Right} {
+				s.Engine.RemovePeer(w.Net.Now(), s.Peer.ID, "removed")
+				s.Flush()
 			}
-			w.net.RunFor(3 * time.Minute)
-			w.checkNone()
+			w.Net.RunFor(3 * time.Minute)
+			checkNone(w)
 		})
 	}
 }
@@ -146,17 +79,17 @@ func TestHandOverBetweenFollowups(t *testing.T) {
 		for messages := range 6 {
 			w := newWorld(t, 5, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, func(left, right *ike.Peer) {
 				for _, p := range []*ike.Peer{left, right} {
-					p.IKEProposals, p.ESPProposals = ikeProposals(t, fastIKE+"+mlkem768+mlkem1024"), espProposals(t, fastESP+"+mlkem768+mlkem1024")
+					p.IKEProposals, p.ESPProposals = enginetest.IKE(t, fastIKE+"+mlkem768+mlkem1024"), enginetest.ESP(t, fastESP+"+mlkem768+mlkem1024")
 				}
 			})
-			w.connect()
-			pair, sa := w.left.active, w.left.gate.standing("left", nil).current.local
-			w.left.command(c)
-			w.net.RunFor(time.Duration(messages)*10*time.Millisecond + 5*time.Millisecond)
-			w.left.handOver(9)
-			w.net.RunFor(10 * time.Second)
-			w.checkSettled()
-			if w.left.active == pair && w.left.gate.standing("left", nil).current.local == sa {
+			w.Connect()
+			pair, sa := w.Left.Active, w.Left.Engine.standing("left", nil).current.local
+			w.Left.Command(c)
+			w.Net.RunFor(time.Duration(messages)*10*time.Millisecond + 5*time.Millisecond)
+			w.Left.HandOver(9)
+			w.Net.RunFor(10 * time.Second)
+			w.CheckSettled()
+			if w.Left.Active == pair && w.Left.Engine.standing("left", nil).current.local == sa {
 				t.Errorf("%T handed over after %d messages has come to nothing", c, messages)
 			}
 		}
@@ -169,25 +102,25 @@ func TestFarewell(t *testing.T) {
 	for _, c := range []ike.Command{nil, ike.RekeyChild{}, ike.RekeyIKE{}} {
 		for _, reached := range []bool{false, true} {
 			w := newWorld(t, 6, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
-			w.connect()
+			w.Connect()
 			if c != nil {
-				w.left.command(c)
+				w.Left.Command(c)
 			}
 			if reached {
-				w.net.RunFor(15 * time.Millisecond)
+				w.Net.RunFor(15 * time.Millisecond)
 			}
-			kept := w.left.gate.Freeze(w.net.Now())
+			kept := w.Left.Engine.Freeze(w.Net.Now())
 			if len(kept) != 1 || len(kept[0].Farewell) == 0 {
 				t.Fatalf("kept: %v", kept)
 			}
 			for _, d := range kept[0].Farewell {
-				w.left.checkIV(d.Payload)
-				w.right.Receive(w.net.Now(), d.Remote, d.Local, d.Payload)
+				checkIV(w.Left, d.Payload)
+				w.Right.Receive(w.Net.Now(), d.Remote, d.Local, d.Payload)
 			}
 			if _, rekey := c.(ike.RekeyIKE); rekey && reached {
 				continue // the new one's keys are the peer's alone
 			}
-			if st := w.right.gate.Status("right"); st.Established || len(w.right.children) > 0 {
+			if st := w.Right.Engine.Status("right"); st.Established || len(w.Right.Children) > 0 {
 				t.Errorf("after %T, which has reached the peer: %t, stands %+v", c, reached, st)
 			}
 		}
@@ -197,15 +130,15 @@ func TestFarewell(t *testing.T) {
 // A farewell is counted among the messages, so that who resumes does not take its IV.
 func TestFarewellTakesNoIVTwice(t *testing.T) {
 	w := newWorld(t, 6, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
-	w.connect()
-	before := w.left.gate.standing("left", nil).current.seal.Sealed()
-	kept := w.left.handOver(8)
+	w.Connect()
+	before := w.Left.Engine.standing("left", nil).current.seal.Sealed()
+	kept := w.Left.HandOver(8)
 	for _, d := range kept[0].Farewell {
-		w.left.checkIV(d.Payload)
+		checkIV(w.Left, d.Payload)
 	}
-	w.left.command(ike.RekeyChild{})
-	w.net.RunFor(time.Second)
-	if after := w.left.gate.standing("left", nil).current.seal.Sealed(); after < before+2 {
+	w.Left.Command(ike.RekeyChild{})
+	w.Net.RunFor(time.Second)
+	if after := w.Left.Engine.standing("left", nil).current.seal.Sealed(); after < before+2 {
 		t.Errorf("%d messages sealed, %d before", after, before)
 	}
 }
@@ -214,17 +147,17 @@ func TestFarewellTakesNoIVTwice(t *testing.T) {
 // take different IVs.
 func TestThawTwice(t *testing.T) {
 	w := newWorld(t, 6, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
-	w.connect()
-	kept := w.left.gate.Freeze(w.net.Now())
+	w.Connect()
+	kept := w.Left.Engine.Freeze(w.Net.Now())
 	for seed := range uint64(3) {
-		children, active := w.left.children, w.left.active
-		w.left.restart(seed)
-		w.left.children, w.left.active = children, active
-		if err := w.left.gate.Thaw(w.net.Now(), kept[0]); err != nil {
+		children, active := w.Left.Children, w.Left.Active
+		w.Left.Restart(seed)
+		w.Left.Children, w.Left.Active = children, active
+		if err := w.Left.Engine.Thaw(w.Net.Now(), kept[0]); err != nil {
 			t.Fatal(err)
 		}
-		w.left.command(ike.RekeyChild{}) // checkIV sees to it
-		if w.left.gate.Thaw(w.net.Now(), kept[0]) == nil {
+		w.Left.Command(ike.RekeyChild{}) // checkIV sees to it
+		if w.Left.Engine.Thaw(w.Net.Now(), kept[0]) == nil {
 			t.Error("a gate has taken a document twice")
 		}
 	}
@@ -233,21 +166,21 @@ func TestThawTwice(t *testing.T) {
 // Pause begins nothing, but completes what is under way.
 func TestPause(t *testing.T) {
 	w := newWorld(t, 4, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
-	w.connect()
-	w.left.command(ike.RekeyChild{})
-	if !w.left.gate.Busy() {
+	w.Connect()
+	w.Left.Command(ike.RekeyChild{})
+	if !w.Left.Engine.Busy() {
 		t.Fatal("a rekey is under way")
 	}
-	w.left.gate.Pause()
-	w.left.command(ike.RekeyIKE{})
-	w.net.RunFor(5 * time.Second)
-	if w.left.gate.Busy() || len(w.left.children) != 2 {
-		t.Fatalf("busy %t, %d pairs", w.left.gate.Busy(), len(w.left.children))
+	w.Left.Engine.Pause()
+	w.Left.Command(ike.RekeyIKE{})
+	w.Net.RunFor(5 * time.Second)
+	if w.Left.Engine.Busy() || len(w.Left.Children) != 2 {
+		t.Fatalf("busy %t, %d pairs", w.Left.Engine.Busy(), len(w.Left.Children))
 	}
-	w.left.handOver(7)
-	w.net.RunFor(20 * time.Second)
-	w.checkSettled()
-	if e, _ := lastEvent[ike.Established](w.left); !e.Rekeyed {
+	w.Left.HandOver(7)
+	w.Net.RunFor(20 * time.Second)
+	w.CheckSettled()
+	if e, _ := enginetest.Last[ike.Established](w.Left); !e.Rekeyed {
 		t.Error("the rekey of the IKE SA that was asked for in the pause has been forgotten")
 	}
 }
@@ -261,22 +194,22 @@ func TestHandOverBetweenKeys(t *testing.T) {
 	}{
 		{"the same", func(*ike.Peer) {}, 1},
 		{"now the former", func(p *ike.Peer) {
-			p.PreSharedKey, p.FormerKey, p.FormerKeyUntil = ike.Secret("another"), secretKey, epoch.Add(24*time.Hour)
+			p.PreSharedKey, p.FormerKey, p.FormerKeyUntil = ike.Secret("another"), enginetest.Key, enginetest.Epoch.Add(24*time.Hour)
 		}, 1},
 		{"replaced", func(p *ike.Peer) { p.PreSharedKey = ike.Secret("another") }, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, 4, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
-			w.connect()
-			c.change(&w.left.peer)
-			w.right.peer.PreSharedKey, w.right.peer.FormerKey, w.right.peer.FormerKeyUntil = w.left.peer.PreSharedKey, secretKey, epoch.Add(24*time.Hour)
-			if err := w.right.gate.SetPeer(w.right.peer); err != nil {
+			w.Connect()
+			c.change(&w.Left.Peer)
+			w.Right.Peer.PreSharedKey, w.Right.Peer.FormerKey, w.Right.Peer.FormerKeyUntil = w.Left.Peer.PreSharedKey, enginetest.Key, enginetest.Epoch.Add(24*time.Hour)
+			if err := w.Right.Engine.SetPeer(w.Right.Peer); err != nil {
 				t.Fatal(err)
 			}
-			w.left.handOver(7)
-			w.net.RunFor(5 * time.Minute)
-			w.checkSettled()
-			if _, n := lastEvent[ike.Established](w.left); n != c.establishedBy {
+			w.Left.HandOver(7)
+			w.Net.RunFor(5 * time.Minute)
+			w.CheckSettled()
+			if _, n := enginetest.Last[ike.Established](w.Left); n != c.establishedBy {
 				t.Errorf("%d IKE SAs, want %d", n, c.establishedBy)
 			}
 		})
@@ -287,19 +220,19 @@ func TestHandOverBetweenKeys(t *testing.T) {
 // says INITIAL_CONTACT.
 func TestThawForgetsAttempt(t *testing.T) {
 	w := newWorld(t, 4, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
-	w.connect()
-	kept := w.left.gate.Freeze(w.net.Now())
-	children, active := w.left.children, w.left.active
-	w.left.restart(5)
-	w.left.children, w.left.active = children, active
-	w.left.command(ike.Initiate{})
-	if err := w.left.gate.Thaw(w.net.Now(), kept[0]); err != nil {
+	w.Connect()
+	kept := w.Left.Engine.Freeze(w.Net.Now())
+	children, active := w.Left.Children, w.Left.Active
+	w.Left.Restart(5)
+	w.Left.Children, w.Left.Active = children, active
+	w.Left.Command(ike.Initiate{})
+	if err := w.Left.Engine.Thaw(w.Net.Now(), kept[0]); err != nil {
 		t.Fatal(err)
 	}
-	w.net.RunFor(time.Minute)
-	w.checkSettled()
-	if w.left.active != active || w.left.gate.Sessions() != 1 {
-		t.Errorf("%d sessions, another pair: %t", w.left.gate.Sessions(), w.left.active != active)
+	w.Net.RunFor(time.Minute)
+	w.CheckSettled()
+	if w.Left.Active != active || w.Left.Engine.Sessions() != 1 {
+		t.Errorf("%d sessions, another pair: %t", w.Left.Engine.Sessions(), w.Left.Active != active)
 	}
 }
 
@@ -313,15 +246,15 @@ func TestFrozenShape(t *testing.T) {
 func keptOf(t testing.TB) (ike.Kept, *world) {
 	w := newWorld(t, 12, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, func(left, right *ike.Peer) {
 		for _, p := range []*ike.Peer{left, right} {
-			p.IKEProposals, p.ESPProposals = ikeProposals(t, fastIKE+"+mlkem768"), espProposals(t, "aes256-sha256-group19+mlkem768")
+			p.IKEProposals, p.ESPProposals = enginetest.IKE(t, fastIKE+"+mlkem768"), enginetest.ESP(t, "aes256-sha256-group19+mlkem768")
 		}
 	})
-	w.connect()
-	w.left.command(ike.RekeyChild{})
-	w.left.command(ike.RekeyIKE{})
-	w.right.command(ike.RekeyChild{})
-	w.net.RunFor(35 * time.Millisecond)
-	kept := w.left.gate.Freeze(w.net.Now())
+	w.Connect()
+	w.Left.Command(ike.RekeyChild{})
+	w.Left.Command(ike.RekeyIKE{})
+	w.Right.Command(ike.RekeyChild{})
+	w.Net.RunFor(35 * time.Millisecond)
+	kept := w.Left.Engine.Freeze(w.Net.Now())
 	if len(kept) != 1 {
 		t.Fatalf("%d peers kept", len(kept))
 	}
@@ -373,7 +306,7 @@ func TestHostileDocuments(t *testing.T) {
 		"pair without end":     func(f *frozen) { f.Sessions[0].Children[0].ExpiresAt = time.Time{} },
 		"active":               func(f *frozen) { f.Sessions[0].Active++ },
 		"own successor":        func(f *frozen) { f.Sessions[0].Children[0].Successor = f.Sessions[0].Children[0].In },
-		"ending with pairs":    func(f *frozen) { f.Sessions[0].Phase, f.Sessions[0].EndAt = "ending", epoch },
+		"ending with pairs":    func(f *frozen) { f.Sessions[0].Phase, f.Sessions[0].EndAt = "ending", enginetest.Epoch },
 	} {
 		var f frozen
 		if err := engine.DecodeFrozen(kept.State, frozenFormat, &f); err != nil {
@@ -382,8 +315,8 @@ func TestHostileDocuments(t *testing.T) {
 		change(&f)
 		bad := kept
 		bad.State = engine.EncodeFrozen(f)
-		g := gateFor(t, w.left.peer)
-		if err := g.Thaw(w.net.Now(), bad); err == nil {
+		g := gateFor(t, w.Left.Peer)
+		if err := g.Thaw(w.Net.Now(), bad); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 		if g.Sessions() != 0 || len(g.bySPI) != 0 || len(g.spis.(engine.OwnSPIs)) != 0 {
@@ -398,7 +331,7 @@ func TestHostileDocuments(t *testing.T) {
 	} {
 		bad := kept
 		bad.State = []byte(state)
-		if gateFor(t, w.left.peer).Thaw(w.net.Now(), bad) == nil {
+		if gateFor(t, w.Left.Peer).Thaw(w.Net.Now(), bad) == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -408,7 +341,7 @@ func TestHostileDocuments(t *testing.T) {
 	} {
 		bad := kept
 		change(&bad)
-		if gateFor(t, w.left.peer).Thaw(w.net.Now(), bad) == nil {
+		if gateFor(t, w.Left.Peer).Thaw(w.Net.Now(), bad) == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -442,9 +375,9 @@ func TestKeptIsNotShown(t *testing.T) {
 func FuzzThaw(f *testing.F) {
 	kept, w := keptOf(f)
 	f.Add([]byte(kept.State), []byte("x"))
-	peer := w.left.peer
+	peer := w.Left.Peer
 	f.Fuzz(func(t *testing.T, state, datagram []byte) {
-		now := epoch.Add(10 * time.Second)
+		now := enginetest.Epoch.Add(10 * time.Second)
 		g := gateFor(t, peer)
 		if g.Thaw(now, ike.Kept{Peer: peer.ID, Version: ike.IKEv2, State: state}) != nil {
 			return
@@ -471,20 +404,20 @@ func FuzzThaw(f *testing.F) {
 func TestFreezeWipes(t *testing.T) {
 	w := newWorld(t, 12, lan, func(left, right *ike.Peer) {
 		for _, p := range []*ike.Peer{left, right} {
-			p.IKEProposals = ikeProposals(t, "aes128-sha256-group14")
-			p.FormerKey, p.FormerKeyUntil = ike.Secret("a former key"), epoch.Add(time.Hour)
+			p.IKEProposals = enginetest.IKE(t, "aes128-sha256-group14")
+			p.FormerKey, p.FormerKeyUntil = ike.Secret("a former key"), enginetest.Epoch.Add(time.Hour)
 		}
 	})
-	w.connect()
-	w.left.command(ike.RekeyIKE{})
+	w.Connect()
+	w.Left.Command(ike.RekeyIKE{})
 	secrets := map[string][]byte{}
-	for octets, name := range secretsOf(w.left.gate) {
+	for octets, name := range secretsOf(w.Left.Engine) {
 		secrets[fmt.Sprintf("%s %p", name, octets)] = octets
 	}
 	if len(secrets) < 10 {
 		t.Fatalf("%d secrets were found, too few to prove anything", len(secrets))
 	}
-	w.left.gate.Freeze(w.net.Now())
+	w.Left.Engine.Freeze(w.Net.Now())
 	for name, octets := range secrets {
 		if !bytes.Equal(octets, make([]byte, len(octets))) {
 			t.Errorf("a secret of %d octets called %s can still be read", len(octets), name)
@@ -519,7 +452,7 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 		}},
 		{reflect.TypeFor[ikeSA](), "state initiator local remote proposal keys seal open fragmentation nextID pending then expectID reply rekeyAt expiresAt", map[string]string{
 			"mixed": connecting, "chainI": connecting, "chainR": connecting, "former": connecting,
-			"held": peerAgain, "requestParts": peerAgain, "responseParts": peerAgain,
+			"held": peerAgain, "requestParts": peerAgain, "responseParts": peerAgain, "narrow": "learned by the next fragment",
 		}},
 		{reflect.TypeFor[exchange](), "id exchange message task Retransmission", map[string]string{"plain": journal, "held": peerAgain}},
 		{reflect.TypeFor[sealed](), "packets", map[string]string{
@@ -545,16 +478,16 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 // that ends.
 func TestHandOverWhileOutdated(t *testing.T) {
 	w := newWorld(t, 4, lan, nil)
-	w.connect()
-	w.left.gate.Outdate(w.net.Now(), "left")
-	w.left.flush()
-	if !w.left.gate.Busy() {
+	w.Connect()
+	w.Left.Engine.Outdate(w.Net.Now(), "left")
+	w.Left.Flush()
+	if !w.Left.Engine.Busy() {
 		t.Error("an attempt beside what stands is not waited for")
 	}
-	w.left.handOver(7)
-	w.net.RunFor(2 * time.Minute)
-	w.checkSettled()
-	if _, n := lastEvent[ike.Closed](w.left); n > 0 {
+	w.Left.HandOver(7)
+	w.Net.RunFor(2 * time.Minute)
+	w.CheckSettled()
+	if _, n := enginetest.Last[ike.Closed](w.Left); n > 0 {
 		t.Error("what stood has ended before anything had replaced it")
 	}
 }

@@ -8,34 +8,22 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
 )
 
-// deliver hands datagrams of one side to the other by hand.
-func (s *side) take() []Datagram {
-	var datagrams []Datagram
-	for _, o := range s.gate.TakeOutput() {
-		if o.Event != nil {
-			s.events = append(s.events, o.Event)
-			s.apply(o.Event)
-			continue
-		}
-		datagrams = append(datagrams, o.Datagram)
-	}
-	return datagrams
-}
-
-func (s *side) hand(now time.Time, d Datagram) Drop {
-	return s.gate.Receive(now, Datagram{Local: d.Remote, Remote: d.Local, Payload: bytes.Clone(d.Payload)})
+// hand delivers a datagram of one side to the other beside the network.
+func hand(s *side, now time.Time, d Datagram) Drop {
+	return s.Engine.Receive(now, Datagram{Local: d.Remote, Remote: d.Local, Payload: bytes.Clone(d.Payload)})
 }
 
 // one takes exactly one datagram.
-func (s *side) one() Datagram {
-	s.w.t.Helper()
-	d := s.take()
+func one(s *side) Datagram {
+	s.W.T.Helper()
+	d := s.Take()
 	if len(d) != 1 {
-		s.w.t.Fatalf("%s sent %d datagrams, want 1", s.name, len(d))
+		s.W.T.Fatalf("%s sent %d datagrams, want 1", s.Name, len(d))
 	}
 	return d[0]
 }
@@ -45,58 +33,58 @@ func (s *side) one() Datagram {
 // with the same octets, and nothing happens twice.
 func TestRetransmission(t *testing.T) {
 	w := newWorld(t, 1, simnet.Conditions{}, nil)
-	now := epoch
-	if err := w.left.gate.Command(now, "left", ike.Initiate{}); err != nil {
+	now := enginetest.Epoch
+	if err := w.Left.Engine.Command(now, "left", ike.Initiate{}); err != nil {
 		t.Fatal(err)
 	}
-	request := w.left.one()
+	request := one(w.Left)
 	for i, want := range []time.Duration{500, 1000, 2000, 4000, 8000, 8000} {
-		due, ok := w.left.gate.Deadline()
+		due, ok := w.Left.Engine.Deadline()
 		if got := due.Sub(now); !ok || got != want*time.Millisecond {
 			t.Fatalf("pause %d is %v, want %v ms", i, got, want)
 		}
 		now = due
-		w.left.gate.Advance(now)
-		if again := w.left.one(); !bytes.Equal(again.Payload, request.Payload) {
+		w.Left.Engine.Advance(now)
+		if again := one(w.Left); !bytes.Equal(again.Payload, request.Payload) {
 			t.Fatal("the repetition is another message")
 		}
 	}
 	answers := func(request Datagram) Datagram {
 		t.Helper()
-		if drop := w.right.hand(now, request); drop != ike.Accepted {
+		if drop := hand(w.Right, now, request); drop != ike.Accepted {
 			t.Fatalf("first request: %q", drop)
 		}
-		first := w.right.one()
-		events := len(w.right.events)
-		if drop := w.right.hand(now, request); drop != ike.DropRetransmitted {
+		first := one(w.Right)
+		events := len(w.Right.Events)
+		if drop := hand(w.Right, now, request); drop != ike.DropRetransmitted {
 			t.Fatalf("repeated request: %q", drop)
 		}
-		if again := w.right.one(); !bytes.Equal(again.Payload, first.Payload) || len(w.right.events) != events {
+		if again := one(w.Right); !bytes.Equal(again.Payload, first.Payload) || len(w.Right.Events) != events {
 			t.Fatal("the repeated request was not answered with the same octets alone")
 		}
 		return first
 	}
 	response := answers(request)
-	if drop := w.left.hand(now, response); drop != ike.Accepted {
+	if drop := hand(w.Left, now, response); drop != ike.Accepted {
 		t.Fatalf("response: %q", drop)
 	}
-	auth := w.left.one()
-	if drop := w.left.hand(now, response); drop != ike.DropRetransmitted {
+	auth := one(w.Left)
+	if drop := hand(w.Left, now, response); drop != ike.DropRetransmitted {
 		t.Fatalf("repeated response: %q", drop)
 	}
 	authResponse := answers(auth)
-	if drop := w.left.hand(now, authResponse); drop != ike.Accepted {
+	if drop := hand(w.Left, now, authResponse); drop != ike.Accepted {
 		t.Fatalf("IKE_AUTH response: %q", drop)
 	}
-	if drop := w.left.hand(now, authResponse); drop != ike.DropMessageID {
+	if drop := hand(w.Left, now, authResponse); drop != ike.DropMessageID {
 		t.Fatalf("repeated IKE_AUTH response: %q", drop)
 	}
-	w.right.take()
-	if drop := w.right.hand(now, request); drop != ike.DropRetransmitted || len(w.right.take()) != 0 {
+	w.Right.Take()
+	if drop := hand(w.Right, now, request); drop != ike.DropRetransmitted || len(w.Right.Take()) != 0 {
 		t.Fatalf("late IKE_SA_INIT: %q", drop)
 	}
-	w.left.take()
-	w.checkSettled()
+	w.Left.Take()
+	w.CheckSettled()
 }
 
 // TestForgedAnswers: RFC 7296 sections 2.4 and 2.21.1: nobody who only guesses or
@@ -115,30 +103,30 @@ func TestForgedAnswers(t *testing.T) {
 		{"COOKIE", notify(&wire.Notify{Type: wire.CookieNotify, Data: []byte("chocolate")}), 0},
 		{"INVALID_KE_PAYLOAD, not offered", notify(&wire.Notify{Type: wire.InvalidKEPayload, Data: []byte{0, 1}}), 0},
 		{"a whole answer", func(w *world, _ wire.Header) []wire.Payload {
-			_, chosen, _ := chooseIKE(offerIKE(w.left.peer.IKEProposals, nil).Proposals, w.left.peer.IKEProposals)
+			_, chosen, _ := chooseIKE(offerIKE(w.Left.Peer.IKEProposals, nil).Proposals, w.Left.Peer.IKEProposals)
 			chosen.Number = 1
 			return []wire.Payload{&wire.SA{Proposals: []wire.Proposal{chosen}},
-				&wire.KE{Group: ike.Group19, Data: w.left.gate.newDH(ike.Group19).Public()}, &wire.Nonce{Data: make([]byte, 32)}}
+				&wire.KE{Group: ike.Group19, Data: w.Left.Engine.newDH(ike.Group19).Public()}, &wire.Nonce{Data: make([]byte, 32)}}
 		}, 0xf00d},
 		{"an answer without a nonce", func(w *world, _ wire.Header) []wire.Payload {
-			return []wire.Payload{offerIKE(w.left.peer.IKEProposals, nil)}
+			return []wire.Payload{offerIKE(w.Left.Peer.IKEProposals, nil)}
 		}, 0xf00d},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, 1, lan, nil)
-			w.left.command(ike.Initiate{})
-			s := w.left.gate.peers["left"].sessions[0]
+			w.Left.Command(ike.Initiate{})
+			s := w.Left.Engine.peers["left"].sessions[0]
 			forged := wire.Message{
 				Header:   wire.Header{SPIi: s.init.spi, SPIr: c.spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
 				Payloads: c.payloads(w, wire.Header{}),
 			}.Append(nil)
-			w.left.Receive(w.net.Now(), at(leftAddr, 500), at(rightAddr, 500), forged)
-			w.net.RunFor(5 * time.Second)
-			w.checkSettled()
-			if _, failed := lastEvent[ike.NegotiationFailed](w.left); failed != 0 {
+			w.Left.Receive(w.Net.Now(), at(enginetest.LeftAddr, 500), at(enginetest.RightAddr, 500), forged)
+			w.Net.RunFor(5 * time.Second)
+			w.CheckSettled()
+			if _, failed := enginetest.Last[ike.NegotiationFailed](w.Left); failed != 0 {
 				t.Fatal("the attempt was reported as failed")
 			}
-			if n := len(w.left.gate.standing("left", nil).sas); n != 1 {
+			if n := len(w.Left.Engine.standing("left", nil).sas); n != 1 {
 				t.Fatalf("%d IKE SAs are left", n)
 			}
 		})
@@ -148,12 +136,12 @@ func TestForgedAnswers(t *testing.T) {
 // TestJunk: what is not authentic is counted and has no effect.
 func TestJunk(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	s := w.left.gate.standing("left", nil)
+	w.Connect()
+	s := w.Left.Engine.standing("left", nil)
 	sa := s.current
 	send := func(h wire.Header, body []byte) Drop {
 		m := wire.Message{Header: h, Payloads: []wire.Payload{&wire.Encrypted{Next: wire.PayloadNotify, Body: body}}}.Append(nil)
-		return w.right.gate.Receive(w.net.Now(), Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, 500), Payload: m})
+		return w.Right.Engine.Receive(w.Net.Now(), Datagram{Local: at(enginetest.RightAddr, 500), Remote: at(enginetest.LeftAddr, 500), Payload: m})
 	}
 	header := func(change func(*wire.Header)) wire.Header {
 		h := sa.header(wire.Informational, 2, false)
@@ -180,27 +168,27 @@ func TestJunk(t *testing.T) {
 		}
 	}
 	for _, payload := range [][]byte{nil, {0xff}, make([]byte, 28), make([]byte, 2000)} {
-		d := Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, 500), Payload: payload}
-		if got := w.right.gate.Receive(w.net.Now(), d); got != ike.DropMalformed {
+		d := Datagram{Local: at(enginetest.RightAddr, 500), Remote: at(enginetest.LeftAddr, 500), Payload: payload}
+		if got := w.Right.Engine.Receive(w.Net.Now(), d); got != ike.DropMalformed {
 			t.Errorf("%d octets: %q", len(payload), got)
 		}
 	}
-	stranger := Datagram{Local: at(rightAddr, 500), Remote: at(netip.MustParseAddr("203.0.113.66"), 500), Payload: initRequest(w, 1)}
-	if got := w.right.gate.Receive(w.net.Now(), stranger); got != ike.DropUnknownPeer {
+	stranger := Datagram{Local: at(enginetest.RightAddr, 500), Remote: at(netip.MustParseAddr("203.0.113.66"), 500), Payload: initRequest(w, 1)}
+	if got := w.Right.Engine.Receive(w.Net.Now(), stranger); got != ike.DropUnknownPeer {
 		t.Errorf("stranger: %q", got)
 	}
-	if out := w.right.gate.TakeOutput(); len(out) != 0 {
+	if out := w.Right.Engine.TakeOutput(); len(out) != 0 {
 		t.Errorf("junk was answered: %+v", out)
 	}
-	w.checkSettled()
+	w.CheckSettled()
 }
 
 // initRequest is a valid IKE_SA_INIT request that nobody will follow up.
 func initRequest(w *world, spi uint64, extra ...wire.Payload) []byte {
 	return wire.Message{
 		Header: wire.Header{SPIi: spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagInitiator},
-		Payloads: append(extra, offerIKE(w.left.peer.IKEProposals, nil),
-			&wire.KE{Group: ike.Group19, Data: w.left.gate.newDH(ike.Group19).Public()},
+		Payloads: append(extra, offerIKE(w.Left.Peer.IKEProposals, nil),
+			&wire.KE{Group: ike.Group19, Data: w.Left.Engine.newDH(ike.Group19).Public()},
 			&wire.Nonce{Data: binary.BigEndian.AppendUint64(make([]byte, 24), spi)}),
 	}.Append(nil)
 }
@@ -213,38 +201,38 @@ func TestCookies(t *testing.T) {
 	flood := func() {
 		for i := range uint64(500) {
 			source := netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)})
-			drops[w.right.gate.Receive(w.net.Now(), Datagram{Local: at(rightAddr, 500), Remote: at(source, 500), Payload: initRequest(w, i+1)})]++
+			drops[w.Right.Engine.Receive(w.Net.Now(), Datagram{Local: at(enginetest.RightAddr, 500), Remote: at(source, 500), Payload: initRequest(w, i+1)})]++
 		}
-		w.right.flush()
+		w.Right.Flush()
 	}
 	flood()
-	if drops[ike.Accepted] != cookieThreshold || drops[ike.DropCookie] != 500-cookieThreshold || w.right.gate.Sessions() != cookieThreshold {
-		t.Fatalf("%v, %d sessions", drops, w.right.gate.Sessions())
+	if drops[ike.Accepted] != cookieThreshold || drops[ike.DropCookie] != 500-cookieThreshold || w.Right.Engine.Sessions() != cookieThreshold {
+		t.Fatalf("%v, %d sessions", drops, w.Right.Engine.Sessions())
 	}
-	w.connect()
-	w.checkSettled()
-	if w.right.drops[ike.DropCookie] == 0 {
+	w.Connect()
+	w.CheckSettled()
+	if w.Right.Drops[ike.DropCookie] == 0 {
 		t.Fatal("the true peer was not asked for a cookie")
 	}
-	w.net.RunFor(connectTimeout)
-	if n := w.right.gate.Sessions(); n != 1 || w.right.gate.admission.halfOpen != 0 || len(w.right.gate.admission.sources) != 0 {
+	w.Net.RunFor(connectTimeout)
+	if n := w.Right.Engine.Sessions(); n != 1 || w.Right.Engine.admission.halfOpen != 0 || len(w.Right.Engine.admission.sources) != 0 {
 		t.Fatalf("%d sessions after the flood", n)
 	}
-	w.checkSettled()
+	w.CheckSettled()
 }
 
 // TestCookieIsBound: a cookie is worth nothing from another source, with another
 // SPI, or when it is old.
 func TestCookieIsBound(t *testing.T) {
 	w := newWorld(t, 1, lan, func(_, right *ike.Peer) { right.Remote = netip.Addr{} })
-	g, now := w.right.gate, epoch
-	source := at(leftAddr, 500)
+	g, now := w.Right.Engine, enginetest.Epoch
+	source := at(enginetest.LeftAddr, 500)
 	receive := func(remote netip.AddrPort, spi uint64, cookie []byte) Drop {
 		var extra []wire.Payload
 		if cookie != nil {
 			extra = append(extra, &wire.Notify{Type: wire.CookieNotify, Data: cookie})
 		}
-		return g.Receive(now, Datagram{Local: at(rightAddr, 500), Remote: remote, Payload: initRequest(w, spi, extra...)})
+		return g.Receive(now, Datagram{Local: at(enginetest.RightAddr, 500), Remote: remote, Payload: initRequest(w, spi, extra...)})
 	}
 	for spi := uint64(1); spi <= cookieThresholdSource; spi++ {
 		if drop := receive(source, spi, nil); drop != ike.Accepted {
@@ -267,7 +255,7 @@ func TestCookieIsBound(t *testing.T) {
 	if drop := receive(source, 101, cookie); drop != ike.DropCookie {
 		t.Errorf("another SPI: %q", drop)
 	}
-	if drop := receive(at(leftAddr, 501), 100, cookie); drop != ike.DropCookie {
+	if drop := receive(at(enginetest.LeftAddr, 501), 100, cookie); drop != ike.DropCookie {
 		t.Errorf("another port: %q", drop)
 	}
 	now = now.Add(cookieRotation)
@@ -288,13 +276,13 @@ func TestCookieIsBound(t *testing.T) {
 // for the group, with the cookie in both.
 func TestCookieThenGroup(t *testing.T) {
 	w := newWorld(t, 1, lan, func(left, right *ike.Peer) {
-		left.IKEProposals = ikeProposals(t, "aes128-sha256-group20", "aes128-sha256-group19")
+		left.IKEProposals = enginetest.IKE(t, "aes128-sha256-group20", "aes128-sha256-group19")
 		right.IKEProposals = left.IKEProposals[1:]
 	})
-	w.right.gate.admission.sources[leftAddr] = cookieThresholdSource
-	w.connect()
-	w.checkSettled()
-	if n := w.right.drops[ike.DropCookie]; n != 1 {
+	w.Right.Engine.admission.sources[enginetest.LeftAddr] = cookieThresholdSource
+	w.Connect()
+	w.CheckSettled()
+	if n := w.Right.Drops[ike.DropCookie]; n != 1 {
 		t.Errorf("asked for a cookie %d times", n)
 	}
 }
@@ -303,10 +291,10 @@ func TestCookieThenGroup(t *testing.T) {
 // times only: the answers go to who has not asked.
 func TestRepeatedAnswersAreBounded(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	g, answers := w.right.gate, 0
-	d := Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, 500), Payload: initRequest(w, 1)}
+	g, answers := w.Right.Engine, 0
+	d := Datagram{Local: at(enginetest.RightAddr, 500), Remote: at(enginetest.LeftAddr, 500), Payload: initRequest(w, 1)}
 	for range 1000 {
-		g.Receive(w.net.Now(), d)
+		g.Receive(w.Net.Now(), d)
 		for _, o := range g.TakeOutput() {
 			if len(o.Datagram.Payload) > 0 {
 				answers++
@@ -322,23 +310,23 @@ func TestRepeatedAnswersAreBounded(t *testing.T) {
 // share.
 func TestHalfOpenLimit(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	g := w.right.gate
-	g.admission.sources[leftAddr] = halfOpenMaxSource
-	d := Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, 500), Payload: initRequest(w, 1)}
-	if drop := g.Receive(epoch, d); drop != ike.DropHalfOpen {
+	g := w.Right.Engine
+	g.admission.sources[enginetest.LeftAddr] = halfOpenMaxSource
+	d := Datagram{Local: at(enginetest.RightAddr, 500), Remote: at(enginetest.LeftAddr, 500), Payload: initRequest(w, 1)}
+	if drop := g.Receive(enginetest.Epoch, d); drop != ike.DropHalfOpen {
 		t.Errorf("source at its limit: %q", drop)
 	}
-	delete(g.admission.sources, leftAddr)
+	delete(g.admission.sources, enginetest.LeftAddr)
 	g.admission.halfOpen = halfOpenMax
-	if drop := g.Receive(epoch, d); drop != ike.DropCookie {
+	if drop := g.Receive(enginetest.Epoch, d); drop != ike.DropCookie {
 		t.Errorf("gate at its limit, a configured address: %q", drop)
 	}
-	anybody := w.right.peer
+	anybody := w.Right.Peer
 	anybody.Remote = netip.Addr{}
 	if err := g.SetPeer(anybody); err != nil {
 		t.Fatal(err)
 	}
-	if drop := g.Receive(epoch, d); drop != ike.DropHalfOpen {
+	if drop := g.Receive(enginetest.Epoch, d); drop != ike.DropHalfOpen {
 		t.Errorf("gate at its limit, any address: %q", drop)
 	}
 }

@@ -39,6 +39,7 @@ type ikeSA struct {
 	reply    *sealed // to the request before it
 
 	requestParts, responseParts *assembly // of messages that come in fragments
+	narrow                      bool      // the peer sends the smallest fragments
 
 	rekeyAt   time.Time // zero: not, or not any more
 	expiresAt time.Time // hard end; of a closed one when it is forgotten

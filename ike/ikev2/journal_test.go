@@ -14,18 +14,18 @@ import (
 // they are for; keys are told to who asks, and they are both sides'.
 func TestExchangesAreTold(t *testing.T) {
 	w := newWorld(t, 1, simnet.Conditions{}, nil)
-	w.connect()
-	w.left.command(ike.RekeyChild{})
-	w.net.RunFor(time.Second)
-	w.left.command(ike.RekeyIKE{})
-	w.net.RunFor(time.Minute)
-	w.left.command(ike.RevealKeys{})
-	w.right.command(ike.RevealKeys{})
-	w.left.command(ike.Terminate{Reason: "test"})
-	w.net.RunFor(time.Second)
+	w.Connect()
+	w.Left.Command(ike.RekeyChild{})
+	w.Net.RunFor(time.Second)
+	w.Left.Command(ike.RekeyIKE{})
+	w.Net.RunFor(time.Minute)
+	w.Left.Command(ike.RevealKeys{})
+	w.Right.Command(ike.RevealKeys{})
+	w.Left.Command(ike.Terminate{Reason: "test"})
+	w.Net.RunFor(time.Second)
 
 	told := func(s *side, sent bool) (all []string) {
-		for _, event := range s.events {
+		for _, event := range s.Events {
 			e, ok := event.(ike.Exchanged)
 			if !ok || e.Sent != sent {
 				continue
@@ -41,7 +41,7 @@ func TestExchangesAreTold(t *testing.T) {
 		}
 		return all
 	}
-	for _, pair := range [][2][]string{{told(w.left, true), told(w.right, false)}, {told(w.right, true), told(w.left, false)}} {
+	for _, pair := range [][2][]string{{told(w.Left, true), told(w.Right, false)}, {told(w.Right, true), told(w.Left, false)}} {
 		slices.Sort(pair[0]) // a responder tells of an answer before the next request
 		slices.Sort(pair[1])
 		if !slices.Equal(pair[0], pair[1]) {
@@ -49,7 +49,7 @@ func TestExchangesAreTold(t *testing.T) {
 		}
 	}
 	purposes := map[string]bool{}
-	for _, event := range w.right.events {
+	for _, event := range w.Right.Events {
 		if e, ok := event.(ike.Exchanged); ok && !e.Sent && !e.Response {
 			purposes[e.What] = true
 		}
@@ -60,14 +60,14 @@ func TestExchangesAreTold(t *testing.T) {
 		}
 	}
 	keysOf := func(s *side) (k ike.KeysRevealed) {
-		for _, event := range s.events {
+		for _, event := range s.Events {
 			if e, ok := event.(ike.KeysRevealed); ok {
 				k = e
 			}
 		}
 		return k
 	}
-	l, r := keysOf(w.left), keysOf(w.right)
+	l, r := keysOf(w.Left), keysOf(w.Right)
 	if len(l.Ei) == 0 || l.SPIi != r.SPIi || l.SPIr != r.SPIr || string(l.Ei) != string(r.Ei) || string(l.Er) != string(r.Er) || string(l.Ai) != string(r.Ai) {
 		t.Error("the sides reveal different keys")
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/keys"
 	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
@@ -19,27 +20,27 @@ var elsewhere = netip.MustParseAddr("192.0.2.77")
 // engine itself only answers it.
 func newMobile(t *testing.T) *world {
 	w := newWorld(t, 1, lan, func(_, right *ike.Peer) {
-		right.Remote, right.RemoteID = netip.Addr{}, ike.AddressIdentity(leftAddr)
+		right.Remote, right.RemoteID = netip.Addr{}, ike.AddressIdentity(enginetest.LeftAddr)
 	})
-	w.connect()
-	w.right.gate.standing("right", nil).mobike = true
-	w.net.Attach(elsewhere, w.left)
+	w.Connect()
+	w.Right.Engine.standing("right", nil).mobike = true
+	w.Net.Attach(elsewhere, w.Left)
 	return w
 }
 
 // fromElsewhere has the left side send a request from its other address.
-func (w *world) fromElsewhere(payloads ...wire.Payload) parts {
-	w.t.Helper()
-	s := w.left.gate.standing("left", nil)
+func fromElsewhere(w *world, payloads ...wire.Payload) parts {
+	w.T.Helper()
+	s := w.Left.Engine.standing("left", nil)
 	s.path.Local = at(elsewhere, portNATT)
-	s.path.Remote = at(rightAddr, portNATT)
-	return w.request(wire.Informational, payloads...)
+	s.path.Remote = at(enginetest.RightAddr, portNATT)
+	return request(w, wire.Informational, payloads...)
 }
 
 // hashes that the left side sends for a pair of addresses.
-func (w *world) natHashes(source netip.AddrPort) []wire.Payload {
-	i, r := w.left.gate.standing("left", nil).current.spis()
-	from, to := keys.NATDetectionHash(i, r, source), keys.NATDetectionHash(i, r, at(rightAddr, portNATT))
+func natHashes(w *world, source netip.AddrPort) []wire.Payload {
+	i, r := w.Left.Engine.standing("left", nil).current.spis()
+	from, to := keys.NATDetectionHash(i, r, source), keys.NATDetectionHash(i, r, at(enginetest.RightAddr, portNATT))
 	return []wire.Payload{
 		&wire.Notify{Type: wire.NATDetectionSourceIP, Data: from[:]},
 		&wire.Notify{Type: wire.NATDetectionDestinationIP, Data: to[:]},
@@ -57,29 +58,29 @@ func TestMOBIKE(t *testing.T) {
 				source = at(netip.MustParseAddr("10.1.1.1"), portNATT)
 			}
 			cookie := &wire.Notify{Type: wire.Cookie2, Data: []byte("12345678")}
-			m := w.fromElsewhere(append(w.natHashes(source), &wire.Notify{Type: wire.UpdateSAAddresses}, cookie)...)
+			m := fromElsewhere(w, append(natHashes(w, source), &wire.Notify{Type: wire.UpdateSAAddresses}, cookie)...)
 			if n := m.notify(wire.Cookie2); n == nil || !bytes.Equal(n.Data, cookie.Data) {
 				t.Errorf("the cookie is not returned: %v", n)
 			}
-			i, r := w.left.gate.standing("left", nil).current.spis()
+			i, r := w.Left.Engine.standing("left", nil).current.spis()
 			seen := keys.NATDetectionHash(i, r, at(elsewhere, portNATT))
 			if !hasHash(m, wire.NATDetectionDestinationIP, seen[:]) {
 				t.Error("the answer does not say what the peer's address looks like")
 			}
-			moved, n := lastEvent[ike.PathChanged](w.right)
+			moved, n := enginetest.Last[ike.PathChanged](w.Right)
 			if n != 1 || moved.Path.Remote != at(elsewhere, portNATT) || moved.Path.UDP != nat {
 				t.Fatalf("%d changes, to %+v", n, moved.Path)
 			}
-			if st := w.right.gate.Status("right"); st.NAT.Remote != nat {
+			if st := w.Right.Engine.Status("right"); st.NAT.Remote != nat {
 				t.Errorf("the NAT is seen as %+v", st.NAT)
 			}
-			w.net.RunFor(time.Minute) // it has answered our COOKIE2 from there
-			w.right.sendESP()
-			w.left.sendESP()
-			w.net.RunFor(time.Second)
-			w.checkSettled()
-			if w.left.lost+w.right.lost != 0 || len(w.left.used) != 1 {
-				t.Errorf("packets don't follow:\n%s", w.net.Diagram())
+			w.Net.RunFor(time.Minute) // it has answered our COOKIE2 from there
+			w.Right.SendESP()
+			w.Left.SendESP()
+			w.Net.RunFor(time.Second)
+			w.CheckSettled()
+			if w.Left.Lost+w.Right.Lost != 0 || len(w.Left.Used) != 1 {
+				t.Errorf("packets don't follow:\n%s", w.Net.Diagram())
 			}
 		})
 	}
@@ -89,9 +90,9 @@ func TestMOBIKE(t *testing.T) {
 // initiator, does not move anything.
 func TestMOBIKEIsNegotiated(t *testing.T) {
 	w := newMobile(t)
-	w.right.gate.standing("right", nil).mobike = false
-	w.fromElsewhere(append(w.natHashes(at(elsewhere, portNATT)), &wire.Notify{Type: wire.UpdateSAAddresses})...)
-	if moved, n := lastEvent[ike.PathChanged](w.right); n != 0 {
+	w.Right.Engine.standing("right", nil).mobike = false
+	fromElsewhere(w, append(natHashes(w, at(elsewhere, portNATT)), &wire.Notify{Type: wire.UpdateSAAddresses})...)
+	if moved, n := enginetest.Last[ike.PathChanged](w.Right); n != 0 {
 		t.Errorf("moved to %+v", moved.Path)
 	}
 }
@@ -101,15 +102,15 @@ func TestMOBIKEIsNegotiated(t *testing.T) {
 func TestNoNATsAllowed(t *testing.T) {
 	w := newMobile(t)
 	data := func(source netip.Addr) []byte {
-		b := append(source.AsSlice(), rightAddr.AsSlice()...)
+		b := append(source.AsSlice(), enginetest.RightAddr.AsSlice()...)
 		return binary.BigEndian.AppendUint32(b, portNATT<<16|portNATT)
 	}
-	m := w.fromElsewhere(&wire.Notify{Type: wire.NoNATsAllowed, Data: data(leftAddr)}, &wire.Notify{Type: wire.UpdateSAAddresses})
-	if _, n := lastEvent[ike.PathChanged](w.right); n != 0 || m.notify(wire.UnexpectedNATDetected) == nil {
+	m := fromElsewhere(w, &wire.Notify{Type: wire.NoNATsAllowed, Data: data(enginetest.LeftAddr)}, &wire.Notify{Type: wire.UpdateSAAddresses})
+	if _, n := enginetest.Last[ike.PathChanged](w.Right); n != 0 || m.notify(wire.UnexpectedNATDetected) == nil {
 		t.Errorf("%d changes, answered with %v", n, m.notifies)
 	}
-	m = w.fromElsewhere(&wire.Notify{Type: wire.NoNATsAllowed, Data: data(elsewhere)}, &wire.Notify{Type: wire.UpdateSAAddresses})
-	if _, n := lastEvent[ike.PathChanged](w.right); n != 1 || m.failure() != nil {
+	m = fromElsewhere(w, &wire.Notify{Type: wire.NoNATsAllowed, Data: data(elsewhere)}, &wire.Notify{Type: wire.UpdateSAAddresses})
+	if _, n := enginetest.Last[ike.PathChanged](w.Right); n != 1 || m.failure() != nil {
 		t.Errorf("%d changes, answered with %v", n, m.notifies)
 	}
 }
@@ -117,10 +118,10 @@ func TestNoNATsAllowed(t *testing.T) {
 // RFC 4555 section 3.7: an answer with another cookie is not from there.
 func TestCookie2(t *testing.T) {
 	w := newMobile(t)
-	s := w.right.gate.standing("right", nil)
-	(&liveness{cookie: []byte("12345678")}).process(s, s.current, w.net.Now(), parts{notifies: []*wire.Notify{{Type: wire.Cookie2, Data: []byte("12345679")}}})
-	w.right.flush()
-	if closed, n := lastEvent[ike.Closed](w.right); n != 1 || closed.Reason != reasonCookie2 {
+	s := w.Right.Engine.standing("right", nil)
+	(&liveness{cookie: []byte("12345678")}).process(s, s.current, w.Net.Now(), parts{notifies: []*wire.Notify{{Type: wire.Cookie2, Data: []byte("12345679")}}})
+	w.Right.Flush()
+	if closed, n := enginetest.Last[ike.Closed](w.Right); n != 1 || closed.Reason != reasonCookie2 {
 		t.Errorf("closed %d times: %q", n, closed.Reason)
 	}
 }
@@ -133,24 +134,24 @@ func TestMovedESP(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 1, lan, func(left, right *ike.Peer) { right.Remote = netip.Addr{} })
 			if nat {
-				w.net.Translate(leftAddr, public)
+				w.Net.Translate(enginetest.LeftAddr, public)
 			}
-			w.connect()
+			w.Connect()
 			var in ike.SPI
-			for in = range w.right.children {
+			for in = range w.Right.Children {
 			}
-			w.right.command(ike.InboundMoved{Inbound: in + 1, Remote: at(public, 7000)})
-			if _, n := lastEvent[ike.PathChanged](w.right); n != 0 {
+			w.Right.Command(ike.InboundMoved{Inbound: in + 1, Remote: at(public, 7000)})
+			if _, n := enginetest.Last[ike.PathChanged](w.Right); n != 0 {
 				t.Error("an SA that nobody has moves the path")
 			}
 			to := at(public, 7001)
-			w.right.command(ike.InboundMoved{Inbound: in, Remote: to})
-			moved, n := lastEvent[ike.PathChanged](w.right)
+			w.Right.Command(ike.InboundMoved{Inbound: in, Remote: to})
+			moved, n := enginetest.Last[ike.PathChanged](w.Right)
 			if nat && (n != 1 || moved.Path.Remote != to || !moved.Path.UDP) || !nat && n != 0 {
 				t.Errorf("%d changes, to %+v", n, moved.Path)
 			}
-			w.left.command(ike.InboundMoved{Inbound: in, Remote: to})
-			if _, n := lastEvent[ike.PathChanged](w.left); n != 0 {
+			w.Left.Command(ike.InboundMoved{Inbound: in, Remote: to})
+			if _, n := enginetest.Last[ike.PathChanged](w.Left); n != 0 {
 				t.Error("the side behind the NAT follows, too")
 			}
 		})
@@ -166,13 +167,13 @@ func TestManyBehindOneAddress(t *testing.T) {
 	w := newWorld(t, 1, lan, func(_, right *ike.Peer) {
 		right.Remote, right.RemoteID, right.PreSharedKey = public, ike.AddressIdentity(inside(0)), ike.Secret("key 0")
 	})
-	configured := w.right.peer
+	configured := w.Right.Peer
 	var all []*side
 	var nat *simnet.NAT
 	for i := range gateways {
-		left, right := w.left.peer, configured
+		left, right := w.Left.Peer, configured
 		left.Local, left.PreSharedKey = inside(i), ike.Secret("key "+string(rune('0'+i)))
-		left.ESPProposals = espProposals(t, "aes128gcm16")
+		left.ESPProposals = enginetest.ESP(t, "aes128gcm16")
 		if i == 0 {
 			right.ID = "right"
 		} else {
@@ -183,34 +184,32 @@ func TestManyBehindOneAddress(t *testing.T) {
 		if i >= gateways/2 {
 			right.RemoteID = ike.Identity{}
 		}
-		if err := w.right.gate.SetPeer(right); err != nil {
+		if err := w.Right.Engine.SetPeer(right); err != nil {
 			t.Fatal(err)
 		}
-		s := w.newSide("left", left, uint64(100+i))
-		s.addr = left.Local
-		s.other = w.right
-		w.net.Attach(s.addr, s)
+		s := w.NewSide("left", left, left.Local, uint64(100+i))
+		s.Other = w.Right
 		if nat == nil {
-			nat = w.net.Translate(s.addr, public)
+			nat = w.Net.Translate(s.Addr, public)
 		}
-		nat.Hide(s.addr)
+		nat.Hide(s.Addr)
 		all = append(all, s)
 	}
-	w.right.several = true
+	w.Right.Several = true
 	for _, s := range all {
-		s.command(ike.Initiate{})
+		s.Command(ike.Initiate{})
 	}
-	w.net.RunFor(time.Minute)
+	w.Net.RunFor(time.Minute)
 	remotes := map[netip.AddrPort]bool{}
 	for i, s := range all {
-		if len(s.children) != 1 {
-			t.Fatalf("gateway %d has %d child SAs\n%s", i, len(s.children), w.net.Diagram())
+		if len(s.Children) != 1 {
+			t.Fatalf("gateway %d has %d child SAs\n%s", i, len(s.Children), w.Net.Diagram())
 		}
 		id := ike.PeerID("right")
 		if i > 0 {
 			id = ike.PeerID("right" + string(rune('0'+i)))
 		}
-		st := w.right.gate.Status(id)
+		st := w.Right.Engine.Status(id)
 		if !st.Established || !st.Child || !st.RemoteID.Same(ike.AddressIdentity(inside(i))) || st.Path.Remote.Addr() != public || remotes[st.Path.Remote] {
 			t.Errorf("gateway %d stands as %+v", i, st)
 		}

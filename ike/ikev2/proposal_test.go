@@ -7,6 +7,7 @@ import (
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/engine"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 )
 
@@ -81,22 +82,22 @@ func TestChoose(t *testing.T) {
 		{"a transform type that is not known", []wire.Transform{gcm, noESN, other(6, 35)}, false, false},
 	} {
 		offers := []wire.Proposal{{Number: 3, Protocol: wire.ProtocolESP, SPI: []byte{1, 2, 3, 4}, Transforms: c.transforms}}
-		accepted := espProposals(t, "aes256-sha256-group19", "aes128gcm16-group19")
+		accepted := enginetest.ESP(t, "aes256-sha256-group19", "aes128gcm16-group19")
 		_, spi, answer, ok := chooseESP(offers, accepted, c.withGroup)
 		if ok != c.want || ok && (spi != 0x01020304 || answer.Number != 3) {
 			t.Errorf("%s: %v, SPI %08x, %v", c.name, ok, uint32(spi), answer)
 		}
 	}
 	reserved := []wire.Proposal{{Number: 1, Protocol: wire.ProtocolESP, SPI: []byte{0, 0, 0, 255}, Transforms: []wire.Transform{gcm, noESN}}}
-	if _, _, _, ok := chooseESP(reserved, espProposals(t, "aes128gcm16"), false); ok {
+	if _, _, _, ok := chooseESP(reserved, enginetest.ESP(t, "aes128gcm16"), false); ok {
 		t.Error("a reserved SPI was accepted")
 	}
 }
 
 // TestPreferenceIsOurs: the order of our proposals decides, not the peer's.
 func TestPreferenceIsOurs(t *testing.T) {
-	offers := offerIKE(ikeProposals(t, "aes256-sha256-group20", "aes128-sha1-group2"), nil).Proposals
-	got, _, _ := chooseIKE(offers, ikeProposals(t, "aes128-sha1-group2", "aes256-sha256-group20"))
+	offers := offerIKE(enginetest.IKE(t, "aes256-sha256-group20", "aes128-sha1-group2"), nil).Proposals
+	got, _, _ := chooseIKE(offers, enginetest.IKE(t, "aes128-sha1-group2", "aes256-sha256-group20"))
 	if got.String() != "aes128-sha1-group2" {
 		t.Errorf("chose %v", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/internal/simnet"
 )
 
@@ -17,36 +18,36 @@ var (
 const grace = time.Hour
 
 // rotate gives a side a new key beside the one that it has.
-func (s *side) rotate(key ike.Secret) {
-	s.w.t.Helper()
-	s.peer.FormerKey, s.peer.FormerKeyUntil = s.peer.PreSharedKey, s.w.net.Now().Add(grace)
-	s.peer.PreSharedKey = key
-	if err := s.gate.SetPeer(s.peer); err != nil {
-		s.w.t.Fatal(err)
+func rotate(s *side, key ike.Secret) {
+	s.W.T.Helper()
+	s.Peer.FormerKey, s.Peer.FormerKeyUntil = s.Peer.PreSharedKey, s.W.Net.Now().Add(grace)
+	s.Peer.PreSharedKey = key
+	if err := s.Engine.SetPeer(s.Peer); err != nil {
+		s.W.T.Fatal(err)
 	}
-	s.flush()
+	s.Flush()
 }
 
 // setKey gives a side one key alone.
-func (s *side) setKey(key ike.Secret) {
-	s.w.t.Helper()
-	s.peer.PreSharedKey, s.peer.FormerKey = key, nil
-	if err := s.gate.SetPeer(s.peer); err != nil {
-		s.w.t.Fatal(err)
+func setKey(s *side, key ike.Secret) {
+	s.W.T.Helper()
+	s.Peer.PreSharedKey, s.Peer.FormerKey = key, nil
+	if err := s.Engine.SetPeer(s.Peer); err != nil {
+		s.W.T.Fatal(err)
 	}
-	s.flush()
+	s.Flush()
 }
 
 // reconnect ends what stands and lets one side begin anew.
-func (w *world) reconnect(initiator *side) (established bool) {
-	w.t.Helper()
-	w.left.command(ike.Terminate{Reason: "test"})
-	w.right.command(ike.Terminate{Reason: "test"})
-	w.net.RunFor(30 * time.Second)
-	w.left.events, w.right.events = nil, nil
-	initiator.command(ike.Initiate{})
-	w.net.RunFor(2 * time.Second)
-	return w.left.gate.Status("left").Established && w.right.gate.Status("right").Established
+func reconnect(w *world, initiator *side) (established bool) {
+	w.T.Helper()
+	w.Left.Command(ike.Terminate{Reason: "test"})
+	w.Right.Command(ike.Terminate{Reason: "test"})
+	w.Net.RunFor(30 * time.Second)
+	w.Left.Events, w.Right.Events = nil, nil
+	initiator.Command(ike.Initiate{})
+	w.Net.RunFor(2 * time.Second)
+	return w.Left.Engine.Status("left").Established && w.Right.Engine.Status("right").Established
 }
 
 // A change of our key alone harms nothing: what stands goes on, and the peer may
@@ -55,40 +56,40 @@ func TestKeyRotation(t *testing.T) {
 	for _, role := range []string{"initiator", "responder"} {
 		t.Run(role, func(t *testing.T) {
 			w := newWorld(t, 1, simnet.Conditions{}, func(left, right *ike.Peer) { left.Start = false })
-			initiator := w.right // which rotates
+			initiator := w.Right // which rotates
 			if role == "responder" {
-				initiator = w.left
+				initiator = w.Left
 			}
-			w.connect()
-			w.traffic(10*time.Millisecond, w.net.Now().Add(10*time.Second))
-			w.right.rotate(newKey)
-			w.net.RunFor(11 * time.Second)
-			w.checkSettled()
-			if w.left.lost+w.right.lost+w.left.unsendable+w.right.unsendable != 0 {
+			w.Connect()
+			w.Traffic(10*time.Millisecond, w.Net.Now().Add(10*time.Second))
+			rotate(w.Right, newKey)
+			w.Net.RunFor(11 * time.Second)
+			w.CheckSettled()
+			if w.Left.Lost+w.Right.Lost+w.Left.Unsendable+w.Right.Unsendable != 0 {
 				t.Error("the change of the key lost packets")
 			}
 
 			for range 2 { // the peer has the old key
-				if !w.reconnect(initiator) {
-					w.right.fatalf("the former key is not taken")
+				if !reconnect(w, initiator) {
+					w.Right.Fatalf("the former key is not taken")
 				}
-				if e, _ := lastEvent[ike.Established](w.right); !e.FormerKey {
+				if e, _ := enginetest.Last[ike.Established](w.Right); !e.FormerKey {
 					t.Error("the event does not say that the former key was used")
 				}
-				if e, _ := lastEvent[ike.Established](w.left); e.FormerKey {
+				if e, _ := enginetest.Last[ike.Established](w.Left); e.FormerKey {
 					t.Error("the peer, which has one key, says that it is a former one")
 				}
 			}
-			w.left.setKey(newKey)
-			if !w.reconnect(initiator) {
-				w.right.fatalf("the new key is not taken")
+			setKey(w.Left, newKey)
+			if !reconnect(w, initiator) {
+				w.Right.Fatalf("the new key is not taken")
 			}
-			if e, _ := lastEvent[ike.Established](w.right); e.FormerKey {
+			if e, _ := enginetest.Last[ike.Established](w.Right); e.FormerKey {
 				t.Error("the event says that the former key was used")
 			}
-			w.left.setKey(secretKey)
-			if w.reconnect(initiator) {
-				w.right.fatalf("the former key is taken after the peer has used the new one")
+			setKey(w.Left, enginetest.Key)
+			if reconnect(w, initiator) {
+				w.Right.Fatalf("the former key is taken after the peer has used the new one")
 			}
 		})
 	}
@@ -97,19 +98,19 @@ func TestKeyRotation(t *testing.T) {
 // The former key ends with its time, and so do SAs that were proved by it.
 func TestFormerKeyEnds(t *testing.T) {
 	w := newWorld(t, 1, simnet.Conditions{}, func(left, right *ike.Peer) { left.Start = false })
-	w.connect()
-	w.right.rotate(newKey)
-	w.net.RunFor(grace - time.Minute)
-	w.checkSettled()
-	w.net.RunFor(2 * time.Minute)
-	w.checkNone()
-	if e, n := lastEvent[ike.Closed](w.right); n != 1 || e.Reason != reasonKeyRetired {
+	w.Connect()
+	rotate(w.Right, newKey)
+	w.Net.RunFor(grace - time.Minute)
+	w.CheckSettled()
+	w.Net.RunFor(2 * time.Minute)
+	checkNone(w)
+	if e, n := enginetest.Last[ike.Closed](w.Right); n != 1 || e.Reason != reasonKeyRetired {
 		t.Errorf("%d closed, the last for %q", n, e.Reason)
 	}
-	if w.reconnect(w.left) {
+	if reconnect(w, w.Left) {
 		t.Error("the former key is taken after its time")
 	}
-	if e, _ := lastEvent[ike.NegotiationFailed](w.right); !strings.Contains(e.Reason, "pre-shared key mismatch") {
+	if e, _ := enginetest.Last[ike.NegotiationFailed](w.Right); !strings.Contains(e.Reason, "pre-shared key mismatch") {
 		t.Errorf("reason %q", e.Reason)
 	}
 }
@@ -118,18 +119,18 @@ func TestFormerKeyEnds(t *testing.T) {
 // though no reauthentication was due.
 func TestFormerKeyEndsWithoutLoss(t *testing.T) {
 	w := newWorld(t, 1, simnet.Conditions{}, func(left, right *ike.Peer) { left.Start = false })
-	w.connect()
-	w.right.rotate(newKey)
-	w.net.RunFor(grace / 2)
-	w.left.rotate(newKey)
-	w.traffic(100*time.Millisecond, w.net.Now().Add(grace))
-	w.net.RunFor(grace + time.Second)
-	w.checkSettled()
-	if w.left.lost+w.right.lost+w.left.unsendable+w.right.unsendable != 0 {
+	w.Connect()
+	rotate(w.Right, newKey)
+	w.Net.RunFor(grace / 2)
+	rotate(w.Left, newKey)
+	w.Traffic(100*time.Millisecond, w.Net.Now().Add(grace))
+	w.Net.RunFor(grace + time.Second)
+	w.CheckSettled()
+	if w.Left.Lost+w.Right.Lost+w.Left.Unsendable+w.Right.Unsendable != 0 {
 		t.Error("the end of the former key lost packets")
 	}
-	if e, _ := lastEvent[ike.Established](w.right); e.FormerKey || w.right.gate.Sessions() != 1 {
-		w.right.fatalf("by the former key: %v; %d sessions", e.FormerKey, w.right.gate.Sessions())
+	if e, _ := enginetest.Last[ike.Established](w.Right); e.FormerKey || w.Right.Engine.Sessions() != 1 {
+		w.Right.Fatalf("by the former key: %v; %d sessions", e.FormerKey, w.Right.Engine.Sessions())
 	}
 }
 
@@ -137,13 +138,13 @@ func TestFormerKeyEndsWithoutLoss(t *testing.T) {
 // stand.
 func TestKeyChangedTwice(t *testing.T) {
 	w := newWorld(t, 1, simnet.Conditions{}, func(left, right *ike.Peer) { left.Start = false })
-	w.connect()
-	w.right.rotate(newKey)
-	w.right.rotate(thirdly)
-	w.left.rotate(newKey)
-	w.net.RunFor(time.Minute)
-	w.checkSettled()
-	if e, _ := lastEvent[ike.Established](w.right); !e.FormerKey {
+	w.Connect()
+	rotate(w.Right, newKey)
+	rotate(w.Right, thirdly)
+	rotate(w.Left, newKey)
+	w.Net.RunFor(time.Minute)
+	w.CheckSettled()
+	if e, _ := enginetest.Last[ike.Established](w.Right); !e.FormerKey {
 		t.Error("the key between the two was not used")
 	}
 }

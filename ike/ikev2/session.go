@@ -204,6 +204,7 @@ func (s *session) answerAgain(sa *ikeSA, d ike.Datagram, h wire.Header) ike.Drop
 		case err != nil || f.Number != 1:
 			return ike.DropRetransmitted
 		}
+		s.sizeOf(sa, f, len(d.Payload))
 	} else if _, err := open.Open(d.Payload); errors.Is(err, keys.ErrUnauthenticated) {
 		return ike.DropIntegrity
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
 )
@@ -29,26 +30,26 @@ func TestNegotiate(t *testing.T) {
 		t.Run(c.ike+"/"+c.esp, func(t *testing.T) {
 			w := newWorld(t, 1, lan, func(left, right *ike.Peer) {
 				for _, p := range []*ike.Peer{left, right} {
-					p.IKEProposals, p.ESPProposals = ikeProposals(t, c.ike), espProposals(t, c.esp)
+					p.IKEProposals, p.ESPProposals = enginetest.IKE(t, c.ike), enginetest.ESP(t, c.esp)
 				}
 			})
-			w.connect()
-			w.checkSettled()
-			for _, s := range []*side{w.left, w.right} {
-				e, _ := lastEvent[ike.Established](s)
-				want := ike.Path{Local: at(s.addr, 500), Remote: at(s.other.addr, 500)}
-				if e.Proposal.String() != c.ike || e.Path != want || e.RemoteID != ike.AddressIdentity(s.other.addr) {
-					t.Errorf("%s: %+v", s.name, e)
+			w.Connect()
+			w.CheckSettled()
+			for _, s := range []*side{w.Left, w.Right} {
+				e, _ := enginetest.Last[ike.Established](s)
+				want := ike.Path{Local: at(s.Addr, 500), Remote: at(s.Other.Addr, 500)}
+				if e.Proposal.String() != c.ike || e.Path != want || e.RemoteID != ike.AddressIdentity(s.Other.Addr) {
+					t.Errorf("%s: %+v", s.Name, e)
 				}
-				child, _ := lastEvent[ike.ChildInstalled](s)
-				if !slices.Equal(child.Child.LocalSelectors, s.peer.LocalSelectors) || !slices.Equal(child.Child.RemoteSelectors, s.peer.RemoteSelectors) {
-					t.Errorf("%s: selectors %v === %v", s.name, child.Child.LocalSelectors, child.Child.RemoteSelectors)
+				child, _ := enginetest.Last[ike.ChildInstalled](s)
+				if !slices.Equal(child.Child.LocalSelectors, s.Peer.LocalSelectors) || !slices.Equal(child.Child.RemoteSelectors, s.Peer.RemoteSelectors) {
+					t.Errorf("%s: selectors %v === %v", s.Name, child.Child.LocalSelectors, child.Child.RemoteSelectors)
 				}
 			}
-			w.left.command(ike.RekeyChild{})
-			w.right.command(ike.RekeyIKE{})
-			w.net.RunFor(20 * time.Second)
-			w.checkSettled()
+			w.Left.Command(ike.RekeyChild{})
+			w.Right.Command(ike.RekeyIKE{})
+			w.Net.RunFor(20 * time.Second)
+			w.CheckSettled()
 		})
 	}
 }
@@ -64,12 +65,12 @@ func TestEncapsulation(t *testing.T) {
 				right.Encapsulation = ike.EncapsulationAlways
 			}
 		})
-		w.connect()
-		w.checkSettled()
-		for _, s := range []*side{w.left, w.right} {
-			c, _ := lastEvent[ike.ChildInstalled](s)
-			if want := (ike.Path{Local: at(s.addr, 4500), Remote: at(s.other.addr, 4500), UDP: true}); c.Child.Path != want {
-				t.Errorf("always on %s: %s's path is %+v", always, s.name, c.Child.Path)
+		w.Connect()
+		w.CheckSettled()
+		for _, s := range []*side{w.Left, w.Right} {
+			c, _ := enginetest.Last[ike.ChildInstalled](s)
+			if want := (ike.Path{Local: at(s.Addr, 4500), Remote: at(s.Other.Addr, 4500), UDP: true}); c.Child.Path != want {
+				t.Errorf("always on %s: %s's path is %+v", always, s.Name, c.Child.Path)
 			}
 		}
 	}
@@ -82,28 +83,28 @@ func TestNAT(t *testing.T) {
 	w := newWorld(t, 1, lan, func(_, right *ike.Peer) {
 		right.Remote = netip.Addr{} // any
 	})
-	nat := w.net.Translate(leftAddr, public)
-	w.connect()
-	w.checkSettled()
-	if st := w.left.gate.Status("left"); !st.NAT.Local || st.NAT.Remote {
+	nat := w.Net.Translate(enginetest.LeftAddr, public)
+	w.Connect()
+	w.CheckSettled()
+	if st := w.Left.Engine.Status("left"); !st.NAT.Local || st.NAT.Remote {
 		t.Errorf("left sees %+v", st.NAT)
 	}
-	e, _ := lastEvent[ike.Established](w.right)
+	e, _ := enginetest.Last[ike.Established](w.Right)
 	if !e.Path.UDP || e.Path.Remote.Addr() != public || e.Path.Local.Port() != 4500 {
 		t.Fatalf("right's path is %+v", e.Path)
 	}
 	nat.Rebind()
-	w.net.RunFor(time.Minute)
-	moved, times := lastEvent[ike.PathChanged](w.right)
+	w.Net.RunFor(time.Minute)
+	moved, times := enginetest.Last[ike.PathChanged](w.Right)
 	if times != 1 || moved.Path.Remote == e.Path.Remote || moved.Path.Remote.Addr() != public {
 		t.Fatalf("%d changes of path, to %+v", times, moved.Path)
 	}
-	for _, s := range []*side{w.left, w.right} {
-		s.sendESP()
+	for _, s := range []*side{w.Left, w.Right} {
+		s.SendESP()
 	}
-	w.net.RunFor(time.Second)
-	if w.left.lost+w.right.lost != 0 || len(w.right.used) != 1 || len(w.left.used) != 1 {
-		t.Fatalf("the moved path carries no packets\n%s", w.net.Diagram())
+	w.Net.RunFor(time.Second)
+	if w.Left.Lost+w.Right.Lost != 0 || len(w.Right.Used) != 1 || len(w.Left.Used) != 1 {
+		t.Fatalf("the moved path carries no packets\n%s", w.Net.Diagram())
 	}
 }
 
@@ -117,16 +118,16 @@ func TestRekeyLosesNothing(t *testing.T) {
 	}
 	both := func(l, r ike.Command) func(*world, time.Duration) {
 		return func(w *world, apart time.Duration) {
-			w.left.command(l)
-			w.net.RunFor(apart)
-			w.right.command(r)
+			w.Left.Command(l)
+			w.Net.RunFor(apart)
+			w.Right.Command(r)
 		}
 	}
 	starts := []start{
-		{"child by left", func(w *world, _ time.Duration) { w.left.command(ike.RekeyChild{}) }},
-		{"child by right", func(w *world, _ time.Duration) { w.right.command(ike.RekeyChild{}) }},
-		{"IKE by left", func(w *world, _ time.Duration) { w.left.command(ike.RekeyIKE{}) }},
-		{"IKE by right", func(w *world, _ time.Duration) { w.right.command(ike.RekeyIKE{}) }},
+		{"child by left", func(w *world, _ time.Duration) { w.Left.Command(ike.RekeyChild{}) }},
+		{"child by right", func(w *world, _ time.Duration) { w.Right.Command(ike.RekeyChild{}) }},
+		{"IKE by left", func(w *world, _ time.Duration) { w.Left.Command(ike.RekeyIKE{}) }},
+		{"IKE by right", func(w *world, _ time.Duration) { w.Right.Command(ike.RekeyIKE{}) }},
 		{"child by both", both(ike.RekeyChild{}, ike.RekeyChild{})},
 		{"IKE by both", both(ike.RekeyIKE{}, ike.RekeyIKE{})},
 		{"child by left, IKE by right", both(ike.RekeyChild{}, ike.RekeyIKE{})},
@@ -136,27 +137,27 @@ func TestRekeyLosesNothing(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			for seed := range uint64(25) {
 				w := newWorld(t, seed, lan, nil)
-				w.connect()
-				before := w.left.active
-				ikeBefore := w.left.gate.standing("left", nil).current
-				w.left.unsendable, w.right.unsendable = 0, 0
-				w.traffic(time.Millisecond, w.net.Now().Add(300*time.Millisecond))
+				w.Connect()
+				before := w.Left.Active
+				ikeBefore := w.Left.Engine.standing("left", nil).current
+				w.Left.Unsendable, w.Right.Unsendable = 0, 0
+				w.Traffic(time.Millisecond, w.Net.Now().Add(300*time.Millisecond))
 				s.do(w, time.Duration(seed)*time.Millisecond)
-				w.net.RunFor(30 * time.Second)
-				w.checkSettled()
-				if lost := w.left.lost + w.right.lost + w.left.unsendable + w.right.unsendable; lost != 0 {
-					w.left.fatalf("%d packets lost", lost)
+				w.Net.RunFor(30 * time.Second)
+				w.CheckSettled()
+				if lost := w.Left.Lost + w.Right.Lost + w.Left.Unsendable + w.Right.Unsendable; lost != 0 {
+					w.Left.Fatalf("%d packets lost", lost)
 				}
-				if strings.Contains(s.name, "child") && w.left.active == before {
-					w.left.fatalf("the child SA was not rekeyed")
+				if strings.Contains(s.name, "child") && w.Left.Active == before {
+					w.Left.Fatalf("the child SA was not rekeyed")
 				}
-				if strings.Contains(s.name, "IKE") && w.left.gate.standing("left", nil).current == ikeBefore {
-					w.left.fatalf("the IKE SA was not rekeyed")
+				if strings.Contains(s.name, "IKE") && w.Left.Engine.standing("left", nil).current == ikeBefore {
+					w.Left.Fatalf("the IKE SA was not rekeyed")
 				}
-				w.net.RunFor(2 * time.Minute)
-				for _, s := range []*side{w.left, w.right} {
-					if n := len(s.gate.standing(s.peer.ID, nil).sas); n != 1 {
-						s.fatalf("%d IKE SAs are left", n)
+				w.Net.RunFor(2 * time.Minute)
+				for _, s := range []*side{w.Left, w.Right} {
+					if n := len(s.Engine.standing(s.Peer.ID, nil).sas); n != 1 {
+						s.Fatalf("%d IKE SAs are left", n)
 					}
 				}
 			}
@@ -168,13 +169,13 @@ func TestRekeyLosesNothing(t *testing.T) {
 // pair is replaced in time.
 func TestLifetimes(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	w.net.RunFor(24 * time.Hour)
-	w.checkSettled()
-	_, children := lastEvent[ike.ChildInstalled](w.left)
-	_, closed := lastEvent[ike.Closed](w.left)
+	w.Connect()
+	w.Net.RunFor(24 * time.Hour)
+	w.CheckSettled()
+	_, children := enginetest.Last[ike.ChildInstalled](w.Left)
+	_, closed := enginetest.Last[ike.Closed](w.Left)
 	rekeyed := 0
-	for _, e := range w.left.events {
+	for _, e := range w.Left.Events {
 		if e, ok := e.(ike.Established); ok && e.Rekeyed {
 			rekeyed++
 		}
@@ -189,22 +190,22 @@ func TestLifetimes(t *testing.T) {
 // lifetime, and the operator is told why.
 func TestHardExpiry(t *testing.T) {
 	w := newWorld(t, 1, lan, func(left, right *ike.Peer) {
-		right.ESPProposals = espProposals(t, "aes128gcm16-group20")
+		right.ESPProposals = enginetest.ESP(t, "aes128gcm16-group20")
 		right.ChildLifetime = 2 * time.Hour // so that left rekeys
 	})
-	w.connect()
-	w.checkSettled() // the first child SA needs no group
-	w.net.RunFor(70 * time.Minute)
-	failed, _ := lastEvent[ike.NegotiationFailed](w.right)
+	w.Connect()
+	w.CheckSettled() // the first child SA needs no group
+	w.Net.RunFor(70 * time.Minute)
+	failed, _ := enginetest.Last[ike.NegotiationFailed](w.Right)
 	if want := "no common proposal for the child SA: the peer offers AES-128-GCM-16/group 19, this tunnel accepts AES-128-GCM-16/group 20"; failed.Reason != want {
 		t.Errorf("right says %q", failed.Reason)
 	}
-	failed, _ = lastEvent[ike.NegotiationFailed](w.left)
+	failed, _ = enginetest.Last[ike.NegotiationFailed](w.Left)
 	if want := "the peer accepts no proposal for the child SA that this tunnel offers (NO_PROPOSAL_CHOSEN); this tunnel offers AES-128-GCM-16/group 19"; failed.Reason != want {
 		t.Errorf("left says %q", failed.Reason)
 	}
-	if closed, times := lastEvent[ike.Closed](w.left); times != 1 || len(w.left.children)+len(w.right.children) != 0 {
-		t.Errorf("closed %d times, %q; %d and %d child SAs", times, closed.Reason, len(w.left.children), len(w.right.children))
+	if closed, times := enginetest.Last[ike.Closed](w.Left); times != 1 || len(w.Left.Children)+len(w.Right.Children) != 0 {
+		t.Errorf("closed %d times, %q; %d and %d child SAs", times, closed.Reason, len(w.Left.Children), len(w.Right.Children))
 	}
 }
 
@@ -219,12 +220,12 @@ func TestReasons(t *testing.T) {
 			"the peer refused our authentication (AUTHENTICATION_FAILED): pre-shared key mismatch, or it does not know our identity",
 			"pre-shared key mismatch: the peer's proof does not fit this tunnel's key"},
 		{"IKE proposal", func(left, right *ike.Peer) {
-			left.IKEProposals = ikeProposals(t, "aes256-sha384-group15", "aes128-sha384-group15")
-			right.IKEProposals = ikeProposals(t, "aes128-sha1-group2")
+			left.IKEProposals = enginetest.IKE(t, "aes256-sha384-group15", "aes128-sha384-group15")
+			right.IKEProposals = enginetest.IKE(t, "aes128-sha1-group2")
 		},
 			"the peer accepts no proposal for the IKE SA that this tunnel offers (NO_PROPOSAL_CHOSEN); this tunnel offers AES-256 or AES-128/SHA-384/group 15",
 			"no common proposal for the IKE SA: the peer offers AES-256 or AES-128/SHA-384/group 15, this tunnel accepts AES-128/SHA-1/group 2"},
-		{"ESP proposal", func(_, right *ike.Peer) { right.ESPProposals = espProposals(t, "aes256-sha256-group14") },
+		{"ESP proposal", func(_, right *ike.Peer) { right.ESPProposals = enginetest.ESP(t, "aes256-sha256-group14") },
 			"the peer accepts no proposal for the child SA that this tunnel offers (NO_PROPOSAL_CHOSEN); this tunnel offers AES-128-GCM-16",
 			"no common proposal for the child SA: the peer offers AES-128-GCM-16, this tunnel accepts AES-256/SHA-256"},
 		{"selectors", func(_, right *ike.Peer) {
@@ -247,18 +248,18 @@ func TestReasons(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, 1, lan, c.configure)
-			w.right.deaf = c.name == "blocked port"
-			w.connect()
-			w.net.RunFor(time.Minute)
-			left, times := lastEvent[ike.NegotiationFailed](w.left)
+			w.Right.Deaf = c.name == "blocked port"
+			w.Connect()
+			w.Net.RunFor(time.Minute)
+			left, times := enginetest.Last[ike.NegotiationFailed](w.Left)
 			if left.Reason != c.left || times != 1 {
 				t.Errorf("left says %d times\n %q, want\n %q", times, left.Reason, c.left)
 			}
-			right, _ := lastEvent[ike.NegotiationFailed](w.right)
+			right, _ := enginetest.Last[ike.NegotiationFailed](w.Right)
 			if right.Reason != c.right {
 				t.Errorf("right says\n %q, want\n %q", right.Reason, c.right)
 			}
-			w.checkNone()
+			checkNone(w)
 		})
 	}
 }
@@ -267,17 +268,17 @@ func TestReasons(t *testing.T) {
 // responder's.
 func TestInvalidKE(t *testing.T) {
 	w := newWorld(t, 1, lan, func(left, right *ike.Peer) {
-		left.IKEProposals = ikeProposals(t, "aes128-sha256-group20", "aes128-sha256-group19")
-		right.IKEProposals = ikeProposals(t, "aes128-sha256-group19")
-		left.ESPProposals = espProposals(t, "aes128gcm16-group20", "aes128gcm16-group19")
-		right.ESPProposals = espProposals(t, "aes128gcm16-group19")
+		left.IKEProposals = enginetest.IKE(t, "aes128-sha256-group20", "aes128-sha256-group19")
+		right.IKEProposals = enginetest.IKE(t, "aes128-sha256-group19")
+		left.ESPProposals = enginetest.ESP(t, "aes128gcm16-group20", "aes128gcm16-group19")
+		right.ESPProposals = enginetest.ESP(t, "aes128gcm16-group19")
 	})
-	w.connect()
-	w.checkSettled()
-	w.left.command(ike.RekeyChild{})
-	w.net.RunFor(20 * time.Second)
-	w.checkSettled()
-	c, times := lastEvent[ike.ChildInstalled](w.left)
+	w.Connect()
+	w.CheckSettled()
+	w.Left.Command(ike.RekeyChild{})
+	w.Net.RunFor(20 * time.Second)
+	w.CheckSettled()
+	c, times := enginetest.Last[ike.ChildInstalled](w.Left)
 	if times != 2 || c.Child.Proposal.Group != ike.Group19 {
 		t.Fatalf("%d child SAs, the last by %v", times, c.Child.Proposal)
 	}
@@ -287,59 +288,59 @@ func TestInvalidKE(t *testing.T) {
 func TestDeadPeer(t *testing.T) {
 	cut := func(t *testing.T, action ike.DPDAction) *world {
 		w := newWorld(t, 1, lan, func(left, _ *ike.Peer) { left.DPDAction = action })
-		w.connect()
-		w.net.Conditions.Loss = 1
+		w.Connect()
+		w.Net.Conditions.Loss = 1
 		return w
 	}
 	t.Run("clear", func(t *testing.T) {
 		w := cut(t, ike.DPDClear)
-		w.net.RunFor(28 * time.Second)
-		if len(w.left.children) != 1 {
+		w.Net.RunFor(28 * time.Second)
+		if len(w.Left.Children) != 1 {
 			t.Fatal("closed before the timeout of 30 s")
 		}
-		w.net.RunFor(5 * time.Second)
-		closed, times := lastEvent[ike.Closed](w.left)
+		w.Net.RunFor(5 * time.Second)
+		closed, times := enginetest.Last[ike.Closed](w.Left)
 		if times != 1 || closed.Reason != "the peer is dead: it has not answered for 30s" {
 			t.Fatalf("closed %d times: %q", times, closed.Reason)
 		}
-		w.net.RunFor(time.Minute)
-		w.checkNone()
+		w.Net.RunFor(time.Minute)
+		checkNone(w)
 	})
 	t.Run("none", func(t *testing.T) {
 		w := cut(t, ike.DPDNone)
-		w.net.RunFor(20 * time.Second)
-		w.net.Conditions.Loss = 0
-		w.net.RunFor(20 * time.Second)
-		w.checkSettled()
-		w.net.Conditions.Loss = 1
-		w.net.RunFor(time.Hour / 2)
-		if len(w.left.children) != 1 {
+		w.Net.RunFor(20 * time.Second)
+		w.Net.Conditions.Loss = 0
+		w.Net.RunFor(20 * time.Second)
+		w.CheckSettled()
+		w.Net.Conditions.Loss = 1
+		w.Net.RunFor(time.Hour / 2)
+		if len(w.Left.Children) != 1 {
 			t.Fatal("closed")
 		}
 	})
 	t.Run("restart", func(t *testing.T) {
 		w := cut(t, ike.DPDRestart)
-		w.net.RunFor(40 * time.Second)
-		w.net.Conditions.Loss = 0
-		w.net.RunFor(20 * time.Second)
-		w.checkSettled()
+		w.Net.RunFor(40 * time.Second)
+		w.Net.Conditions.Loss = 0
+		w.Net.RunFor(20 * time.Second)
+		w.CheckSettled()
 	})
 	t.Run("ESP is a sign of life", func(t *testing.T) {
 		w := newWorld(t, 1, lan, nil)
-		w.connect()
-		sent := w.left.gate.standing("left", nil).current.nextID
-		w.traffic(time.Second, w.net.Now().Add(time.Hour/4))
-		w.net.RunFor(time.Hour / 4)
-		if now := w.left.gate.standing("left", nil).current.nextID; now != sent {
+		w.Connect()
+		sent := w.Left.Engine.standing("left", nil).current.nextID
+		w.Traffic(time.Second, w.Net.Now().Add(time.Hour/4))
+		w.Net.RunFor(time.Hour / 4)
+		if now := w.Left.Engine.standing("left", nil).current.nextID; now != sent {
 			t.Fatalf("%d liveness checks in spite of traffic", now-sent)
 		}
 	})
 	t.Run("one side's question is enough", func(t *testing.T) {
 		w := newWorld(t, 1, lan, nil)
-		w.connect()
-		left, right := w.left.gate.standing("left", nil).current, w.right.gate.standing("right", nil).current
+		w.Connect()
+		left, right := w.Left.Engine.standing("left", nil).current, w.Right.Engine.standing("right", nil).current
 		asked, alsoAsked := left.nextID, right.nextID
-		w.net.RunFor(5 * time.Minute)
+		w.Net.RunFor(5 * time.Minute)
 		if n := left.nextID - asked; n < 28 || n > 30 {
 			t.Errorf("the side that began asks %d times in 5 minutes of silence", n)
 		}
@@ -354,17 +355,17 @@ func TestDeadPeer(t *testing.T) {
 func TestInitialContact(t *testing.T) {
 	for _, crashed := range []string{"left", "right"} {
 		w := newWorld(t, 1, lan, nil)
-		w.connect()
-		s := w.left
+		w.Connect()
+		s := w.Left
 		if crashed == "right" {
-			s = w.right
+			s = w.Right
 		}
-		s.restart(99)
-		s.command(ike.Initiate{})
-		w.net.RunFor(time.Second)
-		w.checkSettled()
-		removed, times := lastEvent[ike.ChildRemoved](s.other)
-		_, closed := lastEvent[ike.Closed](s.other)
+		s.Restart(99)
+		s.Command(ike.Initiate{})
+		w.Net.RunFor(time.Second)
+		w.CheckSettled()
+		removed, times := enginetest.Last[ike.ChildRemoved](s.Other)
+		_, closed := enginetest.Last[ike.Closed](s.Other)
 		if times != 1 || removed.Reason != reasonReplaced || closed != 0 {
 			t.Fatalf("%s crashed: %d removed, %q, %d closed", crashed, times, removed.Reason, closed)
 		}
@@ -375,14 +376,14 @@ func TestInitialContact(t *testing.T) {
 func TestCrossingAttempts(t *testing.T) {
 	for seed := range uint64(40) {
 		w := newWorld(t, seed, lan, nil)
-		w.left.command(ike.Initiate{})
-		w.net.RunFor(time.Duration(seed) * time.Millisecond)
-		w.right.command(ike.Initiate{})
-		w.net.RunFor(time.Minute)
-		w.checkSettled()
-		for _, s := range []*side{w.left, w.right} {
-			if _, closed := lastEvent[ike.Closed](s); closed != 0 || s.gate.Sessions() != 1 {
-				s.fatalf("closed %d times, %d sessions", closed, s.gate.Sessions())
+		w.Left.Command(ike.Initiate{})
+		w.Net.RunFor(time.Duration(seed) * time.Millisecond)
+		w.Right.Command(ike.Initiate{})
+		w.Net.RunFor(time.Minute)
+		w.CheckSettled()
+		for _, s := range []*side{w.Left, w.Right} {
+			if _, closed := enginetest.Last[ike.Closed](s); closed != 0 || s.Engine.Sessions() != 1 {
+				s.Fatalf("closed %d times, %d sessions", closed, s.Engine.Sessions())
 			}
 		}
 	}
@@ -391,26 +392,26 @@ func TestCrossingAttempts(t *testing.T) {
 // TestTerminate: the peer learns of it, and what retransmission needs goes too.
 func TestTerminate(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	w.left.command(ike.Terminate{Reason: "asked for"})
-	if !w.left.gate.Closing() {
+	w.Connect()
+	w.Left.Command(ike.Terminate{Reason: "asked for"})
+	if !w.Left.Engine.Closing() {
 		t.Error("no DELETE under way")
 	}
-	w.net.RunFor(time.Second)
-	left, _ := lastEvent[ike.Closed](w.left)
-	right, _ := lastEvent[ike.Closed](w.right)
-	if left.Reason != "asked for" || right.Reason != reasonPeerDeleted || w.left.gate.Closing() {
+	w.Net.RunFor(time.Second)
+	left, _ := enginetest.Last[ike.Closed](w.Left)
+	right, _ := enginetest.Last[ike.Closed](w.Right)
+	if left.Reason != "asked for" || right.Reason != reasonPeerDeleted || w.Left.Engine.Closing() {
 		t.Fatalf("closed: %q, %q", left.Reason, right.Reason)
 	}
-	w.net.RunFor(time.Minute)
-	w.checkNone()
+	w.Net.RunFor(time.Minute)
+	checkNone(w)
 }
 
 // TestSecretsDoNotPrint: an event may be logged in any way.
 func TestSecretsDoNotPrint(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	for _, e := range w.left.events {
+	w.Connect()
+	for _, e := range w.Left.Events {
 		c, ok := e.(ike.ChildInstalled)
 		if !ok {
 			continue
@@ -424,7 +425,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 			}
 		}
 	}
-	if text := fmt.Sprintf("%+v", w.left.peer); strings.Contains(text, string(secretKey)) {
+	if text := fmt.Sprintf("%+v", w.Left.Peer); strings.Contains(text, string(enginetest.Key)) {
 		t.Errorf("the pre-shared key is shown: %s", text)
 	}
 }
@@ -443,17 +444,17 @@ func (a *ask) process(_ *session, _ *ikeSA, _ time.Time, m parts) { a.answer = &
 func (a *ask) release(*Gate)                                      {}
 
 // request makes the left side send payloads of a test's own making.
-func (w *world) request(exchange wire.ExchangeType, payloads ...wire.Payload) parts {
-	w.t.Helper()
+func request(w *world, exchange wire.ExchangeType, payloads ...wire.Payload) parts {
+	w.T.Helper()
 	a := &ask{exchange: exchange, payloads: payloads}
-	s := w.left.gate.standing("left", nil)
+	s := w.Left.Engine.standing("left", nil)
 	s.enqueue(a)
-	s.pump(w.net.Now())
-	w.left.gate.touch(s)
-	w.left.flush()
-	w.net.RunFor(time.Second)
+	s.pump(w.Net.Now())
+	w.Left.Engine.touch(s)
+	w.Left.Flush()
+	w.Net.RunFor(time.Second)
 	if a.answer == nil {
-		w.left.fatalf("no answer")
+		w.Left.Fatalf("no answer")
 	}
 	return *a.answer
 }
@@ -461,8 +462,8 @@ func (w *world) request(exchange wire.ExchangeType, payloads ...wire.Payload) pa
 // TestRefusals: what a responder answers to requests that it can't grant.
 func TestRefusals(t *testing.T) {
 	newChild := func(w *world) []wire.Payload {
-		p := &w.left.peer
-		dh := w.left.gate.newDH(ike.Group19)
+		p := &w.Left.Peer
+		dh := w.Left.Engine.newDH(ike.Group19)
 		return []wire.Payload{
 			offerESP(p.ESPProposals, true, 0x1234567), &wire.Nonce{Data: make([]byte, 32)},
 			&wire.KE{Group: ike.Group19, Data: dh.Public()},
@@ -481,30 +482,30 @@ func TestRefusals(t *testing.T) {
 		{"a second child SA", wire.CreateChildSA, newChild, wire.NoAdditionalSAs},
 		{"rekey of an unknown child SA", wire.CreateChildSA, func(w *world) []wire.Payload { return rekey(0xbad, w) }, wire.ChildSANotFound},
 		{"rekey of a child SA that we delete", wire.CreateChildSA, func(w *world) []wire.Payload {
-			c := w.right.gate.standing("right", nil).children[0]
+			c := w.Right.Engine.standing("right", nil).children[0]
 			c.state = childReplaced
 			return rekey(c.out, w)
 		}, wire.TemporaryFailure},
 		{"rekey of a child SA while we rekey the IKE SA", wire.CreateChildSA, func(w *world) []wire.Payload {
-			s := w.right.gate.standing("right", nil)
+			s := w.Right.Engine.standing("right", nil)
 			s.rekeyIKENow()
-			s.start(w.net.Now(), s.current, s.queue[0])
+			s.start(w.Net.Now(), s.current, s.queue[0])
 			return rekey(s.children[0].out, w)
 		}, wire.TemporaryFailure},
 		{"rekey of the IKE SA while we rekey a child SA", wire.CreateChildSA, func(w *world) []wire.Payload {
-			s := w.right.gate.standing("right", nil)
-			s.start(w.net.Now(), s.current, &createChild{old: s.active, keyPair: keyPair{group: ike.Group19}})
-			dh := w.left.gate.newDH(ike.Group19)
-			return []wire.Payload{offerIKE(w.left.peer.IKEProposals, make([]byte, 8)), &wire.Nonce{Data: make([]byte, 32)}, &wire.KE{Group: ike.Group19, Data: dh.Public()}}
+			s := w.Right.Engine.standing("right", nil)
+			s.start(w.Net.Now(), s.current, &createChild{old: s.active, keyPair: keyPair{group: ike.Group19}})
+			dh := w.Left.Engine.newDH(ike.Group19)
+			return []wire.Payload{offerIKE(w.Left.Peer.IKEProposals, make([]byte, 8)), &wire.Nonce{Data: make([]byte, 32)}, &wire.KE{Group: ike.Group19, Data: dh.Public()}}
 		}, wire.TemporaryFailure},
 		{"another group", wire.CreateChildSA, func(w *world) []wire.Payload {
-			out := w.right.gate.standing("right", nil).children[0].out
+			out := w.Right.Engine.standing("right", nil).children[0].out
 			payloads := rekey(out, w)
 			payloads[3] = &wire.KE{Group: ike.Group20, Data: make([]byte, 96)}
 			return payloads
 		}, wire.InvalidKEPayload},
 		{"a public value that is no point", wire.CreateChildSA, func(w *world) []wire.Payload {
-			out := w.right.gate.standing("right", nil).children[0].out
+			out := w.Right.Engine.standing("right", nil).children[0].out
 			payloads := rekey(out, w)
 			payloads[3] = &wire.KE{Group: ike.Group19, Data: make([]byte, 64)}
 			return payloads
@@ -516,14 +517,14 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, 1, lan, nil)
-			w.connect()
-			m := w.request(c.exchange, c.payloads(w)...)
+			w.Connect()
+			m := request(w, c.exchange, c.payloads(w)...)
 			if n := m.failure(); n == nil || n.Type != c.want {
 				t.Fatalf("answered with %v, want %v", n, c.want)
 			}
-			w.net.RunFor(10 * time.Second)
-			if _, closed := lastEvent[ike.Closed](w.right); closed != 0 || len(w.right.children) != 1 {
-				t.Fatalf("closed %d times, %d child SAs", closed, len(w.right.children))
+			w.Net.RunFor(10 * time.Second)
+			if _, closed := enginetest.Last[ike.Closed](w.Right); closed != 0 || len(w.Right.Children) != 1 {
+				t.Fatalf("closed %d times, %d child SAs", closed, len(w.Right.Children))
 			}
 		})
 	}
@@ -535,42 +536,42 @@ func TestResponderIsAnImpostor(t *testing.T) {
 	w := newWorld(t, 1, lan, func(left, _ *ike.Peer) { left.LocalID = ike.Identity{Type: ike.IDFQDN, Data: "site.example"} })
 	// The responder's identity is not what it is expected to be, yet it takes
 	// any name for itself.
-	w.left.peer.RemoteID = ike.AddressIdentity(rightAddr)
-	w.right.peer.LocalID = ike.Identity{Type: ike.IDFQDN, Data: "impostor.example"}
-	for _, s := range []*side{w.left, w.right} {
-		if err := s.gate.SetPeer(s.peer); err != nil {
+	w.Left.Peer.RemoteID = ike.AddressIdentity(enginetest.RightAddr)
+	w.Right.Peer.LocalID = ike.Identity{Type: ike.IDFQDN, Data: "impostor.example"}
+	for _, s := range []*side{w.Left, w.Right} {
+		if err := s.Engine.SetPeer(s.Peer); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.left.command(ike.Initiate{})
-	half := func() *session { return w.left.gate.peers["left"].sessions[0] }
+	w.Left.Command(ike.Initiate{})
+	half := func() *session { return w.Left.Engine.peers["left"].sessions[0] }
 	p := *half().peer
 	p.RemoteID = ike.Identity{} // so that the request names nobody
 	half().peer = &p
-	w.net.RunFor(19 * time.Millisecond) // IKE_AUTH is on its way
-	half().peer = &w.left.peer
-	w.net.RunFor(time.Minute)
-	failed, _ := lastEvent[ike.NegotiationFailed](w.left)
+	w.Net.RunFor(19 * time.Millisecond) // IKE_AUTH is on its way
+	half().peer = &w.Left.Peer
+	w.Net.RunFor(time.Minute)
+	failed, _ := enginetest.Last[ike.NegotiationFailed](w.Left)
 	if want := `the peer identifies itself as "impostor.example", this tunnel expects "198.51.100.1"`; failed.Reason != want {
 		t.Errorf("left says %q", failed.Reason)
 	}
-	closed, _ := lastEvent[ike.Closed](w.right)
+	closed, _ := enginetest.Last[ike.Closed](w.Right)
 	if want := "the peer deleted the IKE SA and says AUTHENTICATION_FAILED"; closed.Reason != want {
 		t.Errorf("right says %q", closed.Reason)
 	}
-	w.checkNone()
+	checkNone(w)
 }
 
 // TestMalformedInside: RFC 7296 section 2.21.3: an authentic message that is
 // malformed ends the IKE SA, after its answer.
 func TestMalformedInside(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	m := w.request(wire.Informational, &wire.Raw{Type: wire.PayloadNonce, Body: []byte("short")})
+	w.Connect()
+	m := request(w, wire.Informational, &wire.Raw{Type: wire.PayloadNonce, Body: []byte("short")})
 	if n := m.failure(); n == nil || n.Type != wire.InvalidSyntax {
 		t.Fatalf("answered with %v", n)
 	}
-	closed, times := lastEvent[ike.Closed](w.right)
+	closed, times := enginetest.Last[ike.Closed](w.Right)
 	if times != 1 || !strings.HasPrefix(closed.Reason, "the peer sent a malformed message") {
 		t.Fatalf("closed %d times: %q", times, closed.Reason)
 	}
@@ -580,14 +581,14 @@ func TestMalformedInside(t *testing.T) {
 // anew.
 func TestChildLost(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	s := w.right.gate.standing("right", nil)
+	w.Connect()
+	s := w.Right.Engine.standing("right", nil)
 	s.removeChild(s.children[0], "lost by accident")
-	w.right.flush()
-	w.left.command(ike.RekeyChild{})
-	w.net.RunFor(10 * time.Second)
-	w.checkSettled()
-	if _, established := lastEvent[ike.Established](w.left); established != 1 {
+	w.Right.Flush()
+	w.Left.Command(ike.RekeyChild{})
+	w.Net.RunFor(10 * time.Second)
+	w.CheckSettled()
+	if _, established := enginetest.Last[ike.Established](w.Left); established != 1 {
 		t.Fatalf("%d IKE SAs", established)
 	}
 }

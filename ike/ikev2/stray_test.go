@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/ike/wire"
 )
 
@@ -14,23 +15,23 @@ import (
 // its dead peer detection would have noticed.
 func TestRestartIsFoundOut(t *testing.T) {
 	for name, crash := range map[string]func(w *world) *side{
-		"responder": func(w *world) *side { return w.right },
-		"initiator": func(w *world) *side { return w.left },
+		"responder": func(w *world) *side { return w.Right },
+		"initiator": func(w *world) *side { return w.Left },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 1, lan, func(left, right *ike.Peer) {
 				left.DPDTimeout, right.DPDTimeout = 10*time.Minute, 10*time.Minute
 				right.Start = true
 			})
-			w.connect()
-			for _, s := range []*side{w.left, w.right} {
-				s.tellsStrays, s.redial = true, true
+			w.Connect()
+			for _, s := range []*side{w.Left, w.Right} {
+				s.TellsStrays, s.Redial = true, true
 			}
-			w.traffic(100*time.Millisecond, w.net.Now().Add(time.Minute))
-			w.net.RunFor(time.Second)
-			crash(w).restart(99)
-			w.net.RunFor(hintTimeout + 5*time.Second)
-			w.checkSettled()
+			w.Traffic(100*time.Millisecond, w.Net.Now().Add(time.Minute))
+			w.Net.RunFor(time.Second)
+			crash(w).Restart(99)
+			w.Net.RunFor(hintTimeout + 5*time.Second)
+			w.CheckSettled()
 		})
 	}
 }
@@ -38,23 +39,23 @@ func TestRestartIsFoundOut(t *testing.T) {
 // A peer that lives is not ended by whoever says that it does not, however often.
 func TestStrayNoticesProveNothing(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	s := w.left.gate.standing("left", nil)
+	w.Connect()
+	s := w.Left.Engine.standing("left", nil)
 	out := s.active.out
 	for range 300 {
-		w.left.Receive(w.net.Now(), at(leftAddr, 500), at(rightAddr, 500), wire.Message{
+		w.Left.Receive(w.Net.Now(), at(enginetest.LeftAddr, 500), at(enginetest.RightAddr, 500), wire.Message{
 			Header:   wire.Header{Major: 2, Exchange: wire.Informational, Flags: wire.FlagInitiator},
 			Payloads: []wire.Payload{&wire.Notify{Type: wire.InvalidSPI, Data: spiOctets(out)}},
 		}.Append(nil))
 		if e := s.current.pending; e != nil {
 			h := s.current.header(wire.Informational, e.id, true)
 			h.Flags ^= wire.FlagInitiator
-			w.left.Receive(w.net.Now(), at(leftAddr, 500), at(rightAddr, 500), wire.Message{Header: h, Payloads: []wire.Payload{&wire.Notify{Type: wire.InvalidIKESPI}}}.Append(nil))
+			w.Left.Receive(w.Net.Now(), at(enginetest.LeftAddr, 500), at(enginetest.RightAddr, 500), wire.Message{Header: h, Payloads: []wire.Payload{&wire.Notify{Type: wire.InvalidIKESPI}}}.Append(nil))
 		}
-		w.net.RunFor(100 * time.Millisecond)
+		w.Net.RunFor(100 * time.Millisecond)
 	}
-	w.checkSettled()
-	if n := w.left.drops[ike.DropUnauthentic]; n < 300 {
+	w.CheckSettled()
+	if n := w.Left.Drops[ike.DropUnauthentic]; n < 300 {
 		t.Errorf("%d of the forgeries were heard", n)
 	}
 	// One question in hintInterval, beside those of dead peer detection.
@@ -67,16 +68,16 @@ func TestStrayNoticesProveNothing(t *testing.T) {
 // an answer to an answer.
 func TestStraysAreBounded(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	g := w.right.gate
+	g := w.Right.Engine
 	request := func(flags wire.Flags) ike.Datagram {
 		h := wire.Header{SPIi: 1, SPIr: 2, Major: 2, Exchange: wire.Informational, Flags: flags, MessageID: 7}
-		return ike.Datagram{Local: at(rightAddr, 500), Remote: at(leftAddr, 500), Payload: wire.Message{Header: h, Payloads: []wire.Payload{&wire.Encrypted{Body: make([]byte, 40)}}}.Append(nil)}
+		return ike.Datagram{Local: at(enginetest.RightAddr, 500), Remote: at(enginetest.LeftAddr, 500), Payload: wire.Message{Header: h, Payloads: []wire.Payload{&wire.Encrypted{Body: make([]byte, 40)}}}.Append(nil)}
 	}
 	said := func(now time.Time, d ike.Datagram) (answers []ike.Output) {
 		g.Receive(now, d)
 		return append(answers, g.TakeOutput()...)
 	}
-	now := epoch
+	now := enginetest.Epoch
 	answers := said(now, request(wire.FlagInitiator))
 	if len(answers) != 1 {
 		t.Fatalf("%d answers", len(answers))
@@ -90,7 +91,7 @@ func TestStraysAreBounded(t *testing.T) {
 	for range 100 {
 		now = now.Add(10 * time.Millisecond)
 		if answers := said(now, request(wire.FlagInitiator)); len(answers) != 0 {
-			t.Fatalf("answered again after %v", now.Sub(epoch))
+			t.Fatalf("answered again after %v", now.Sub(enginetest.Epoch))
 		}
 	}
 	now = now.Add(time.Minute)
@@ -102,23 +103,23 @@ func TestStraysAreBounded(t *testing.T) {
 	if answers := said(now, stranger); len(answers) != 0 {
 		t.Error("a stranger is answered")
 	}
-	g.StrayESP(now, at(rightAddr, 4500), at(elsewhere, 4500), 5)
+	g.StrayESP(now, at(enginetest.RightAddr, 4500), at(elsewhere, 4500), 5)
 	if out := g.TakeOutput(); len(out) != 0 {
 		t.Error("a stranger's ESP is answered")
 	}
-	g.StrayESP(now, at(rightAddr, 0), at(leftAddr, 0), 0x12345678)
+	g.StrayESP(now, at(enginetest.RightAddr, 0), at(enginetest.LeftAddr, 0), 0x12345678)
 	out := g.TakeOutput()
-	if len(out) != 1 || out[0].Datagram.Remote != at(leftAddr, 500) || !strings.Contains(describe(out[0].Datagram.Payload), "N(INVALID_SPI)") {
+	if len(out) != 1 || out[0].Datagram.Remote != at(enginetest.LeftAddr, 500) || !strings.Contains(describe(out[0].Datagram.Payload), "N(INVALID_SPI)") {
 		t.Errorf("ESP is answered with %v", out)
 	}
 	// The notice itself is not answered.
-	w.left.Receive(now, at(leftAddr, 500), at(rightAddr, 500), out[0].Datagram.Payload)
-	if out := w.left.gate.TakeOutput(); len(out) != 0 {
+	w.Left.Receive(now, at(enginetest.LeftAddr, 500), at(enginetest.RightAddr, 500), out[0].Datagram.Payload)
+	if out := w.Left.Engine.TakeOutput(); len(out) != 0 {
 		t.Errorf("a notice is answered with %v", out)
 	}
 	total := 0
 	for i := range 50 { // other peers, in one second
-		p := w.right.peer
+		p := w.Right.Peer
 		p.ID, p.Remote = ike.PeerID(strings.Repeat("x", i+1)), elsewhere.Next()
 		for range i {
 			p.Remote = p.Remote.Next()
@@ -139,19 +140,19 @@ func TestStraysAreBounded(t *testing.T) {
 // lost the child SA gets a new one.
 func TestInvalidSPIInside(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	s := w.right.gate.standing("right", nil)
+	w.Connect()
+	s := w.Right.Engine.standing("right", nil)
 	lost := s.children[0].in
 	s.removeChild(s.children[0], "lost by accident")
-	w.right.flush()
-	w.right.tellsStrays = true
-	w.left.sendESP()
-	w.net.RunFor(10 * time.Second)
-	w.checkSettled()
-	if _, there := w.right.children[lost]; there {
+	w.Right.Flush()
+	w.Right.TellsStrays = true
+	w.Left.SendESP()
+	w.Net.RunFor(10 * time.Second)
+	w.CheckSettled()
+	if _, there := w.Right.Children[lost]; there {
 		t.Error("the lost child SA is there")
 	}
-	if _, n := lastEvent[ike.Established](w.left); n != 1 {
+	if _, n := enginetest.Last[ike.Established](w.Left); n != 1 {
 		t.Errorf("%d IKE SAs", n)
 	}
 }
@@ -159,16 +160,16 @@ func TestInvalidSPIInside(t *testing.T) {
 // RFC 5685 section 5: who has not said that it follows redirections does not.
 func TestRedirectIsNotFollowed(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.right.deafToInit = true
-	w.left.command(ike.Initiate{})
-	s := w.left.gate.peers["left"].sessions[0]
+	w.Right.DeafToFirst = true
+	w.Left.Command(ike.Initiate{})
+	s := w.Left.Engine.peers["left"].sessions[0]
 	gateway := append([]byte{1, 4}, elsewhere.AsSlice()...)
-	w.left.Receive(w.net.Now(), at(leftAddr, 500), at(rightAddr, 500), wire.Message{
+	w.Left.Receive(w.Net.Now(), at(enginetest.LeftAddr, 500), at(enginetest.RightAddr, 500), wire.Message{
 		Header:   wire.Header{SPIi: s.init.spi, Major: 2, Exchange: wire.IKESAInit, Flags: wire.FlagResponse},
 		Payloads: []wire.Payload{&wire.Notify{Type: wire.Redirect, Data: append(gateway, s.init.nonce...)}},
 	}.Append(nil))
-	w.net.RunFor(time.Minute)
-	if failed, n := lastEvent[ike.NegotiationFailed](w.left); n != 1 || failed.Reason != reasonRedirect {
+	w.Net.RunFor(time.Minute)
+	if failed, n := enginetest.Last[ike.NegotiationFailed](w.Left); n != 1 || failed.Reason != reasonRedirect {
 		t.Errorf("failed %d times: %q", n, failed.Reason)
 	}
 }
@@ -176,21 +177,21 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 // RFC 6023: an IKE SA may stand without a child SA, which then comes by itself.
 func TestChildless(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.left.command(ike.Initiate{})
-	s := w.left.gate.peers["left"].sessions[0]
+	w.Left.Command(ike.Initiate{})
+	s := w.Left.Engine.peers["left"].sessions[0]
 	for len(s.sas) == 0 {
-		w.net.RunFor(time.Millisecond)
+		w.Net.RunFor(time.Millisecond)
 	}
 	// Its IKE_AUTH request is on its way; one without a child SA overtakes it.
 	sa := s.sas[0]
-	_, payloads, _ := sa.pending.task.build(s, sa, w.net.Now())
-	w.right.Receive(w.net.Now(), at(rightAddr, 500), at(leftAddr, 500), sa.seal.Seal(nil, sa.header(wire.IKEAuth, 1, false), payloads[:len(payloads)-3]))
-	if st := w.right.gate.Status("right"); !st.Established || st.Child {
+	_, payloads, _ := sa.pending.task.build(s, sa, w.Net.Now())
+	w.Right.Receive(w.Net.Now(), at(enginetest.RightAddr, 500), at(enginetest.LeftAddr, 500), sa.seal.Seal(nil, sa.header(wire.IKEAuth, 1, false), payloads[:len(payloads)-3]))
+	if st := w.Right.Engine.Status("right"); !st.Established || st.Child {
 		t.Fatalf("the responder stands as %+v", st)
 	}
-	w.net.Conditions.Loss = 1 // our own initiator would end it
-	w.net.RunFor(15 * time.Second)
-	if st := w.right.gate.Status("right"); !st.Established {
+	w.Net.Conditions.Loss = 1 // our own initiator would end it
+	w.Net.RunFor(15 * time.Second)
+	if st := w.Right.Engine.Status("right"); !st.Established {
 		t.Fatalf("the responder stands as %+v", st)
 	}
 }
@@ -198,41 +199,41 @@ func TestChildless(t *testing.T) {
 // A peer with several policies hears why only one of them can be.
 func TestSecondPairIsRefused(t *testing.T) {
 	w := newWorld(t, 1, lan, nil)
-	w.connect()
-	p := &w.left.peer
+	w.Connect()
+	p := &w.Left.Peer
 	for range 5 {
-		m := w.request(wire.CreateChildSA, offerESP(p.ESPProposals, false, 0x1234567), &wire.Nonce{Data: make([]byte, 32)},
+		m := request(w, wire.CreateChildSA, offerESP(p.ESPProposals, false, 0x1234567), &wire.Nonce{Data: make([]byte, 32)},
 			offerSelectors(wire.PayloadTSi, p.LocalSelectors), offerSelectors(wire.PayloadTSr, p.RemoteSelectors))
 		if n := m.failure(); n == nil || n.Type != wire.NoAdditionalSAs {
 			t.Fatalf("answered with %v", n)
 		}
 	}
-	failed, n := lastEvent[ike.NegotiationFailed](w.right)
+	failed, n := enginetest.Last[ike.NegotiationFailed](w.Right)
 	if n != 1 || !strings.Contains(failed.Reason, "second pair of security associations, for 192.168.0.0/16 === 10.0.0.0/16") {
 		t.Errorf("told %d times: %q", n, failed.Reason)
 	}
-	w.checkSettled()
+	w.CheckSettled()
 }
 
 // Given peers that are never given up, when one is silent for long and there is ever
 // more to tell or to ask it, then that does not pile up.
 func TestWhatIsToBeToldDoesNotPileUp(t *testing.T) {
 	w := newWorld(t, 3, lan, func(left, right *ike.Peer) { left.DPDAction, right.DPDAction = ike.DPDNone, ike.DPDNone })
-	w.connect()
-	w.left.command(ike.Reauthenticate{})
-	for s := w.right.gate.peers["right"]; len(s.sessions) < 2 && w.net.Now().Before(epoch.Add(time.Minute)); {
-		w.net.RunFor(time.Millisecond)
+	w.Connect()
+	w.Left.Command(ike.Reauthenticate{})
+	for s := w.Right.Engine.peers["right"]; len(s.sessions) < 2 && w.Net.Now().Before(enginetest.Epoch.Add(time.Minute)); {
+		w.Net.RunFor(time.Millisecond)
 	}
-	w.net.Conditions.Loss = 1 // the left side has not heard of the new session, and asks for it in vain
+	w.Net.Conditions.Loss = 1 // the left side has not heard of the new session, and asks for it in vain
 	for range 300 {
-		w.right.gate.StrayESP(w.net.Now(), at(w.right.peer.Local, portIKE), at(w.right.peer.Remote, portIKE), 0xdead)
-		w.right.flush()
-		w.net.RunFor(5 * time.Second)
+		w.Right.Engine.StrayESP(w.Net.Now(), at(w.Right.Peer.Local, portIKE), at(w.Right.Peer.Remote, portIKE), 0xdead)
+		w.Right.Flush()
+		w.Net.RunFor(5 * time.Second)
 	}
-	if sessions := w.right.gate.peers["right"].sessions; len(sessions) != 2 {
+	if sessions := w.Right.Engine.peers["right"].sessions; len(sessions) != 2 {
 		t.Fatalf("%d sessions", len(sessions))
 	}
-	for _, s := range w.right.gate.peers["right"].sessions {
+	for _, s := range w.Right.Engine.peers["right"].sessions {
 		if len(s.queue) > 2 {
 			t.Errorf("%d requests wait", len(s.queue))
 		}

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"causeway.dev/ike"
+	"causeway.dev/ike/enginetest"
 	"causeway.dev/internal/simnet"
 )
 
@@ -73,46 +74,46 @@ func secretsOf(root any) iter.Seq2[[]byte, string] {
 func TestSecretsAreWiped(t *testing.T) {
 	w := newWorld(t, 1, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 40 * time.Millisecond}, func(left, right *ike.Peer) {
 		for _, p := range []*ike.Peer{left, right} {
-			p.IKEProposals = ikeProposals(t, "aes128gcm16-prfsha256-group14+mlkem768", "aes128-sha1-group22")
-			p.ESPProposals = espProposals(t, "aes128gcm16-group14+mlkem768")
-			p.FormerKey, p.FormerKeyUntil = ike.Secret("a former key"), epoch.Add(time.Hour)
+			p.IKEProposals = enginetest.IKE(t, "aes128gcm16-prfsha256-group14+mlkem768", "aes128-sha1-group22")
+			p.ESPProposals = enginetest.ESP(t, "aes128gcm16-group14+mlkem768")
+			p.FormerKey, p.FormerKeyUntil = ike.Secret("a former key"), enginetest.Epoch.Add(time.Hour)
 		}
 	})
-	w.handOut()
+	w.HandOut()
 	met, names := map[*byte][]byte{}, map[*byte]string{}
 	look := func() {
-		for _, s := range []*side{w.left, w.right} {
-			for secret, name := range secretsOf(s.gate) {
+		for _, s := range []*side{w.Left, w.Right} {
+			for secret, name := range secretsOf(s.Engine) {
 				met[&secret[0]], names[&secret[0]] = secret, name
 			}
 		}
 	}
 	run := func(d time.Duration) {
 		for range int(d / (5 * time.Millisecond)) {
-			w.net.RunFor(5 * time.Millisecond)
+			w.Net.RunFor(5 * time.Millisecond)
 			look()
 		}
 	}
 	look()
-	w.left.command(ike.Initiate{})
+	w.Left.Command(ike.Initiate{})
 	run(3 * time.Second)
-	w.checkSettled()
+	w.CheckSettled()
 	for _, c := range []ike.Command{ike.RekeyChild{}, ike.RekeyIKE{}} {
-		for _, s := range []*side{w.left, w.right} {
-			s.command(c)
+		for _, s := range []*side{w.Left, w.Right} {
+			s.Command(c)
 			run(2 * time.Second)
 		}
 	}
-	w.left.command(ike.RekeyIKE{})
+	w.Left.Command(ike.RekeyIKE{})
 	run(100 * time.Millisecond) // and in the midst of it
-	for _, s := range []*side{w.left, w.right} {
-		s.gate.RemovePeer(w.net.Now(), s.peer.ID, "removed")
-		s.flush()
+	for _, s := range []*side{w.Left, w.Right} {
+		s.Engine.RemovePeer(w.Net.Now(), s.Peer.ID, "removed")
+		s.Flush()
 	}
-	w.net.RunFor(3 * time.Minute)
-	w.checkNone()
-	for _, s := range []*side{w.left, w.right} { // the owners' part
-		for _, e := range s.events {
+	w.Net.RunFor(3 * time.Minute)
+	checkNone(w)
+	for _, s := range []*side{w.Left, w.Right} { // the owners' part
+		for _, e := range s.Events {
 			if e, ok := e.(ike.ChildInstalled); ok {
 				clear(e.Child.InboundKey)
 				clear(e.Child.OutboundKey)

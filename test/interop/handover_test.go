@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,10 +77,18 @@ func TestHandOver(t *testing.T) {
 					return nil
 				})
 			}
+			// Or the end of what is being replaced is all that charon hears.
+			s.lab.Eventually(soon, "charon has another IKE SA and no other", func() error {
+				out, err := peer.Control("--list-sas")
+				if found := ikeSPIs.FindAllString(out, -1); err != nil || len(found) != 1 || found[0] == before || !strings.Contains(out, ", ESTABLISHED,") {
+					return fmt.Errorf("%v: %s", err, out)
+				}
+				return nil
+			})
 			next.Signal(unix.SIGINT)
 			s.lab.Eventually(soon, "charon has been told", func() error {
 				if out, err := peer.Control("--list-sas"); err != nil || ikeSPIs.MatchString(out) {
-					return fmt.Errorf("%w: %s", err, out)
+					return fmt.Errorf("%v: %s", err, out)
 				}
 				return nil
 			})
