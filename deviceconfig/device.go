@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 )
 
@@ -68,19 +69,23 @@ const (
 //go:embed samples
 var samples embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"join":     joinPrefixes,
-	"words":    func(words []string) string { return strings.Join(words, " ") },
-	"netmask":  netmask,
-	"wildcard": wildcard,
-	"atMost":   atMost,
-	"minutes":  func(seconds int32) int32 { return seconds / 60 },
-	"sum":      func(a, b int) int { return a + b },
-	// comment makes a comment of every line.
-	"comment": func(text string) string {
-		return "# " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n# ") + "\n"
-	},
-}).ParseFS(samples, "samples/*.tmpl"))
+// templates are parsed when the first is asked for: the processes of instances,
+// which are this program too, never do.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"join":     joinPrefixes,
+		"words":    func(words []string) string { return strings.Join(words, " ") },
+		"netmask":  netmask,
+		"wildcard": wildcard,
+		"atMost":   atMost,
+		"minutes":  func(seconds int32) int32 { return seconds / 60 },
+		"sum":      func(a, b int) int { return a + b },
+		// comment makes a comment of every line.
+		"comment": func(text string) string {
+			return "# " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n# ") + "\n"
+		},
+	}).ParseFS(samples, "samples/*.tmpl"))
+})
 
 // Sample writes the configuration of a device, for the version of IKE in c. An
 // error of what the device cannot do is for the caller of the API.
@@ -105,7 +110,7 @@ func (d Device) Sample(c Config, kind SampleType) (string, error) {
 		return "", err
 	}
 	var out strings.Builder
-	if err := templates.ExecuteTemplate(&out, d.sample, v); err != nil {
+	if err := templates().ExecuteTemplate(&out, d.sample, v); err != nil {
 		return "", fmt.Errorf("write the sample of %s for %s: %w", c.Connection, d.Platform, err)
 	}
 	return out.String(), nil

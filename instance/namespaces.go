@@ -196,8 +196,8 @@ func (d *Namespaces) start(ctx context.Context, c Config) error {
 	defer ready.Close()
 
 	cmd := exec.Command(d.o.Executable, "instance-init", dir)
-	cmd.Args[0] = "causeway" // for those who list processes
-	cmd.Dir, cmd.Env = "/", []string{"PATH=" + searchPath}
+	cmd.Args[0] = "causeway"                                               // for those who list processes
+	cmd.Dir, cmd.Env = "/", []string{"PATH=" + searchPath, "GOMAXPROCS=1"} // it waits, for all its life
 	cmd.Stdout, cmd.Stderr = console.file, console.file
 	cmd.ExtraFiles = []*os.File{report}
 	cmd.SysProcAttr = &syscall.SysProcAttr{

@@ -3,20 +3,29 @@ package logs
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
 )
 
-// The forms of names, as AWS's model states them.
+// The forms of names, as AWS's model states them. How long they may be is not in
+// the expressions, which would repeat themselves that many times in memory.
 var (
-	groupForm  = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
-	streamForm = regexp.MustCompile(`^[^:*]{1,512}$`)
+	groupForm  = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)
+	streamForm = regexp.MustCompile(`^[^:*]+$`)
 )
+
+// nameLengthMax is in characters.
+const nameLengthMax = 512
+
+func isName(form *regexp.Regexp, name string) bool {
+	return utf8.RuneCountInString(name) <= nameLengthMax && form.MatchString(name)
+}
 
 func checkGroupName(name string) error {
 	switch {
-	case !groupForm.MatchString(name):
+	case !isName(groupForm, name):
 		return invalid("1 validation error detected: Value '%s' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+", resource.Clip(name))
 	case strings.HasPrefix(name, "aws/"):
 		return invalid("Log groups starting with AWS/ are reserved for AWS.")
@@ -25,7 +34,7 @@ func checkGroupName(name string) error {
 }
 
 func checkStreamName(name string) error {
-	if !streamForm.MatchString(name) {
+	if !isName(streamForm, name) {
 		return invalid("1 validation error detected: Value '%s' at 'logStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [^:*]*", resource.Clip(name))
 	}
 	return nil
@@ -42,7 +51,7 @@ func groupARN(c server.Caller, name string) string {
 func groupOfARN(c server.Caller, arn string) (string, error) {
 	name, ok := strings.CutPrefix(strings.TrimSuffix(arn, ":*"), groupARN(c, ""))
 	switch {
-	case ok && groupForm.MatchString(name):
+	case ok && isName(groupForm, name):
 		return name, nil
 	case !strings.HasPrefix(arn, "arn:aws:logs:"):
 		return "", invalid("The ARN '%s' is not that of a log group: arn:aws:logs:REGION:ACCOUNT:log-group:NAME", resource.Clip(arn))
