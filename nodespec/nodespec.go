@@ -64,10 +64,35 @@ type Interface struct {
 	Instance string // where it is plugged in, "" for nowhere
 	Index    int    // of the interface within the instance: 0 is "eth0"
 
+	Place *Place // where on the host it is plugged in, in place of an instance; nil for nowhere
+
 	// Counted says that flows through the interface are counted, those that are
 	// rejected included, and told of as Flows.
 	Counted bool
 }
+
+// A Place is somewhere on the node's host that is no instance's.
+type Place struct {
+	Kind PlaceKind
+
+	// Name is a device's, or a network namespace's: its name or the path of the
+	// file that stands for it.
+	Name string
+
+	Device string // what the interface is called in a namespace
+	Inode  uint64 // of the only namespace that is meant; 0: any of that name
+}
+
+// PlaceKind says what a place is.
+type PlaceKind string
+
+// Kinds of places.
+const (
+	InNamespace PlaceKind = "netns"
+	OnBridge    PlaceKind = "bridge"
+	OnTAP       PlaceKind = "tap"
+	OnInterface PlaceKind = "interface" // any other device of the host
+)
 
 // A RouteTable is chosen by where a packet came in.
 type RouteTable struct {
@@ -239,6 +264,10 @@ type Observed struct {
 	Tunnels   []TunnelStatus
 	Instances []InstanceStatus
 
+	// Interfaces are those that are plugged in at a Place, or in an instance
+	// beside the one with index 0, by id.
+	Interfaces []InterfaceStatus
+
 	// Translating are the networks with a Translator that carry packets, by id.
 	Translating []string
 }
@@ -257,6 +286,13 @@ type TunnelStatus struct {
 type Negotiated struct {
 	IKEVersion string // "ikev1", "ikev2"
 	IKE, ESP   string // in the notation of Tunnel's proposals
+}
+
+// An InterfaceStatus says whether an interface is where it shall be.
+type InterfaceStatus struct {
+	ID       string
+	Attached bool
+	Reason   string // why not
 }
 
 // An InstanceStatus says whether an instance runs.

@@ -148,7 +148,7 @@ func newCompiler(snapshot *store.Snapshot) *compiler {
 	for nic := range store.NetworkInterfaces.All(snapshot) {
 		instance, ok := store.Instances.Get(snapshot, scopeOf(nic.Meta), nic.Instance)
 		subnet, found := store.Subnets.Get(snapshot, scopeOf(nic.Meta), nic.Subnet)
-		if ok && found && nic.Deleted == nil && routes.Wanted(instance) {
+		if ok && found && nic.Deleted == nil && !nic.Detaching && routes.Wanted(instance) {
 			c.plugged[nic.VPC] = append(c.plugged[nic.VPC], plugged{nic, instance, subnet})
 		}
 	}
@@ -208,7 +208,7 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 
 // others are an interface's addresses beside the primary one.
 func others(nic resource.NetworkInterface) []netip.Addr {
-	return slices.SortedFunc(slices.Values(nic.IPv6), netip.Addr.Compare)
+	return slices.SortedFunc(slices.Values(slices.Concat(nic.Secondary, nic.IPv6)), netip.Addr.Compare)
 }
 
 // tableOf returns the route table that a subnet uses: the one associated with

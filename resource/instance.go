@@ -1,6 +1,9 @@
 package resource
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // States of an instance, and of what is wanted of it.
 const (
@@ -26,7 +29,7 @@ type Instance struct {
 	VPC          string   `json:"vpc"`
 	Subnet       string   `json:"subnet"`
 	Zone         string   `json:"zone"`
-	Interfaces   []string `json:"interfaces"` // "eni-…", by device index
+	Interfaces   []string `json:"interfaces"` // "eni-…", in order of their device indexes: the primary one first
 	LaunchIndex  int32    `json:"launchIndex"`
 
 	DisableAPITermination bool   `json:"disableApiTermination,omitempty"`
@@ -82,6 +85,11 @@ func (v *Instance) ShutDown() {
 		v.Wanted = InstanceTerminated
 	}
 	v.StateReason, v.TransitionReason = ReasonInstanceShutdown, ""
+}
+
+// Unplug takes a network interface from those of the instance.
+func (v *Instance) Unplug(id string) {
+	v.Interfaces = slices.DeleteFunc(slices.Clone(v.Interfaces), func(other string) bool { return other == id })
 }
 
 // An InstanceStatus is what a node has seen of an instance. Its ID is the instance's.

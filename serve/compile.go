@@ -18,9 +18,10 @@ const compileSettle = 5 * time.Millisecond
 // changed in a way that matters to it.
 //
 // An instance counts as terminated when the node has applied a state that is as
-// new as its termination (Observed.Revision). So the node gets a state of the same
-// content again if instances have changed: one that was launched and terminated
-// between two looks leaves no other trace.
+// new as its termination (Observed.Revision), and so does a network interface as
+// detached. So the node gets a state of the same content again if these have
+// changed: one that was launched and terminated between two looks leaves no other
+// trace.
 func compile(ctx context.Context, records *store.Store, set func(nodespec.Desired)) error {
 	var last nodespec.Desired
 	var compiled int64
@@ -31,7 +32,8 @@ func compile(ctx context.Context, records *store.Store, set func(nodespec.Desire
 			desired := plan.Compile(snapshot, nodeName)
 			revision := desired.Revision
 			desired.Revision = last.Revision // a new revision alone is no change
-			if store.Instances.Revision(snapshot) > last.Revision || !reflect.DeepEqual(desired, last) {
+			asked := max(store.Instances.Revision(snapshot), store.NetworkInterfaces.Revision(snapshot))
+			if asked > last.Revision || !reflect.DeepEqual(desired, last) {
 				desired.Revision = revision
 				set(desired)
 				last = desired

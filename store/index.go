@@ -13,18 +13,19 @@ type Property string
 // The properties. Tags are one of every table; the others are of those whose
 // comments name them.
 const (
-	ByTag         Property = "tag"                    // key and value, as TagValue joins them
-	ByVPC         Property = "vpc-id"                 // of what is in a VPC
-	BySubnet      Property = "subnet-id"              // network interfaces, instances
-	ByInstance    Property = "attachment.instance-id" // network interfaces
-	ByAddress     Property = "private-ip-address"     // network interfaces
-	ByMAC         Property = "mac-address"            // network interfaces
-	ByGroup       Property = "group-id"               // network interfaces
-	ByReservation Property = "reservation-id"         // instances
-	ByWanted      Property = "wanted"                 // instances that are not deleted
-	ByGateway     Property = "vpn-gateway-id"         // VPN connections
-	ByCustomer    Property = "customer-gateway-id"    // VPN connections
-	ByInterface   Property = "network-interface-id"   // addresses
+	ByTag         Property = "tag"                      // key and value, as TagValue joins them
+	ByVPC         Property = "vpc-id"                   // of what is in a VPC
+	BySubnet      Property = "subnet-id"                // network interfaces, instances
+	ByInstance    Property = "attachment.instance-id"   // network interfaces
+	ByAttachment  Property = "attachment.attachment-id" // network interfaces
+	ByAddress     Property = "private-ip-address"       // network interfaces, by all of theirs
+	ByMAC         Property = "mac-address"              // network interfaces
+	ByGroup       Property = "group-id"                 // network interfaces
+	ByReservation Property = "reservation-id"           // instances
+	ByWanted      Property = "wanted"                   // instances that are not deleted
+	ByGateway     Property = "vpn-gateway-id"           // VPN connections
+	ByCustomer    Property = "customer-gateway-id"      // VPN connections
+	ByInterface   Property = "network-interface-id"     // addresses
 )
 
 // TagValue is a tag as ByTag finds it.
@@ -52,9 +53,16 @@ var (
 		ByVPC:      func(v *resource.NetworkInterface) []string { return one(v.VPC) },
 		BySubnet:   func(v *resource.NetworkInterface) []string { return one(v.Subnet) },
 		ByInstance: func(v *resource.NetworkInterface) []string { return one(v.Instance) },
-		ByAddress:  func(v *resource.NetworkInterface) []string { return one(v.Address.String()) },
-		ByMAC:      func(v *resource.NetworkInterface) []string { return one(v.MAC) },
-		ByGroup:    func(v *resource.NetworkInterface) []string { return v.Groups },
+		ByAddress: func(v *resource.NetworkInterface) []string {
+			texts := []string{v.Address.String()}
+			for _, a := range v.Secondary {
+				texts = append(texts, a.String())
+			}
+			return texts
+		},
+		ByAttachment: func(v *resource.NetworkInterface) []string { return one(v.AttachmentID) },
+		ByMAC:        func(v *resource.NetworkInterface) []string { return one(v.MAC) },
+		ByGroup:      func(v *resource.NetworkInterface) []string { return v.Groups },
 	}
 	instanceProperties = properties[resource.Instance]{
 		ByVPC:         func(v *resource.Instance) []string { return one(v.VPC) },

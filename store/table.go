@@ -49,6 +49,8 @@ var (
 	PrefixLists        = newTable[resource.PrefixList](29, "prefix-lists")
 	PrefixListVersions = newTable[resource.PrefixListVersion](30, "prefix-list-versions")
 	DHCPOptions        = newTable[resource.DHCPOptions](31, "dhcp-options")
+
+	NetworkInterfaceStatuses = newTable[resource.NetworkInterfaceStatus](32, "network-interface-statuses")
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -59,7 +61,7 @@ var tables = []anyTable{
 	Certificates, CertificateAuthorities, TunnelCertificates,
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
-	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions,
+	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions, NetworkInterfaceStatuses,
 }
 
 var tableByName = func() map[string]int {

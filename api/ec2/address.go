@@ -159,13 +159,17 @@ func (s *Service) AssociateAddress(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
-		if private.IsValid() && private != nic.Address {
-			return resource.InvalidValue("PrivateIpAddress", private.String(), "It is not an address of "+nic.ID+", which has "+nic.Address.String()+".")
+		private := private
+		if !private.IsValid() {
+			private = nic.Address
+		}
+		if !nic.HasPrivateAddress(private) {
+			return resource.InvalidValue("PrivateIpAddress", private.String(), "It is not an address of "+nic.ID+", whose primary one is "+nic.Address.String()+".")
 		}
 		if internetGatewayOf(w.reader, nic.VPC) == "" {
 			return notAttached(nic.VPC)
 		}
-		if v.NetworkInterface == nic.ID {
+		if v.NetworkInterface == nic.ID && v.PrivateAddress == private {
 			out.AssociationId = &v.Association
 			return nil
 		}
@@ -180,8 +184,8 @@ func (s *Service) AssociateAddress(ctx context.Context, c server.Caller, in *mod
 				return err
 			}
 		}
-		freeAddressesOf(w, nic.ID)
-		v.Association, v.NetworkInterface, v.PrivateAddress = s.newID(addressAssociationPrefix), nic.ID, nic.Address
+		freeAddresses(w, nic.ID, func(other *resource.Address) bool { return other.PrivateAddress == private })
+		v.Association, v.NetworkInterface, v.PrivateAddress = s.newID(addressAssociationPrefix), nic.ID, private
 		addresses.put(w, v)
 		out.AssociationId = &v.Association
 		return nil
@@ -231,9 +235,10 @@ func checkManaged(r reader, nic string) error {
 // address of its own gets one again, if one is free and its instance is not stopped.
 func (s *Service) unmap(w writer, v *resource.Address) error {
 	nic, ok := networkInterfaces.table.Get(w.Reader, w.scope, v.NetworkInterface)
+	primary := v.PrivateAddress == nic.Address
 	v.Free()
 	addresses.put(w, *v)
-	if !ok || !nic.AutoPublicIP {
+	if !ok || !nic.AutoPublicIP || !primary {
 		return nil
 	}
 	if host, ok := instances.table.Get(w.Reader, w.scope, nic.Instance); !ok || host.Wanted != resource.InstanceRunning {

@@ -70,7 +70,16 @@ const autoAddressPrefix = "eipauto"
 // freeAddressesOf takes an interface from its addresses; those that came with it
 // go.
 func freeAddressesOf(w writer, nic string) {
+	freeAddresses(w, nic, func(*resource.Address) bool { return true })
+}
+
+// freeAddresses lets some of an interface's addresses stand for nobody; those that
+// came with it go.
+func freeAddresses(w writer, nic string, which func(*resource.Address) bool) {
 	for _, v := range addresses.found(w.reader, store.ByInterface, nic) {
+		if !which(&v) {
+			continue
+		}
 		if v.Auto {
 			addresses.delete(w, v.ID)
 			continue
@@ -93,7 +102,7 @@ func freeAutoAddress(w writer, nic string) {
 // with an address and has none.
 func (s *Service) restoreAutoAddress(w writer, id string) error {
 	nic, ok := networkInterfaces.table.Get(w.Reader, w.scope, id)
-	if _, has := w.public(id); has || !ok || !nic.AutoPublicIP {
+	if _, has := w.public(id, nic.Address); has || !ok || !nic.AutoPublicIP {
 		return nil
 	}
 	found, err := s.takeElastic(w.reader, 1)
@@ -105,9 +114,11 @@ func (s *Service) restoreAutoAddress(w writer, id string) error {
 }
 
 // public returns the outside address of an interface's private address.
-func (r reader) public(nic string) (resource.Address, bool) {
+func (r reader) public(nic string, private netip.Addr) (resource.Address, bool) {
 	for v := range addresses.table.Find(r.Reader, r.scope, store.ByInterface, nic) {
-		return *v, true
+		if v.PrivateAddress == private {
+			return *v, true
+		}
 	}
 	return resource.Address{}, false
 }

@@ -17,6 +17,9 @@ func TestDryRun(t *testing.T) {
 	acl, association := c.guardOf(subnet)
 	spare := c.call("CreateNetworkAcl", "VpcId", vpc).text("networkAcl/networkAclId")
 	dopt := c.dhcpOptions(dhcpConfiguration("1", "domain-name", "example.com")...)
+	side := c.subnet(vpc, "10.0.3.0/24")
+	instance, nic := c.instance(side, "InstanceType", "t3.small"), c.networkInterface(side)
+	attachment := c.call("AttachNetworkInterface", "NetworkInterfaceId", c.networkInterface(side), "InstanceId", instance, "DeviceIndex", "2").text("attachmentId")
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -32,6 +35,9 @@ func TestDryRun(t *testing.T) {
 		{"CreateSecurityGroup", "VpcId", vpc, "GroupName", "other", "GroupDescription", "d"},
 		{"DeleteSecurityGroup", "GroupId", group},
 		{"AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8"},
+		{"CreateNetworkInterface", "SubnetId", subnet}, {"AttachNetworkInterface", "NetworkInterfaceId", nic, "InstanceId", instance, "DeviceIndex", "1"},
+		{"DetachNetworkInterface", "AttachmentId", attachment}, {"DetachNetworkInterface", "AttachmentId", attachment, "Force", "true"},
+		{"ResetNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "SourceDestCheck", "true"}, {"DeleteNetworkInterface", "NetworkInterfaceId", nic},
 		{"RunInstances", "ImageId", HostImage, "MinCount", "1", "MaxCount", "1", "SubnetId", subnet},
 		append([]string{"CreateDhcpOptions"}, dhcpConfiguration("1", "domain-name", "example.com")...), {"DescribeDhcpOptions"},
 		{"AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", vpc}, {"DeleteDhcpOptions", "DhcpOptionsId", dopt},

@@ -207,6 +207,11 @@ func (c *cloud) instance(subnet string, parameters ...string) string {
 	return c.run(subnet, parameters...).text("instancesSet/item/instanceId")
 }
 
+func (c *cloud) networkInterface(subnet string, parameters ...string) string {
+	c.Helper()
+	return c.call("CreateNetworkInterface", append([]string{"SubnetId", subnet}, parameters...)...).text("networkInterface/networkInterfaceId")
+}
+
 func (c *cloud) run(subnet string, parameters ...string) node {
 	c.Helper()
 	return c.call("RunInstances", append([]string{"ImageId", HostImage, "MinCount", "1", "MaxCount", "1", "SubnetId", subnet}, parameters...)...)

@@ -178,6 +178,7 @@ func (s *Service) DescribeInstanceTypes(_ context.Context, c server.Caller, in *
 
 func (h Host) instanceType(name *string) model.InstanceTypeInfo {
 	cpus := int32(h.CPUs)
+	network := networkCapacities[*name]
 	return model.InstanceTypeInfo{
 		AutoRecoverySupported:         new(false),
 		BareMetal:                     new(false),
@@ -191,8 +192,8 @@ func (h Host) instanceType(name *string) model.InstanceTypeInfo {
 		MemoryInfo:                    &model.MemoryInfo{SizeInMiB: &h.MemoryMiB},
 		NetworkInfo: &model.NetworkInfo{
 			DefaultNetworkCardIndex: new(int32(0)), EfaSupported: new(false), EncryptionInTransitSupported: new(false),
-			Ipv4AddressesPerInterface: new(int32(1)), Ipv6AddressesPerInterface: new(int32(0)), Ipv6Supported: new(false),
-			MaximumNetworkCards: new(int32(1)), MaximumNetworkInterfaces: new(int32(1)),
+			Ipv4AddressesPerInterface: new(int32(network.addresses)), Ipv6AddressesPerInterface: new(int32(0)), Ipv6Supported: new(false),
+			MaximumNetworkCards: new(int32(1)), MaximumNetworkInterfaces: new(int32(network.interfaces)),
 		},
 		ProcessorInfo:            &model.ProcessorInfo{SupportedArchitectures: one(h.Architecture)},
 		SupportedInRegion:        new(true),

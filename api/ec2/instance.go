@@ -3,6 +3,8 @@ package ec2
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -40,18 +42,19 @@ func (s *Service) newInstanceView(r reader) instanceView { return instanceView{s
 // nic returns the primary network interface, or nil once it is gone.
 func (view instanceView) nic(v *resource.Instance) *resource.NetworkInterface {
 	nic := new(resource.NetworkInterface)
-	if !view.readNIC(v, nic) {
+	if !view.readNIC(v, 0, nic) {
 		return nil
 	}
 	return nic
 }
 
-// readNIC reads the primary network interface, and reports whether there is one.
-func (view instanceView) readNIC(v *resource.Instance, nic *resource.NetworkInterface) (ok bool) {
-	if len(v.Interfaces) == 0 {
+// readNIC reads one of the network interfaces, the primary one for 0, and reports
+// whether there is one.
+func (view instanceView) readNIC(v *resource.Instance, number int, nic *resource.NetworkInterface) (ok bool) {
+	if number >= len(v.Interfaces) {
 		return false
 	}
-	*nic, ok = networkInterfaces.table.Get(view.reader.Reader, view.reader.scope, v.Interfaces[0])
+	*nic, ok = networkInterfaces.table.Get(view.reader.Reader, view.reader.scope, v.Interfaces[number])
 	return ok && nic.Instance == v.ID
 }
 
@@ -89,13 +92,17 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 	if nic == nil || state == resource.InstanceTerminated {
 		return answer
 	}
-	answer.NetworkInterfaces = []model.InstanceNetworkInterface{*view.interfaceAnswer(nic)}
+	for number := range v.Interfaces {
+		if other := new(resource.NetworkInterface); view.readNIC(v, number, other) {
+			answer.NetworkInterfaces = append(answer.NetworkInterfaces, *view.interfaceAnswer(other))
+		}
+	}
 	answer.PrivateDnsName = str(resource.PrivateName(v.Region, nic.Address))
 	answer.PrivateDnsNameOptions = &model.PrivateDnsNameOptionsResponse{
 		EnableResourceNameDnsAAAARecord: new(false), EnableResourceNameDnsARecord: new(false), HostnameType: new(model.HostnameTypeIpName),
 	}
 	answer.PrivateIpAddress = addressText(nic.Address)
-	if a, ok := view.reader.public(nic.ID); ok {
+	if a, ok := view.reader.public(nic.ID, nic.Address); ok {
 		answer.PublicIpAddress = addressText(a.PublicIP)
 		answer.PublicDnsName = str(publicName(view.reader, v.VPC, a.PublicIP))
 	}
@@ -114,16 +121,23 @@ func launchTime(v *resource.Instance) time.Time {
 }
 
 func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.InstanceNetworkInterface {
-	name := str(interfaceName(view.reader, nic.VPC, nic.Address))
-	var association *model.InstanceNetworkInterfaceAssociation
-	if a, ok := view.reader.public(nic.ID); ok {
-		association = &model.InstanceNetworkInterfaceAssociation{IpOwnerId: str(addressOwner(&a)), PublicIp: addressText(a.PublicIP), PublicDnsName: str(publicName(view.reader, nic.VPC, a.PublicIP))}
-	}
+	private := mapped(nic.PrivateAddresses(), func(a *netip.Addr) model.InstancePrivateIpAddress {
+		shown := model.InstancePrivateIpAddress{
+			Primary: new(*a == nic.Address), PrivateDnsName: str(interfaceName(view.reader, nic.VPC, *a)), PrivateIpAddress: addressText(*a),
+		}
+		if public, ok := view.reader.public(nic.ID, *a); ok {
+			shown.Association = &model.InstanceNetworkInterfaceAssociation{
+				IpOwnerId: str(addressOwner(&public)), PublicIp: addressText(public.PublicIP), PublicDnsName: str(publicName(view.reader, nic.VPC, public.PublicIP)),
+			}
+		}
+		return shown
+	})
+	attachment := attachmentAnswer(view.reader, nic)
 	return &model.InstanceNetworkInterface{
-		Association: association,
+		Association: private[0].Association,
 		Attachment: &model.InstanceNetworkInterfaceAttachment{
-			AttachTime: timestamp(nic.Created), AttachmentId: &nic.AttachmentID, DeleteOnTermination: &nic.DeleteOnTermination,
-			DeviceIndex: &nic.DeviceIndex, NetworkCardIndex: new(int32(0)), Status: new(model.AttachmentStatusAttached),
+			AttachTime: attachment.AttachTime, AttachmentId: attachment.AttachmentId, DeleteOnTermination: attachment.DeleteOnTermination,
+			DeviceIndex: attachment.DeviceIndex, NetworkCardIndex: attachment.NetworkCardIndex, Status: attachment.Status,
 		},
 		Description:        &nic.Description,
 		Groups:             groupIdentifiers(view.reader, nic.Groups),
@@ -131,9 +145,9 @@ func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.
 		MacAddress:         &nic.MAC,
 		NetworkInterfaceId: &nic.ID,
 		OwnerId:            &nic.Account,
-		PrivateDnsName:     name,
-		PrivateIpAddress:   addressText(nic.Address),
-		PrivateIpAddresses: []model.InstancePrivateIpAddress{{Association: association, Primary: new(true), PrivateDnsName: name, PrivateIpAddress: addressText(nic.Address)}},
+		PrivateDnsName:     private[0].PrivateDnsName,
+		PrivateIpAddress:   private[0].PrivateIpAddress,
+		PrivateIpAddresses: private,
 		SourceDestCheck:    &nic.SourceDestCheck,
 		Status:             &nic.Status,
 		SubnetId:           &nic.Subnet,
@@ -183,8 +197,8 @@ func (view instanceView) fields() fields[resource.Instance] {
 			return one(reason.Message)
 		},
 	}
-	// Filters of the primary interface: by their names here, and those that
-	// the instance has of its own.
+	// Filters of the interfaces: of any of them by their names here, and of the
+	// primary one those that the instance has of its own.
 	own := map[string]string{
 		"private-ip-address":          "private-ip-address",
 		"association.public-ip":       "ip-address",
@@ -194,26 +208,31 @@ func (view instanceView) fields() fields[resource.Instance] {
 		"group-name":                  "instance.group-name",
 	}
 	nic := new(resource.NetworkInterface) // of the instance that is looked at
-	for name, values := range view.service.networkInterfaceFields() {
-		ofNIC := func(r reader, v *instance) []string {
-			if view.readNIC(v, nic) {
-				return values(r, nic)
+	ofInterfaces := view.service.networkInterfaceFields()
+	maps.Copy(ofInterfaces, instanceInterfaceFields)
+	for name, values := range ofInterfaces {
+		f["network-interface."+name] = func(r reader, v *instance) (found []string) {
+			for number := range v.Interfaces {
+				if view.readNIC(v, number, nic) {
+					found = append(found, values(r, nic)...)
+				}
 			}
-			return nil
+			return found
 		}
-		f["network-interface."+name] = ofNIC
 		if alias, ok := own[name]; ok {
-			f[alias] = ofNIC
+			f[alias] = func(r reader, v *instance) []string {
+				if view.readNIC(v, 0, nic) {
+					return values(r, nic)
+				}
+				return nil
+			}
 		}
 	}
 	f["private-dns-name"] = func(_ reader, v *instance) []string {
-		if view.readNIC(v, nic) {
+		if view.readNIC(v, 0, nic) {
 			return one(resource.PrivateName(v.Region, nic.Address))
 		}
 		return nil
-	}
-	for _, name := range []string{"allocation-id", "association-id", "ip-owner-id", "public-dns-name"} { // of the only address
-		f["network-interface.addresses.association."+name] = f["network-interface.association."+name]
 	}
 	return f
 }

@@ -3,9 +3,9 @@ package ec2
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"net"
 	"net/netip"
-	"slices"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -19,21 +19,17 @@ const launchedMax = 200
 
 // A launch is a checked RunInstances.
 type launch struct {
-	min, max  int
-	subnet    string // "": the default one of the zone
-	public    *bool  // whether the interface gets an outside address; nil: as the subnet says
-	zone      string // that the subnet must be in, by name or id; "" any
-	groups    []string
-	names     []string   // of further groups, in the default VPC
-	address   netip.Addr // zero: any
-	tags      map[string][]resource.Tag
-	instance  resource.Instance         // what all instances have in common
-	nic       resource.NetworkInterface // what all interfaces have in common
-	requested model.RunInstancesInput   // without token and DryRun
+	min, max   int
+	zone       string   // that the instances must be in, by name or id; "" any
+	names      []string // of further groups of the primary interface, in the default VPC
+	tags       map[string][]resource.Tag
+	instance   resource.Instance       // what all instances have in common
+	interfaces []launchInterface       // of each instance, the primary one first
+	requested  model.RunInstancesInput // without token and DryRun
 }
 
-// RunInstances launches instances in a subnet, each with one network interface:
-// as many as there is room for between MinCount and MaxCount.
+// RunInstances launches instances, each with the network interfaces that are asked
+// for: as many as there is room for between MinCount and MaxCount.
 func (s *Service) RunInstances(ctx context.Context, c server.Caller, in *model.RunInstancesInput) (*model.RunInstancesOutput, error) {
 	l, err := s.readLaunch(in)
 	if err != nil {
@@ -95,7 +91,7 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 			l.zone = val(in.Placement.AvailabilityZoneId)
 		}
 	}
-	if err := l.readInterface(in); err != nil {
+	if err := l.readInterfaces(in); err != nil {
 		return nil, err
 	}
 	l.tags, err = tagsFor(in.TagSpecifications, instances.kind, networkInterfaces.kind, "volume")
@@ -157,67 +153,6 @@ func checkUserData(data []byte) error {
 	return nil
 }
 
-// readInterface reads where the primary network interface shall be, from the
-// members of the instance or from its only interface specification.
-func (l *launch) readInterface(in *model.RunInstancesInput) error {
-	l.nic = resource.NetworkInterface{SourceDestCheck: true, DeleteOnTermination: true, Status: model.NetworkInterfaceStatusInUse}
-	if len(in.SecurityGroups) > 0 && (in.SubnetId != nil || len(in.NetworkInterfaces) > 0) {
-		return resource.Errorf(resource.CodeInvalidParameterCombination, "The parameter groupName cannot be used with the parameter subnet. Give SecurityGroupId")
-	}
-	subnet, address, groups := in.SubnetId, in.PrivateIpAddress, in.SecurityGroupIds
-	if len(in.NetworkInterfaces) > 0 {
-		if subnet != nil || address != nil || groups != nil {
-			return resource.Errorf(resource.CodeInvalidParameterCombination, "Network interfaces and an instance-level subnet ID, private IP address or security groups may not be specified on the same request")
-		}
-		spec := &in.NetworkInterfaces[0]
-		if err := checkInterfaceSpecification(in.NetworkInterfaces); err != nil {
-			return err
-		}
-		subnet, address, groups = spec.SubnetId, spec.PrivateIpAddress, spec.Groups
-		if len(spec.PrivateIpAddresses) == 1 {
-			address = spec.PrivateIpAddresses[0].PrivateIpAddress
-		}
-		if err := setDescription(&l.nic, val(spec.Description)); err != nil {
-			return err
-		}
-		l.public = spec.AssociatePublicIpAddress
-		if spec.DeleteOnTermination != nil {
-			l.nic.DeleteOnTermination = *spec.DeleteOnTermination
-		}
-	}
-	l.names = in.SecurityGroups
-	l.subnet, l.groups = val(subnet), slices.Compact(slices.Sorted(slices.Values(groups)))
-	if address == nil {
-		return nil
-	}
-	if l.max > 1 {
-		return resource.Errorf(resource.CodeInvalidParameterCombination, "A private IP address can be given for a single instance only")
-	}
-	var err error
-	l.address, err = resource.ParseIPv4Address("address", *address)
-	return err
-}
-
-// checkInterfaceSpecification refuses what a primary interface can't have.
-func checkInterfaceSpecification(specs []model.InstanceNetworkInterfaceSpecification) error {
-	spec := &specs[0]
-	if len(specs) == 1 && val(spec.DeviceIndex) != 0 {
-		return resource.InvalidValue("NetworkInterface.1.DeviceIndex", "not 0", "The instance needs an interface with device index 0.")
-	}
-	return refuseUnbuilt(
-		member{"NetworkInterface.2", len(specs) > 1},
-		member{"NetworkInterface.1.AssociateCarrierIpAddress", val(spec.AssociateCarrierIpAddress)},
-		member{"NetworkInterface.1.InterfaceType", !slices.Contains([]string{"", "interface"}, val(spec.InterfaceType))},
-		member{"NetworkInterface.1.Ipv4Prefix", spec.Ipv4Prefixes != nil || val(spec.Ipv4PrefixCount) != 0},
-		member{"NetworkInterface.1.Ipv6Addresses", spec.Ipv6Addresses != nil || val(spec.Ipv6AddressCount) != 0},
-		member{"NetworkInterface.1.Ipv6Prefix", spec.Ipv6Prefixes != nil || val(spec.Ipv6PrefixCount) != 0},
-		member{"NetworkInterface.1.NetworkCardIndex", val(spec.NetworkCardIndex) != 0},
-		member{"NetworkInterface.1.NetworkInterfaceId", spec.NetworkInterfaceId != nil},
-		member{"NetworkInterface.1.PrivateIpAddresses", len(spec.PrivateIpAddresses) > 1},
-		member{"NetworkInterface.1.SecondaryPrivateIpAddressCount", val(spec.SecondaryPrivateIpAddressCount) != 0},
-	)
-}
-
 // launch writes the instances and their interfaces, or finds those that the same
 // request has launched before.
 func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Instance, error) {
@@ -225,14 +160,7 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 		again := instances.found(w.reader, store.ByReservation, first.Reservation)
 		return again, created.check(&first.Meta)
 	}
-	subnet, ids, err := s.launchSubnet(w.reader, l)
-	if err != nil {
-		return nil, err
-	}
-	if l.zone != "" && l.zone != subnet.Zone && l.zone != s.zoneIDOf(subnet.Region, subnet.Zone) {
-		return nil, resource.InvalidValue("availabilityZone", l.zone, "The subnet "+subnet.ID+" is in "+subnet.Zone+".")
-	}
-	groups, err := s.interfaceGroups(w.reader, subnet.VPC, ids)
+	places, err := s.launchPlaces(w.reader, l)
 	if err != nil {
 		return nil, err
 	}
@@ -240,69 +168,44 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 	if err != nil {
 		return nil, err
 	}
-	taken := takenAddresses(w.reader, subnet.ID)
-	publics, err := s.launchAddresses(w.reader, l, &subnet, min(count, max(l.min, subnet.Capacity()-len(taken))))
+	takePlaces(w.reader, places)
+	primary := &places[0]
+	publics, err := s.launchAddresses(w.reader, primary, min(count, max(l.min, primary.free())))
 	if err != nil {
 		return nil, err
 	}
 	reservation := created.newID("r", 0)
 	var launched []resource.Instance
 	for i := range count {
-		address, err := allocateAddress(&subnet, taken, l.address)
-		if err != nil && i >= l.min && !l.address.IsValid() {
-			break // MinCount is met, and the subnet is full
+		v := l.instance
+		v.Meta = w.newMeta(created.newID(instances.prefix, i), l.tags[instances.kind])
+		created.mark(&v.Meta)
+		v.Reservation, v.LaunchIndex = reservation, int32(i)
+		v.VPC, v.Subnet, v.Zone = primary.subnet.VPC, primary.subnet.ID, primary.subnet.Zone
+		nics, err := s.launchInterfaces(w, l, places, &v)
+		if full(err) && i >= l.min {
+			break // MinCount is met
 		}
 		if err != nil {
 			return nil, err
 		}
-		taken[address] = true
-
-		v, nic := l.instance, l.nic
-		v.Meta = w.newMeta(created.newID(instances.prefix, i), l.tags[instances.kind])
-		nic.Meta = w.newMeta(s.newID(networkInterfaces.prefix), l.tags[networkInterfaces.kind])
-		created.mark(&v.Meta)
-		v.Reservation, v.LaunchIndex = reservation, int32(i)
-		v.VPC, v.Subnet, v.Zone, v.Interfaces = subnet.VPC, subnet.ID, subnet.Zone, []string{nic.ID}
-		nic.VPC, nic.Subnet, nic.Zone, nic.Groups = subnet.VPC, subnet.ID, subnet.Zone, groups
-		nic.Address, nic.MAC = address, s.newMAC(w.reader)
-		nic.Instance, nic.AttachmentID = v.ID, s.newID("eni-attach")
-		if nic.AutoPublicIP = publics != nil; nic.AutoPublicIP {
-			s.giveAutoAddress(w, &nic, publics[i])
+		if nics[0].AutoPublicIP = publics != nil; nics[0].AutoPublicIP {
+			s.giveAutoAddress(w, &nics[0], publics[i])
+		}
+		for _, nic := range nics {
+			v.Interfaces = append(v.Interfaces, nic.ID)
+			networkInterfaces.put(w, nic)
 		}
 		instances.put(w, v)
-		networkInterfaces.put(w, nic)
 		launched = append(launched, v)
 	}
 	return launched, nil
 }
 
-// launchSubnet returns the subnet of a launch and the ids of its groups.
-func (s *Service) launchSubnet(r reader, l *launch) (subnet resource.Subnet, groups []string, err error) {
-	if l.subnet != "" {
-		subnet, err = subnets.get(r, l.subnet)
-		return subnet, l.groups, err
-	}
-	if subnet, err = s.defaultSubnet(r, l.zone); err != nil {
-		return subnet, nil, err
-	}
-	groups = slices.Clone(l.groups)
-	for _, name := range l.names {
-		id, err := groupID(r, nil, &name)
-		if err != nil {
-			return subnet, nil, err
-		}
-		groups = append(groups, id)
-	}
-	return subnet, slices.Compact(slices.Sorted(slices.Values(groups))), nil
-}
-
-// launchAddresses takes the outside addresses that the interfaces of a launch come
-// with; none if they come without.
-func (s *Service) launchAddresses(r reader, l *launch, subnet *resource.Subnet, count int) ([]netip.Addr, error) {
-	if public := l.public; public != nil && !*public || public == nil && !subnet.MapPublicIPOnLaunch {
-		return nil, nil
-	}
-	return s.takeElastic(r, count)
+// full tells that a subnet has no room from all else that can be wrong.
+func full(err error) bool {
+	var refused *resource.Error
+	return errors.As(err, &refused) && refused.Code == codeSubnetFull
 }
 
 // interfaceGroups checks the security groups of a new network interface; none
@@ -333,9 +236,18 @@ func (s *Service) roomFor(r reader, l *launch) (int, error) {
 	if room < l.min {
 		return 0, resource.Errorf(codeInstanceLimitExceeded, "The maximum number of instances is %d, of which %d are left", s.limits.Instances, max(room, 0))
 	}
-	nics := s.limits.NetworkInterfaces - networkInterfaces.total(r)
+	made := 0 // interfaces of each instance
+	for i := range l.interfaces {
+		if l.interfaces[i].existing == "" {
+			made++
+		}
+	}
+	if made == 0 {
+		return min(l.max, room), nil
+	}
+	nics := (s.limits.NetworkInterfaces - networkInterfaces.total(r)) / made
 	if nics < l.min {
-		return 0, resource.Errorf("NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached: %d", s.limits.NetworkInterfaces)
+		return 0, tooManyInterfaces(s.limits.NetworkInterfaces)
 	}
 	return min(l.max, room, nics), nil
 }
@@ -344,7 +256,9 @@ func (s *Service) roomFor(r reader, l *launch) (int, error) {
 func takenAddresses(r reader, subnet string) map[netip.Addr]bool {
 	taken := make(map[netip.Addr]bool)
 	for v := range networkInterfaces.table.Find(r.Reader, r.scope, store.BySubnet, subnet) {
-		taken[v.Address] = true
+		for _, a := range v.PrivateAddresses() {
+			taken[a] = true
+		}
 	}
 	return taken
 }

@@ -36,7 +36,7 @@ func TestRunInstances(t *testing.T) {
 		"instancesSet/item/tagSet/item/value":                                           "web",
 		"instancesSet/item/placement/availabilityZone":                                  "us-east-1a",
 		"instancesSet/item/networkInterfaceSet/item/attachment/deviceIndex":             "0",
-		"instancesSet/item/networkInterfaceSet/item/attachment/status":                  "attached",
+		"instancesSet/item/networkInterfaceSet/item/attachment/status":                  "attaching",
 		"instancesSet/item/networkInterfaceSet/item/privateIpAddressesSet/item/primary": "true",
 	} {
 		if got := answer.text(path); got != want {

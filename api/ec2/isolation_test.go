@@ -20,6 +20,8 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	rule := c.call("AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8").text("securityGroupRuleSet/item/securityGroupRuleId")
 	run := c.run(subnet, "SecurityGroupId.1", group)
 	instance, nic := run.text("instancesSet/item/instanceId"), run.text("instancesSet/item/networkInterfaceSet/item/networkInterfaceId")
+	spare := c.networkInterface(subnet)
+	attachment := c.call("AttachNetworkInterface", "NetworkInterfaceId", c.networkInterface(subnet), "InstanceId", instance, "DeviceIndex", "1").text("attachmentId")
 	cidr := c.call("AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", "10.1.0.0/16").text("cidrBlockAssociation/associationId")
 	acl, guard := c.guardOf(subnet)
 	customer, gateway := c.customerGateway("198.51.100.7"), c.vpnGateway()
@@ -36,7 +38,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		ownVPC := other.vpc("10.0.0.0/16")
 		ownSubnet, ownGroup, ownTable := other.subnet(ownVPC, "10.0.1.0/24"), other.group(ownVPC, "web"), other.mainRouteTable(ownVPC)
 		ownAssociation := other.call("DescribeRouteTables").text("routeTableSet/item/associationSet/item/routeTableAssociationId")
-		ownInstance := other.instance(ownSubnet)
+		ownInstance, ownSpare := other.instance(ownSubnet), other.networkInterface(ownSubnet)
 		ownACL, ownGuard := other.guardOf(ownSubnet)
 		ownInternet := other.internetGateway(ownVPC)
 		ownAddress, _ := other.address()
@@ -82,6 +84,12 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"ModifyInstanceAttribute", "InstanceId", ownInstance, "GroupId.1", group}, {"GetConsoleOutput", "InstanceId", instance},
 			{"DescribeNetworkInterfaces", "NetworkInterfaceId.1", nic}, {"DescribeNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Attribute", "description"},
 			{"ModifyNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Description.Value", "d"}, {"DeleteNetworkInterface", "NetworkInterfaceId", nic},
+			{"CreateNetworkInterface", "SubnetId", subnet}, {"CreateNetworkInterface", "SubnetId", ownSubnet, "SecurityGroupId.1", group},
+			{"AttachNetworkInterface", "NetworkInterfaceId", spare, "InstanceId", ownInstance, "DeviceIndex", "1"},
+			{"AttachNetworkInterface", "NetworkInterfaceId", ownSpare, "InstanceId", instance, "DeviceIndex", "1"}, {"DetachNetworkInterface", "AttachmentId", attachment},
+			{"AssignPrivateIpAddresses", "NetworkInterfaceId", nic, "SecondaryPrivateIpAddressCount", "1"},
+			{"UnassignPrivateIpAddresses", "NetworkInterfaceId", nic, "PrivateIpAddress.1", "10.0.1.9"}, {"ResetNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "SourceDestCheck", "true"},
+			with(launch, "NetworkInterface.1.DeviceIndex", "0", "NetworkInterface.1.NetworkInterfaceId", spare),
 			{"DescribeInternetGateways", "InternetGatewayId.1", internet}, {"DeleteInternetGateway", "InternetGatewayId", internet},
 			{"AttachInternetGateway", "InternetGatewayId", internet, "VpcId", ownVPC}, {"AttachInternetGateway", "InternetGatewayId", ownInternet, "VpcId", vpc},
 			{"DetachInternetGateway", "InternetGatewayId", internet, "VpcId", vpc}, {"DetachInternetGateway", "InternetGatewayId", ownInternet, "VpcId", vpc},

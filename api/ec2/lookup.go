@@ -152,6 +152,15 @@ func instancesByInterface(filter string) finder {
 	}
 }
 
+// addressesIn counts the private IPv4 addresses of a subnet's interfaces.
+func addressesIn(r reader, subnet string) int {
+	count := 0
+	for v := range networkInterfaces.table.Find(r.Reader, r.scope, store.BySubnet, subnet) {
+		count += 1 + len(v.Secondary)
+	}
+	return count
+}
+
 // interfacesIn counts the interfaces of a subnet.
 func interfacesIn(r reader, subnet string) int {
 	return networkInterfaces.table.Count(r.Reader, r.scope, store.BySubnet, subnet)

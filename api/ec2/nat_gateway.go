@@ -145,8 +145,9 @@ func (s *Service) makeNAT(w writer, v *resource.NATGateway, subnet *resource.Sub
 	}
 	nic := resource.NetworkInterface{
 		Meta: w.newMeta(s.newID(networkInterfaces.prefix), nil), VPC: v.VPC, Subnet: subnet.ID, Zone: subnet.Zone, Address: private, MAC: s.newMAC(w.reader),
-		Description: "Interface for NAT Gateway " + v.ID, Status: model.NetworkInterfaceStatusInUse, AttachmentID: s.newID("eni-attach"), NATGateway: v.ID,
+		Description: "Interface for NAT Gateway " + v.ID, NATGateway: v.ID,
 	}
+	nic.Attach(s.newID(attachmentPrefix), w.now)
 	networkInterfaces.put(w, nic)
 	v.NetworkInterface, v.PrivateAddress = nic.ID, private
 	if address != nil {

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -15,6 +16,12 @@ func (s *Service) networkInterfaceActions() actions {
 		"DescribeNetworkInterfaces":         server.Operation(s.DescribeNetworkInterfaces),
 		"DescribeNetworkInterfaceAttribute": server.Operation(s.DescribeNetworkInterfaceAttribute),
 		"ModifyNetworkInterfaceAttribute":   server.Operation(s.ModifyNetworkInterfaceAttribute),
+		"ResetNetworkInterfaceAttribute":    server.Operation(s.ResetNetworkInterfaceAttribute),
+		"CreateNetworkInterface":            server.Operation(s.CreateNetworkInterface),
+		"AttachNetworkInterface":            server.Operation(s.AttachNetworkInterface),
+		"DetachNetworkInterface":            server.Operation(s.DetachNetworkInterface),
+		"AssignPrivateIpAddresses":          server.Operation(s.AssignPrivateIpAddresses),
+		"UnassignPrivateIpAddresses":        server.Operation(s.UnassignPrivateIpAddresses),
 		"DeleteNetworkInterface":            server.Operation(s.DeleteNetworkInterface),
 	}
 }
@@ -28,52 +35,33 @@ const (
 // networkInterfaceFields are also the filters "network-interface.…" of instances.
 func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 	type nic = resource.NetworkInterface
-	address := func(_ reader, v *nic) []string { return one(v.Address.String()) }
-	association := func(f func(a *resource.Address) string) func(reader, *nic) []string {
-		return func(r reader, v *nic) []string {
-			if a, ok := r.public(v.ID); ok {
-				return one(f(&a))
-			}
-			return nil
-		}
-	}
-	publicIP := association(func(a *resource.Address) string { return a.PublicIP.String() })
-	allocation := association(allocationOf)
-	publicDNS := func(r reader, v *nic) []string {
-		a, _ := r.public(v.ID)
-		return one(publicName(r, v.VPC, a.PublicIP))
-	}
-	associationID := association(func(a *resource.Address) string { return a.Association })
-	owner := association(addressOwner)
+	publicIP := func(a *resource.Address) string { return a.PublicIP.String() }
 	groupNames := func(r reader, v *nic) []string {
 		return mapped(groupIdentifiers(r, v.Groups), func(g *model.GroupIdentifier) string { return val(g.GroupName) })
 	}
-	attached := func(f func(v *nic) []string) func(reader, *nic) []string {
-		return func(_ reader, v *nic) []string {
-			if v.AttachmentID == "" {
-				return nil
-			}
-			return f(v)
-		}
-	}
 	return fields[nic]{
-		"addresses.association.owner-id":  owner,
-		"addresses.association.public-ip": publicIP,
-		"association.allocation-id":       allocation,
-		"association.association-id":      associationID,
-		"association.ip-owner-id":         owner,
-		"association.public-ip":           publicIP,
-		"association.public-dns-name":     publicDNS,
+		"addresses.association.owner-id":  associations(addressOwner),
+		"addresses.association.public-ip": associations(publicIP),
+		"association.allocation-id":       association(allocationOf),
+		"association.association-id":      association(associationOf),
+		"association.ip-owner-id":         association(addressOwner),
+		"association.public-ip":           association(publicIP),
+		"association.public-dns-name": func(r reader, v *nic) []string {
+			a, _ := r.public(v.ID, v.Address)
+			return one(publicName(r, v.VPC, a.PublicIP))
+		},
 
-		"addresses.primary":                func(reader, *nic) []string { return truth(true) },
-		"addresses.private-ip-address":     address,
-		"attachment.attach-time":           attached(func(v *nic) []string { return one(timeText(v.Created)) }),
-		"attachment.attachment-id":         attached(func(v *nic) []string { return one(v.AttachmentID) }),
-		"attachment.delete-on-termination": attached(func(v *nic) []string { return truth(v.DeleteOnTermination) }),
-		"attachment.device-index":          attached(func(v *nic) []string { return one(strconv.Itoa(int(*attachmentAnswer(v).DeviceIndex))) }),
-		"attachment.instance-id":           attached(func(v *nic) []string { return one(v.Instance) }),
-		"attachment.instance-owner-id":     attached(func(v *nic) []string { return one(*attachmentAnswer(v).InstanceOwnerId) }),
-		"attachment.status":                attached(func(*nic) []string { return one(model.AttachmentStatusAttached) }),
+		"addresses.primary": func(_ reader, v *nic) []string {
+			return append(truth(true), truth(false)[:min(len(v.Secondary), 1)]...)
+		},
+		"addresses.private-ip-address":     func(_ reader, v *nic) []string { return mapped(v.PrivateAddresses(), (*netip.Addr).String) },
+		"attachment.attach-time":           attached(func(a *model.NetworkInterfaceAttachment) []string { return one(timeText(*a.AttachTime)) }),
+		"attachment.attachment-id":         attached(func(a *model.NetworkInterfaceAttachment) []string { return one(*a.AttachmentId) }),
+		"attachment.delete-on-termination": attached(func(a *model.NetworkInterfaceAttachment) []string { return truth(*a.DeleteOnTermination) }),
+		"attachment.device-index":          attached(func(a *model.NetworkInterfaceAttachment) []string { return one(strconv.Itoa(int(*a.DeviceIndex))) }),
+		"attachment.instance-id":           attached(func(a *model.NetworkInterfaceAttachment) []string { return one(val(a.InstanceId)) }),
+		"attachment.instance-owner-id":     attached(func(a *model.NetworkInterfaceAttachment) []string { return one(*a.InstanceOwnerId) }),
+		"attachment.status":                attached(func(a *model.NetworkInterfaceAttachment) []string { return one(*a.Status) }),
 		"availability-zone":                func(_ reader, v *nic) []string { return one(v.Zone) },
 		"availability-zone-id":             func(_ reader, v *nic) []string { return one(s.zoneIDOf(v.Region, v.Zone)) },
 		"description":                      func(_ reader, v *nic) []string { return one(v.Description) },
@@ -84,13 +72,62 @@ func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 		"network-interface-id":             func(_ reader, v *nic) []string { return one(v.ID) },
 		"owner-id":                         func(_ reader, v *nic) []string { return one(v.Account) },
 		"private-dns-name":                 func(r reader, v *nic) []string { return one(interfaceName(r, v.VPC, v.Address)) },
-		"private-ip-address":               address,
+		"private-ip-address":               func(_ reader, v *nic) []string { return one(v.Address.String()) },
 		"requester-managed":                func(_ reader, v *nic) []string { return truth(v.NATGateway != "") },
 		"source-dest-check":                func(_ reader, v *nic) []string { return truth(v.SourceDestCheck) },
 		"status":                           func(_ reader, v *nic) []string { return one(v.Status) },
 		"subnet-id":                        func(_ reader, v *nic) []string { return one(v.Subnet) },
 		"vpc-id":                           func(_ reader, v *nic) []string { return one(v.VPC) },
 	}
+}
+
+// association is about the outside address of an interface's primary private one.
+func association(f func(a *resource.Address) string) func(reader, *resource.NetworkInterface) []string {
+	return func(r reader, v *resource.NetworkInterface) []string {
+		if a, ok := r.public(v.ID, v.Address); ok {
+			return one(f(&a))
+		}
+		return nil
+	}
+}
+
+// associations is about the outside addresses of all of an interface's private ones.
+func associations(f func(a *resource.Address) string) func(reader, *resource.NetworkInterface) []string {
+	return func(r reader, v *resource.NetworkInterface) []string {
+		var found []string
+		for _, private := range v.PrivateAddresses() {
+			if a, ok := r.public(v.ID, private); ok {
+				found = append(found, f(&a))
+			}
+		}
+		return found
+	}
+}
+
+// attached is about what an interface is attached to.
+func attached(f func(a *model.NetworkInterfaceAttachment) []string) func(reader, *resource.NetworkInterface) []string {
+	return func(r reader, v *resource.NetworkInterface) []string {
+		if a := attachmentAnswer(r, v); a != nil {
+			return f(a)
+		}
+		return nil
+	}
+}
+
+func associationOf(a *resource.Address) string { return a.Association }
+
+// instanceInterfaceFields are those that only instances have of their interfaces.
+var instanceInterfaceFields = fields[resource.NetworkInterface]{
+	"addresses.association.allocation-id":  associations(allocationOf),
+	"addresses.association.association-id": associations(associationOf),
+	"addresses.association.ip-owner-id":    associations(addressOwner),
+	"addresses.association.public-dns-name": func(r reader, v *resource.NetworkInterface) []string {
+		return associations(func(a *resource.Address) string { return publicName(r, v.VPC, a.PublicIP) })(r, v)
+	},
+	"addresses.private-dns-name": func(r reader, v *resource.NetworkInterface) []string {
+		return mapped(v.PrivateAddresses(), func(a *netip.Addr) string { return interfaceName(r, v.VPC, *a) })
+	},
+	"attachment.network-card-index": attached(func(*model.NetworkInterfaceAttachment) []string { return one("0") }),
 }
 
 // DescribeNetworkInterfaces lists network interfaces.
@@ -105,17 +142,21 @@ func (s *Service) DescribeNetworkInterfaces(_ context.Context, c server.Caller, 
 }
 
 func (s *Service) networkInterfaceAnswer(r reader, v *resource.NetworkInterface) *model.NetworkInterface {
-	name := str(interfaceName(r, v.VPC, v.Address))
-	var association *model.NetworkInterfaceAssociation
-	if a, ok := r.public(v.ID); ok {
-		association = &model.NetworkInterfaceAssociation{
-			AllocationId: str(allocationOf(&a)), AssociationId: str(a.Association), IpOwnerId: str(addressOwner(&a)), PublicIp: addressText(a.PublicIP),
-			PublicDnsName: str(publicName(r, v.VPC, a.PublicIP)),
+	private := mapped(v.PrivateAddresses(), func(a *netip.Addr) model.NetworkInterfacePrivateIpAddress {
+		shown := model.NetworkInterfacePrivateIpAddress{
+			Primary: new(*a == v.Address), PrivateDnsName: str(interfaceName(r, v.VPC, *a)), PrivateIpAddress: addressText(*a),
 		}
-	}
+		if public, ok := r.public(v.ID, *a); ok {
+			shown.Association = &model.NetworkInterfaceAssociation{
+				AllocationId: str(allocationOf(&public)), AssociationId: str(public.Association), IpOwnerId: str(addressOwner(&public)), PublicIp: addressText(public.PublicIP),
+				PublicDnsName: str(publicName(r, v.VPC, public.PublicIP)),
+			}
+		}
+		return shown
+	})
 	return &model.NetworkInterface{
-		Association:        association,
-		Attachment:         attachmentAnswer(v),
+		Association:        private[0].Association,
+		Attachment:         attachmentAnswer(r, v),
 		AvailabilityZone:   &v.Zone,
 		AvailabilityZoneId: str(s.zoneIDOf(v.Region, v.Zone)),
 		Description:        &v.Description,
@@ -124,9 +165,9 @@ func (s *Service) networkInterfaceAnswer(r reader, v *resource.NetworkInterface)
 		MacAddress:         &v.MAC,
 		NetworkInterfaceId: &v.ID,
 		OwnerId:            &v.Account,
-		PrivateDnsName:     name,
-		PrivateIpAddress:   addressText(v.Address),
-		PrivateIpAddresses: []model.NetworkInterfacePrivateIpAddress{{Association: association, Primary: new(true), PrivateDnsName: name, PrivateIpAddress: addressText(v.Address)}},
+		PrivateDnsName:     private[0].PrivateDnsName,
+		PrivateIpAddress:   private[0].PrivateIpAddress,
+		PrivateIpAddresses: private,
 		RequesterManaged:   new(v.NATGateway != ""),
 		SourceDestCheck:    &v.SourceDestCheck,
 		Status:             &v.Status,
@@ -152,23 +193,6 @@ func typeOf(v *resource.NetworkInterface) string {
 	return interfaceType
 }
 
-func attachmentAnswer(v *resource.NetworkInterface) *model.NetworkInterfaceAttachment {
-	if v.NATGateway != "" {
-		return &model.NetworkInterfaceAttachment{
-			AttachTime: timestamp(v.Created), AttachmentId: &v.AttachmentID, DeleteOnTermination: new(false), DeviceIndex: new(int32(1)),
-			InstanceOwnerId: new("amazon-aws"), NetworkCardIndex: new(int32(0)), Status: new(model.AttachmentStatusAttached),
-		}
-	}
-	if v.Instance == "" {
-		return nil
-	}
-	return &model.NetworkInterfaceAttachment{
-		AttachTime: timestamp(v.Created), AttachmentId: &v.AttachmentID, DeleteOnTermination: &v.DeleteOnTermination,
-		DeviceIndex: &v.DeviceIndex, InstanceId: &v.Instance, InstanceOwnerId: &v.Account, NetworkCardIndex: new(int32(0)),
-		Status: new(model.AttachmentStatusAttached),
-	}
-}
-
 // DescribeNetworkInterfaceAttribute tells one attribute of a network interface.
 func (s *Service) DescribeNetworkInterfaceAttribute(_ context.Context, c server.Caller, in *model.DescribeNetworkInterfaceAttributeInput) (*model.DescribeNetworkInterfaceAttributeOutput, error) {
 	r := s.read(c)
@@ -182,7 +206,9 @@ func (s *Service) DescribeNetworkInterfaceAttribute(_ context.Context, c server.
 	out := &model.DescribeNetworkInterfaceAttributeOutput{NetworkInterfaceId: &v.ID}
 	switch val(in.Attribute) {
 	case model.NetworkInterfaceAttributeAttachment:
-		out.Attachment = attachmentAnswer(&v)
+		out.Attachment = attachmentAnswer(r, &v)
+	case model.NetworkInterfaceAttributeAssociatePublicIpAddress:
+		out.AssociatePublicIpAddress = &v.AutoPublicIP
 	case model.NetworkInterfaceAttributeDescription:
 		out.Description = &model.AttributeValue{Value: &v.Description}
 	case model.NetworkInterfaceAttributeGroupSet:
@@ -199,21 +225,91 @@ func (s *Service) DescribeNetworkInterfaceAttribute(_ context.Context, c server.
 
 // ModifyNetworkInterfaceAttribute sets one attribute of a network interface.
 func (s *Service) ModifyNetworkInterfaceAttribute(ctx context.Context, c server.Caller, in *model.ModifyNetworkInterfaceAttributeInput) (*model.ModifyNetworkInterfaceAttributeOutput, error) {
+	attachment := val(in.Attachment)
 	if err := refuseUnbuilt(
-		member{"AssociatePublicIpAddress", val(in.AssociatePublicIpAddress)},
 		member{"AssociatedSubnetId", in.AssociatedSubnetIds != nil},
-		member{"Attachment", in.Attachment != nil},
+		member{"Attachment.EnaQueueCount", attachment.EnaQueueCount != nil || attachment.DefaultEnaQueueCount != nil},
 		member{"ConnectionTrackingSpecification", in.ConnectionTrackingSpecification != nil},
 		member{"EnaSrdSpecification", in.EnaSrdSpecification != nil},
 		member{"EnablePrimaryIpv6", val(in.EnablePrimaryIpv6)},
 	); err != nil {
 		return nil, err
 	}
-	if err := oneAttribute(in.SourceDestCheck != nil, in.Groups != nil, in.Description != nil, in.AssociatePublicIpAddress != nil, in.EnablePrimaryIpv6 != nil); err != nil {
+	if err := oneAttribute(in.SourceDestCheck != nil, in.Groups != nil, in.Description != nil, in.Attachment != nil, in.AssociatePublicIpAddress != nil, in.EnablePrimaryIpv6 != nil); err != nil {
 		return nil, err
 	}
+	id := val(in.NetworkInterfaceId)
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
-		return s.modifyInterface(w, val(in.NetworkInterfaceId), in.SourceDestCheck, in.Groups, in.Description)
+		switch {
+		case in.Attachment != nil:
+			return modifyAttachment(w, id, in.Attachment)
+		case in.AssociatePublicIpAddress != nil:
+			return s.modifyAutoAddress(w, id, *in.AssociatePublicIpAddress)
+		}
+		return s.modifyInterface(w, id, in.SourceDestCheck, in.Groups, in.Description)
+	})
+}
+
+// modifyAttachment says whether an interface goes with its instance.
+func modifyAttachment(w writer, id string, changes *model.NetworkInterfaceAttachmentChanges) error {
+	v, err := networkInterfaces.get(w.reader, id)
+	if err != nil {
+		return err
+	}
+	if err := checkManaged(w.reader, v.ID); err != nil {
+		return err
+	}
+	if changes.DeleteOnTermination == nil {
+		return resource.Missing("Attachment.DeleteOnTermination")
+	}
+	if _, err := attachedInterface(w.reader, val(changes.AttachmentId)); err != nil {
+		return err
+	}
+	if v.AttachmentID != *changes.AttachmentId || v.Instance == "" {
+		return resource.InvalidValue("attachmentId", *changes.AttachmentId, "It is not "+v.ID+"'s attachment to an instance.")
+	}
+	v.DeleteOnTermination = *changes.DeleteOnTermination
+	networkInterfaces.put(w, v)
+	return nil
+}
+
+// modifyAutoAddress gives an instance's primary interface an outside address of its
+// own while it has no other, or takes it away.
+func (s *Service) modifyAutoAddress(w writer, id string, wanted bool) error {
+	v, err := networkInterfaces.get(w.reader, id)
+	if err != nil {
+		return err
+	}
+	if err := checkManaged(w.reader, v.ID); err != nil {
+		return err
+	}
+	if wanted && (v.Instance == "" || v.DeviceIndex != 0) {
+		return resource.Errorf(resource.CodeInvalidParameterCombination, "Only the primary network interface of an instance can have a public IP address of its own; %s is none", v.ID)
+	}
+	_, has := w.public(v.ID, v.Address)
+	if wanted && !v.AutoPublicIP && !has {
+		found, err := s.takeElastic(w.reader, 1)
+		if err != nil {
+			return err
+		}
+		s.giveAutoAddress(w, &v, found[0])
+	}
+	if !wanted {
+		freeAutoAddress(w, v.ID)
+	}
+	v.AutoPublicIP = wanted
+	networkInterfaces.put(w, v)
+	return nil
+}
+
+// ResetNetworkInterfaceAttribute sets an attribute to what it is of a new interface:
+// the only one is whether sources and destinations are checked.
+func (s *Service) ResetNetworkInterfaceAttribute(ctx context.Context, c server.Caller, in *model.ResetNetworkInterfaceAttributeInput) (*model.ResetNetworkInterfaceAttributeOutput, error) {
+	if in.SourceDestCheck == nil {
+		return nil, resource.Missing("SourceDestCheck")
+	}
+	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
+		return s.modifyInterface(w, val(in.NetworkInterfaceId), &model.AttributeBooleanValue{Value: new(true)}, nil, nil)
 	})
 }
 
@@ -252,15 +348,15 @@ func setDescription(nic *resource.NetworkInterface, description string) error {
 	return nil
 }
 
-// DeleteNetworkInterface removes an interface that has outlived its instance.
+// DeleteNetworkInterface removes an interface that is attached to nothing.
 func (s *Service) DeleteNetworkInterface(ctx context.Context, c server.Caller, in *model.DeleteNetworkInterfaceInput) (*model.DeleteNetworkInterfaceOutput, error) {
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
 		v, err := networkInterfaces.get(w.reader, val(in.NetworkInterfaceId))
 		if err != nil {
 			return err
 		}
-		if user := v.Instance + v.NATGateway; user != "" {
-			return resource.Errorf(resource.CodeInvalidParameterValue, "Network interface '%s' is currently in use: it is attached to %s", v.ID, user)
+		if v.AttachmentID != "" {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "Network interface '%s' is currently in use: it is attached by %s", v.ID, v.AttachmentID)
 		}
 		freeAddressesOf(w, v.ID)
 		networkInterfaces.delete(w, v.ID)

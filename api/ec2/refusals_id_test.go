@@ -15,7 +15,9 @@ func TestRefusedIDs(t *testing.T) {
 	c := newCloud(t, wideOutside)
 	n := vpnFixture(c)
 	n["subnet"], n["group"] = c.subnet(n["vpc"], "10.0.1.0/24"), c.group(n["vpc"], "web")
-	n["igw"], n["nic"] = c.internetGateway(n["vpc"]), c.run(n["subnet"]).text("instancesSet/item/networkInterfaceSet/item/networkInterfaceId")
+	launched := c.run(n["subnet"])
+	n["igw"], n["nic"] = c.internetGateway(n["vpc"]), launched.text("instancesSet/item/networkInterfaceSet/item/networkInterfaceId")
+	n["instance"] = launched.text("instancesSet/item/instanceId")
 	n["eip"], _ = c.address()
 	before := c.all()
 	for _, row := range idRefusals {
@@ -120,6 +122,16 @@ var idRefusals = []struct{ call, prefix, malformed, notFound string }{
 	{"ModifyNetworkInterfaceAttribute&NetworkInterfaceId=?&SourceDestCheck.Value=false", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
 	{"ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&SecurityGroupId.1=?", "sg", "InvalidGroupId.Malformed", "InvalidGroup.NotFound"},
 	{"DeleteNetworkInterface&NetworkInterfaceId=?", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
+	{"CreateNetworkInterface&SubnetId=?", "subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound"},
+	{"CreateNetworkInterface&SubnetId={subnet}&SecurityGroupId.1=?", "sg", "InvalidGroupId.Malformed", "InvalidGroup.NotFound"},
+	{"AttachNetworkInterface&NetworkInterfaceId={nic}&DeviceIndex=1&InstanceId=?", "i", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound"},
+	{"AttachNetworkInterface&NetworkInterfaceId=?&DeviceIndex=1&InstanceId={instance}", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
+	{"DetachNetworkInterface&AttachmentId=?", "eni-attach", "InvalidAttachmentID.Malformed", "InvalidAttachmentID.NotFound"},
+	{"AssignPrivateIpAddresses&NetworkInterfaceId=?&SecondaryPrivateIpAddressCount=1", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
+	{"UnassignPrivateIpAddresses&NetworkInterfaceId=?&PrivateIpAddress.1=10.0.1.9", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
+	{"ResetNetworkInterfaceAttribute&NetworkInterfaceId=?&SourceDestCheck=true", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
+	{"ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&Attachment.DeleteOnTermination=true&Attachment.AttachmentId=?", "eni-attach", "InvalidAttachmentID.Malformed", "InvalidAttachmentID.NotFound"},
+	{"RunInstances&ImageId=" + HostImage + "&MinCount=1&MaxCount=1&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.NetworkInterfaceId=?", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
 	{"DescribeInternetGateways&InternetGatewayId.1=?", "igw", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound"},
 	{"DeleteInternetGateway&InternetGatewayId=?", "igw", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound"},
 	{"AttachInternetGateway&InternetGatewayId=?&VpcId={vpc}", "igw", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound"},

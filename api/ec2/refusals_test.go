@@ -20,7 +20,7 @@ func TestRefusals(t *testing.T) {
 	vpc, far := c.vpc("10.0.0.0/16"), c.vpc("10.0.0.0/16")
 	subnet := c.subnet(vpc, "10.0.1.0/24")
 	c.subnet(vpc, "10.0.2.0/24")
-	c.subnet(vpc, "10.0.3.0/24")
+	otherZone := c.call("CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.3.0/24", "AvailabilityZone", "us-east-1b").text("subnet/subnetId")
 	farSubnet := c.subnet(far, "10.0.1.0/24")
 	named := c.group(vpc, "named") // by a rule
 	group, second, farGroup := c.group(vpc, "web"), c.group(vpc, "Admin"), c.group(far, "web")
@@ -34,7 +34,12 @@ func TestRefusals(t *testing.T) {
 	c.call("TerminateInstances", "InstanceId.1", ended)
 	association := c.call("DescribeVpcs", "VpcId.1", vpc).text("vpcSet/item/cidrBlockAssociationSet/item/associationId")
 	acls, farACLs := c.call("DescribeNetworkAcls", filter("1", "vpc-id", vpc)...), c.call("DescribeNetworkAcls", filter("1", "vpc-id", far)...)
+	many := c.call("CreateNetworkInterface", "SubnetId", subnet, "SecondaryPrivateIpAddressCount", "4")
+	allocation, _ := c.address()
 	names := strings.NewReplacer(
+		"{spare}", c.networkInterface(subnet), "{otherZone}", c.networkInterface(otherZone), "{allocation}", allocation,
+		"{many}", many.text("networkInterface/networkInterfaceId"), "{manySecondary}", many.all("networkInterface/privateIpAddressesSet/item")[1].text("privateIpAddress"),
+		"{primary}", c.call("DescribeNetworkInterfaces", filter("1", "attachment.instance-id", instance)...).text("networkInterfaceSet/item/attachment/attachmentId"),
 		"{acl}", acls.text("networkAclSet/item/networkAclId"), "{farACL}", farACLs.text("networkAclSet/item/networkAclId"),
 		"{guard}", acls.text("networkAclSet/item/associationSet/item/networkAclAssociationId"),
 		"{vpc}", vpc, "{far}", far, "{subnet}", subnet, "{farSubnet}", farSubnet, "{group}", group, "{second}", second, "{farGroup}", farGroup,
@@ -64,8 +69,11 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// launchOf is a launch that lacks its network interfaces.
+const launchOf = "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1"
+
 // run is a launch that would succeed, but for what is added.
-const run = "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1&SubnetId={subnet}"
+const run = launchOf + "&SubnetId={subnet}"
 
 var refusals = []struct{ code, call string }{
 	// VPCs
@@ -395,6 +403,64 @@ var moreRefusals = []struct{ code, call string }{
 	{"InvalidParameterValue", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&Description.Value={long}"},
 	{"SecurityGroupsPerInterfaceLimitExceeded", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&SecurityGroupId.1={group}&SecurityGroupId.2={second}&SecurityGroupId.3={default}"},
 	{"InvalidParameter", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&SecurityGroupId.1={farGroup}"},
+
+	{"MissingParameter", "CreateNetworkInterface"},
+	{"InvalidParameterValue", "CreateNetworkInterface&SubnetId={subnet}&PrivateIpAddress=10.0.1.3"},
+	{"InvalidParameterValue", "CreateNetworkInterface&SubnetId={subnet}&PrivateIpAddress=10.0.2.9"},
+	{"InvalidParameterValue", "CreateNetworkInterface&SubnetId={subnet}&PrivateIpAddress=fd00::1"},
+	{"InvalidIPAddress.InUse", "CreateNetworkInterface&SubnetId={subnet}&PrivateIpAddress=10.0.1.4"},
+	{"InvalidParameterValue", "CreateNetworkInterface&SubnetId={subnet}&SecondaryPrivateIpAddressCount=-1"},
+	{"InvalidParameterValue", "CreateNetworkInterface&SubnetId={subnet}&PrivateIpAddresses.1.PrivateIpAddress=10.0.1.30&PrivateIpAddresses.2.PrivateIpAddress=10.0.1.30"},
+	{"MissingParameter", "CreateNetworkInterface&SubnetId={subnet}&PrivateIpAddresses.1.Primary=true"},
+	{"InvalidParameterCombination", "CreateNetworkInterface&SubnetId={subnet}&PrivateIpAddress=10.0.1.30&PrivateIpAddresses.1.PrivateIpAddress=10.0.1.31&PrivateIpAddresses.1.Primary=true"},
+	{"InvalidParameterCombination", "CreateNetworkInterface&SubnetId={subnet}&PrivateIpAddresses.1.PrivateIpAddress=10.0.1.30&PrivateIpAddresses.1.Primary=false&SecondaryPrivateIpAddressCount=1"},
+	{"PrivateIpAddressLimitExceeded", "CreateNetworkInterface&SubnetId={subnet}&SecondaryPrivateIpAddressCount=50"},
+	{"InvalidParameterValue", "CreateNetworkInterface&SubnetId={subnet}&Description={long}"},
+	{"SecurityGroupsPerInterfaceLimitExceeded", "CreateNetworkInterface&SubnetId={subnet}&SecurityGroupId.1={group}&SecurityGroupId.2={second}&SecurityGroupId.3={default}"},
+	{"InvalidParameter", "CreateNetworkInterface&SubnetId={subnet}&SecurityGroupId.1={farGroup}"},
+	{"InvalidParameterValue", "CreateNetworkInterface&SubnetId={subnet}&TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=k"},
+	{"UnsupportedOperation", "CreateNetworkInterface&SubnetId={subnet}&InterfaceType=efa"},
+	{"UnsupportedOperation", "CreateNetworkInterface&SubnetId={subnet}&Ipv4PrefixCount=1"},
+	{"MissingParameter", "AttachNetworkInterface&NetworkInterfaceId={spare}&InstanceId={instance}"},
+	{"InvalidParameterValue", "AttachNetworkInterface&NetworkInterfaceId={spare}&InstanceId={instance}&DeviceIndex=-1"},
+	{"InvalidParameterValue", "AttachNetworkInterface&NetworkInterfaceId={spare}&InstanceId={instance}&DeviceIndex=0"},
+	{"InvalidParameterValue", "AttachNetworkInterface&NetworkInterfaceId={spare}&InstanceId={instance}&DeviceIndex=99"},
+	{"InvalidParameterCombination", "AttachNetworkInterface&NetworkInterfaceId={otherZone}&InstanceId={instance}&DeviceIndex=1"},
+	{"InvalidNetworkInterface.InUse", "AttachNetworkInterface&NetworkInterfaceId={nic}&InstanceId={farInstance}&DeviceIndex=1"},
+	{"IncorrectState", "AttachNetworkInterface&NetworkInterfaceId={spare}&InstanceId={ended}&DeviceIndex=1"},
+	{"PrivateIpAddressLimitExceeded", "AttachNetworkInterface&NetworkInterfaceId={many}&InstanceId={instance}&DeviceIndex=1"},
+	{"UnsupportedOperation", "AttachNetworkInterface&NetworkInterfaceId={spare}&InstanceId={instance}&DeviceIndex=1&NetworkCardIndex=1"},
+	{"MissingParameter", "DetachNetworkInterface"},
+	{"OperationNotPermitted", "DetachNetworkInterface&AttachmentId={primary}"},
+	{"OperationNotPermitted", "DetachNetworkInterface&AttachmentId={primary}&Force=true"},
+	{"MissingParameter", "AssignPrivateIpAddresses&SecondaryPrivateIpAddressCount=1"},
+	{"MissingParameter", "AssignPrivateIpAddresses&NetworkInterfaceId={nic}"},
+	{"InvalidParameterValue", "AssignPrivateIpAddresses&NetworkInterfaceId={nic}&SecondaryPrivateIpAddressCount=-1"},
+	{"InvalidParameterCombination", "AssignPrivateIpAddresses&NetworkInterfaceId={nic}&SecondaryPrivateIpAddressCount=1&PrivateIpAddress.1=10.0.1.30"},
+	{"InvalidParameterValue", "AssignPrivateIpAddresses&NetworkInterfaceId={nic}&PrivateIpAddress.1=10.0.2.30"},
+	{"InvalidParameterValue", "AssignPrivateIpAddresses&NetworkInterfaceId={spare}&PrivateIpAddress.1={manySecondary}"},
+	{"InvalidParameterValue", "AssignPrivateIpAddresses&NetworkInterfaceId={spare}&PrivateIpAddress.1=10.0.1.4&AllowReassignment=true"},
+	{"InvalidParameterValue", "AssignPrivateIpAddresses&NetworkInterfaceId={nic}&PrivateIpAddress.1=10.0.1.30&PrivateIpAddress.2=10.0.1.30"},
+	{"PrivateIpAddressLimitExceeded", "AssignPrivateIpAddresses&NetworkInterfaceId={nic}&SecondaryPrivateIpAddressCount=4"},
+	{"UnsupportedOperation", "AssignPrivateIpAddresses&NetworkInterfaceId={nic}&Ipv4PrefixCount=1"},
+	{"MissingParameter", "UnassignPrivateIpAddresses&NetworkInterfaceId={nic}"},
+	{"InvalidParameterValue", "UnassignPrivateIpAddresses&NetworkInterfaceId={nic}&PrivateIpAddress.1=10.0.1.4"},
+	{"InvalidParameterValue", "UnassignPrivateIpAddresses&NetworkInterfaceId={nic}&PrivateIpAddress.1=10.0.1.30"},
+	{"MissingParameter", "ResetNetworkInterfaceAttribute&NetworkInterfaceId={nic}"},
+	{"MissingParameter", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&Attachment.AttachmentId={primary}"},
+	{"InvalidParameterValue", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={spare}&Attachment.AttachmentId={primary}&Attachment.DeleteOnTermination=true"},
+	{"InvalidParameterCombination", "ModifyNetworkInterfaceAttribute&NetworkInterfaceId={spare}&AssociatePublicIpAddress=true"},
+	{"AttachmentLimitExceeded", launchOf + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&NetworkInterface.2.DeviceIndex=1&NetworkInterface.2.SubnetId={subnet}&NetworkInterface.3.DeviceIndex=2&NetworkInterface.3.SubnetId={subnet}"},
+	{"InvalidParameterValue", launchOf + "&NetworkInterface.1.DeviceIndex=1&NetworkInterface.1.SubnetId={subnet}"},
+	{"InvalidParameterValue", launchOf + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&NetworkInterface.2.DeviceIndex=0&NetworkInterface.2.SubnetId={subnet}"},
+	{"MissingParameter", launchOf + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&NetworkInterface.2.DeviceIndex=1"},
+	{"MissingParameter", launchOf + "&NetworkInterface.1.SubnetId={subnet}"},
+	{"InvalidNetworkInterface.InUse", launchOf + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.NetworkInterfaceId={nic}"},
+	{"InvalidParameterCombination", launchOf + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.NetworkInterfaceId={spare}&NetworkInterface.1.SubnetId={subnet}"},
+	{"InvalidParameterCombination", launchOf + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&NetworkInterface.2.DeviceIndex=1&NetworkInterface.2.NetworkInterfaceId={otherZone}"},
+	{"InvalidParameterCombination", launchOf + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&NetworkInterface.1.AssociatePublicIpAddress=true&NetworkInterface.2.DeviceIndex=1&NetworkInterface.2.SubnetId={subnet}"},
+	{"PrivateIpAddressLimitExceeded", launchOf + "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&NetworkInterface.1.SecondaryPrivateIpAddressCount=4"},
+	{"InvalidParameterValue", "AssociateAddress&AllocationId={allocation}&NetworkInterfaceId={nic}&PrivateIpAddress=10.0.1.30"},
 
 	// Tags, regions, account
 	{"MissingParameter", "CreateTags&Tag.1.Key=k"},

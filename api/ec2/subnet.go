@@ -121,7 +121,7 @@ type subnetView struct {
 }
 
 func (view subnetView) free(v *resource.Subnet) int {
-	return v.Capacity() - interfacesIn(view.reader, v.ID)
+	return v.Capacity() - addressesIn(view.reader, v.ID)
 }
 
 func (view subnetView) answer(v *resource.Subnet) *model.Subnet {

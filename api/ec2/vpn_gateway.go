@@ -186,7 +186,7 @@ var vpnGatewayFields = fields[resource.VPNGateway]{
 	"vpn-gateway-id":    func(_ reader, v *resource.VPNGateway) []string { return one(v.ID) },
 }
 
-// without returns a new list that lacks one string.
-func without(list []string, s string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(v string) bool { return v == s })
+// without returns a new list that lacks one value.
+func without[T comparable](list []T, gone T) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return v == gone })
 }

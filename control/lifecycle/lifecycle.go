@@ -38,6 +38,7 @@ func (l *Lifecycle) Run(ctx context.Context) error {
 	return reconcile.Run(ctx, l.store, l.logger,
 		powerOffInstances,
 		endInstances,
+		endAttachments,
 		forget(store.Instances, l.Retention, func(tx *store.Tx, key reconcile.Key) {
 			store.InstanceStatuses.Delete(tx, key.Scope, key.ID)
 		}),
@@ -112,16 +113,17 @@ var endInstances = reconcile.Duty{
 			return nil
 		}
 		for _, id := range instance.Interfaces {
+			store.NetworkInterfaceStatuses.Delete(tx, key.Scope, id)
 			nic, ok := store.NetworkInterfaces.Get(tx, key.Scope, id)
 			switch {
 			case !ok:
-			case nic.DeleteOnTermination:
+			case nic.DeleteOnTermination && !nic.Detaching:
 				store.NetworkInterfaces.Delete(tx, key.Scope, id)
 				freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id })
 			default:
 				nic.AutoPublicIP = false
 				freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id && a.Auto })
-				nic.Instance, nic.AttachmentID, nic.DeviceIndex, nic.Status = "", "", 0, "available"
+				nic.Detach()
 				store.NetworkInterfaces.Put(tx, nic)
 			}
 		}
@@ -132,6 +134,44 @@ var endInstances = reconcile.Duty{
 		store.Instances.Put(tx, instance)
 		return nil
 	},
+}
+
+// endAttachments makes network interfaces available that nobody has any more where
+// they are being detached.
+var endAttachments = reconcile.Duty{
+	Name: "end attachments",
+	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
+		return func(yield func(reconcile.Key, time.Time) bool) {
+			for status := range store.NetworkInterfaceStatuses.All(snapshot) {
+				key := reconcile.Key{Scope: store.Scope{Account: status.Account, Region: status.Region}, ID: status.ID}
+				if _, due := detached(snapshot, key); due && !yield(key, time.Time{}) {
+					return
+				}
+			}
+		}
+	},
+	Do: func(tx *store.Tx, key reconcile.Key, _ time.Time) error {
+		nic, due := detached(tx, key)
+		if !due {
+			return nil
+		}
+		if instance, ok := store.Instances.Get(tx, key.Scope, nic.Instance); ok {
+			instance.Unplug(nic.ID)
+			store.Instances.Put(tx, instance)
+		}
+		nic.Detach()
+		store.NetworkInterfaces.Put(tx, nic)
+		store.NetworkInterfaceStatuses.Delete(tx, key.Scope, key.ID)
+		return nil
+	},
+}
+
+// detached returns an interface, and whether it is being detached and has gone from
+// where it was: a node has looked since and has not seen it.
+func detached(r store.Reader, key reconcile.Key) (resource.NetworkInterface, bool) {
+	seen, _ := store.NetworkInterfaceStatuses.Get(r, key.Scope, key.ID)
+	nic, ok := store.NetworkInterfaces.Get(r, key.Scope, key.ID)
+	return nic, ok && nic.Detaching && seen.Attachment == nic.AttachmentID && !seen.Attached
 }
 
 // freeAddresses takes the interface from outside addresses; those that came with

@@ -149,7 +149,7 @@ func (r *Routes) manual(vpc resource.VPC, route resource.Route) EffectiveRoute {
 // of the VPC and its instance is wanted running.
 func (r *Routes) usable(vpc, id string) bool {
 	nic, ok := store.NetworkInterfaces.Get(r.reader, r.scope, id)
-	if !ok || nic.VPC != vpc || nic.Deleted != nil {
+	if !ok || nic.VPC != vpc || nic.Deleted != nil || nic.Detaching {
 		return false
 	}
 	instance, ok := store.Instances.Get(r.reader, r.scope, nic.Instance)

@@ -67,6 +67,30 @@ func instanceKeys(snapshot *store.Snapshot) iter.Seq[key] {
 	}
 }
 
+// interfaceKeys yields the network interfaces whose attachment is looked at by itself
+// and what has a status of one.
+func interfaceKeys(snapshot *store.Snapshot) iter.Seq[key] {
+	return func(yield func(key) bool) {
+		for nic := range store.NetworkInterfaces.All(snapshot) {
+			if lookedAt(&nic) && !yield(keyOf(nic.Meta)) {
+				return
+			}
+		}
+		for status := range store.NetworkInterfaceStatuses.All(snapshot) {
+			k := keyOf(status.Meta)
+			nic, ok := store.NetworkInterfaces.Get(snapshot, k.scope, k.id)
+			if (!ok || !lookedAt(&nic)) && !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// lookedAt reports whether the attachment of an interface has a status of its own.
+func lookedAt(nic *resource.NetworkInterface) bool {
+	return nic.Place != nil || nic.Instance != "" && nic.DeviceIndex != 0
+}
+
 // natGatewayKeys yields the NAT gateways and what has a status of one.
 func natGatewayKeys(snapshot *store.Snapshot) iter.Seq[key] {
 	return func(yield func(key) bool) {
@@ -105,17 +129,24 @@ func settle[T any](tx *store.Tx, table *store.Table[T], k key, judge func(store.
 
 // A view is one report, ready to be looked up.
 type view struct {
-	node      string
-	revision  int64 // of what the node had applied
-	now       time.Time
-	tunnels   map[string]nodespec.TunnelStatus
-	instances map[string]nodespec.InstanceStatus
+	node       string
+	revision   int64 // of what the node had applied
+	now        time.Time
+	tunnels    map[string]nodespec.TunnelStatus
+	instances  map[string]nodespec.InstanceStatus
+	interfaces map[string]nodespec.InterfaceStatus
 
 	translating []string // sorted
 }
 
 func newView(seen nodespec.Observed, now time.Time) view {
-	v := view{seen.Node, seen.Revision, now, make(map[string]nodespec.TunnelStatus), make(map[string]nodespec.InstanceStatus), seen.Translating}
+	v := view{
+		seen.Node, seen.Revision, now,
+		make(map[string]nodespec.TunnelStatus), make(map[string]nodespec.InstanceStatus), make(map[string]nodespec.InterfaceStatus), seen.Translating,
+	}
+	for _, nic := range seen.Interfaces {
+		v.interfaces[nic.ID] = nic
+	}
 	for _, tunnel := range seen.Tunnels {
 		v.tunnels[tunnel.ID] = tunnel
 	}
@@ -183,6 +214,25 @@ func (v view) instance(r store.Reader, k key) (resource.InstanceStatus, verdict)
 		return status, keep
 	}
 	return judged, put
+}
+
+// networkInterface judges the status of an interface. That it has gone counts only
+// if the node knows that it shall, or else it may be about to come.
+func (v view) networkInterface(r store.Reader, k key) (resource.NetworkInterfaceStatus, verdict) {
+	status, known := store.NetworkInterfaceStatuses.Get(r, k.scope, k.id)
+	nic, ok := store.NetworkInterfaces.Get(r, k.scope, k.id)
+	if !ok || !lookedAt(&nic) {
+		return status, removeIf(known)
+	}
+	seen, present := v.interfaces[k.id]
+	if v.revision < store.NetworkInterfaces.RecordRevision(r, k.scope, k.id) || nic.Detaching && present || !nic.Detaching && !present {
+		return status, keep
+	}
+	is := resource.NetworkInterfaceStatus{Meta: k.meta(), Attachment: nic.AttachmentID, Attached: seen.Attached, Reason: seen.Reason}
+	if known && status.Attachment == is.Attachment && status.Attached == is.Attached && status.Reason == is.Reason {
+		return status, keep
+	}
+	return is, put
 }
 
 // natGateway judges the status of a NAT gateway.

@@ -18,7 +18,7 @@ import (
 const batchMax = 50
 
 // A Reporter turns the node's observations into the statuses of tunnels,
-// instances and NAT gateways.
+// instances, network interfaces and NAT gateways.
 type Reporter struct {
 	store *store.Store
 	now   func() time.Time
@@ -48,6 +48,11 @@ func (r *Reporter) Report(ctx context.Context, seen nodespec.Observed) error {
 	for k := range natGatewayKeys(snapshot) {
 		if _, verdict := v.natGateway(snapshot, k); verdict != keep {
 			writes = append(writes, func(tx *store.Tx) { settle(tx, store.NATGatewayStatuses, k, v.natGateway) })
+		}
+	}
+	for k := range interfaceKeys(snapshot) {
+		if _, verdict := v.networkInterface(snapshot, k); verdict != keep {
+			writes = append(writes, func(tx *store.Tx) { settle(tx, store.NetworkInterfaceStatuses, k, v.networkInterface) })
 		}
 	}
 	for batch := range slices.Chunk(writes, batchMax) {

@@ -135,6 +135,16 @@ type ModifyNetworkInterfaceAttributeInput struct {
 // ModifyNetworkInterfaceAttributeOutput is the answer of ModifyNetworkInterfaceAttribute: nothing but that it succeeded.
 type ModifyNetworkInterfaceAttributeOutput struct{}
 
+// ResetNetworkInterfaceAttributeInput is the request of ResetNetworkInterfaceAttribute.
+type ResetNetworkInterfaceAttributeInput struct {
+	DryRun             *bool   `req:"DryRun"`
+	NetworkInterfaceId *string `req:"NetworkInterfaceId" rule:"required"`
+	SourceDestCheck    *string `req:"SourceDestCheck"`
+}
+
+// ResetNetworkInterfaceAttributeOutput is the answer of ResetNetworkInterfaceAttribute: nothing but that it succeeded.
+type ResetNetworkInterfaceAttributeOutput struct{}
+
 // UnassignPrivateIpAddressesInput is the request of UnassignPrivateIpAddresses.
 type UnassignPrivateIpAddressesInput struct {
 	Ipv4Prefixes       []string `req:"Ipv4Prefix"`
