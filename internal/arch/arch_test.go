@@ -41,6 +41,8 @@ var rules = []rule{
 	{"keeper", nil, []string{module + "ike/", module + "ipsec", module + "node", module + "store", module + "resource", module + "api/", module + "nodespec"}, "a keeper carries packets and negotiates nothing"},
 	{"packetio", nil, []string{module + "tunnel", module + "ike", module + "esp", module + "node"}, "devices know no protocol"},
 	{"netfabric", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "netfabric has a configuration of its own, so that it can be read and tested alone"},
+	{"resolver", []string{"resolver/listen"}, worldly, "the resolver answers bytes with bytes"},
+	{"resolver", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the resolver has not heard of AWS's nouns"},
 	{"instance", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec"}, "instances have not heard of AWS"},
 	{"node", nil, []string{module + "resource", module + "store", module + "api/", module + "control", module + "plan"}, "a node meets the control plane in nodespec only"},
 	{"plan", nil, append([]string{module + "node/", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "api/"}, worldly...), "the plan is a pure function into nodespec"},

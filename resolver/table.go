@@ -1,0 +1,118 @@
+// Package resolver answers the DNS questions of a network's hosts. Of their own
+// names it knows the addresses; what is to be asked of others it says. It is pure:
+// messages come and go as bytes, and package listen carries them.
+package resolver
+
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Config is what the resolver of one network knows.
+type Config struct {
+	// Local are the network's own ranges: of their addresses nobody else knows
+	// names.
+	Local []netip.Prefix
+
+	// Interfaces are those who may ask, by the addresses that each has.
+	Interfaces [][]netip.Addr
+
+	Names []Name
+}
+
+// A Name is one that a host of the network has.
+type Name struct {
+	Name    string // in lower case and without a dot at its end
+	Address netip.Addr
+	Reverse bool // it is what the address is called
+}
+
+// A Table is a Config that is made for being asked. It does not change.
+type Table struct {
+	local     []netip.Prefix
+	callers   map[netip.Addr]netip.Addr // the first address of the interface, by address
+	addresses map[string]netip.Addr     // by name
+	names     map[netip.Addr]string
+}
+
+// NewTable returns the table of a configuration.
+func NewTable(c Config) *Table {
+	t := &Table{
+		local:     slices.Clone(c.Local),
+		callers:   make(map[netip.Addr]netip.Addr, len(c.Interfaces)),
+		addresses: make(map[string]netip.Addr, len(c.Names)),
+		names:     make(map[netip.Addr]string, len(c.Names)),
+	}
+	for _, addresses := range c.Interfaces {
+		for _, a := range addresses {
+			t.callers[a] = addresses[0]
+		}
+	}
+	for _, n := range c.Names {
+		t.addresses[n.Name] = n.Address
+		if n.Reverse {
+			t.names[n.Address] = n.Name
+		}
+	}
+	return t
+}
+
+// Caller returns the interface that an address belongs to, known by its first
+// address, or false: it is nobody's who may ask.
+func (t *Table) Caller(a netip.Addr) (netip.Addr, bool) {
+	first, ok := t.callers[a.Unmap()]
+	return first, ok
+}
+
+// isPrivate reports whether a name is in a domain that only networks like ours
+// have: nobody outside is asked for it.
+func isPrivate(name string) bool {
+	for _, domain := range []string{"ec2.internal", "compute.internal"} {
+		if name == domain || strings.HasSuffix(name, "."+domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// publicName is how AWS names hosts after their outside addresses, whoever's they
+// are: "ec2-198-51-100-1.compute-1.amazonaws.com".
+var publicName = regexp.MustCompile(`^ec2-(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.(?:compute-1|[a-z0-9-]{1,32}\.compute)\.amazonaws\.com$`)
+
+// publicAddress returns the address that a host of another network is named after.
+func publicAddress(name string) (netip.Addr, bool) {
+	parts := publicName.FindStringSubmatch(name)
+	if parts == nil {
+		return netip.Addr{}, false
+	}
+	a, err := netip.ParseAddr(strings.Join(parts[1:], "."))
+	return a, err == nil
+}
+
+// reverseSuffix ends the names of addresses (RFC 1035 section 3.5).
+const reverseSuffix = ".in-addr.arpa"
+
+// reversed returns the address that a reverse name stands for.
+func reversed(name string) (netip.Addr, bool) {
+	labels := strings.Split(strings.TrimSuffix(name, reverseSuffix), ".")
+	if !strings.HasSuffix(name, reverseSuffix) || len(labels) != 4 {
+		return netip.Addr{}, false
+	}
+	var octets [4]byte
+	for i, label := range labels {
+		n, err := strconv.ParseUint(label, 10, 8)
+		if err != nil || label != strconv.FormatUint(n, 10) {
+			return netip.Addr{}, false
+		}
+		octets[3-i] = byte(n)
+	}
+	return netip.AddrFrom4(octets), true
+}
+
+// isLocal reports whether names of an address are the network's own affair.
+func (t *Table) isLocal(a netip.Addr) bool {
+	return a.IsLinkLocalUnicast() || slices.ContainsFunc(t.local, func(p netip.Prefix) bool { return p.Contains(a) })
+}
