@@ -131,7 +131,15 @@ func (i *initProcess) nameHost() error {
 	if err := os.WriteFile("/etc/hosts", []byte(hosts), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile("/etc/hostname", []byte(name+"\n"), 0o644)
+	if err := os.WriteFile("/etc/hostname", []byte(name+"\n"), 0o644); err != nil {
+		return err
+	}
+	etc, err := os.OpenRoot("/etc")
+	if err != nil {
+		return err
+	}
+	defer etc.Close()
+	return writeResolv(etc, i.config.Config)
 }
 
 // live runs the user data and collects processes until it is told to end.

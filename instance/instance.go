@@ -4,6 +4,7 @@ package instance
 import (
 	"context"
 	"io"
+	"net/netip"
 )
 
 // Config is what an instance shall be.
@@ -19,6 +20,12 @@ type Config struct {
 
 	// Addresses are written to /etc/hosts beside the host name.
 	Addresses []string
+
+	// Resolvers are written to /etc/resolv.conf, and Domain, which may be several
+	// with a space between two, as what names are looked for in. Ensure writes them
+	// anew where they have changed, also while the instance runs.
+	Resolvers []netip.Addr
+	Domain    string
 }
 
 // String names the instance. It keeps the user data to itself, which often holds

@@ -3,7 +3,6 @@ package instance
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,6 +51,7 @@ type Namespaces struct {
 
 	mu       sync.Mutex
 	busy     map[string]*sync.Mutex // one start or end of an instance at a time; guarded by mu
+	resolv   map[string]string      // what instances that run have in their resolv.conf; guarded by mu
 	children map[int]bool           // init processes to be waited for; guarded by mu
 }
 
@@ -108,7 +108,7 @@ func NewNamespaces(o Options) (*Namespaces, error) {
 	}
 	// The link leads to our program even if its file has been replaced since.
 	o.Executable = cmp.Or(o.Executable, "/proc/self/exe")
-	return &Namespaces{o: o, busy: map[string]*sync.Mutex{}, children: map[int]bool{}}, nil
+	return &Namespaces{o: o, busy: map[string]*sync.Mutex{}, resolv: map[string]string{}, children: map[int]bool{}}, nil
 }
 
 func (d *Namespaces) dir(id string) string { return filepath.Join(d.o.Dir, id) }
@@ -150,7 +150,7 @@ func (d *Namespaces) Ensure(ctx context.Context, c Config) error {
 		case p.boot != c.Boot:
 			d.o.Logger.Info("instance restarts", "instance", c.ID)
 		case p.network() == network:
-			return nil
+			return d.follow(p, c)
 		default:
 			// Its network has been removed and made anew: nothing can be plugged
 			// into the one that it lives in.
@@ -177,13 +177,12 @@ func (d *Namespaces) start(ctx context.Context, c Config) error {
 	if err := os.Remove(filepath.Join(dir, fileReason)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	config, err := json.Marshal(initConfig{Config: c, Hide: d.o.Hide})
-	if err != nil {
+	if err := d.tell(c); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, fileConfig), config, 0o600); err != nil {
-		return err
-	}
+	d.mu.Lock()
+	delete(d.resolv, c.ID) // what it has is read again, should the start fail
+	d.mu.Unlock()
 	console, err := openConsole(filepath.Join(dir, fileConsole))
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"slices"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"causeway.dev/nodespec"
 	"causeway.dev/packetio"
 	"causeway.dev/pki/revocation"
+	"causeway.dev/resolver/listen"
 	"causeway.dev/tunnel"
 )
 
@@ -82,6 +84,10 @@ type Config struct {
 	HandOver time.Duration
 	Keeper   string
 
+	// Forwarders are the DNS servers, reached from the underlay, that networks'
+	// resolvers ask for names that are not of their hosts. None: nobody is asked.
+	Forwarders []netip.AddrPort
+
 	// HardFail refuses peers whose certificate names a place to look up its
 	// revocation where nothing could be learnt.
 	HardFail bool
@@ -106,6 +112,7 @@ type Node struct {
 	host   *ipsec.Host // set by Run
 	group  *run.Group  // set by Run
 
+	resolvers   *listen.Host
 	revocation  *revocation.Service
 	credentials credentials // owned by the goroutine that applies
 
@@ -131,6 +138,7 @@ func New(cfg Config) *Node {
 	return &Node{
 		cfg: cfg, log: cfg.Logger,
 		fabric:      netfabric.New(netfabric.Options{Logger: cfg.Logger, Flows: cfg.tellFlows}),
+		resolvers:   listen.New(listen.Config{Forwarders: cfg.Forwarders, Dial: cfg.dial, Logger: cfg.Logger}),
 		revocation:  lookups,
 		credentials: credentials{fetched: lookups, hardFail: cfg.HardFail, known: map[string]credential{}},
 		wake:        make(chan struct{}, 1), // one waiting wake-up says all
@@ -223,6 +231,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.host, n.group = host, run.New(ctx)
 	n.running.Store(host)
+	defer n.resolvers.Close()
 	defer func() {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
@@ -346,7 +355,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 		n.credentials.changed = false
 		n.host.JudgeCertificates()
 	}
-	errs = append(errs, n.beginInstances(ctx, d))
+	errs = append(errs, n.resolvers.Set(resolverNetworks(n.cfg.Prefix, d), everything), n.beginInstances(ctx, d))
 	return errors.Join(errs...)
 }
 
@@ -571,6 +580,7 @@ func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired) error {
 			}
 			err := n.cfg.Driver.Ensure(ctx, instance.Config{
 				ID: i.ID, Boot: i.Boot, Hostname: i.Hostname, UserData: i.UserData, Addresses: addresses[i.ID],
+				Resolvers: i.Resolvers, Domain: i.Domain,
 				NetworkNamespace: netfabric.NamespaceName(n.cfg.Prefix, i.ID),
 			})
 			if err != nil {

@@ -9,6 +9,8 @@ import (
 	"causeway.dev/ike"
 	"causeway.dev/netfabric"
 	"causeway.dev/nodespec"
+	"causeway.dev/resolver"
+	"causeway.dev/resolver/listen"
 )
 
 func TestNetworksAreTranslated(t *testing.T) {
@@ -103,5 +105,19 @@ func TestTunnelsAreTranslated(t *testing.T) {
 		if _, err := ipsecTunnel(spec); err == nil || !strings.Contains(err.Error(), "vpn-1/1") || !strings.Contains(err.Error(), "rot13") {
 			t.Errorf("%s: %v, want an error that names the tunnel and the proposal", field, err)
 		}
+	}
+}
+
+func TestResolversAreTranslated(t *testing.T) {
+	d := site(1, "i-1")
+	at, address, other := netip.MustParseAddr("169.254.169.253"), netip.MustParseAddr("10.0.1.4"), netip.MustParseAddr("10.0.1.7")
+	d.Networks[1].Interfaces[0].Others = []netip.Addr{other}
+	d.Networks[1].Resolver = &nodespec.Resolver{Addresses: []netip.Addr{at}, Names: []nodespec.HostName{{Name: "web", Address: address, Reverse: true}}}
+	want := []listen.Network{{ID: "vpc-1", Namespace: "cw1-vpc-1", Addresses: []netip.Addr{at}, Config: resolver.Config{
+		Local: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}, Interfaces: [][]netip.Addr{{address, other}},
+		Names: []resolver.Name{{Name: "web", Address: address, Reverse: true}},
+	}}}
+	if got := resolverNetworks("cw1", d); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }

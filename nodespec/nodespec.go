@@ -41,6 +41,8 @@ type Network struct {
 	// nobody else reaches them. Sorted.
 	Services []netip.Addr
 
+	Resolver *Resolver // nil: its hosts have nobody to ask for names
+
 	Outside    *Outside    // joins the network to the underlay; nil: nothing does
 	Translator *Translator // nil: packets pass as they are
 }
@@ -246,6 +248,12 @@ type Instance struct {
 	// Stopped keeps its disk and ends its processes; with Force at once, without
 	// asking them to end.
 	Stopped, Force bool
+
+	// Resolvers are the DNS servers that it asks, and Domain has the domains, with
+	// a space between two, in which it looks for names. They also change while it
+	// runs.
+	Resolvers []netip.Addr
+	Domain    string
 
 	// Boot tells starts apart: an instance that runs with another number starts
 	// anew, and one that has switched itself off stays off while it is the same.

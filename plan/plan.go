@@ -64,11 +64,14 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 			desired.Tunnels = c.appendTunnels(desired.Tunnels, s)
 		}
 	}
-	for _, plugged := range c.plugged {
+	for id, plugged := range c.plugged {
+		vpc, _ := store.VPCs.Get(snapshot, scopeOf(plugged[0].nic.Meta), id)
+		resolvers, domain := c.told(vpc)
 		for _, p := range plugged {
 			if p.nic.DeviceIndex == 0 {
 				desired.Instances = append(desired.Instances, nodespec.Instance{
 					ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData, Boot: p.instance.Boot,
+					Resolvers: resolvers, Domain: domain,
 				})
 			}
 		}
@@ -97,7 +100,7 @@ func Changed(snapshot *store.Snapshot) int64 {
 		store.VPCs, store.Subnets, store.RouteTables, store.SecurityGroups, store.NetworkInterfaces, store.Instances,
 		store.CustomerGateways, store.VPNGateways, store.VPNConnections, store.TunnelStatuses,
 		store.Certificates, store.CertificateAuthorities, store.TunnelCertificates,
-		store.InternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs,
+		store.InternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs, store.DHCPOptions,
 	} {
 		changed = max(changed, table.Revision(snapshot))
 	}
@@ -203,6 +206,9 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 		network.Tables = append(network.Tables, c.vpcTable(vpc, table))
 	}
 	network.Borders, network.ACLs = c.borders(vpc)
+	if network.Resolver = c.resolver(vpc); network.Resolver != nil {
+		network.Services = network.Resolver.Addresses
+	}
 	return network
 }
 

@@ -59,6 +59,7 @@ type world struct {
 	addresses   []resource.Address
 	nats        []resource.NATGateway
 	acls        []resource.NetworkACL
+	options     []resource.DHCPOptions
 }
 
 var scope = store.Scope{Account: "123456789012", Region: "us-east-1"}
@@ -193,6 +194,7 @@ func (w *world) put(t testing.TB, s *store.Store) *store.Snapshot {
 		replace(tx, store.Addresses, w.addresses)
 		replace(tx, store.NATGateways, w.nats)
 		replace(tx, store.NetworkACLs, w.acls)
+		replace(tx, store.DHCPOptions, w.options)
 		statuses := make([]resource.TunnelStatus, len(w.up))
 		for i, id := range w.up {
 			statuses[i] = resource.TunnelStatus{Meta: w.meta(id), Up: true}

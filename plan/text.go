@@ -22,6 +22,12 @@ func Text(d nodespec.Desired) string {
 		if len(network.Services) > 0 {
 			w.line(1, "services%s", each(" ", network.Services))
 		}
+		if r := network.Resolver; r != nil {
+			w.line(1, "resolver at%s", each(" ", r.Addresses))
+			for _, n := range r.Names {
+				w.line(2, "%s is %v", n.Name, n.Address)
+			}
+		}
 		if o := network.Outside; o != nil {
 			w.line(1, "outside to %s", o.Table)
 			for _, e := range o.Addresses {

@@ -43,13 +43,14 @@ type Config struct {
 	TLSCert string `yaml:"tls_cert"`
 	TLSKey  string `yaml:"tls_key"`
 
-	Store    StoreConfig   `yaml:"store"`
-	Regions  []Region      `yaml:"regions"`
-	Accounts []Account     `yaml:"accounts"`
-	Outside  OutsideConfig `yaml:"outside"`
-	PKI      PKIConfig     `yaml:"pki"`
-	Logs     LogsConfig    `yaml:"logs"`
-	Billing  BillingConfig `yaml:"billing"`
+	Store    StoreConfig    `yaml:"store"`
+	Regions  []Region       `yaml:"regions"`
+	Accounts []Account      `yaml:"accounts"`
+	Outside  OutsideConfig  `yaml:"outside"`
+	PKI      PKIConfig      `yaml:"pki"`
+	Resolver ResolverConfig `yaml:"resolver"`
+	Logs     LogsConfig     `yaml:"logs"`
+	Billing  BillingConfig  `yaml:"billing"`
 
 	// FormerKeyLifetime is how long a tunnel takes a pre-shared key that was
 	// replaced, unless the customer gateway uses the new one before: "24h", the
@@ -280,7 +281,7 @@ func (c *Config) validate() error {
 	if _, err := c.Billing.prices(); err != nil {
 		return err
 	}
-	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI())
+	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI(), c.Resolver.validate())
 }
 
 func (c *Config) validatePKI() error {

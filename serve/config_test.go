@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -86,14 +87,17 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"billing: { regions: { eu-west-1: \"-1\" } }":                           "billing: regions: eu-west-1:",
 		"billing: { tax: { name: VAT } }":                                       "both a name and a percent",
 		"billing: { tax: { name: VAT, percent: much } }":                        "billing: tax: percent:",
-		"lanes: 257":                             "lanes: 257",
-		"lanes: -1":                              "lanes: -1",
-		"offloads_off: [tso]":                    `no offload is called "tso"`,
-		"pki: {revocation: maybe}":               "neither soft nor hard",
-		"pki: {url: 'ftp://host'}":               "http://HOST:PORT",
-		"pki: {tunnel_certificate_lifetime: 1s}": "less than 10s",
-		"logs: {max_mib: -1}":                    "max_mib",
-		"outside: {interface: 'a name that is too long for the kernel'}": "interface name",
+		"lanes: 257":          "lanes: 257",
+		"lanes: -1":           "lanes: -1",
+		"offloads_off: [tso]": `no offload is called "tso"`,
+		"resolver: {forwarders: [ns.example.com]}":                                        "ADDRESS:PORT",
+		"resolver: {forwarders: ['192.0.2.1:0']}":                                         "ADDRESS:PORT",
+		"resolver: {forwarders: [192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5]}": "at most 4",
+		"pki: {revocation: maybe}":                                                        "neither soft nor hard",
+		"pki: {url: 'ftp://host'}":                                                        "http://HOST:PORT",
+		"pki: {tunnel_certificate_lifetime: 1s}":                                          "less than 10s",
+		"logs: {max_mib: -1}":                                                             "max_mib",
+		"outside: {interface: 'a name that is too long for the kernel'}":                  "interface name",
 	} {
 		if _, err := ParseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\n\tgot %v, want %q", text, err, want)
@@ -114,5 +118,15 @@ func TestHandOverIsOnUnlessSwitchedOff(t *testing.T) {
 		if err != nil || c.handOver() != want {
 			t.Errorf("%q: %v, %v, want %v", text, c.handOver(), err, want)
 		}
+	}
+}
+
+func TestForwarders(t *testing.T) {
+	c, err := ParseConfig([]byte("resolver: {forwarders: [192.0.2.1, '192.0.2.2:5353', '2001:db8::1', '[2001:db8::2]:5353']}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(c.Resolver.forwarders()); got != "[192.0.2.1:53 192.0.2.2:5353 [2001:db8::1]:53 [2001:db8::2]:5353]" {
+		t.Errorf("forwarders %s", got)
 	}
 }

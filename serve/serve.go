@@ -127,7 +127,8 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	agent := node.New(node.Config{
 		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log,
 		Offloads: probe.Settle(offloads, log), Lanes: cfg.Lanes, StandardAES: cfg.StandardAES, HardFail: cfg.PKI.Revocation == revocationHard,
-		HandOver: cfg.handOver(), Keeper: cfg.keeper(), Report: telemetry.New(records).Report, Log: tunnelLog.Take,
+		Forwarders: cfg.Resolver.forwarders(),
+		HandOver:   cfg.handOver(), Keeper: cfg.keeper(), Report: telemetry.New(records).Report, Log: tunnelLog.Take,
 	})
 	listener, err := listen(cfg)
 	if err != nil {

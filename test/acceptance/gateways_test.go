@@ -167,6 +167,7 @@ func TestGateways(t *testing.T) {
 			t.Errorf("the metrics do not show the gateway: %v", err)
 		}
 	})
+	t.Run("names", func(t *testing.T) { i.resolver(t, vpc, a, b, ours.get("publicIp")) })
 	t.Run("while the daemon is away", func(t *testing.T) {
 		ping := i.host(b).StartPing("192.0.2.10", "0.05")
 		i.kill()

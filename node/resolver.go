@@ -1,0 +1,43 @@
+package node
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"causeway.dev/netfabric"
+	"causeway.dev/nodespec"
+	"causeway.dev/resolver"
+	"causeway.dev/resolver/listen"
+)
+
+// resolverNetworks says which networks have a resolver, and what each knows.
+func resolverNetworks(prefix string, d nodespec.Desired) []listen.Network {
+	var networks []listen.Network
+	for _, n := range d.Networks {
+		if n.Resolver == nil {
+			continue
+		}
+		made := listen.Network{
+			ID: n.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Addresses: n.Resolver.Addresses,
+			Config: resolver.Config{Local: n.Local, Names: make([]resolver.Name, len(n.Resolver.Names))},
+		}
+		for i, name := range n.Resolver.Names {
+			made.Names[i] = resolver.Name(name)
+		}
+		for _, i := range n.Interfaces {
+			made.Interfaces = append(made.Interfaces, append([]netip.Addr{i.Address}, i.Others...))
+		}
+		networks = append(networks, made)
+	}
+	return networks
+}
+
+// dial reaches a forwarder from the underlay.
+func (c Config) dial(ctx context.Context, network string, to netip.AddrPort) (conn net.Conn, err error) {
+	err = c.Underlay.Do(func() error {
+		conn, err = new(net.Dialer).DialContext(ctx, network, to.String())
+		return err
+	})
+	return conn, err
+}

@@ -1,0 +1,17 @@
+package nodespec
+
+import "net/netip"
+
+// A Resolver answers what a network's interfaces ask by DNS: of Names itself, of
+// others by asking the node's forwarders.
+type Resolver struct {
+	Addresses []netip.Addr // where it listens; they are among the network's Services
+	Names     []HostName   // sorted by name
+}
+
+// A HostName is a name that a host of the network has.
+type HostName struct {
+	Name    string // "ip-10-0-1-4.ec2.internal"
+	Address netip.Addr
+	Reverse bool // it is what the address is called
+}

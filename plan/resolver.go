@@ -1,0 +1,66 @@
+package plan
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"causeway.dev/nodespec"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// linkLocalResolver is where the resolver of every VPC is found, whatever its
+// ranges ("Amazon DNS server" in the VPC user guide).
+var linkLocalResolver = netip.AddrFrom4([4]byte{169, 254, 169, 253})
+
+// resolverAddresses are where a VPC's resolver is found: at the base of its primary
+// range plus two, and at a link-local address.
+func resolverAddresses(vpc resource.VPC) []netip.Addr {
+	return []netip.Addr{vpc.CIDRs[0].Prefix.Masked().Addr().Next().Next(), linkLocalResolver}
+}
+
+// resolver compiles a VPC's resolver; nil if it has none.
+func (c *compiler) resolver(vpc resource.VPC) *nodespec.Resolver {
+	if !vpc.EnableDNSSupport || len(vpc.CIDRs) == 0 {
+		return nil
+	}
+	r := &nodespec.Resolver{Addresses: resolverAddresses(vpc)}
+	if !vpc.EnableDNSHostnames {
+		return r
+	}
+	for _, p := range c.plugged[vpc.ID] {
+		for _, a := range append([]netip.Addr{p.nic.Address}, others(p.nic)...) {
+			if a.Is4() {
+				r.Names = append(r.Names, nodespec.HostName{Name: resource.PrivateName(vpc.Region, a), Address: a, Reverse: true})
+			}
+		}
+	}
+	for _, e := range c.elastic[vpc.ID] {
+		r.Names = append(r.Names, nodespec.HostName{Name: resource.PublicName(vpc.Region, e.Outside), Address: e.Inside})
+	}
+	slices.SortFunc(r.Names, func(a, b nodespec.HostName) int { return cmp.Compare(a.Name, b.Name) })
+	return r
+}
+
+// told are what a VPC's DHCP options tell its hosts: the resolvers to ask, and the
+// domains that names are looked for in.
+func (c *compiler) told(vpc resource.VPC) (resolvers []netip.Addr, domain string) {
+	options, ok := store.DHCPOptions.Get(c.snapshot, scopeOf(vpc.Meta), vpc.DHCPOptionsID)
+	if !ok {
+		return nil, ""
+	}
+	for _, value := range options.Values(resource.DHCPDomainNameServers) {
+		if value == resource.AmazonProvidedDNS {
+			if vpc.EnableDNSSupport && len(vpc.CIDRs) > 0 {
+				resolvers = append(resolvers, resolverAddresses(vpc)[0])
+			}
+		} else if a, err := netip.ParseAddr(value); err == nil {
+			resolvers = append(resolvers, a)
+		}
+	}
+	if domains := options.Values(resource.DHCPDomainName); len(domains) > 0 {
+		domain = domains[0]
+	}
+	return resolvers, domain
+}
