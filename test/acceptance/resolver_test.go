@@ -23,7 +23,7 @@ func (i *installation) resolver(t *testing.T, vpc, a, b, publicOfA string) {
 	i.printsSoon(t, b, "getent ahostsv4 "+strings.TrimSuffix(private, ".ec2.internal"), address+" ") // by the domain
 	i.printsSoon(t, b, "getent hosts "+address, private)
 	for _, name := range []string{"ip-10-0-1-99.ec2.internal", "example.com"} { // no host's, and nobody to be asked
-		if got := i.inside(b, "sh", "-c", "getent ahostsv4 "+name+" || echo none"); got != "none" {
+		if got := i.inside(b, "sh", "-c", "getent ahostsv4 "+name+" || echo none"); strings.TrimSpace(got) != "none" {
 			t.Errorf("%s is %q", name, got)
 		}
 	}
