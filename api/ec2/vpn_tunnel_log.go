@@ -44,15 +44,13 @@ func (s *Service) checkTunnelLogs(w writer, tunnels ...resource.VPNTunnel) error
 	return nil
 }
 
-// tunnelLogAnswer shows the log options of a tunnel, if they were ever set.
+// tunnelLogAnswer shows the log options of a tunnel. AWS answers them for each
+// tunnel, and clients take it amiss where they are missing.
 func tunnelLogAnswer(o resource.TunnelLogOptions) *model.VpnTunnelLogOptions {
-	if o == (resource.TunnelLogOptions{}) {
-		return nil
-	}
-	if o.Format == "" {
+	if o.Format == "" && o.GroupARN != "" {
 		o.Format = resource.TunnelLogJSON
 	}
 	return &model.VpnTunnelLogOptions{CloudWatchLogOptions: &model.CloudWatchLogOptions{
-		LogEnabled: &o.Enabled, LogGroupArn: str(o.GroupARN), LogOutputFormat: &o.Format,
+		LogEnabled: &o.Enabled, LogGroupArn: str(o.GroupARN), LogOutputFormat: str(o.Format),
 	}}
 }

@@ -23,7 +23,7 @@ func TestTunnelLog(t *testing.T) {
 			t.Errorf("shown: %q, want %q", got, want)
 		}
 	}
-	shown("true " + arn + " json    ")
+	shown("true " + arn + " json false   ")
 	outside := c.describeConnection(id).texts("options/tunnelOptionSet/item/outsideIpAddress")
 	modify := func(tunnel int, pairs ...string) []string {
 		return append([]string{"VpnConnectionId", id, "VpnTunnelOutsideIpAddress", outside[tunnel]}, pairs...)
