@@ -245,6 +245,10 @@ type Instance struct {
 	Hostname string // "ip-10-0-1-4"
 	UserData []byte // run at first boot if it begins with "#!"
 
+	// AuthorizedKeys are those that the instance lets users in with from its first
+	// boot on, in OpenSSH's form; none: it has no SSH server.
+	AuthorizedKeys []string
+
 	// Stopped keeps its disk and ends its processes; with Force at once, without
 	// asking them to end.
 	Stopped, Force bool

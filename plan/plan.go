@@ -72,6 +72,7 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 				desired.Instances = append(desired.Instances, nodespec.Instance{
 					ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData, Boot: p.instance.Boot,
 					Resolvers: resolvers, Domain: domain,
+					AuthorizedKeys: authorizedKeys(p.instance),
 				})
 			}
 		}
@@ -318,6 +319,14 @@ func (c *compiler) gateway(vgw resource.VPNGateway) nodespec.Network {
 func (c *compiler) attachment(vgw resource.VPNGateway) (resource.VPC, bool) {
 	vpc, ok := store.VPCs.Get(c.snapshot, scopeOf(vgw.Meta), routes.AttachedVPC(vgw))
 	return vpc, ok && vpc.Deleted == nil
+}
+
+// authorizedKeys are the keys that let users into an instance.
+func authorizedKeys(instance resource.Instance) []string {
+	if instance.PublicKey == "" {
+		return nil
+	}
+	return []string{instance.PublicKey + " " + instance.KeyName}
 }
 
 func linkID(gateway, vpc string) string { return gateway + ":" + vpc }

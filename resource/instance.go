@@ -25,6 +25,7 @@ type Instance struct {
 	Image        string   `json:"image"`
 	InstanceType string   `json:"instanceType"`
 	KeyName      string   `json:"keyName,omitempty"`
+	PublicKey    string   `json:"publicKey,omitempty"` // the key pair's, which may be deleted later
 	UserData     []byte   `json:"userData,omitempty"`
 	VPC          string   `json:"vpc"`
 	Subnet       string   `json:"subnet"`

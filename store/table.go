@@ -51,6 +51,7 @@ var (
 	DHCPOptions        = newTable[resource.DHCPOptions](31, "dhcp-options")
 
 	NetworkInterfaceStatuses = newTable[resource.NetworkInterfaceStatus](32, "network-interface-statuses")
+	KeyPairs                 = newTable[resource.KeyPair](33, "key-pairs")
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -61,7 +62,7 @@ var tables = []anyTable{
 	Certificates, CertificateAuthorities, TunnelCertificates,
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
-	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions, NetworkInterfaceStatuses,
+	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions, NetworkInterfaceStatuses, KeyPairs,
 }
 
 var tableByName = func() map[string]int {

@@ -20,6 +20,7 @@ func TestDryRun(t *testing.T) {
 	side := c.subnet(vpc, "10.0.3.0/24")
 	instance, nic := c.instance(side, "InstanceType", "t3.small"), c.networkInterface(side)
 	attachment := c.call("AttachNetworkInterface", "NetworkInterfaceId", c.networkInterface(side), "InstanceId", instance, "DeviceIndex", "2").text("attachmentId")
+	c.call("CreateKeyPair", "KeyName", "kept", "KeyType", "ed25519")
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -34,6 +35,8 @@ func TestDryRun(t *testing.T) {
 		{"ReplaceNetworkAclAssociation", "AssociationId", association, "NetworkAclId", spare},
 		{"CreateSecurityGroup", "VpcId", vpc, "GroupName", "other", "GroupDescription", "d"},
 		{"DeleteSecurityGroup", "GroupId", group},
+		{"CreateKeyPair", "KeyName", "k"}, {"ImportKeyPair", "KeyName", "k", "PublicKeyMaterial", base64Text([]byte(somePublicKey))},
+		{"DeleteKeyPair", "KeyName", "kept"}, {"DescribeKeyPairs"},
 		{"AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8"},
 		{"CreateNetworkInterface", "SubnetId", subnet}, {"AttachNetworkInterface", "NetworkInterfaceId", nic, "InstanceId", instance, "DeviceIndex", "1"},
 		{"DetachNetworkInterface", "AttachmentId", attachment}, {"DetachNetworkInterface", "AttachmentId", attachment, "Force", "true"},

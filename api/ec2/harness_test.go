@@ -275,5 +275,6 @@ func (c *cloud) all() string {
 		slices.Collect(networkACLs.list(r)), slices.Collect(securityGroups.list(r)), slices.Collect(networkInterfaces.list(r)), slices.Collect(instances.list(r)),
 		slices.Collect(customerGateways.list(r)), slices.Collect(vpnGateways.list(r)), slices.Collect(vpnConnections.list(r)),
 		slices.Collect(internetGateways.list(r)), slices.Collect(egressOnlyInternetGateways.list(r)), slices.Collect(addresses.list(r)), slices.Collect(natGateways.list(r)),
+		slices.Collect(keyPairs.list(r)),
 	)
 }

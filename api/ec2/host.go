@@ -43,8 +43,8 @@ var instanceTypes = []string{
 // instanceTypeDefault is what an instance is for whose type nobody asked.
 const instanceTypeDefault = "m1.small"
 
-// readHost checks the image, type and key that a launch asks for.
-func (s *Service) readHost(v *resource.Instance, key string) error {
+// readHost checks the image and the type that a launch asks for.
+func (s *Service) readHost(v *resource.Instance) error {
 	switch {
 	case v.Image == "":
 		return resource.Missing("ImageId")
@@ -52,8 +52,6 @@ func (s *Service) readHost(v *resource.Instance, key string) error {
 		return resource.Errorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", resource.Clip(v.Image))
 	case v.Image != HostImage:
 		return noImage(v.Image)
-	case key != "":
-		return resource.Errorf("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", resource.Clip(key))
 	}
 	if v.InstanceType == "" {
 		v.InstanceType = instanceTypeDefault

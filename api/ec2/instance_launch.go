@@ -73,6 +73,7 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 	l.instance = resource.Instance{
 		Image:                 val(in.ImageId),
 		InstanceType:          val(in.InstanceType),
+		KeyName:               val(in.KeyName),
 		UserData:              userData,
 		DisableAPITermination: val(in.DisableApiTermination),
 		DisableAPIStop:        val(in.DisableApiStop),
@@ -83,7 +84,7 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 	if l.instance.ShutdownBehavior == "" {
 		l.instance.ShutdownBehavior = model.ShutdownBehaviorStop
 	}
-	if err := s.readHost(&l.instance, val(in.KeyName)); err != nil {
+	if err := s.readHost(&l.instance); err != nil {
 		return nil, err
 	}
 	if in.Placement != nil {
@@ -159,6 +160,10 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 	if first, repeated := instances.table.Get(w.Reader, w.scope, created.newID(instances.prefix, 0)); repeated {
 		again := instances.found(w.reader, store.ByReservation, first.Reservation)
 		return again, created.check(&first.Meta)
+	}
+	var err error
+	if l.instance.PublicKey, err = publicKey(w.reader, l.instance.KeyName); err != nil {
+		return nil, err
 	}
 	places, err := s.launchPlaces(w.reader, l)
 	if err != nil {

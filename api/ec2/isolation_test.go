@@ -31,6 +31,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	address, public := c.address()
 	addressAssociation := c.call("AssociateAddress", "AllocationId", address, "InstanceId", instance).text("associationId")
 	nat := c.call("CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private").text("natGateway/natGatewayId")
+	key := c.call("CreateKeyPair", "KeyName", "of-one-account", "KeyType", "ed25519").text("keyPairId")
 	dopt := c.dhcpOptions(dhcpConfiguration("1", "domain-name", "example.com")...)
 	outside := c.describeConnection(connection).text("options/tunnelOptionSet/item/outsideIpAddress")
 
@@ -82,6 +83,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"StartInstances", "InstanceId.1", instance}, {"StopInstances", "InstanceId.1", instance}, {"RebootInstances", "InstanceId.1", instance},
 			{"DescribeInstanceAttribute", "InstanceId", instance, "Attribute", "userData"}, {"ModifyInstanceAttribute", "InstanceId", instance, "DisableApiTermination.Value", "true"},
 			{"ModifyInstanceAttribute", "InstanceId", ownInstance, "GroupId.1", group}, {"GetConsoleOutput", "InstanceId", instance},
+			{"DescribeKeyPairs", "KeyPairId.1", key}, {"DescribeKeyPairs", "KeyName.1", "of-one-account"}, with(launch, "SubnetId", ownSubnet, "KeyName", "of-one-account"),
 			{"DescribeNetworkInterfaces", "NetworkInterfaceId.1", nic}, {"DescribeNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Attribute", "description"},
 			{"ModifyNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Description.Value", "d"}, {"DeleteNetworkInterface", "NetworkInterfaceId", nic},
 			{"CreateNetworkInterface", "SubnetId", subnet}, {"CreateNetworkInterface", "SubnetId", ownSubnet, "SecurityGroupId.1", group},
@@ -137,6 +139,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	without := []string{
 		"AllocateAddress", "CreateDhcpOptions", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
 		"CreateVpc", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
+		"CreateKeyPair", "ImportKeyPair", "DeleteKeyPair", // which succeeds where there is no such key
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
 	}
 	before := c.all()

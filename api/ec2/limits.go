@@ -21,6 +21,8 @@ type Limits struct {
 	ElasticAddresses           int `yaml:"elastic_addresses"`             // per region, allocated; default 5
 	NATGatewaysPerZone         int `yaml:"nat_gateways_per_zone"`         // default 5
 
+	KeyPairs int `yaml:"key_pairs"` // per region; default 5,000
+
 	DHCPOptions int `yaml:"dhcp_options"` // sets of options, per region; default 1,000
 
 	CustomerGateways             int `yaml:"customer_gateways"`                // per region; default 50
@@ -53,6 +55,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.EgressOnlyInternetGateways, 5},
 		{&l.ElasticAddresses, 5},
 		{&l.NATGatewaysPerZone, 5},
+		{&l.KeyPairs, 5000},
 		{&l.DHCPOptions, 1000},
 		{&l.CustomerGateways, 50},
 		{&l.VPNGateways, 5},

@@ -59,6 +59,9 @@ var (
 	natGateways = &noun[resource.NATGateway]{
 		store.NATGateways, "nat", "natgateway", "NatGateway", "NatGatewayMalformed", "NatGatewayNotFound",
 	}
+	keyPairs = &noun[resource.KeyPair]{
+		store.KeyPairs, "key", "key-pair", "key pair", codeKeyPairNotFound, codeKeyPairNotFound,
+	}
 	dhcpOptions = &noun[resource.DHCPOptions]{
 		store.DHCPOptions, "dopt", "dhcp-options", "dhcpOptions", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound",
 	}

@@ -135,6 +135,7 @@ func (s *Service) Server() server.Service {
 		s.natGatewayActions(),
 		s.defaultVPCActions(),
 		s.dhcpOptionsActions(),
+		s.keyPairActions(),
 	} {
 		maps.Copy(all, part)
 	}

@@ -1,0 +1,44 @@
+package ec2
+
+import (
+	"strings"
+	"testing"
+)
+
+// instanceRefusals are refused calls about instances' lives and keys.
+var instanceRefusals = []struct{ code, call string }{
+	{"IncorrectInstanceState", "ModifyInstanceAttribute&InstanceId={instance}&InstanceType.Value=t3.large"},
+	{"IncorrectInstanceState", "ModifyInstanceAttribute&InstanceId={instance}&UserData.Value=IyEvYmluL3NoCg=="},
+	{"InvalidParameterValue", "ModifyInstanceAttribute&InstanceId={instance}&Attribute=userData&Value=*"},
+	{"UnsupportedOperation", "ModifyInstanceAttribute&InstanceId={instance}&Attribute=kernel&Value=aki-1"},
+	{"MissingParameter", "StartInstances"},
+	{"InvalidInstanceID.Malformed", "StartInstances&InstanceId.1=web"},
+	{"IncorrectInstanceState", "StartInstances&InstanceId.1={ended}"},
+	{"MissingParameter", "StopInstances"},
+	{"IncorrectInstanceState", "StopInstances&InstanceId.1={instance}"},
+	{"IncorrectInstanceState", "StopInstances&InstanceId.1={ended}"},
+	{"UnsupportedOperation", "StopInstances&InstanceId.1={instance}&Hibernate=true"},
+	{"MissingParameter", "RebootInstances"},
+	{"InvalidInstanceID.NotFound", "RebootInstances&InstanceId.1=i-00000000000000000"},
+	{"IncorrectInstanceState", "RebootInstances&InstanceId.1={instance}"},
+
+	{"MissingParameter", "CreateKeyPair"},
+	{"InvalidParameterValue", "CreateKeyPair&KeyName={long}{long}"},
+	{"InvalidParameterValue", "CreateKeyPair&KeyName=k%0A"},
+	{"InvalidParameterValue", "CreateKeyPair&KeyName=k&KeyType=dsa"},
+	{"InvalidParameterValue", "CreateKeyPair&KeyName=k&KeyFormat=der"},
+	{"MissingParameter", "ImportKeyPair&KeyName=k"},
+	{"InvalidKey.Format", "ImportKeyPair&KeyName=k&PublicKeyMaterial=c3NoLXJzYSBBQUFB"},
+	{"MissingParameter", "DeleteKeyPair"},
+	{"InvalidKeyPair.NotFound", "DescribeKeyPairs&KeyName.1=nobody"},
+	{"InvalidKeyPair.NotFound", "DescribeKeyPairs&KeyPairId.1=key-00000000000000000"},
+}
+
+func TestInstanceRefusals(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	subnet := c.subnet(c.vpc("10.0.0.0/16"), "10.0.1.0/24")
+	ended := c.instance(subnet)
+	c.call("TerminateInstances", "InstanceId.1", ended)
+	c.refuseAll(instanceRefusals, "{instance}", c.instance(subnet), "{ended}", ended, "{long}", strings.Repeat("a", 200))
+}
