@@ -126,7 +126,6 @@ func (d *Namespaces) lock(id string) (unlock func(), err error) {
 	}
 	d.mu.Unlock()
 	m.Lock()
-	d.reap()
 	return m.Unlock, nil
 }
 

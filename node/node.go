@@ -116,6 +116,10 @@ type Node struct {
 	revocation  *revocation.Service
 	credentials credentials // owned by the goroutine that applies
 
+	// ensured is what the driver was told of the instances that it runs, since
+	// everything was looked at last. Owned by the goroutine that applies.
+	ensured map[string]instance.Config
+
 	running atomic.Pointer[ipsec.Host] // host, for those who ask from outside
 
 	wake chan struct{} // something was Set
@@ -340,10 +344,15 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 	networks := n.fabric.Update
 	if everything {
 		networks = n.fabric.Apply
+		clear(n.ensured)
+	}
+	present, err := n.cfg.Driver.List()
+	if err != nil {
+		errs = append(errs, fmt.Errorf("list instances: %w", err))
 	}
 	errs = append(errs,
 		n.endTunnels(tunnels),
-		n.endInstances(ctx, d.Instances),
+		n.endInstances(ctx, d.Instances, present),
 		networks(ctx, fabricConfig(n.cfg.Prefix, n.cfg.Underlay, d)),
 		n.cfg.Underlay.SetAddresses(outsideAddresses(d)),
 	)
@@ -355,7 +364,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 		n.credentials.changed = false
 		n.host.JudgeCertificates()
 	}
-	errs = append(errs, n.resolvers.Set(resolverNetworks(n.cfg.Prefix, d), everything), n.beginInstances(ctx, d))
+	errs = append(errs, n.resolvers.Set(resolverNetworks(n.cfg.Prefix, d), everything), n.beginInstances(ctx, d, present))
 	return errors.Join(errs...)
 }
 
@@ -486,11 +495,7 @@ func carriedByAnother(d *nodespec.Desired, statuses []ipsec.Status, id string) b
 // endInstances ends the instances that are not in keep, and stops those that shall
 // be kept stopped. It waits for them a moment: an instance that will not end must
 // not keep the rest waiting.
-func (n *Node) endInstances(ctx context.Context, keep []nodespec.Instance) error {
-	present, err := n.cfg.Driver.List()
-	if err != nil {
-		return fmt.Errorf("list instances: %w", err)
-	}
+func (n *Node) endInstances(ctx context.Context, keep []nodespec.Instance, present []instance.Status) error {
 	wanted := map[string]nodespec.Instance{}
 	for _, i := range keep {
 		wanted[i.ID] = i
@@ -557,8 +562,16 @@ func (n *Node) endInstance(ctx context.Context, id string) error {
 }
 
 // beginInstances starts the instances that do not run, or not since the start that
-// was asked for last. One that cannot be started keeps no other from it.
-func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired) error {
+// was asked for last. One that cannot be started keeps no other from it; one that
+// was there a moment ago, as it was begun, is not touched, so that a change takes
+// no longer the more of them there are.
+func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired, present []instance.Status) error {
+	running := map[string]int64{} // the boot, by id
+	for _, s := range present {
+		if s.Running {
+			running[s.ID] = s.Boot
+		}
+	}
 	addresses := map[string][]string{}
 	for _, network := range d.Networks {
 		for _, i := range network.Interfaces {
@@ -567,29 +580,42 @@ func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired) error {
 			}
 		}
 	}
-	errs := make([]error, len(d.Instances))
+	errs, ensured := make([]error, len(d.Instances)), map[string]instance.Config{}
+	var lock sync.Mutex // guards ensured
 	var group errgroup.Group
 	group.SetLimit(instancesAtOnce)
 	for at, i := range d.Instances {
 		if i.Stopped {
 			continue
 		}
+		config := instance.Config{
+			ID: i.ID, Boot: i.Boot, Hostname: i.Hostname, UserData: i.UserData, Addresses: addresses[i.ID],
+			Resolvers: i.Resolvers, Domain: i.Domain,
+			NetworkNamespace: netfabric.NamespaceName(n.cfg.Prefix, i.ID),
+		}
+		boot, runs := running[i.ID]
+		if before, ok := n.ensured[i.ID]; ok && runs && boot == i.Boot && reflect.DeepEqual(before, config) {
+			lock.Lock()
+			ensured[i.ID] = config
+			lock.Unlock()
+			continue
+		}
 		group.Go(func() error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			err := n.cfg.Driver.Ensure(ctx, instance.Config{
-				ID: i.ID, Boot: i.Boot, Hostname: i.Hostname, UserData: i.UserData, Addresses: addresses[i.ID],
-				Resolvers: i.Resolvers, Domain: i.Domain,
-				NetworkNamespace: netfabric.NamespaceName(n.cfg.Prefix, i.ID),
-			})
-			if err != nil {
+			if err := n.cfg.Driver.Ensure(ctx, config); err != nil {
 				errs[at] = fmt.Errorf("run instance %s: %w", i.ID, err)
+				return nil
 			}
+			lock.Lock()
+			ensured[i.ID] = config
+			lock.Unlock()
 			return nil
 		})
 	}
 	group.Wait()
+	n.ensured = ensured
 	return errors.Join(errs...)
 }
 
