@@ -2,6 +2,7 @@ package resource
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -117,21 +118,18 @@ func AssociatedCIDR(associations []CIDRAssociation) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// Contains tells whether one of the VPC's ranges contains all of p.
+// Contains tells whether one of the VPC's ranges, of either family, contains all of p.
 func (v *VPC) Contains(p netip.Prefix) bool {
-	for _, association := range v.CIDRs {
-		if association.Prefix.Bits() <= p.Bits() && association.Prefix.Contains(p.Addr()) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(slices.Concat(v.CIDRs, v.IPv6), func(association CIDRAssociation) bool {
+		return association.Prefix.Bits() <= p.Bits() && association.Prefix.Contains(p.Addr())
+	})
 }
 
 // ranges is for messages.
 func (v *VPC) ranges() string {
-	texts := make([]string, len(v.CIDRs))
-	for i, association := range v.CIDRs {
-		texts[i] = association.Prefix.String()
+	var texts []string
+	for _, association := range slices.Concat(v.CIDRs, v.IPv6) {
+		texts = append(texts, association.Prefix.String())
 	}
 	return strings.Join(texts, ", ")
 }

@@ -6,12 +6,13 @@ import (
 	"strconv"
 )
 
-// Rule numbers of network ACLs: those that callers give, and the one of the rule
-// that denies what no other matches.
+// Rule numbers of network ACLs: those that callers give, and those of the rules
+// that deny what no other matches.
 const (
-	NetworkACLRuleMin  = 1
-	NetworkACLRuleMax  = 32766
-	NetworkACLRuleLast = 32767
+	NetworkACLRuleMin      = 1
+	NetworkACLRuleMax      = 32766
+	NetworkACLRuleLast     = 32767
+	NetworkACLRuleLastIPv6 = 32768
 )
 
 // A NetworkACL is a stateless filter of what crosses the border of its subnets.

@@ -28,4 +28,6 @@ type Route struct {
 	Instance         string       `json:"instance,omitempty"`         // "i-…"
 	NetworkInterface string       `json:"networkInterface,omitempty"` // "eni-…"
 	NATGateway       string       `json:"natGateway,omitempty"`       // "nat-…"
+
+	EgressOnlyInternetGateway string `json:"egressOnlyInternetGateway,omitempty"` // "eigw-…"
 }

@@ -24,6 +24,7 @@ import (
 	"causeway.dev/control/certificates"
 	"causeway.dev/keeper"
 	"causeway.dev/packetio"
+	"causeway.dev/resource"
 	"causeway.dev/tunnel"
 )
 
@@ -146,6 +147,11 @@ type OutsideConfig struct {
 	// 198.51.100.0/24, or none where TunnelAddresses has some of these.
 	ElasticAddresses []netip.Prefix `yaml:"elastic_addresses"`
 
+	// IPv6Addresses are those that VPCs are given a /56 of where they ask for
+	// IPv6; default 2001:db8::/32, which is for documentation. They must be
+	// routed here.
+	IPv6Addresses []netip.Prefix `yaml:"ipv6_addresses"`
+
 	// Interface carries the tunnels' addresses, and questions for elastic ones
 	// that come in by it are answered. With lo, the default, the world comes in
 	// by any interface, and elastic addresses must be routed here.
@@ -225,6 +231,9 @@ func (c *Config) setDefaults() {
 	if len(c.Outside.TunnelAddresses) == 0 {
 		c.Outside.TunnelAddresses = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
 	}
+	if len(c.Outside.IPv6Addresses) == 0 {
+		c.Outside.IPv6Addresses = []netip.Prefix{ipv6AddressesDefault}
+	}
 	if len(c.Outside.ElasticAddresses) == 0 {
 		// Not where the tunnels have been given some of them.
 		if usual := netip.MustParsePrefix("198.51.100.0/24"); !slices.ContainsFunc(c.Outside.TunnelAddresses, usual.Overlaps) {
@@ -232,6 +241,10 @@ func (c *Config) setDefaults() {
 		}
 	}
 }
+
+// ipv6AddressesDefault is RFC 3849's range for documentation. Hosts take it for
+// addresses of the internet, unlike unique local ones, and nobody routes it there.
+var ipv6AddressesDefault = netip.MustParsePrefix("2001:db8::/32")
 
 var (
 	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
@@ -324,6 +337,14 @@ func (c *Config) validateOutside() error {
 			if !p.Addr().Is4() || p.Bits() > 31 || p.Masked() != p {
 				return fmt.Errorf("outside: %v is not an IPv4 range such as 203.0.113.0/24", p)
 			}
+		}
+	}
+	for i, p := range c.Outside.IPv6Addresses {
+		if !p.Addr().Is6() || p.Addr().Is4In6() || p.Bits() > resource.VPCIPv6Bits || p.Masked() != p {
+			return fmt.Errorf("outside: %v is not an IPv6 range of /%d or more, such as %v", p, resource.VPCIPv6Bits, ipv6AddressesDefault)
+		}
+		if slices.ContainsFunc(c.Outside.IPv6Addresses[:i], p.Overlaps) {
+			return fmt.Errorf("outside: %v of ipv6_addresses overlaps another range of them", p)
 		}
 	}
 	for _, p := range c.Outside.TunnelAddresses {

@@ -203,6 +203,7 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.
 		Limits:           cfg.Limits,
 		OutsideAddresses: slices.Clone(cfg.Outside.TunnelAddresses),
 		ElasticAddresses: slices.Clone(cfg.Outside.ElasticAddresses),
+		IPv6Addresses:    slices.Clone(cfg.Outside.IPv6Addresses),
 		DefaultVPCs:      *cfg.DefaultVPCs,
 		LogGroupExists:   logGroupExists(logStore),
 

@@ -415,7 +415,6 @@ var gatewayRefusals = []struct{ code, call string }{
 	{"InvalidEgressOnlyInternetGatewayId.Malformed", "DeleteEgressOnlyInternetGateway&EgressOnlyInternetGatewayId={igw}"},
 	{"InvalidGatewayID.NotFound", "DeleteEgressOnlyInternetGateway&EgressOnlyInternetGatewayId=eigw-00000000000000000"},
 	{"InvalidParameterValue", "CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&EgressOnlyInternetGatewayId={eigw}"},
-	{"UnsupportedOperation", "CreateRoute&RouteTableId={table}&DestinationIpv6CidrBlock=::/0&EgressOnlyInternetGatewayId={eigw}"},
 	{"InvalidParameterValue", "CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&GatewayId={farIgw}"},
 	{"InvalidParameterValue", "CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&GatewayId={loose}"},
 	{"InvalidGatewayID.NotFound", "CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&GatewayId=igw-00000000000000000"},

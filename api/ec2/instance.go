@@ -102,6 +102,7 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 		EnableResourceNameDnsAAAARecord: new(false), EnableResourceNameDnsARecord: new(false), HostnameType: new(model.HostnameTypeIpName),
 	}
 	answer.PrivateIpAddress = addressText(nic.Address)
+	answer.Ipv6Address = firstIPv6(nic)
 	if a, ok := view.reader.public(nic.ID, nic.Address); ok {
 		answer.PublicIpAddress = addressText(a.PublicIP)
 		answer.PublicDnsName = str(publicName(view.reader, v.VPC, a.PublicIP))
@@ -139,9 +140,12 @@ func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.
 			AttachTime: attachment.AttachTime, AttachmentId: attachment.AttachmentId, DeleteOnTermination: attachment.DeleteOnTermination,
 			DeviceIndex: attachment.DeviceIndex, NetworkCardIndex: attachment.NetworkCardIndex, Status: attachment.Status,
 		},
-		Description:        &nic.Description,
-		Groups:             groupIdentifiers(view.reader, nic.Groups),
-		InterfaceType:      new(interfaceType),
+		Description:   &nic.Description,
+		Groups:        groupIdentifiers(view.reader, nic.Groups),
+		InterfaceType: new(interfaceType),
+		Ipv6Addresses: mapped(nic.IPv6, func(a *netip.Addr) model.InstanceIpv6Address {
+			return model.InstanceIpv6Address{Ipv6Address: addressText(*a), IsPrimaryIpv6: new(false)}
+		}),
 		MacAddress:         &nic.MAC,
 		NetworkInterfaceId: &nic.ID,
 		OwnerId:            &nic.Account,
@@ -202,6 +206,7 @@ func (view instanceView) fields() fields[resource.Instance] {
 	own := map[string]string{
 		"private-ip-address":          "private-ip-address",
 		"association.public-ip":       "ip-address",
+		"ipv6-addresses.ipv6-address": "ipv6-address",
 		"association.public-dns-name": "dns-name",
 		"source-dest-check":           "source-dest-check",
 		"group-id":                    "instance.group-id",

@@ -118,8 +118,6 @@ func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 		member{"HibernationOptions.Configured", val(val(in.HibernationOptions).Configured)},
 		member{"IamInstanceProfile", in.IamInstanceProfile != nil},
 		member{"InstanceMarketOptions", in.InstanceMarketOptions != nil},
-		member{"Ipv6AddressCount", val(in.Ipv6AddressCount) != 0},
-		member{"Ipv6Address", in.Ipv6Addresses != nil},
 		member{"KernelId", in.KernelId != nil},
 		member{"LaunchTemplate", in.LaunchTemplate != nil},
 		member{"LicenseSpecification", in.LicenseSpecifications != nil},

@@ -157,7 +157,6 @@ var internetGatewayFields = fields[resource.InternetGateway]{
 }
 
 // CreateEgressOnlyInternetGateway makes a gateway for a VPC's IPv6 addresses.
-// VPCs have none here yet, so that nothing passes it.
 func (s *Service) CreateEgressOnlyInternetGateway(ctx context.Context, c server.Caller, in *model.CreateEgressOnlyInternetGatewayInput) (*model.CreateEgressOnlyInternetGatewayOutput, error) {
 	tags, err := tagsFor(in.TagSpecifications, egressOnlyInternetGateways.kind)
 	if err != nil {
@@ -263,8 +262,8 @@ func checkEdgeRoute(vpc *resource.VPC, table *resource.RouteTable, route *resour
 	if !vpc.Contains(route.Destination) {
 		return resource.Errorf(resource.CodeInvalidParameterValue, "Route table %s is associated with a gateway: the destination %s is not within %s, where all that comes in goes", table.ID, route.Destination, vpc.ID)
 	}
-	if route.Gateway != "" || route.NATGateway != "" {
-		return resource.Errorf(resource.CodeInvalidParameterValue, "Route table %s is associated with a gateway: its routes can lead to an instance or a network interface only, not to %s", table.ID, route.Gateway+route.NATGateway)
+	if gateway := route.Gateway + route.NATGateway + route.EgressOnlyInternetGateway; gateway != "" {
+		return resource.Errorf(resource.CodeInvalidParameterValue, "Route table %s is associated with a gateway: its routes can lead to an instance or a network interface only, not to %s", table.ID, gateway)
 	}
 	return nil
 }

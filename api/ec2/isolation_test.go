@@ -14,6 +14,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, wideOutside)
 	vpc := c.vpc("10.0.0.0/16")
+	dual := c.dual()
 	subnet, group, table := c.subnet(vpc, "10.0.1.0/24"), c.group(vpc, "web"), c.mainRouteTable(vpc)
 	side := c.call("CreateRouteTable", "VpcId", vpc).text("routeTable/routeTableId")
 	association := c.call("AssociateRouteTable", "RouteTableId", side, "SubnetId", subnet).text("associationId")
@@ -50,6 +51,9 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		list := [][]string{
 			{"DescribeVpcs", "VpcId.1", vpc}, {"DescribeVpcAttribute", "VpcId", vpc, "Attribute", "enableDnsSupport"}, {"DeleteVpc", "VpcId", vpc},
 			{"ModifyVpcAttribute", "VpcId", vpc, "EnableDnsSupport.Value", "false"}, {"AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", "10.2.0.0/16"},
+			{"AssociateVpcCidrBlock", "VpcId", vpc, "AmazonProvidedIpv6CidrBlock", "true"}, {"DisassociateVpcCidrBlock", "AssociationId", dual.vpcAssociation},
+			{"AssociateSubnetCidrBlock", "SubnetId", subnet, "Ipv6CidrBlock", "2001:db8::/64"}, {"DisassociateSubnetCidrBlock", "AssociationId", dual.subnetAssociation},
+			{"AssignIpv6Addresses", "NetworkInterfaceId", nic, "Ipv6AddressCount", "1"}, {"UnassignIpv6Addresses", "NetworkInterfaceId", nic, "Ipv6Addresses.1", "2001:db8::4"},
 			{"DisassociateVpcCidrBlock", "AssociationId", cidr}, {"DescribeNetworkAcls", "NetworkAclId.1", acl},
 			{"CreateNetworkAcl", "VpcId", vpc}, {"DeleteNetworkAcl", "NetworkAclId", acl},
 			with([]string{"CreateNetworkAclEntry"}, entry(acl, "9", "true", "-1", "deny", "CidrBlock", "0.0.0.0/0")...),

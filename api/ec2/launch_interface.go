@@ -30,9 +30,10 @@ func (l *launch) readInterfaces(in *model.RunInstancesInput) error {
 	if len(specs) == 0 {
 		specs = []model.InstanceNetworkInterfaceSpecification{{
 			DeviceIndex: new(int32(0)), SubnetId: in.SubnetId, PrivateIpAddress: in.PrivateIpAddress, Groups: in.SecurityGroupIds,
+			Ipv6AddressCount: in.Ipv6AddressCount, Ipv6Addresses: in.Ipv6Addresses,
 		}}
-	} else if in.SubnetId != nil || in.PrivateIpAddress != nil || in.SecurityGroupIds != nil {
-		return resource.Errorf(resource.CodeInvalidParameterCombination, "Network interfaces and an instance-level subnet ID, private IP address or security groups may not be specified on the same request")
+	} else if in.SubnetId != nil || in.PrivateIpAddress != nil || in.SecurityGroupIds != nil || in.Ipv6AddressCount != nil || in.Ipv6Addresses != nil {
+		return resource.Errorf(resource.CodeInvalidParameterCombination, "Network interfaces and an instance-level subnet ID, private IP address, IPv6 addresses or security groups may not be specified on the same request")
 	}
 	l.names = in.SecurityGroups
 	if err := checkInstanceInterfaces(l.instance.InstanceType, len(specs)); err != nil {
@@ -61,6 +62,9 @@ func (l *launch) checkInterfaces() error {
 		if index := l.interfaces[i].nic.DeviceIndex; index == l.interfaces[i-1].nic.DeviceIndex {
 			return resource.InvalidValue("deviceIndex", strconv.Itoa(int(index)), "Each interface of an instance needs a device index of its own.")
 		}
+		if twice := l.interfaces[i].wish.ipv6.shared(l.interfaces[:i]); twice.IsValid() {
+			return resource.InvalidValue("ipv6Address", twice.String(), "It is given to two interfaces.")
+		}
 		if l.interfaces[i].subnet == "" && l.interfaces[i].existing == "" {
 			return resource.Errorf(resource.CodeMissingParameter, "The network interface at device index %d needs a subnet", l.interfaces[i].nic.DeviceIndex)
 		}
@@ -83,7 +87,6 @@ func (l *launch) readInterface(spec *model.InstanceNetworkInterfaceSpecification
 		member{prefix + "AssociateCarrierIpAddress", val(spec.AssociateCarrierIpAddress)},
 		member{prefix + "InterfaceType", !slices.Contains([]string{"", interfaceType}, val(spec.InterfaceType))},
 		member{prefix + "Ipv4Prefix", spec.Ipv4Prefixes != nil || val(spec.Ipv4PrefixCount) != 0},
-		member{prefix + "Ipv6Addresses", spec.Ipv6Addresses != nil || val(spec.Ipv6AddressCount) != 0},
 		member{prefix + "Ipv6Prefix", spec.Ipv6Prefixes != nil || val(spec.Ipv6PrefixCount) != 0},
 		member{prefix + "NetworkCardIndex", val(spec.NetworkCardIndex) != 0},
 	); err != nil {
@@ -99,7 +102,10 @@ func (l *launch) readInterface(spec *model.InstanceNetworkInterfaceSpecification
 	if given.wish, err = readAddressWish(spec.PrivateIpAddress, spec.PrivateIpAddresses, spec.SecondaryPrivateIpAddressCount); err != nil {
 		return given, err
 	}
-	if given.wish.chosen() && l.max > 1 {
+	if given.wish.ipv6, err = readIPv6Choice(spec.Ipv6AddressCount, ipv6Texts(spec.Ipv6Addresses)); err != nil {
+		return given, err
+	}
+	if l.max > 1 && (given.wish.chosen() || len(given.wish.ipv6.named) > 0) {
 		return given, resource.Errorf(resource.CodeInvalidParameterCombination, "A private IP address can be given for a single instance only")
 	}
 	if spec.DeleteOnTermination != nil {
@@ -111,7 +117,7 @@ func (l *launch) readInterface(spec *model.InstanceNetworkInterfaceSpecification
 	if l.max > 1 {
 		return given, resource.Errorf(resource.CodeInvalidParameterCombination, "A network interface can be given for a single instance only")
 	}
-	if given.subnet != "" || len(given.groups) > 0 || given.wish.size() > 1 || given.wish.chosen() || spec.Description != nil || val(given.public) {
+	if given.subnet != "" || len(given.groups) > 0 || given.wish.size() > 1 || given.wish.chosen() || given.wish.ipv6.given() || spec.Description != nil || val(given.public) {
 		return given, resource.Errorf(resource.CodeInvalidParameterCombination, "A network interface that exists has its subnet, groups, addresses and description already: %s cannot be given others", given.existing)
 	}
 	// One that is older than the instance outlasts it, unless asked otherwise.

@@ -5,6 +5,7 @@ package ec2
 type Limits struct {
 	VPCs                       int `yaml:"vpcs"`                          // per region; default 5
 	CIDRsPerVPC                int `yaml:"cidrs_per_vpc"`                 // default 5
+	IPv6CIDRsPerVPC            int `yaml:"ipv6_cidrs_per_vpc"`            // default 5
 	SubnetsPerVPC              int `yaml:"subnets_per_vpc"`               // default 200
 	RouteTablesPerVPC          int `yaml:"route_tables_per_vpc"`          // default 200
 	RoutesPerRouteTable        int `yaml:"routes_per_route_table"`        // entered by hand; default 50
@@ -41,6 +42,7 @@ func (l Limits) withDefaults() Limits {
 	}{
 		{&l.VPCs, 5},
 		{&l.CIDRsPerVPC, 5},
+		{&l.IPv6CIDRsPerVPC, 5},
 		{&l.SubnetsPerVPC, 200},
 		{&l.RouteTablesPerVPC, 200},
 		{&l.RoutesPerRouteTable, 50},

@@ -84,7 +84,7 @@ func (s *Service) CreateNetworkAcl(ctx context.Context, c server.Caller, in *mod
 		}
 		id := created.newID(networkACLs.prefix, 0)
 		if v, repeated := networkACLs.table.Get(w.Reader, w.scope, id); repeated {
-			out.NetworkAcl = networkACLAnswer(&v)
+			out.NetworkAcl = networkACLAnswer(w.reader, &v)
 			return created.check(&v.Meta)
 		}
 		vpc, err := vpcs.get(w.reader, val(in.VpcId))
@@ -97,7 +97,7 @@ func (s *Service) CreateNetworkAcl(ctx context.Context, c server.Caller, in *mod
 		v := resource.NetworkACL{Meta: w.newMeta(id, tags[networkACLs.kind]), VPC: vpc.ID}
 		created.mark(&v.Meta)
 		networkACLs.put(w, v)
-		out.NetworkAcl = networkACLAnswer(&v)
+		out.NetworkAcl = networkACLAnswer(w.reader, &v)
 		return nil
 	})
 	return &out, err
@@ -147,8 +147,8 @@ func (s *Service) ReplaceNetworkAclAssociation(ctx context.Context, c server.Cal
 var networkACLFields = func() fields[resource.NetworkACL] {
 	type acl = resource.NetworkACL
 	associations := func(f func(a *model.NetworkAclAssociation) *string) func(reader, *acl) []string {
-		return func(_ reader, v *acl) []string {
-			return mapped(networkACLAnswer(v).Associations, func(a *model.NetworkAclAssociation) string { return *f(a) })
+		return func(r reader, v *acl) []string {
+			return mapped(networkACLAnswer(r, v).Associations, func(a *model.NetworkAclAssociation) string { return *f(a) })
 		}
 	}
 	fields := fields[acl]{
@@ -161,8 +161,8 @@ var networkACLFields = func() fields[resource.NetworkACL] {
 		"vpc-id":                     func(_ reader, v *acl) []string { return one(v.VPC) },
 	}
 	for name, values := range networkACLEntryFields {
-		fields["entry."+name] = func(_ reader, v *acl) (all []string) {
-			for _, e := range networkACLAnswer(v).Entries {
+		fields["entry."+name] = func(r reader, v *acl) (all []string) {
+			for _, e := range networkACLAnswer(r, v).Entries {
 				all = append(all, values(&e)...)
 			}
 			return all
@@ -171,12 +171,12 @@ var networkACLFields = func() fields[resource.NetworkACL] {
 	return fields
 }()
 
-func networkACLAnswer(v *resource.NetworkACL) *model.NetworkAcl {
+func networkACLAnswer(r reader, v *resource.NetworkACL) *model.NetworkAcl {
 	return &model.NetworkAcl{
 		Associations: mapped(v.Associations, func(a *resource.NetworkACLAssociation) model.NetworkAclAssociation {
 			return model.NetworkAclAssociation{NetworkAclAssociationId: &a.ID, NetworkAclId: &v.ID, SubnetId: &a.Subnet}
 		}),
-		Entries:      networkACLEntryAnswers(v.Entries),
+		Entries:      networkACLEntryAnswers(v.Entries, hasIPv6(r, v.VPC)),
 		IsDefault:    &v.IsDefault,
 		NetworkAclId: &v.ID,
 		OwnerId:      &v.Account,
@@ -187,9 +187,11 @@ func networkACLAnswer(v *resource.NetworkACL) *model.NetworkAcl {
 
 // DescribeNetworkAcls lists network ACLs.
 func (s *Service) DescribeNetworkAcls(_ context.Context, c server.Caller, in *model.DescribeNetworkAclsInput) (*model.DescribeNetworkAclsOutput, error) {
-	found, next, err := describe(s.read(c), networkACLs, networkACLFields, query{"DescribeNetworkAcls", in.DryRun, in.NetworkAclIds, in.Filters, in.MaxResults, in.NextToken})
+	r := s.read(c)
+	found, next, err := describe(r, networkACLs, networkACLFields, query{"DescribeNetworkAcls", in.DryRun, in.NetworkAclIds, in.Filters, in.MaxResults, in.NextToken})
 	if err != nil {
 		return nil, err
 	}
-	return &model.DescribeNetworkAclsOutput{NetworkAcls: answers(found, networkACLAnswer), NextToken: next}, nil
+	answer := func(v *resource.NetworkACL) *model.NetworkAcl { return networkACLAnswer(r, v) }
+	return &model.DescribeNetworkAclsOutput{NetworkAcls: answers(found, answer), NextToken: next}, nil
 }

@@ -160,11 +160,15 @@ func number(n *int32) []string {
 	return one(strconv.Itoa(int(*n)))
 }
 
-// networkACLEntryAnswers shows entries with those that deny the rest.
-func networkACLEntryAnswers(entries []resource.NetworkACLEntry) []model.NetworkAclEntry {
+// networkACLEntryAnswers shows entries with those that deny the rest, of IPv6 where
+// the VPC has some.
+func networkACLEntryAnswers(entries []resource.NetworkACLEntry, ipv6 bool) []model.NetworkAclEntry {
 	all := slices.Clone(entries)
 	for _, egress := range []bool{false, true} {
 		all = append(all, resource.NetworkACLEntry{Number: resource.NetworkACLRuleLast, Egress: egress, Deny: true, Protocol: -1, CIDR: anywhere})
+		if ipv6 {
+			all = append(all, resource.NetworkACLEntry{Number: resource.NetworkACLRuleLastIPv6, Egress: egress, Deny: true, Protocol: -1, CIDR: anywhere6})
+		}
 	}
 	slices.SortFunc(all, resource.CompareNetworkACLEntries)
 	return mapped(all, func(e *resource.NetworkACLEntry) model.NetworkAclEntry {

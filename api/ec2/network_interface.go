@@ -20,6 +20,8 @@ func (s *Service) networkInterfaceActions() actions {
 		"CreateNetworkInterface":            server.Operation(s.CreateNetworkInterface),
 		"AttachNetworkInterface":            server.Operation(s.AttachNetworkInterface),
 		"DetachNetworkInterface":            server.Operation(s.DetachNetworkInterface),
+		"AssignIpv6Addresses":               server.Operation(s.AssignIpv6Addresses),
+		"UnassignIpv6Addresses":             server.Operation(s.UnassignIpv6Addresses),
 		"AssignPrivateIpAddresses":          server.Operation(s.AssignPrivateIpAddresses),
 		"UnassignPrivateIpAddresses":        server.Operation(s.UnassignPrivateIpAddresses),
 		"DeleteNetworkInterface":            server.Operation(s.DeleteNetworkInterface),
@@ -68,6 +70,7 @@ func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 		"group-id":                         func(_ reader, v *nic) []string { return v.Groups },
 		"group-name":                       groupNames,
 		"interface-type":                   func(_ reader, v *nic) []string { return one(typeOf(v)) },
+		"ipv6-addresses.ipv6-address":      func(_ reader, v *nic) []string { return mapped(v.IPv6, (*netip.Addr).String) },
 		"mac-address":                      func(_ reader, v *nic) []string { return one(v.MAC) },
 		"network-interface-id":             func(_ reader, v *nic) []string { return one(v.ID) },
 		"owner-id":                         func(_ reader, v *nic) []string { return one(v.Account) },
@@ -162,6 +165,10 @@ func (s *Service) networkInterfaceAnswer(r reader, v *resource.NetworkInterface)
 		Description:        &v.Description,
 		Groups:             groupIdentifiers(r, v.Groups),
 		InterfaceType:      new(typeOf(v)),
+		Ipv6Address:        firstIPv6(v),
+		Ipv6Addresses: mapped(v.IPv6, func(a *netip.Addr) model.NetworkInterfaceIpv6Address {
+			return model.NetworkInterfaceIpv6Address{Ipv6Address: addressText(*a), IsPrimaryIpv6: new(false)}
+		}),
 		MacAddress:         &v.MAC,
 		NetworkInterfaceId: &v.ID,
 		OwnerId:            &v.Account,

@@ -17,7 +17,6 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, c server.Caller, i
 		member{"EnablePrimaryIpv6", val(in.EnablePrimaryIpv6)},
 		member{"InterfaceType", !slices.Contains([]string{"", interfaceType}, val(in.InterfaceType))},
 		member{"Ipv4Prefix", in.Ipv4Prefixes != nil || val(in.Ipv4PrefixCount) != 0},
-		member{"Ipv6Address", in.Ipv6Addresses != nil || val(in.Ipv6AddressCount) != 0},
 		member{"Ipv6Prefix", in.Ipv6Prefixes != nil || val(in.Ipv6PrefixCount) != 0},
 		member{"Operator", in.Operator != nil},
 	); err != nil {
@@ -25,6 +24,9 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, c server.Caller, i
 	}
 	wish, err := readAddressWish(in.PrivateIpAddress, in.PrivateIpAddresses, in.SecondaryPrivateIpAddressCount)
 	if err != nil {
+		return nil, err
+	}
+	if wish.ipv6, err = readIPv6Choice(in.Ipv6AddressCount, ipv6Texts(in.Ipv6Addresses)); err != nil {
 		return nil, err
 	}
 	if err := checkInterfaceAddresses("", wish.size()); err != nil {
@@ -82,6 +84,9 @@ func (s *Service) placeInterface(r reader, v *resource.NetworkInterface, subnet 
 		return err
 	}
 	v.VPC, v.Subnet, v.Zone, v.MAC = subnet.VPC, subnet.ID, subnet.Zone, s.newMAC(r)
-	v.Address, v.Secondary, err = wish.allocate(subnet, taken)
+	if v.Address, v.Secondary, err = wish.allocate(subnet, taken); err != nil {
+		return err
+	}
+	v.IPv6, err = s.takeIPv6(r, subnet, wish.ipv6)
 	return err
 }

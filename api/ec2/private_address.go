@@ -19,6 +19,7 @@ type addressWish struct {
 	primary   netip.Addr   // zero: any
 	secondary []netip.Addr // those that were chosen
 	count     int          // how many more, chosen by nobody
+	ipv6      ipv6Choice
 }
 
 // size is how many addresses are wished for.

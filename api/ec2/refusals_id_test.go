@@ -219,7 +219,7 @@ func queryRefusals() (rows []struct{ code, call string }) {
 func TestRefusalsAreMany(t *testing.T) {
 	t.Parallel()
 	var calls []string
-	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, dhcpRefusals, instanceRefusals, queryRefusals()} {
+	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, ipv6Refusals, dhcpRefusals, instanceRefusals, queryRefusals()} {
 		for _, row := range table {
 			calls = append(calls, row.call)
 		}

@@ -66,7 +66,7 @@ func resolveRoute(r reader, table *resource.RouteTable, destination netip.Prefix
 	switch member := targets[0].member; member {
 	case "GatewayId":
 		route.Gateway = id
-		return route, checkGateway(r, table, id)
+		return route, checkRouteGateway(r, table, id, destination)
 	case "InstanceId":
 		route.Instance = id
 		return route, checkInstanceTarget(r, table, id)
@@ -79,12 +79,10 @@ func resolveRoute(r reader, table *resource.RouteTable, destination netip.Prefix
 		return route, err
 	case "NatGatewayId":
 		route.NATGateway = id
-		return route, checkNATTarget(r, table, id)
+		return route, checkNATTarget(r, table, id, destination)
 	case "EgressOnlyInternetGatewayId":
-		if _, err := egressOnlyInternetGateways.get(r, id); err != nil {
-			return route, err
-		}
-		return route, resource.Errorf(resource.CodeInvalidParameterValue, "The egress-only internet gateway %s takes IPv6 only: it cannot be the target of a route to %s", id, destination)
+		route.EgressOnlyInternetGateway = id
+		return route, checkEgressOnlyTarget(r, table, id, destination)
 	default:
 		foreign := foreignTargets[member]
 		return route, resource.Errorf(foreign.notFound, "The %s '%s' does not exist", foreign.noun, resource.Clip(id))
@@ -114,8 +112,32 @@ func checkGateway(r reader, table *resource.RouteTable, id string) error {
 	return nil
 }
 
+// checkRouteGateway checks a gateway as the target of a route to a destination.
+func checkRouteGateway(r reader, table *resource.RouteTable, id string, destination netip.Prefix) error {
+	err := checkGateway(r, table, id)
+	if err == nil && destination.Addr().Is6() && !routes.IsInternetGateway(id) {
+		return resource.Errorf(resource.CodeInvalidParameterValue, "The VPN gateway %s takes IPv4 only: it cannot be the target of a route to %s", id, destination)
+	}
+	return err
+}
+
+// checkEgressOnlyTarget checks an egress-only internet gateway as the target of a
+// route.
+func checkEgressOnlyTarget(r reader, table *resource.RouteTable, id string, destination netip.Prefix) error {
+	v, err := egressOnlyInternetGateways.get(r, id)
+	switch {
+	case err != nil:
+		return err
+	case v.VPC != table.VPC:
+		return differentNetworks(table, "egress-only internet gateway "+id)
+	case destination.Addr().Is4():
+		return resource.Errorf(resource.CodeInvalidParameterValue, "The egress-only internet gateway %s takes IPv6 only: it cannot be the target of a route to %s", id, destination)
+	}
+	return nil
+}
+
 // checkNATTarget checks a NAT gateway as the target of a route.
-func checkNATTarget(r reader, table *resource.RouteTable, id string) error {
+func checkNATTarget(r reader, table *resource.RouteTable, id string, destination netip.Prefix) error {
 	v, ok := natGateways.table.Get(r.Reader, r.scope, id)
 	switch {
 	case !ok:
@@ -124,6 +146,8 @@ func checkNATTarget(r reader, table *resource.RouteTable, id string) error {
 		return differentNetworks(table, "NAT gateway "+id)
 	case !v.Works():
 		return resource.Errorf(resource.CodeInvalidParameterValue, "The NAT gateway %s is %s", id, natGatewayState(r, &v))
+	case destination.Addr().Is6():
+		return resource.Unsupported("NAT64: a route to " + destination.String() + " through a NAT gateway")
 	}
 	return nil
 }
@@ -146,8 +170,10 @@ func checkInstanceTarget(r reader, table *resource.RouteTable, id string) error 
 // routeDestination reads the destination of a route, given in one of three ways.
 func routeDestination(ipv4, ipv6, prefixList *string) (netip.Prefix, error) {
 	switch {
+	case val(ipv6) != "" && val(ipv4) != "":
+		return netip.Prefix{}, resource.Errorf(resource.CodeInvalidParameterCombination, "Give DestinationCidrBlock or DestinationIpv6CidrBlock, not both")
 	case val(ipv6) != "":
-		return netip.Prefix{}, resource.Unsupported("The parameter DestinationIpv6CidrBlock")
+		return resource.ParseIPv6CIDR("destinationIpv6CidrBlock", *ipv6)
 	case val(prefixList) != "":
 		return netip.Prefix{}, resource.Errorf("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", resource.Clip(*prefixList))
 	case val(ipv4) == "":
@@ -172,10 +198,12 @@ func checkRoute(r reader, table *resource.RouteTable, route *resource.Route) err
 	if !vpc.Contains(route.Destination) || slices.Contains(routes.LocalRanges(vpc), route.Destination) {
 		return nil
 	}
-	if route.Gateway != "" {
+	if route.Gateway != "" || route.EgressOnlyInternetGateway != "" {
 		return resource.Errorf(resource.CodeInvalidParameterValue, "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.", route.Destination)
 	}
-	if !slices.ContainsFunc(subnets.found(r, store.ByVPC, vpc.ID), func(v resource.Subnet) bool { return v.CIDR == route.Destination }) {
+	if !slices.ContainsFunc(subnets.found(r, store.ByVPC, vpc.ID), func(v resource.Subnet) bool {
+		return v.CIDR == route.Destination || resource.AssociatedCIDR(v.IPv6) == route.Destination
+	}) {
 		return resource.Errorf(resource.CodeInvalidParameterValue, "The destination CIDR block %s is within this VPC's CIDR blocks, and no subnet has exactly that", route.Destination)
 	}
 	return nil
@@ -265,7 +293,7 @@ func (s *Service) ReplaceRoute(ctx context.Context, c server.Caller, in *model.R
 		if err != nil {
 			return err
 		}
-		if local && route.Gateway != "" {
+		if local && (route.Gateway != "" || route.EgressOnlyInternetGateway != "") {
 			return resource.Errorf(resource.CodeInvalidParameterValue, "The local route %s can lead through an instance, a network interface or a NAT gateway only", destination)
 		}
 		if err := checkRoute(w.reader, &table, &route); err != nil {

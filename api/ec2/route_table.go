@@ -111,12 +111,13 @@ func (view routeTableView) answer(v *resource.RouteTable) *model.RouteTable {
 
 func (view routeTableView) route(route *routes.EffectiveRoute) model.Route {
 	answer := model.Route{
-		GatewayId:          str(route.Gateway),
-		InstanceId:         str(route.Instance),
-		NatGatewayId:       str(route.NATGateway),
-		NetworkInterfaceId: str(route.NetworkInterface),
-		Origin:             new(string(route.Origin)),
-		State:              new(string(route.State)),
+		EgressOnlyInternetGatewayId: str(route.EgressOnlyInternetGateway),
+		GatewayId:                   str(route.Gateway),
+		InstanceId:                  str(route.Instance),
+		NatGatewayId:                str(route.NATGateway),
+		NetworkInterfaceId:          str(route.NetworkInterface),
+		Origin:                      new(string(route.Origin)),
+		State:                       new(string(route.State)),
 	}
 	if route.Destination.Addr().Is4() {
 		answer.DestinationCidrBlock = new(route.Destination.String())
@@ -179,6 +180,8 @@ func (view routeTableView) fields() fields[resource.RouteTable] {
 		"owner-id":                               func(_ reader, v *table) []string { return one(v.Account) },
 		"route-table-id":                         func(_ reader, v *table) []string { return one(v.ID) },
 		"route.destination-cidr-block":           route(func(r *model.Route) *string { return r.DestinationCidrBlock }),
+		"route.destination-ipv6-cidr-block":      route(func(r *model.Route) *string { return r.DestinationIpv6CidrBlock }),
+		"route.egress-only-internet-gateway-id":  route(func(r *model.Route) *string { return r.EgressOnlyInternetGatewayId }),
 		"route.gateway-id":                       route(func(r *model.Route) *string { return r.GatewayId }),
 		"route.instance-id":                      route(func(r *model.Route) *string { return r.InstanceId }),
 		"route.nat-gateway-id":                   route(func(r *model.Route) *string { return r.NatGatewayId }),

@@ -27,11 +27,20 @@ var anywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 // newSecurityGroup returns a group as AWS makes it: nothing may come in, and all
 // may go out.
 func (s *Service) newSecurityGroup(r reader, vpc, name, description string, tags []resource.Tag) resource.SecurityGroup {
-	return resource.SecurityGroup{
+	v := resource.SecurityGroup{
 		Meta: r.newMeta(s.newID(securityGroups.prefix), tags), VPC: vpc, Name: name, Description: description,
-		Rules: []resource.SecurityGroupRule{{
-			ID: s.newID(rulePrefix), Egress: true, Protocol: resource.ProtocolAny, FromPort: resource.AnyPort, ToPort: resource.AnyPort, CIDR: anywhere,
-		}},
+		Rules: []resource.SecurityGroupRule{s.openEgress(anywhere)},
+	}
+	if hasIPv6(r, vpc) {
+		v.Rules = append(v.Rules, s.openEgress(anywhere6))
+	}
+	return v
+}
+
+// openEgress is a rule that lets all out to a range.
+func (s *Service) openEgress(to netip.Prefix) resource.SecurityGroupRule {
+	return resource.SecurityGroupRule{
+		ID: s.newID(rulePrefix), Egress: true, Protocol: resource.ProtocolAny, FromPort: resource.AnyPort, ToPort: resource.AnyPort, CIDR: to,
 	}
 }
 

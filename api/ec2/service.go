@@ -41,6 +41,10 @@ type Config struct {
 	// are taken from.
 	ElasticAddresses []netip.Prefix
 
+	// IPv6Addresses are the ranges that those of VPCs are taken from, each of /56
+	// or more.
+	IPv6Addresses []netip.Prefix
+
 	// DefaultVPCs gives each account a default VPC in each region, when it first
 	// calls there.
 	DefaultVPCs bool

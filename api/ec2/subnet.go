@@ -16,10 +16,12 @@ import (
 
 func (s *Service) subnetActions() actions {
 	return actions{
-		"CreateSubnet":          server.Operation(s.CreateSubnet),
-		"DeleteSubnet":          server.Operation(s.DeleteSubnet),
-		"DescribeSubnets":       server.Operation(s.DescribeSubnets),
-		"ModifySubnetAttribute": server.Operation(s.ModifySubnetAttribute),
+		"AssociateSubnetCidrBlock":    server.Operation(s.AssociateSubnetCidrBlock),
+		"DisassociateSubnetCidrBlock": server.Operation(s.DisassociateSubnetCidrBlock),
+		"CreateSubnet":                server.Operation(s.CreateSubnet),
+		"DeleteSubnet":                server.Operation(s.DeleteSubnet),
+		"DescribeSubnets":             server.Operation(s.DescribeSubnets),
+		"ModifySubnetAttribute":       server.Operation(s.ModifySubnetAttribute),
 	}
 }
 
@@ -27,8 +29,6 @@ func (s *Service) subnetActions() actions {
 // chose none.
 func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.CreateSubnetInput) (*model.CreateSubnetOutput, error) {
 	if err := refuseUnbuilt(
-		member{"Ipv6CidrBlock", in.Ipv6CidrBlock != nil},
-		member{"Ipv6IpamPoolId", in.Ipv6IpamPoolId != nil},
 		member{"Ipv6Native", val(in.Ipv6Native)},
 		member{"Ipv4IpamPoolId", in.Ipv4IpamPoolId != nil},
 		member{"OutpostArn", in.OutpostArn != nil},
@@ -39,6 +39,10 @@ func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.C
 		return nil, resource.Missing("CidrBlock")
 	}
 	cidr, err := resource.ParseIPv4CIDR("cidrBlock", *in.CidrBlock)
+	if err != nil {
+		return nil, err
+	}
+	ipv6, err := readSubnetIPv6(in.Ipv6CidrBlock, in.Ipv6IpamPoolId, in.Ipv6NetmaskLength)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +73,11 @@ func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.C
 			CIDR:  cidr,
 			Zone:  zone,
 			State: resource.StateAvailable,
+		}
+		if ipv6.IsValid() {
+			if err := s.giveSubnetIPv6(&v, vpc, others, ipv6); err != nil {
+				return err
+			}
 		}
 		s.putSubnet(w, v)
 		out.Subnet = subnetView{service: s, reader: w.reader}.answer(&v) // no interfaces yet
@@ -126,7 +135,8 @@ func (view subnetView) free(v *resource.Subnet) int {
 
 func (view subnetView) answer(v *resource.Subnet) *model.Subnet {
 	return &model.Subnet{
-		AssignIpv6AddressOnCreation: new(false),
+		AssignIpv6AddressOnCreation: &v.AssignIPv6OnCreation,
+		Ipv6CidrBlockAssociationSet: answers(v.IPv6, subnetIPv6Answer),
 		AvailabilityZone:            &v.Zone,
 		AvailabilityZoneId:          str(view.service.zoneIDOf(v.Region, v.Zone)),
 		AvailableIpAddressCount:     new(int32(view.free(v))),
@@ -159,13 +169,16 @@ func (view subnetView) fields() fields[resource.Subnet] {
 		"available-ip-address-count": func(_ reader, v *subnet) []string {
 			return one(strconv.Itoa(view.free(v)))
 		},
-		"cidr-block":                      func(_ reader, v *subnet) []string { return one(v.CIDR.String()) },
-		"default-for-az":                  func(_ reader, v *subnet) []string { return truth(v.DefaultForAZ) },
-		"enable-dns64":                    no,
-		"ipv6-native":                     no,
-		"map-customer-owned-ip-on-launch": no,
-		"map-public-ip-on-launch":         func(_ reader, v *subnet) []string { return truth(v.MapPublicIPOnLaunch) },
-		"owner-id":                        func(_ reader, v *subnet) []string { return one(v.Account) },
+		"cidr-block":     func(_ reader, v *subnet) []string { return one(v.CIDR.String()) },
+		"default-for-az": func(_ reader, v *subnet) []string { return truth(v.DefaultForAZ) },
+		"enable-dns64":   no,
+		"ipv6-cidr-block-association.association-id":  subnetIPv6Field(func(a *resource.CIDRAssociation) string { return a.ID }),
+		"ipv6-cidr-block-association.ipv6-cidr-block": subnetIPv6Field(func(a *resource.CIDRAssociation) string { return a.Prefix.String() }),
+		"ipv6-cidr-block-association.state":           subnetIPv6Field(func(a *resource.CIDRAssociation) string { return a.State }),
+		"ipv6-native":                                 no,
+		"map-customer-owned-ip-on-launch":             no,
+		"map-public-ip-on-launch":                     func(_ reader, v *subnet) []string { return truth(v.MapPublicIPOnLaunch) },
+		"owner-id":                                    func(_ reader, v *subnet) []string { return one(v.Account) },
 		"private-dns-name-options-on-launch.enable-resource-name-dns-a-record":    no,
 		"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": no,
 		"private-dns-name-options-on-launch.hostname-type":                        func(reader, *subnet) []string { return one(model.HostnameTypeIpName) },
@@ -194,7 +207,6 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 		return member{name, v != nil && val(v.Value)}
 	}
 	if err := refuseUnbuilt(
-		off("AssignIpv6AddressOnCreation", in.AssignIpv6AddressOnCreation),
 		off("EnableDns64", in.EnableDns64),
 		off("EnableResourceNameDnsARecordOnLaunch", in.EnableResourceNameDnsARecordOnLaunch),
 		off("EnableResourceNameDnsAAAARecordOnLaunch", in.EnableResourceNameDnsAAAARecordOnLaunch),
@@ -212,6 +224,9 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 	return nil, s.update(ctx, c, nil, func(w writer) error {
 		v, err := subnets.get(w.reader, val(in.SubnetId))
 		if err != nil {
+			return err
+		}
+		if err := setAssignIPv6(&v, in.AssignIpv6AddressOnCreation); err != nil {
 			return err
 		}
 		assign(&v.MapPublicIPOnLaunch, in.MapPublicIpOnLaunch)

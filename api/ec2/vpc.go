@@ -25,14 +25,11 @@ func (s *Service) vpcActions() actions {
 // CreateVpc makes a VPC with its main route table, its default security group and
 // its default network ACL.
 func (s *Service) CreateVpc(ctx context.Context, c server.Caller, in *model.CreateVpcInput) (*model.CreateVpcOutput, error) {
-	if err := refuseUnbuilt(
-		member{"AmazonProvidedIpv6CidrBlock", val(in.AmazonProvidedIpv6CidrBlock)},
-		member{"Ipv6CidrBlock", in.Ipv6CidrBlock != nil},
-		member{"Ipv6IpamPoolId", in.Ipv6IpamPoolId != nil},
-		member{"Ipv6Pool", in.Ipv6Pool != nil},
-		member{"Ipv4IpamPoolId", in.Ipv4IpamPoolId != nil},
-		member{"VpcEncryptionControl", in.VpcEncryptionControl != nil},
-	); err != nil {
+	if err := refuseUnbuilt(member{"VpcEncryptionControl", in.VpcEncryptionControl != nil}); err != nil {
+		return nil, err
+	}
+	asked := ipv6Request{in.AmazonProvidedIpv6CidrBlock, in.Ipv6CidrBlock, in.Ipv6IpamPoolId, in.Ipv6Pool, in.Ipv6CidrBlockNetworkBorderGroup, in.Ipv6NetmaskLength, in.Ipv4IpamPoolId, in.Ipv4NetmaskLength}
+	if err := asked.check(c.Region); err != nil {
 		return nil, err
 	}
 	if in.CidrBlock == nil {
@@ -62,6 +59,12 @@ func (s *Service) CreateVpc(ctx context.Context, c server.Caller, in *model.Crea
 			return err
 		}
 		v, _ := s.makeVPC(w, cidr, tenancy, tags[vpcs.kind])
+		if val(asked.provided) {
+			if _, err := s.giveIPv6(w, &v); err != nil {
+				return err
+			}
+			vpcs.put(w, v)
+		}
 		out.Vpc = vpcAnswer(&v)
 		return nil
 	})
@@ -173,6 +176,11 @@ var vpcFields = fields[resource.VPC]{
 	"cidr-block-association.association-id": vpcCIDRField(func(a *resource.CIDRAssociation) string { return a.ID }),
 	"cidr-block-association.cidr-block":     vpcCIDRField(func(a *resource.CIDRAssociation) string { return a.Prefix.String() }),
 	"cidr-block-association.state":          vpcCIDRField(func(a *resource.CIDRAssociation) string { return a.State }),
+
+	"ipv6-cidr-block-association.association-id":  vpcIPv6Field(func(a *resource.CIDRAssociation) string { return a.ID }),
+	"ipv6-cidr-block-association.ipv6-cidr-block": vpcIPv6Field(func(a *resource.CIDRAssociation) string { return a.Prefix.String() }),
+	"ipv6-cidr-block-association.ipv6-pool":       vpcIPv6Field(func(*resource.CIDRAssociation) string { return amazonPool }),
+	"ipv6-cidr-block-association.state":           vpcIPv6Field(func(a *resource.CIDRAssociation) string { return a.State }),
 }
 
 func vpcCIDRField(f func(*resource.CIDRAssociation) string) func(reader, *resource.VPC) []string {
@@ -190,15 +198,16 @@ func (s *Service) DescribeVpcs(_ context.Context, c server.Caller, in *model.Des
 
 func vpcAnswer(v *resource.VPC) *model.Vpc {
 	return &model.Vpc{
-		CidrBlock:               new(v.CIDRs[0].Prefix.String()),
-		CidrBlockAssociationSet: answers(v.CIDRs, cidrAssociationAnswer),
-		DhcpOptionsId:           &v.DHCPOptionsID,
-		InstanceTenancy:         &v.InstanceTenancy,
-		IsDefault:               &v.IsDefault,
-		OwnerId:                 &v.Account,
-		State:                   &v.State,
-		Tags:                    tagSet(v.Tags),
-		VpcId:                   &v.ID,
+		CidrBlock:                   new(v.CIDRs[0].Prefix.String()),
+		CidrBlockAssociationSet:     answers(v.CIDRs, cidrAssociationAnswer),
+		Ipv6CidrBlockAssociationSet: answers(v.IPv6, vpcIPv6Answer(v.Region)),
+		DhcpOptionsId:               &v.DHCPOptionsID,
+		InstanceTenancy:             &v.InstanceTenancy,
+		IsDefault:                   &v.IsDefault,
+		OwnerId:                     &v.Account,
+		State:                       &v.State,
+		Tags:                        tagSet(v.Tags),
+		VpcId:                       &v.ID,
 	}
 }
 
@@ -269,16 +278,16 @@ func assign(attribute *bool, given *model.AttributeBooleanValue) int {
 
 // AssociateVpcCidrBlock gives a VPC a further range.
 func (s *Service) AssociateVpcCidrBlock(ctx context.Context, c server.Caller, in *model.AssociateVpcCidrBlockInput) (*model.AssociateVpcCidrBlockOutput, error) {
-	if err := refuseUnbuilt(
-		member{"AmazonProvidedIpv6CidrBlock", val(in.AmazonProvidedIpv6CidrBlock)},
-		member{"Ipv6CidrBlock", in.Ipv6CidrBlock != nil},
-		member{"Ipv6IpamPoolId", in.Ipv6IpamPoolId != nil},
-		member{"Ipv6Pool", in.Ipv6Pool != nil},
-		member{"Ipv4IpamPoolId", in.Ipv4IpamPoolId != nil},
-	); err != nil {
+	asked := ipv6Request{in.AmazonProvidedIpv6CidrBlock, in.Ipv6CidrBlock, in.Ipv6IpamPoolId, in.Ipv6Pool, in.Ipv6CidrBlockNetworkBorderGroup, in.Ipv6NetmaskLength, in.Ipv4IpamPoolId, in.Ipv4NetmaskLength}
+	if err := asked.check(c.Region); err != nil {
 		return nil, err
 	}
-	if in.CidrBlock == nil {
+	switch provided := val(asked.provided); {
+	case provided && in.CidrBlock != nil:
+		return nil, resource.Errorf(resource.CodeInvalidParameterCombination, "Give CidrBlock or AmazonProvidedIpv6CidrBlock, not both")
+	case provided:
+		return s.associateIPv6(ctx, c, in)
+	case in.CidrBlock == nil:
 		return nil, resource.Missing("CidrBlock")
 	}
 	cidr, err := resource.ParseIPv4CIDR("cidrBlock", *in.CidrBlock)
@@ -297,10 +306,8 @@ func (s *Service) AssociateVpcCidrBlock(ctx context.Context, c server.Caller, in
 		if len(v.CIDRs) >= s.limits.CIDRsPerVPC {
 			return resource.Errorf("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed CIDRs: %d", v.ID, s.limits.CIDRsPerVPC)
 		}
-		for table := range routeTables.of(w.reader, v.ID) {
-			if at := slices.IndexFunc(table.Routes, func(route resource.Route) bool { return contains(cidr, route.Destination) }); at >= 0 {
-				return resource.Errorf(resource.CodeInvalidVPCRange, "The CIDR '%s' is the same as or larger than %s, the destination of a route in %s", cidr, table.Routes[at].Destination, table.ID)
-			}
+		if err := checkRoutesBeyond(w.reader, v.ID, cidr); err != nil {
+			return err
 		}
 		association := s.newCIDRAssociation(cidr)
 		v.CIDRs = append(slices.Clone(v.CIDRs), association)
@@ -311,12 +318,38 @@ func (s *Service) AssociateVpcCidrBlock(ctx context.Context, c server.Caller, in
 	return &out, err
 }
 
-// DisassociateVpcCidrBlock takes a further range from a VPC, if no subnet is in it.
+// associateIPv6 gives a VPC an IPv6 range.
+func (s *Service) associateIPv6(ctx context.Context, c server.Caller, in *model.AssociateVpcCidrBlockInput) (*model.AssociateVpcCidrBlockOutput, error) {
+	var out model.AssociateVpcCidrBlockOutput
+	err := s.update(ctx, c, nil, func(w writer) error {
+		v, err := vpcs.get(w.reader, val(in.VpcId))
+		if err != nil {
+			return err
+		}
+		association, err := s.giveIPv6(w, &v)
+		if err != nil {
+			return err
+		}
+		vpcs.put(w, v)
+		out = model.AssociateVpcCidrBlockOutput{VpcId: &v.ID, Ipv6CidrBlockAssociation: vpcIPv6Answer(v.Region)(&association)}
+		return nil
+	})
+	return &out, err
+}
+
+// DisassociateVpcCidrBlock takes a further range, or one of IPv6, from a VPC, if no
+// subnet is in it.
 func (s *Service) DisassociateVpcCidrBlock(ctx context.Context, c server.Caller, in *model.DisassociateVpcCidrBlockInput) (*model.DisassociateVpcCidrBlockOutput, error) {
 	id := val(in.AssociationId)
 	var out model.DisassociateVpcCidrBlockOutput
 	err := s.update(ctx, c, nil, func(w writer) error {
 		for v := range vpcs.list(w.reader) {
+			if at := slices.IndexFunc(v.IPv6, func(a resource.CIDRAssociation) bool { return a.ID == id }); at >= 0 {
+				association, err := withoutIPv6Range(w, v, at)
+				association.State = model.VpcCidrBlockStateCodeDisassociating
+				out = model.DisassociateVpcCidrBlockOutput{VpcId: &v.ID, Ipv6CidrBlockAssociation: vpcIPv6Answer(v.Region)(&association)}
+				return err
+			}
 			at := slices.IndexFunc(v.CIDRs, func(a resource.CIDRAssociation) bool { return a.ID == id })
 			if at < 0 {
 				continue

@@ -46,6 +46,8 @@ type EffectiveRoute struct {
 	NetworkInterface string // "eni-…"
 	NATGateway       string // "nat-…"
 
+	EgressOnlyInternetGateway string // "eigw-…"
+
 	Origin Origin
 	State  State
 }
@@ -68,7 +70,7 @@ func New(r store.Reader, s store.Scope) *Routes { return &Routes{reader: r, scop
 //   - the VPC's own ranges, where no route entered by hand has replaced theirs;
 //   - the routes entered by hand, in state blackhole where the gateway is not
 //     attached to the VPC, or the instance or network interface is gone or is
-//     not wanted running, or the NAT gateway is gone;
+//     not wanted running, or the NAT gateway or egress-only internet gateway is gone;
 //   - for each attached gateway that propagates into the table, the static
 //     routes of its connections that have a tunnel up, once each. A route
 //     entered by hand for the same destination wins, and so do the VPC's own
@@ -117,11 +119,18 @@ func (r *Routes) Effective(table resource.RouteTable) []EffectiveRoute {
 func (r *Routes) manual(vpc resource.VPC, route resource.Route) EffectiveRoute {
 	effective := EffectiveRoute{
 		Destination: route.Destination, Gateway: route.Gateway, Instance: route.Instance, NetworkInterface: route.NetworkInterface,
-		NATGateway: route.NATGateway,
-		Origin:     OriginCreateRoute, State: StateBlackhole,
+		NATGateway: route.NATGateway, EgressOnlyInternetGateway: route.EgressOnlyInternetGateway,
+		Origin: OriginCreateRoute, State: StateBlackhole,
 	}
 	if route.Gateway != "" {
 		if r.attached(route.Gateway, vpc.ID) {
+			effective.State = StateActive
+		}
+		return effective
+	}
+	if route.EgressOnlyInternetGateway != "" {
+		gateway, ok := store.EgressOnlyInternetGateways.Get(r.reader, r.scope, route.EgressOnlyInternetGateway)
+		if ok && gateway.VPC == vpc.ID {
 			effective.State = StateActive
 		}
 		return effective

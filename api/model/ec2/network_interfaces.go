@@ -2,6 +2,22 @@
 
 package ec2
 
+// AssignIpv6AddressesInput is the request of AssignIpv6Addresses.
+type AssignIpv6AddressesInput struct {
+	Ipv6AddressCount   *int32   `req:"Ipv6AddressCount"`
+	Ipv6Addresses      []string `req:"Ipv6Addresses"`
+	Ipv6PrefixCount    *int32   `req:"Ipv6PrefixCount"`
+	Ipv6Prefixes       []string `req:"Ipv6Prefix"`
+	NetworkInterfaceId *string  `req:"NetworkInterfaceId" rule:"required"`
+}
+
+// AssignIpv6AddressesOutput is the answer of AssignIpv6Addresses.
+type AssignIpv6AddressesOutput struct {
+	AssignedIpv6Addresses []string `res:"assignedIpv6Addresses>item"`
+	AssignedIpv6Prefixes  []string `res:"assignedIpv6PrefixSet>item"`
+	NetworkInterfaceId    *string  `res:"networkInterfaceId"`
+}
+
 // AssignPrivateIpAddressesInput is the request of AssignPrivateIpAddresses.
 type AssignPrivateIpAddressesInput struct {
 	AllowReassignment              *bool    `req:"AllowReassignment"`
@@ -144,6 +160,20 @@ type ResetNetworkInterfaceAttributeInput struct {
 
 // ResetNetworkInterfaceAttributeOutput is the answer of ResetNetworkInterfaceAttribute: nothing but that it succeeded.
 type ResetNetworkInterfaceAttributeOutput struct{}
+
+// UnassignIpv6AddressesInput is the request of UnassignIpv6Addresses.
+type UnassignIpv6AddressesInput struct {
+	Ipv6Addresses      []string `req:"Ipv6Addresses"`
+	Ipv6Prefixes       []string `req:"Ipv6Prefix"`
+	NetworkInterfaceId *string  `req:"NetworkInterfaceId" rule:"required"`
+}
+
+// UnassignIpv6AddressesOutput is the answer of UnassignIpv6Addresses.
+type UnassignIpv6AddressesOutput struct {
+	NetworkInterfaceId      *string  `res:"networkInterfaceId"`
+	UnassignedIpv6Addresses []string `res:"unassignedIpv6Addresses>item"`
+	UnassignedIpv6Prefixes  []string `res:"unassignedIpv6PrefixSet>item"`
+}
 
 // UnassignPrivateIpAddressesInput is the request of UnassignPrivateIpAddresses.
 type UnassignPrivateIpAddressesInput struct {

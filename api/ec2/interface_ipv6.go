@@ -1,0 +1,205 @@
+package ec2
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	model "causeway.dev/api/model/ec2"
+	"causeway.dev/api/server"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// interfaceIPv6Max is the number of IPv6 addresses that an interface can have: what
+// AWS's largest instances can.
+const interfaceIPv6Max = 50
+
+// An ipv6Choice is which IPv6 addresses an interface shall get: those named, or a
+// number of any.
+type ipv6Choice struct {
+	named []netip.Addr
+	count *int32 // nil: as the subnet says
+}
+
+// readIPv6Choice reads the choice of a request, whose parameters it names in errors.
+func readIPv6Choice(count *int32, named []string) (ipv6Choice, error) {
+	choice := ipv6Choice{count: count}
+	if count != nil && len(named) > 0 {
+		return choice, resource.Errorf(resource.CodeInvalidParameterCombination, "Give Ipv6Addresses or Ipv6AddressCount, not both")
+	}
+	if n := max(int(val(count)), len(named)); val(count) < 0 || n > interfaceIPv6Max {
+		return choice, resource.Errorf(resource.CodeInvalidParameterValue, "An interface can have 0 to %d IPv6 addresses; the request asks for %d", interfaceIPv6Max, n)
+	}
+	for _, text := range named {
+		a, err := resource.ParseIPv6Address("ipv6Address", text)
+		if err != nil {
+			return choice, err
+		}
+		if slices.Contains(choice.named, a) {
+			return choice, resource.InvalidValue("ipv6Address", text, "It is given twice.")
+		}
+		choice.named = append(choice.named, a)
+	}
+	return choice, nil
+}
+
+// ipv6Texts are the addresses that members of a request name.
+func ipv6Texts(members []model.InstanceIpv6Address) []string {
+	return mapped(members, func(m *model.InstanceIpv6Address) string { return val(m.Ipv6Address) })
+}
+
+// wanted is how many addresses an interface of a subnet gets.
+func (choice ipv6Choice) wanted(subnet *resource.Subnet) int {
+	switch {
+	case len(choice.named) > 0:
+		return len(choice.named)
+	case choice.count != nil:
+		return int(*choice.count)
+	case subnet.AssignIPv6OnCreation && resource.AssociatedCIDR(subnet.IPv6).IsValid():
+		return 1
+	}
+	return 0
+}
+
+// given reports whether addresses are asked for.
+func (choice ipv6Choice) given() bool { return val(choice.count) > 0 || len(choice.named) > 0 }
+
+// shared returns an address that one of the others names too; zero for none.
+func (choice ipv6Choice) shared(others []launchInterface) netip.Addr {
+	for _, a := range choice.named {
+		if slices.ContainsFunc(others, func(o launchInterface) bool { return slices.Contains(o.wish.ipv6.named, a) }) {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// takeIPv6 chooses the IPv6 addresses of an interface of a subnet, sorted.
+func (s *Service) takeIPv6(r reader, subnet *resource.Subnet, choice ipv6Choice) ([]netip.Addr, error) {
+	wanted := choice.wanted(subnet)
+	if wanted == 0 {
+		return nil, nil
+	}
+	cidr := resource.AssociatedCIDR(subnet.IPv6)
+	if !cidr.IsValid() {
+		return nil, resource.Errorf(resource.CodeInvalidParameterValue, "Subnet %s has no IPv6 CIDR block, and its interfaces have no IPv6 addresses", subnet.ID)
+	}
+	taken, chosen := takenIPv6(r, subnet.ID), slices.Clone(choice.named)
+	for _, a := range chosen {
+		if err := subnet.ValidateIPv6Address(a); err != nil {
+			return nil, err
+		}
+		if taken[a] {
+			return nil, resource.Errorf("InvalidIPAddress.InUse", "Address %s is in use.", a)
+		}
+	}
+	for len(chosen) < wanted {
+		// Of so many, one chosen at random is free.
+		a := resource.IPv6AddressIn(cidr, [16]byte(s.random(16)))
+		if !taken[a] && !slices.Contains(chosen, a) && subnet.ValidateIPv6Address(a) == nil {
+			chosen = append(chosen, a)
+		}
+	}
+	slices.SortFunc(chosen, netip.Addr.Compare)
+	return chosen, nil
+}
+
+// takenIPv6 are the IPv6 addresses that interfaces of a subnet have.
+func takenIPv6(r reader, subnet string) map[netip.Addr]bool {
+	taken := make(map[netip.Addr]bool)
+	for v := range networkInterfaces.table.Find(r.Reader, r.scope, store.BySubnet, subnet) {
+		for _, a := range v.IPv6 {
+			taken[a] = true
+		}
+	}
+	return taken
+}
+
+// AssignIpv6Addresses gives a network interface further IPv6 addresses.
+func (s *Service) AssignIpv6Addresses(ctx context.Context, c server.Caller, in *model.AssignIpv6AddressesInput) (*model.AssignIpv6AddressesOutput, error) {
+	if err := refuseUnbuilt(member{"Ipv6Prefix", in.Ipv6Prefixes != nil}, member{"Ipv6PrefixCount", in.Ipv6PrefixCount != nil}); err != nil {
+		return nil, err
+	}
+	choice, err := readIPv6Choice(in.Ipv6AddressCount, in.Ipv6Addresses)
+	if err != nil {
+		return nil, err
+	}
+	if !choice.given() {
+		return nil, resource.Missing("Ipv6Addresses or Ipv6AddressCount")
+	}
+	var out model.AssignIpv6AddressesOutput
+	err = s.update(ctx, c, nil, func(w writer) error {
+		v, subnet, err := ipv6Interface(w.reader, val(in.NetworkInterfaceId))
+		if err != nil {
+			return err
+		}
+		if len(v.IPv6)+choice.wanted(&subnet) > interfaceIPv6Max {
+			return resource.Errorf("Ipv6AddressLimitExceeded", "Interface %s has %d IPv6 addresses of at most %d", v.ID, len(v.IPv6), interfaceIPv6Max)
+		}
+		assigned, err := s.takeIPv6(w.reader, &subnet, choice)
+		if err != nil {
+			return err
+		}
+		v.IPv6 = slices.Concat(v.IPv6, assigned)
+		slices.SortFunc(v.IPv6, netip.Addr.Compare)
+		networkInterfaces.put(w, v)
+		out = model.AssignIpv6AddressesOutput{NetworkInterfaceId: &v.ID, AssignedIpv6Addresses: mapped(assigned, func(a *netip.Addr) string { return a.String() })}
+		return nil
+	})
+	return &out, err
+}
+
+// UnassignIpv6Addresses takes IPv6 addresses from a network interface.
+func (s *Service) UnassignIpv6Addresses(ctx context.Context, c server.Caller, in *model.UnassignIpv6AddressesInput) (*model.UnassignIpv6AddressesOutput, error) {
+	if err := refuseUnbuilt(member{"Ipv6Prefix", in.Ipv6Prefixes != nil}); err != nil {
+		return nil, err
+	}
+	choice, err := readIPv6Choice(nil, in.Ipv6Addresses)
+	if err != nil {
+		return nil, err
+	}
+	if len(choice.named) == 0 {
+		return nil, resource.Missing("Ipv6Addresses")
+	}
+	out := model.UnassignIpv6AddressesOutput{NetworkInterfaceId: in.NetworkInterfaceId, UnassignedIpv6Addresses: mapped(choice.named, func(a *netip.Addr) string { return a.String() })}
+	err = s.update(ctx, c, nil, func(w writer) error {
+		v, _, err := ipv6Interface(w.reader, val(in.NetworkInterfaceId))
+		if err != nil {
+			return err
+		}
+		v.IPv6 = slices.Clone(v.IPv6)
+		for _, a := range choice.named {
+			at := slices.Index(v.IPv6, a)
+			if at < 0 {
+				return resource.Errorf(resource.CodeInvalidParameterValue, "Some of [%s] are not assigned to interface %s", a, v.ID)
+			}
+			v.IPv6 = slices.Delete(v.IPv6, at, at+1)
+		}
+		networkInterfaces.put(w, v)
+		return nil
+	})
+	return &out, err
+}
+
+// ipv6Interface finds an interface that callers may give IPv6 addresses, and its
+// subnet.
+func ipv6Interface(r reader, id string) (v resource.NetworkInterface, subnet resource.Subnet, err error) {
+	if v, err = networkInterfaces.get(r, id); err != nil {
+		return v, subnet, err
+	}
+	if err := checkManaged(r, v.ID); err != nil {
+		return v, subnet, err
+	}
+	subnet, err = subnets.get(r, v.Subnet)
+	return v, subnet, err
+}
+
+// firstIPv6 is the address that an interface is shown with where there is room for
+// one.
+func firstIPv6(v *resource.NetworkInterface) *string {
+	if len(v.IPv6) == 0 {
+		return nil
+	}
+	return addressText(v.IPv6[0])
+}

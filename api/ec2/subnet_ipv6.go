@@ -1,0 +1,113 @@
+package ec2
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	model "causeway.dev/api/model/ec2"
+	"causeway.dev/api/server"
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
+
+// readSubnetIPv6 reads the IPv6 range that a subnet shall have; zero for none.
+func readSubnetIPv6(cidr, ipamPool *string, netmaskLength *int32) (netip.Prefix, error) {
+	if err := refuseUnbuilt(member{"Ipv6IpamPoolId", ipamPool != nil}, member{"Ipv6NetmaskLength", netmaskLength != nil}); err != nil || cidr == nil {
+		return netip.Prefix{}, err
+	}
+	return resource.ParseIPv6CIDR("ipv6CidrBlock", *cidr)
+}
+
+// giveSubnetIPv6 gives a subnet an IPv6 range. The others are those of its VPC.
+func (s *Service) giveSubnetIPv6(v *resource.Subnet, vpc resource.VPC, others []resource.Subnet, cidr netip.Prefix) error {
+	if err := resource.ValidateSubnetIPv6Range(vpc, others, cidr); err != nil {
+		return err
+	}
+	v.IPv6 = []resource.CIDRAssociation{{ID: s.newID("subnet-cidr-assoc"), Prefix: cidr, State: resource.StateAssociated}}
+	return nil
+}
+
+// AssociateSubnetCidrBlock gives a subnet that has none an IPv6 range.
+func (s *Service) AssociateSubnetCidrBlock(ctx context.Context, c server.Caller, in *model.AssociateSubnetCidrBlockInput) (*model.AssociateSubnetCidrBlockOutput, error) {
+	cidr, err := readSubnetIPv6(in.Ipv6CidrBlock, in.Ipv6IpamPoolId, in.Ipv6NetmaskLength)
+	if err != nil {
+		return nil, err
+	}
+	if !cidr.IsValid() {
+		return nil, resource.Missing("Ipv6CidrBlock")
+	}
+	var out model.AssociateSubnetCidrBlockOutput
+	err = s.update(ctx, c, nil, func(w writer) error {
+		v, err := subnets.get(w.reader, val(in.SubnetId))
+		if err != nil {
+			return err
+		}
+		if has := resource.AssociatedCIDR(v.IPv6); has.IsValid() {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "Subnet %s has the IPv6 CIDR block %s, and a subnet can have one only", v.ID, has)
+		}
+		vpc, err := vpcs.get(w.reader, v.VPC)
+		if err != nil {
+			return err
+		}
+		if err := s.giveSubnetIPv6(&v, vpc, subnets.found(w.reader, store.ByVPC, vpc.ID), cidr); err != nil {
+			return err
+		}
+		subnets.put(w, v)
+		out = model.AssociateSubnetCidrBlockOutput{SubnetId: &v.ID, Ipv6CidrBlockAssociation: subnetIPv6Answer(&v.IPv6[0])}
+		return nil
+	})
+	return &out, err
+}
+
+// DisassociateSubnetCidrBlock takes a subnet's IPv6 range, if no interface has an
+// address of it. Interfaces to come get none then.
+func (s *Service) DisassociateSubnetCidrBlock(ctx context.Context, c server.Caller, in *model.DisassociateSubnetCidrBlockInput) (*model.DisassociateSubnetCidrBlockOutput, error) {
+	id := val(in.AssociationId)
+	var out model.DisassociateSubnetCidrBlockOutput
+	err := s.update(ctx, c, nil, func(w writer) error {
+		for v := range subnets.list(w.reader) {
+			at := slices.IndexFunc(v.IPv6, func(a resource.CIDRAssociation) bool { return a.ID == id })
+			if at < 0 {
+				continue
+			}
+			for nic := range networkInterfaces.table.Find(w.Reader, w.scope, store.BySubnet, v.ID) {
+				if len(nic.IPv6) > 0 {
+					return resource.Errorf(resource.CodeDependencyViolation, "The subnet CIDR block with association ID %s may not be disassociated. %s has the address %s", id, nic.ID, nic.IPv6[0])
+				}
+			}
+			association := v.IPv6[at]
+			v.IPv6, v.AssignIPv6OnCreation = slices.Delete(slices.Clone(v.IPv6), at, at+1), false
+			subnets.put(w, v)
+			association.State = model.SubnetCidrBlockStateCodeDisassociating
+			out = model.DisassociateSubnetCidrBlockOutput{SubnetId: &v.ID, Ipv6CidrBlockAssociation: subnetIPv6Answer(&association)}
+			return nil
+		}
+		return resource.Errorf("InvalidSubnetCidrBlockAssociationID.NotFound", "The subnet CIDR block association ID '%s' does not exist", resource.Clip(id))
+	})
+	return &out, err
+}
+
+func subnetIPv6Answer(a *resource.CIDRAssociation) *model.SubnetIpv6CidrBlockAssociation {
+	return &model.SubnetIpv6CidrBlockAssociation{
+		AssociationId:        &a.ID,
+		IpSource:             new(model.IpSourceAmazon),
+		Ipv6AddressAttribute: new(model.Ipv6AddressAttributePublic),
+		Ipv6CidrBlock:        new(a.Prefix.String()),
+		Ipv6CidrBlockState:   &model.SubnetCidrBlockState{State: &a.State},
+	}
+}
+
+func subnetIPv6Field(f func(*resource.CIDRAssociation) string) func(reader, *resource.Subnet) []string {
+	return func(_ reader, v *resource.Subnet) []string { return mapped(v.IPv6, f) }
+}
+
+// setAssignIPv6 sets whether new interfaces of a subnet get an IPv6 address, as
+// they can only where there are some.
+func setAssignIPv6(v *resource.Subnet, given *model.AttributeBooleanValue) error {
+	if given != nil && val(given.Value) && !resource.AssociatedCIDR(v.IPv6).IsValid() {
+		return resource.InvalidValue("assignIpv6AddressOnCreation", "true", "The subnet "+v.ID+" has no IPv6 CIDR block.")
+	}
+	assign(&v.AssignIPv6OnCreation, given)
+	return nil
+}
