@@ -53,7 +53,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 	if err != nil {
 		return fmt.Errorf("offloads_off: %w", err)
 	}
-	a := &running{config: c, log: log, status: status, said: map[string]State{}, offloads: probe.Settle(wanted, log)}
+	a := &running{config: c, tunnels: tunnels, log: log, status: status, said: map[string]State{}, offloads: probe.Settle(wanted, log)}
 	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
 		Logger: log, Offloads: a.offloads, Lanes: c.Lanes, StandardAES: c.StandardAES, Listen: tunnel.Listen, OpenProber: openProber, OpenDevice: a.openDevice,
 		Keeper: c.keeper(), AdoptDevice: a.adoptDevice, AdoptSocket: a.adoptSocket,
@@ -72,10 +72,14 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 		control.Stop(nil)
 		err = errors.Join(err, control.Wait())
 	}()
-	if err := host.Set(tunnels); err != nil {
+	if c.Mobile {
+		a.locate()
+	}
+	if err := a.settle(); err != nil {
 		return err
 	}
 	for {
+		a.move()
 		a.complain(a.follow())
 		select {
 		case <-ctx.Done():
@@ -95,7 +99,7 @@ func (a *running) pause() time.Duration {
 			return time.Second
 		}
 	}
-	if a.complained != "" {
+	if a.complained != "" || a.config.Mobile {
 		return time.Second
 	}
 	return 5 * time.Second
@@ -109,6 +113,9 @@ type running struct {
 	status io.Writer
 
 	offloads packetio.Offloads
+
+	tunnels   []ipsec.Tunnel
+	unsettled bool // the host does not have what tunnels say
 
 	said map[string]State
 

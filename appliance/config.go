@@ -22,9 +22,14 @@ import (
 // Config is what `causeway appliance --config FILE` reads: the downloaded
 // configuration of the device type 'Causeway', or one written by hand.
 type Config struct {
-	Local   netip.Addr `yaml:"local"` // own outside address; behind a NAT the private one
-	ID      string     `yaml:"id"`    // IKE identity: an address, a domain name or user@domain; default Local
-	Tunnels []Tunnel   `yaml:"tunnels"`
+	Local netip.Addr `yaml:"local"` // own outside address; behind a NAT the private one
+	ID    string     `yaml:"id"`    // IKE identity: an address, a domain name or user@domain; default Local
+
+	// Mobile instead of Local: the own outside address is the one from which the
+	// kernel sends to the gateways, and may change. An ID or a certificate says who we
+	// are. With IKEv2 and a gateway that knows MOBIKE (RFC 4555) the SAs stay.
+	Mobile  bool     `yaml:"mobile"`
+	Tunnels []Tunnel `yaml:"tunnels"`
 
 	// OffloadsOff are those that are not to be used, though the kernel has them:
 	// "tun-segmentation", "tun-udp-segmentation", "udp-segmentation",
@@ -116,7 +121,10 @@ func ParseConfig(text []byte) (Config, error) {
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField()).Decode(&c); err != nil {
 		return Config{}, errors.New(yaml.FormatError(err, false, false))
 	}
-	if !c.Local.IsValid() {
+	switch {
+	case c.Mobile && c.Local.IsValid():
+		return Config{}, errors.New("mobile: the own outside address is found out; leave local out")
+	case !c.Mobile && !c.Local.IsValid():
 		return Config{}, errors.New("local: the own outside address is missing")
 	}
 	if len(c.Tunnels) == 0 {
@@ -142,6 +150,12 @@ func ParseConfig(text []byte) (Config, error) {
 			return Config{}, fmt.Errorf("tunnel %d: the name %s is taken by another", i+1, t.Name)
 		}
 		names[t.Name] = true
+		if c.Mobile {
+			if err := c.validateMobile(*t); err != nil {
+				return Config{}, fmt.Errorf("tunnel %d (%s): mobile: %w", i+1, t.Name, err)
+			}
+			continue
+		}
 		if t.Remote.IsValid() && t.Remote.Is4() != c.Local.Is4() {
 			return Config{}, fmt.Errorf("tunnel %d (%s): local %v and remote %v are of two IP versions", i+1, t.Name, c.Local, t.Remote)
 		}
@@ -208,6 +222,7 @@ func (c Config) peer(t Tunnel) (ike.Peer, error) {
 	p := ike.Peer{
 		ID:              ike.PeerID(t.Name),
 		Local:           c.Local,
+		Mobile:          c.Mobile,
 		Remote:          t.Remote,
 		LocalSelectors:  t.LocalSelectors,
 		RemoteSelectors: t.RemoteSelectors,

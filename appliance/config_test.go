@@ -69,6 +69,8 @@ func TestTunnelHasAnIdentityOfItsOwn(t *testing.T) {
 func TestBadConfigurationsSayWhatIsWrong(t *testing.T) {
 	for change, want := range map[[2]string]string{
 		{"local: 198.51.100.7\n", ""}:                                       "own outside address is missing",
+		{"local: 198.51.100.7", "local: 198.51.100.7\nmobile: true"}:        "leave local out",
+		{"local: 198.51.100.7", "mobile: true"}:                             "id: the gateway needs a name",
 		{"local: 198.51.100.7", "local: 2001:db8::1"}:                       "two IP versions",
 		{"local: 198.51.100.7", "lanes: 300\nlocal: 198.51.100.7"}:          "lanes: 300",
 		{"local: 198.51.100.7", "offloads_off: [gso]\nlocal: 198.51.100.7"}: `no offload is called "gso"`,

@@ -67,6 +67,10 @@ type Peer struct {
 	// Start makes our side initiate and re-establish. Otherwise we only answer.
 	Start bool
 
+	// Mobile: Local may change while SAs stand. Where our side has begun and the peer
+	// knows MOBIKE (RFC 4555, IKEv2 alone), they then go on at the new address.
+	Mobile bool
+
 	// Encapsulation says when ESP travels in UDP.
 	Encapsulation Encapsulation
 
@@ -403,6 +407,11 @@ type InboundMoved struct {
 	Remote  netip.AddrPort
 }
 
+// Move has what stands go on at another address of ours, which it is an error if the
+// peer does not follow. RFC 4555.
+type Move struct{ Local netip.Addr }
+
+func (Move) command()           {}
 func (InboundMoved) command()   {}
 func (Initiate) command()       {}
 func (Reauthenticate) command() {}

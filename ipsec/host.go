@@ -201,7 +201,15 @@ func (h *Host) Set(tunnels []Tunnel) error {
 	h.claim(wanted)
 	var errs []error
 	for id, l := range h.current() {
-		if t, ok := wanted[id]; !ok || !sameDevice(l.config, t) || h.broken(l) {
+		t, ok := wanted[id]
+		if ok && moves(l.config, t) && !h.broken(l) {
+			if err := h.move(l, t); err != nil {
+				errs = append(errs, err)
+				delete(wanted, id) // it stays as it is until the next Set
+			}
+			continue
+		}
+		if !ok || !sameDevice(l.config, t) || h.broken(l) {
 			// IKE says goodbye before the endpoint goes.
 			errs = append(errs, h.daemon.RemovePeer(id))
 			h.end(id)
@@ -209,6 +217,9 @@ func (h *Host) Set(tunnels []Tunnel) error {
 	}
 	current := h.current()
 	for _, t := range tunnels {
+		if _, now := wanted[t.Peer.ID]; !now {
+			continue
+		}
 		replace := false
 		if l, ok := current[t.Peer.ID]; ok {
 			h.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -88,6 +89,9 @@ func newSite(t testing.TB, host *netlab.Host, inside netip.Addr, child ike.Child
 	if err := s.tunnel.ActivateChild(child.Outbound); err != nil {
 		t.Fatal(err)
 	}
+	if child.Proposal.ExtendedSequence {
+		s.goOn(t, Config{Name: host.Name, Device: tun, Endpoint: s.endpoint, Inside: netip.PrefixFrom(inside, 30), Events: s.tell}, math.MaxUint32-300)
+	}
 	end := start(t, lane.Run, s.endpoint.Run, s.tunnel.Run)
 	t.Cleanup(func() {
 		end()
@@ -97,6 +101,22 @@ func newSite(t testing.TB, host *netlab.Host, inside netip.Addr, child ike.Child
 		}
 	})
 	return s
+}
+
+// goOn has the SAs go on as if so many packets had gone each way.
+func (s *site) goOn(t testing.TB, cfg Config, sequence uint64) {
+	t.Helper()
+	state, err := s.tunnel.Freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	state.Pairs[0].Inbound.Sequence, state.Pairs[0].Outbound.Sequence = sequence, sequence
+	if s.tunnel, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.tunnel.Thaw(state); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // tell keeps an event for who waits for it.
@@ -141,6 +161,36 @@ func TestNamespacesPing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Extended sequence numbers pass 2^32 under a ping, which loses nothing.
+func TestNamespacesExtendedSequence(t *testing.T) {
+	t.Parallel()
+	for name, proposal := range map[string]ike.ESPProposal{"AEAD": gcm128, "CBC": cbc256} {
+		proposal.ExtendedSequence = true
+		t.Run(name, func(t *testing.T) {
+			a, b := newSites(t, proposal, true)
+			out := a.host.Run("ping", "-c", "400", "-i", "0.002", "-W", "2", hostB.String())
+			if !strings.Contains(out, " 400 received") {
+				t.Errorf("not every ping is answered:\n%s", out)
+			}
+			for _, s := range []*site{a, b} {
+				if c := s.tunnel.Counters(); c.Drops != (Drops{}) || c.InboundPackets < 400 || c.OutboundPackets < 400 {
+					t.Errorf("counters %+v", c)
+				}
+				if c := s.endpoint.Counters(); c.Drops != (Drops{}) {
+					t.Errorf("endpoint %+v", c)
+				}
+				state, err := s.tunnel.Freeze()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if pair := state.Pairs[0]; pair.Outbound.Sequence < 1<<32+99 || pair.Inbound.Sequence < 1<<32+99 {
+					t.Errorf("the numbers came to %d and %d", pair.Outbound.Sequence, pair.Inbound.Sequence)
+				}
+			}
+		})
+	}
 }
 
 func TestNamespacesTCP(t *testing.T) {

@@ -14,6 +14,7 @@ type effect uint8
 const (
 	harmless     effect = iota // what stands goes on
 	renegotiates               // it is made anew beside what stands, which then ends
+	moves                      // what stands goes on at another address of ours, if it can
 	replaces                   // what stands ends, and the peer begins anew
 )
 
@@ -21,6 +22,13 @@ const (
 func effectOf(old, config ike.Peer) effect {
 	before, _ := versionsOf(old)
 	after, err := versionsOf(config)
+	if old.Mobile && config.Mobile && old.Local != config.Local {
+		old.Local = config.Local
+		if effectOf(old, config) == harmless {
+			return moves
+		}
+		return replaces
+	}
 	if err != nil || before != after || old.Local != config.Local || old.Remote != config.Remote {
 		return replaces
 	}

@@ -144,3 +144,24 @@ func TestReauthenticate(t *testing.T) {
 		})
 	}
 }
+
+// An own address that may change does not end what stands, if nothing else changes too.
+func TestEffectOfAnotherAddress(t *testing.T) {
+	old := ike.Peer{ID: "b", Local: west, Remote: east, PreSharedKey: ike.Secret("key"), Mobile: true}
+	for name, c := range map[string]struct {
+		change func(*ike.Peer)
+		want   effect
+	}{
+		"the address":                   {func(*ike.Peer) {}, moves},
+		"the address and a lifetime":    {func(p *ike.Peer) { p.IKELifetime = time.Hour }, replaces},
+		"an address that does not move": {func(p *ike.Peer) { p.Mobile = false }, replaces},
+		"both addresses":                {func(p *ike.Peer) { p.Remote = netip.MustParseAddr("192.0.2.99") }, replaces},
+	} {
+		config := old
+		config.Local = netip.MustParseAddr("192.0.2.77")
+		c.change(&config)
+		if got := effectOf(old, config); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -59,6 +59,21 @@ func (d *Daemon) SetPeer(p ike.Peer) error {
 	return d.change(func(now time.Time) { d.set(now, p) })
 }
 
+// MovePeer is SetPeer for a peer whose Local has changed. The loop calls before first:
+// what it does comes between two events. If that fails nothing is set.
+func (d *Daemon) MovePeer(p ike.Peer, before func() error) error {
+	if err := validate(p); err != nil {
+		return err
+	}
+	var refused error
+	err := d.change(func(now time.Time) {
+		if refused = before(); refused == nil {
+			d.set(now, p)
+		}
+	})
+	return errors.Join(err, refused)
+}
+
 // RemovePeer deletes all SAs with a peer and forgets it. When it returns, the
 // notice to the peer has been sent once; it is repeated until it is answered.
 func (d *Daemon) RemovePeer(id ike.PeerID) error {
@@ -83,7 +98,15 @@ func (d *Daemon) set(now time.Time, config ike.Peer) {
 		if reflect.DeepEqual(old.config, config) {
 			return
 		}
-		if effect := effectOf(old.config, config); effect != replaces && d.gate.SetPeer(config) == nil {
+		effect := effectOf(old.config, config)
+		if effect == moves && d.gate.Command(now, config.ID, ike.Move{Local: config.Local}) != nil {
+			effect = replaces
+		}
+		if effect != replaces && d.gate.SetPeer(config) == nil {
+			if effect == moves {
+				d.arrivals.remove(old.config)
+				d.arrivals.add(config)
+			}
 			old.config = config
 			d.takeEffect(now, old, effect)
 			return

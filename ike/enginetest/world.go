@@ -488,7 +488,7 @@ func (s *Side[E]) SendESP() {
 	}
 	s.Sent++
 	packet := binary.BigEndian.AppendUint32(bytes.Clone(espMark), uint32(c.Outbound))
-	s.W.Net.Send(c.Path.Local, s.Path.Remote, append(packet, c.OutboundKey...))
+	s.W.Net.Send(s.Path.Local, s.Path.Remote, append(packet, c.OutboundKey...))
 }
 
 func (s *Side[E]) receiveESP(now time.Time, packet []byte) {

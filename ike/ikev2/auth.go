@@ -41,6 +41,7 @@ func (a *authenticate) build(s *session, sa *ikeSA, _ time.Time) (wire.ExchangeT
 	if p.RemoteID.Type != ike.IDNone {
 		payloads = append(payloads, &wire.ID{Role: wire.PayloadIDr, Identity: p.RemoteID})
 	}
+	payloads = append(payloads, announceMOBIKE(p)...)
 	payloads = append(payloads,
 		auth,
 		offerESP(espOffers(p), false, a.child),
@@ -80,6 +81,7 @@ func (a *authenticate) process(s *session, sa *ikeSA, now time.Time, m parts) {
 	s.remoteID = m.idr.Identity
 	s.nonceLow = lower(a.ni, a.nr)
 	s.confirmed = true
+	s.mobike = s.peer.Mobile && m.notify(wire.MOBIKESupported) != nil
 	s.translated(a.nat)
 	for len(s.sas) > 1 { // the other answers were not the peer's
 		other := s.sas[0]

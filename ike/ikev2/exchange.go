@@ -138,6 +138,9 @@ func (s *session) giveUp(now time.Time, sa *ikeSA) {
 		s.abandonHalf(now, sa, reasonAuthSilent(s.path.Remote, sa.pending.Tries))
 	case sa == s.current && s.phase == established:
 		s.dead(now)
+	case s.phase == established && sa.state == saReplaced && !isDelete(sa.pending.task):
+		// The peer may yet ask for the answer by which it was replaced.
+		s.abandonPending(sa)
 	default:
 		s.drop(sa)
 		if s.phase == ending && len(s.sas) == 0 {

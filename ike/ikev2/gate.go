@@ -222,6 +222,13 @@ func (g *Gate) Command(now time.Time, id ike.PeerID, c ike.Command) error {
 			s.inboundMoved(c.Inbound, c.Remote)
 		}
 		return nil
+	case ike.Move:
+		for _, s := range state.sessions {
+			if s != g.standing(id, nil) && s.phase == established { // what is about to end
+				_ = s.move(c.Local)
+				g.touch(s)
+			}
+		}
 	}
 	s := g.standing(id, nil)
 	if s == nil {

@@ -312,7 +312,7 @@ func (s *session) freezeSA(sa *ikeSA) frozenSA {
 	if e := sa.pending; e != nil {
 		f.Pending = &frozenExchange{ID: e.id, Exchange: e.exchange, Packets: e.message.packets, Task: freezeTask(e.task)}
 	}
-	if sa.then != nil {
+	if sa.then != nil && isDelete(sa.then) {
 		t := freezeTask(sa.then)
 		f.Then = &t
 	}

@@ -79,6 +79,11 @@ func (d *deleteIKE) process(s *session, sa *ikeSA, _ time.Time, _ parts) {
 
 func (*deleteIKE) release(*Gate) {}
 
+func isDelete(t task) bool {
+	_, is := t.(*deleteIKE)
+	return is
+}
+
 // answerInformational is the responder's duty.
 func (s *session) answerInformational(now time.Time, sa *ikeSA, d ike.Datagram, m parts) response {
 	path, refused := s.answerPath(now, sa, d, m)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,8 +17,7 @@ import (
 
 var elsewhere = netip.MustParseAddr("192.0.2.77")
 
-// newMobile returns a world whose left side speaks MOBIKE, as a client does: the
-// engine itself only answers it.
+// newMobile returns a world whose left side is a MOBIKE client made by hand.
 func newMobile(t *testing.T) *world {
 	w := newWorld(t, 1, lan, func(_, right *ike.Peer) {
 		right.Remote, right.RemoteID = netip.Addr{}, ike.AddressIdentity(enginetest.LeftAddr)
@@ -214,5 +214,135 @@ func TestManyBehindOneAddress(t *testing.T) {
 			t.Errorf("gateway %d stands as %+v", i, st)
 		}
 		remotes[st.Path.Remote] = true
+	}
+}
+
+// newRoaming returns a world whose left side may move, and has.
+func newRoaming(t *testing.T, seed uint64) *world {
+	w := newWorld(t, seed, lan, func(left, right *ike.Peer) {
+		left.Mobile, left.LocalID = true, ike.ParseIdentity("roamer.example")
+		right.Remote, right.RemoteID = netip.Addr{}, left.LocalID
+		right.Start = false
+	})
+	w.Connect()
+	w.CheckSettled()
+	return w
+}
+
+// TestMove: RFC 4555 section 3.5, as initiator: packets go on from the new address at
+// once, on the same SAs, and with a NAT on the new way by UDP.
+func TestMove(t *testing.T) {
+	for name, nat := range map[string]bool{"open": false, "behind a NAT": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newRoaming(t, 1)
+			seen := elsewhere
+			if nat {
+				seen = netip.MustParseAddr("203.0.113.9")
+				w.Net.Translate(elsewhere, seen)
+			}
+			w.Net.Attach(elsewhere, w.Left)
+			w.Net.Detach(enginetest.LeftAddr)
+			pair := w.Left.Active
+			w.Left.Command(ike.Move{Local: elsewhere})
+			w.Net.RunFor(time.Minute)
+			moved, n := enginetest.Last[ike.PathChanged](w.Right)
+			if n == 0 || moved.Path.Remote.Addr() != seen || moved.Path.UDP != nat {
+				t.Fatalf("the peer has %d changes, to %+v", n, moved.Path)
+			}
+			if own, _ := enginetest.Last[ike.PathChanged](w.Left); own.Path.Local != at(elsewhere, portNATT) || own.Path.UDP != nat || own.Path.BehindNAT != nat {
+				t.Errorf("packets leave by %+v", own.Path)
+			}
+			w.Right.SendESP()
+			w.Left.SendESP()
+			w.Net.RunFor(time.Second)
+			w.CheckSettled()
+			if w.Left.Lost+w.Right.Lost != 0 || len(w.Right.Used) != 1 || w.Left.Active != pair {
+				t.Errorf("packets don't follow:\n%s", w.Net.Diagram())
+			}
+			for _, c := range []ike.Command{ike.RekeyChild{}, ike.RekeyIKE{}} {
+				w.Right.Command(c)
+				w.Net.RunFor(10 * time.Second)
+				w.CheckSettled()
+			}
+			if _, n := enginetest.Last[ike.Closed](w.Left); n > 0 {
+				t.Error("something was closed")
+			}
+		})
+	}
+}
+
+// Only who began moves, and only where both have said so.
+func TestMoveIsRefused(t *testing.T) {
+	w := newRoaming(t, 1)
+	if w.Right.Engine.Command(w.Net.Now(), "right", ike.Move{Local: elsewhere}) == nil {
+		t.Error("a responder moves")
+	}
+	w.Left.Engine.standing("left", nil).mobike = false
+	if w.Left.Engine.Command(w.Net.Now(), "left", ike.Move{Local: elsewhere}) == nil {
+		t.Error("a side moves whose peer does not know MOBIKE")
+	}
+}
+
+// A peer that refuses the address is left, with the reason.
+func TestMoveThatThePeerRefuses(t *testing.T) {
+	w := newRoaming(t, 1)
+	s := w.Left.Engine.standing("left", nil)
+	(&updateAddresses{from: s.path.Local}).process(s, s.current, w.Net.Now(), parts{notifies: []*wire.Notify{{Type: wire.UnacceptableAddresses}}})
+	w.Left.Flush()
+	if closed, n := enginetest.Last[ike.Closed](w.Left); n != 1 || !strings.Contains(closed.Reason, "UNACCEPTABLE_ADDRESSES") {
+		t.Errorf("closed %d times: %q", n, closed.Reason)
+	}
+}
+
+// TestRoaming: a side that moves again and again, back to where it was and behind NATs,
+// over a line that loses, in the midst of rekeys and hand-overs, is where it is last,
+// on the SAs that it began with or their successors.
+func TestRoaming(t *testing.T) {
+	seeds := uint64(200)
+	if testing.Short() {
+		seeds = 20
+	}
+	for seed := range seeds {
+		w := newRoaming(t, seed)
+		random := w.Net.Rand()
+		places := []netip.Addr{enginetest.LeftAddr, elsewhere, netip.MustParseAddr("10.3.0.1"), netip.MustParseAddr("10.3.0.2")}
+		nat, public := w.Net.Translate(places[2], netip.MustParseAddr("203.0.113.9")), netip.MustParseAddr("203.0.113.9")
+		nat.Hide(places[3])
+		w.Net.Conditions = simnet.Conditions{DelayMin: time.Millisecond, DelayMax: 200 * time.Millisecond, Loss: random.Float64() * 0.2, Duplicate: 0.1}
+		w.Traffic(500*time.Millisecond, w.Net.Now().Add(3*time.Minute))
+		place := places[0]
+		for range 10 {
+			w.Net.Detach(place)
+			place = places[random.IntN(len(places))]
+			w.Net.Attach(place, w.Left)
+			w.Left.Command(ike.Move{Local: place})
+			w.Net.RunFor(time.Duration(random.Int64N(int64(5 * time.Second))))
+			s := []*side{w.Left, w.Right}[random.IntN(2)]
+			switch random.IntN(5) {
+			case 0:
+				s.Command(ike.RekeyChild{})
+			case 1:
+				s.Command(ike.RekeyIKE{})
+			case 2:
+				s.HandOver(random.Uint64())
+			}
+		}
+		w.Net.Conditions = lan
+		w.Net.RunFor(4 * time.Minute)
+		w.CheckSettled()
+		seen := place
+		if place.IsPrivate() {
+			seen = public
+		}
+		if st := w.Right.Engine.Status("right"); st.Path.Remote.Addr() != seen {
+			w.Right.Fatalf("the peer is at %v, the path leads to %v", seen, st.Path.Remote)
+		}
+		w.Left.Lost, w.Right.Lost = 0, 0
+		w.Left.SendESP()
+		w.Right.SendESP()
+		w.Net.RunFor(time.Second)
+		if _, n := enginetest.Last[ike.Closed](w.Left); n > 0 || w.Left.Lost+w.Right.Lost > 0 {
+			w.Left.Fatalf("closed %d times, %d packets lost", n, w.Left.Lost+w.Right.Lost)
+		}
 	}
 }

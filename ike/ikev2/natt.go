@@ -79,7 +79,7 @@ func (s *session) follow(d Datagram) {
 	switch {
 	case s.phase == connecting && !s.initiator:
 		s.path.Local, s.path.Remote = d.Local, d.Remote
-	case s.phase == established && s.nat.Remote && !s.nat.Local:
+	case s.phase == established && s.nat.Remote && !s.nat.Local && !(s.mobike && s.initiator): // or what is late would move us back
 		s.path.Local, s.path.Remote = d.Local, d.Remote
 		s.emit(ike.PathChanged{Path: s.espPath()})
 	}

@@ -173,6 +173,11 @@ const (
 	reasonLifetime     = diagnosis.Lifetime
 )
 
+// reasonNotMoved: RFC 4555 section 3.5.
+func reasonNotMoved(to netip.AddrPort, t wire.NotifyType) string {
+	return fmt.Sprintf("the peer does not follow us to %v: it answered %v", to.Addr(), t)
+}
+
 // reasonKeyNotCertificate: sides that do not prove themselves in the same way.
 const reasonKeyNotCertificate = diagnosis.KeyNotCertificate
 

@@ -58,7 +58,7 @@ type session struct {
 
 	path       ike.Path
 	nat        NAT
-	mobike     bool // the peer may change its addresses, RFC 4555
+	mobike     bool // the initiator may change its addresses, RFC 4555
 	remoteID   ike.Identity
 	hintedAt   time.Time // when somebody last said that the peer has lost the session
 	askedAt    time.Time // when that last led to a question
@@ -296,6 +296,10 @@ func (s *session) command(now time.Time, c ike.Command) error {
 		s.rekeyChildNow(now, s.active)
 	case ike.RevealKeys:
 		s.revealKeys()
+	case ike.Move:
+		if err := s.move(c.Local); err != nil {
+			return err
+		}
 	case ike.InboundUsed:
 		s.inboundUsed(c.Inbound)
 	case ike.TrafficSeen:

@@ -16,7 +16,7 @@ import (
 // Thaw goes on with what Freeze of a gate in another process has handed over, for a
 // peer that SetPeer has added. It tells of nothing: the owner has the pairs from
 // elsewhere. An attempt of ours that has come no further than IKE_SA_INIT is
-// forgotten without a word. An error changes nothing; the farewell is then still
+// forgotten without a word; where our side may move, the peer is told where we are. An error changes nothing; the farewell is then still
 // good to be sent.
 func (g *Gate) Thaw(now time.Time, kept ike.Kept) error {
 	state := g.peers[kept.Peer]
@@ -53,7 +53,12 @@ func (g *Gate) Thaw(now time.Time, kept ike.Kept) error {
 			g.abandonAttempts(s)
 		}
 		state.sessions = append(state.sessions, s)
-		g.touch(s)
+		g.attempt(s, func() {
+			if s.phase == established && s.initiator && s.mobike { // we may have been about to say so
+				s.tellAddress()
+				s.pump(now)
+			}
+		})
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -71,6 +72,11 @@ func New(seed uint64, start time.Time, conditions Conditions, describe func(payl
 // Attach gives a host an address.
 func (n *Network) Attach(addr netip.Addr, host Host) {
 	n.hosts = append(n.hosts, attached{addr, host})
+}
+
+// Detach takes an address from its host: what is sent there is lost.
+func (n *Network) Detach(addr netip.Addr) {
+	n.hosts = slices.DeleteFunc(n.hosts, func(a attached) bool { return a.addr == addr })
 }
 
 // Now is the time on the network's clock.

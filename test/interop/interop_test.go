@@ -85,8 +85,11 @@ type side struct {
 }
 
 func (s side) String() string {
-	return fmt.Sprintf(`local: %s
-tunnels:
+	local := ""
+	if s.local != "" {
+		local = "local: " + s.local + "\n"
+	}
+	return fmt.Sprintf(`%stunnels:
   - name: vpn1
     remote: %s
     psk: %q
@@ -95,7 +98,7 @@ tunnels:
     start: %v
     inside: %s
     routes: [%s]
-%s`, s.local, s.remote, s.key, s.ike, s.esp, s.start, s.inside, s.route, s.more)
+%s`, local, s.remote, s.key, s.ike, s.esp, s.start, s.inside, s.route, s.more)
 }
 
 // ours is our side as most tests have it.

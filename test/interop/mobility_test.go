@@ -2,6 +2,7 @@ package interop
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -195,5 +196,53 @@ func TestKilledGatewayIsFoundOut(t *testing.T) {
 	t.Logf("back after %v", time.Since(killed).Round(100*time.Millisecond))
 	if !other.state().Up {
 		t.Errorf("the other side is down: %+v", other.state())
+	}
+}
+
+// Given our side as a device whose address may change, when it gets another one, behind
+// a NAT or not, then packets go on from there on the same SAs.
+func TestWeMove(t *testing.T) {
+	const name, newAddress = "roamer.example", "203.0.113.77"
+	t.Parallel()
+	for _, c := range []struct {
+		peer string
+		nat  bool // before the new address
+	}{{"strongSwan", false}, {"strongSwan", true}, {"ours", false}} {
+		t.Run(fmt.Sprintf("%s_nat_%t", c.peer, c.nat), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, "nft")
+			if c.nat {
+				s.wire.Run("nft", "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post oifname peer ip saddr "+newAddress+" masquerade")
+			}
+			our := ours()
+			our.start, our.local, our.more = true, "", "mobile: true\nid: "+name+"\n"
+			var log func() string
+			if c.peer == "ours" {
+				their := theirs()
+				their.start, their.more = false, "    remote_id: "+name+"\n"
+				log = startAppliance(s.lab, s.peer, "theirs", their).Log
+			} else {
+				their := theirConnection("aes128-sha256-modp2048", "aes128gcm16-modp2048")
+				their.mobike, their.remote, their.remoteID = true, "%any", name
+				log = s.peer.StartCharon(their.String()).Log
+			}
+			gw := startAppliance(s.lab, s.our, "ours", our)
+			gw.waitUp(true, soon)
+			pings(t, s.our, ourInside, peerInside)
+			s.our.Run("sh", "-ec", "ip addr add "+newAddress+"/24 dev wan; ip addr del "+ourAddress+"/24 dev wan; ip addr replace "+newAddress+"/24 dev wan; ip route replace default via 203.0.113.254")
+			s.lab.Eventually(soon, "packets leave by the new address", func() error {
+				_, err := s.our.Try("ping", "-n", "-c", "1", "-W", "1", "-I", ourInside, peerInside)
+				return err
+			})
+			pings(t, s.peer, peerInside, ourInside)
+			for _, word := range []string{"established between", `"up":true`} {
+				if n := strings.Count(log(), word); n > 1 {
+					t.Errorf("the peer says %q %d times", word, n)
+				}
+			}
+			if !gw.state().Up || strings.Count(gw.Log(), `"up":false`) > 1 {
+				t.Errorf("the tunnel was down, or is:\n%s", gw.Log())
+			}
+		})
 	}
 }
