@@ -35,8 +35,8 @@ const programsDir = "/usr/local/sbin"
 
 // makeDiskOwn changes what an instance must not have from its host, at its first
 // start. The calling process's root must be the instance's.
-func makeDiskOwn(id string) error {
-	if text, err := os.ReadFile(identityPath); err == nil && string(text) == id+"\n" {
+func makeDiskOwn(c Config) error {
+	if text, err := os.ReadFile(identityPath); err == nil && string(text) == c.ID+"\n" {
 		return nil
 	}
 	if err := os.MkdirAll(programsDir, 0o755); err != nil {
@@ -47,7 +47,10 @@ func makeDiskOwn(id string) error {
 			return fmt.Errorf("write program: %w", err)
 		}
 	}
-	return replaceFile(identityPath, []byte(id+"\n"), 0o644)
+	if err := prepareSSH(c.AuthorizedKeys); err != nil {
+		return fmt.Errorf("prepare SSH: %w", err)
+	}
+	return replaceFile(identityPath, []byte(c.ID+"\n"), 0o644)
 }
 
 // replaceFile writes a file in place of whatever is there, without following links.

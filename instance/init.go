@@ -75,11 +75,19 @@ type initProcess struct {
 	signals chan os.Signal
 	output  *run.Group // copies what user data prints
 	script  int        // process id of the user data; 0 if none runs
+
+	calls    chan func()   // what others want live to do
+	ending   chan struct{} // closed when live takes no more calls
+	children map[int]*child
+	inputs   *run.Group // copies what users type; ends with the connections
 }
 
 // boot makes the world of the instance and enters it.
 func boot(dir string) (*initProcess, error) {
-	i := &initProcess{signals: make(chan os.Signal, 16), output: run.New(context.Background())}
+	i := &initProcess{
+		signals: make(chan os.Signal, 16), output: run.New(context.Background()), inputs: run.New(context.Background()),
+		calls: make(chan func()), ending: make(chan struct{}), children: map[int]*child{},
+	}
 	signal.Notify(i.signals, unix.SIGCHLD, unix.SIGTERM)
 	for s := range ends {
 		signal.Notify(i.signals, s)
@@ -110,7 +118,7 @@ func boot(dir string) (*initProcess, error) {
 	if err := i.nameHost(); err != nil {
 		return nil, err
 	}
-	if err := makeDiskOwn(i.config.ID); err != nil {
+	if err := makeDiskOwn(i.config.Config); err != nil {
 		return nil, fmt.Errorf("make the disk the instance's own: %w", err)
 	}
 	return i, errors.Join(closeProcess(), confine())
@@ -147,14 +155,22 @@ func (i *initProcess) live() int {
 	if err := i.runUserData(); err != nil {
 		fmt.Fprintf(i.console, "user data was not run: %v\n", err)
 	}
-	for s := range i.signals {
-		i.reap()
-		if s != unix.SIGCHLD {
-			i.shutDown(cmp.Or(ends[s], reasonStopped))
-			break
+	if err := i.startSSH(); err != nil {
+		fmt.Fprintf(i.console, "there is no SSH server: %v\n", err)
+	}
+	for {
+		select {
+		case f := <-i.calls:
+			f()
+		case s := <-i.signals:
+			i.reap()
+			if s != unix.SIGCHLD {
+				close(i.ending)
+				i.shutDown(cmp.Or(ends[s], reasonStopped))
+				return 0
+			}
 		}
 	}
-	return 0
 }
 
 // ends are the signals by which processes inside end the instance, as they do with
@@ -174,6 +190,9 @@ const signalRealTimeMin = unix.Signal(34)
 // runUserData starts the user data if this is the first start. It counts as run
 // from the moment that it may have begun.
 func (i *initProcess) runUserData() error {
+	if bytes.HasPrefix(i.config.UserData, []byte("#cloud-config")) {
+		return errors.New("it is for cloud-init, which instances don't have: only scripts that begin with #! are run")
+	}
 	if !bytes.HasPrefix(i.config.UserData, []byte("#!")) {
 		return nil
 	}
@@ -225,6 +244,10 @@ func (i *initProcess) reap() (left bool) {
 			return false
 		case pid == 0:
 			return true
+		case i.children[pid] != nil:
+			i.children[pid].ended = true
+			i.children[pid].status <- syscall.WaitStatus(status)
+			delete(i.children, pid)
 		case pid == i.script:
 			i.script = 0
 			if code := exitCode(syscall.WaitStatus(status)); code != 0 {

@@ -14,6 +14,10 @@ type Config struct {
 	Hostname string // "ip-10-0-1-4"
 	UserData []byte // run once, at the first start, if it begins with "#!"
 
+	// AuthorizedKeys let users in by SSH, as root and as ec2-user; in OpenSSH's form.
+	// They are put on the disk at the first start; none: there is no SSH server.
+	AuthorizedKeys []string
+
 	// NetworkNamespace is the name of the network namespace that it lives in,
 	// which must exist.
 	NetworkNamespace string

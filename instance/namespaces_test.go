@@ -117,9 +117,9 @@ func (l *lab) sh(id, script string) string {
 // eventually waits for something that another process does.
 func (l *lab) eventually(what string, done func() bool) {
 	l.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			l.t.Fatalf("not within 5 s: %s", what)
+			l.t.Fatalf("not within 20 s: %s", what)
 		}
 	}
 }

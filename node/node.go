@@ -590,7 +590,7 @@ func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired, present [
 		}
 		config := instance.Config{
 			ID: i.ID, Boot: i.Boot, Hostname: i.Hostname, UserData: i.UserData, Addresses: addresses[i.ID],
-			Resolvers: i.Resolvers, Domain: i.Domain,
+			Resolvers: i.Resolvers, Domain: i.Domain, AuthorizedKeys: i.AuthorizedKeys,
 			NetworkNamespace: netfabric.NamespaceName(n.cfg.Prefix, i.ID),
 		}
 		boot, runs := running[i.ID]
