@@ -117,7 +117,7 @@ func TestObjects(t *testing.T) {
 		t.Errorf("a bucket alone is %+v, %v", plain, err)
 	}
 	for _, wrong := range []string{"", "flow-bucket", "arn:aws:s3:::", "arn:aws:s3:::..", "arn:aws:s3:::a..b", "arn:aws:s3:::UPPER", "arn:aws:s3:::bucket/../x", "arn:aws:s3:::bucket/a/../../x",
-		"arn:aws:s3:::bucket/a//b", "arn:aws:s3:::bucket/./a", "arn:aws:s3:::bucket/a b", "arn:aws:s3:::bucket/AWSLogs/", "arn:aws:s3:::bucket/" + strings.Repeat("a", 600)} {
+		"arn:aws:s3:::bucket/a//b", "arn:aws:s3:::bucket/./a", "arn:aws:s3:::bucket/a b", "arn:aws:s3:::bucket/AWSLogs/", "arn:aws:s3:::bucket/a/AWSLogs/1/", "arn:aws:s3:::bucket/" + strings.Repeat("a", 600)} {
 		if d, err := ParseDestination(wrong); err == nil {
 			t.Errorf("%q is %+v", wrong, d)
 		}

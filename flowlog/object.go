@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,7 +35,7 @@ func ParseDestination(arn string) (Destination, error) {
 		return Destination{}, errors.New("the folder has empty or relative parts, or characters beyond A-Z a-z 0-9 ! _ . * ' ( ) = -")
 	}
 	// AWS keeps this one for what it adds itself.
-	if folder == "AWSLogs" || strings.HasPrefix(folder, "AWSLogs/") {
+	if slices.Contains(strings.Split(folder, "/"), "AWSLogs") {
 		return Destination{}, errors.New("AWSLogs is a reserved term as folder")
 	}
 	return Destination{bucket, folder}, nil

@@ -101,7 +101,7 @@ func Changed(snapshot *store.Snapshot) int64 {
 		store.VPCs, store.Subnets, store.RouteTables, store.SecurityGroups, store.NetworkInterfaces, store.Instances,
 		store.CustomerGateways, store.VPNGateways, store.VPNConnections, store.TunnelStatuses,
 		store.Certificates, store.CertificateAuthorities, store.TunnelCertificates,
-		store.InternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs, store.DHCPOptions,
+		store.InternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs, store.DHCPOptions, store.FlowLogs,
 	} {
 		changed = max(changed, table.Revision(snapshot))
 	}
@@ -121,6 +121,7 @@ type compiler struct {
 	sites     []*site                          // the connections that shall work, by id
 	gateways  map[string][]*site               // the same, by gateway
 	proposals map[string]proposals             // by the options that they follow from
+	logged    map[string]bool                  // ids of what has a flow log
 }
 
 // plugged is a network interface that shall carry packets, with its instance.
@@ -148,6 +149,10 @@ func newCompiler(snapshot *store.Snapshot) *compiler {
 		links:     make(map[string]bool),
 		gateways:  make(map[string][]*site),
 		proposals: make(map[string]proposals),
+		logged:    make(map[string]bool),
+	}
+	for log := range store.FlowLogs.All(snapshot) {
+		c.logged[log.Resource] = true
 	}
 	for nic := range store.NetworkInterfaces.All(snapshot) {
 		instance, ok := store.Instances.Get(snapshot, scopeOf(nic.Meta), nic.Instance)
@@ -199,6 +204,7 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 			Table:     c.tableOf(vpc.ID, p.subnet.ID),
 			Groups:    slices.Sorted(slices.Values(p.nic.Groups)),
 			AnySource: !p.nic.SourceDestCheck,
+			Counted:   c.logged[p.nic.ID] || c.logged[p.nic.Subnet] || c.logged[p.nic.VPC],
 			Instance:  p.instance.ID,
 			Index:     int(p.nic.DeviceIndex),
 		})

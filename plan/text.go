@@ -128,10 +128,14 @@ func leads(targets []nodespec.Target) string {
 }
 
 func anySource(i nodespec.Interface) string {
+	text := ""
 	if i.AnySource {
-		return " any source"
+		text = " any source"
 	}
-	return ""
+	if i.Counted {
+		text += " counted"
+	}
+	return text
 }
 
 // kind is what a rule allows, whatever the peer.

@@ -1,7 +1,5 @@
 package resource
 
-import "strings"
-
 // TunnelLogOptions say whether and where the log of a tunnel goes.
 type TunnelLogOptions struct {
 	Enabled  bool   `json:"enabled,omitempty"`
@@ -32,11 +30,7 @@ func (o TunnelLogOptions) Validate() error {
 
 // Group takes GroupARN apart; ok is false if it has another form.
 func (o TunnelLogOptions) Group() (region, account, name string, ok bool) {
-	parts := strings.SplitN(strings.TrimSuffix(o.GroupARN, ":*"), ":", 7)
-	if len(parts) != 7 || strings.Join(parts[:3], ":") != "arn:aws:logs" || parts[5] != "log-group" || parts[3] == "" || parts[4] == "" || parts[6] == "" {
-		return "", "", "", false
-	}
-	return parts[3], parts[4], parts[6], true
+	return ParseLogGroupARN(o.GroupARN)
 }
 
 // LogStream names the log stream of the tunnel, as AWS does.

@@ -26,6 +26,7 @@ const (
 	ByGateway     Property = "vpn-gateway-id"           // VPN connections
 	ByCustomer    Property = "customer-gateway-id"      // VPN connections
 	ByInterface   Property = "network-interface-id"     // addresses
+	ByResource    Property = "resource-id"              // flow logs
 )
 
 // TagValue is a tag as ByTag finds it.
@@ -77,6 +78,9 @@ var (
 	}
 	addressProperties = properties[resource.Address]{
 		ByInterface: func(v *resource.Address) []string { return one(v.NetworkInterface) },
+	}
+	flowLogProperties = properties[resource.FlowLog]{
+		ByResource: func(v *resource.FlowLog) []string { return one(v.Resource) },
 	}
 	vpnConnectionProperties = properties[resource.VPNConnection]{
 		ByGateway:  func(v *resource.VPNConnection) []string { return one(v.VPNGateway) },

@@ -82,7 +82,7 @@ func TestTablesAreNumberedInOrder(t *testing.T) {
 		Certificates.number, CertificateAuthorities.number, TunnelCertificates.number,
 		Users.number, AccessKeys.number, Groups.number, Roles.number, Policies.number, SAMLProviders.number, AccountAliases.number,
 		InternetGateways.number, EgressOnlyInternetGateways.number, Addresses.number, NATGateways.number, NATGatewayStatuses.number, InitialStates.number,
-		ConnectionUsages.number, NetworkACLs.number, PrefixLists.number, PrefixListVersions.number, DHCPOptions.number, NetworkInterfaceStatuses.number, KeyPairs.number,
+		ConnectionUsages.number, NetworkACLs.number, PrefixLists.number, PrefixListVersions.number, DHCPOptions.number, NetworkInterfaceStatuses.number, KeyPairs.number, FlowLogs.number, FlowLogStatuses.number,
 	}
 	for want, number := range numbers {
 		if number != want {

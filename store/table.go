@@ -52,6 +52,9 @@ var (
 
 	NetworkInterfaceStatuses = newTable[resource.NetworkInterfaceStatus](32, "network-interface-statuses")
 	KeyPairs                 = newTable[resource.KeyPair](33, "key-pairs")
+
+	FlowLogs        = newTable[resource.FlowLog](34, "flow-logs").indexing(flowLogProperties)
+	FlowLogStatuses = newTable[resource.FlowLogStatus](35, "flow-log-statuses")
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -62,7 +65,7 @@ var tables = []anyTable{
 	Certificates, CertificateAuthorities, TunnelCertificates,
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
-	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions, NetworkInterfaceStatuses, KeyPairs,
+	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions, NetworkInterfaceStatuses, KeyPairs, FlowLogs, FlowLogStatuses,
 }
 
 var tableByName = func() map[string]int {

@@ -78,7 +78,38 @@ func (s *Service) targets(c server.Caller, action string, input any) []server.Ta
 		t.add(server.Target{ARN: *t.arn("key-pair", key)})
 	}
 	t.addCreated()
+	t.addLogDelivery()
 	return t.targets
+}
+
+// addLogDelivery adds what it takes to have logs written in one's name: AWS's pages
+// on the logs of VPN tunnels and of flows ask for CreateLogDelivery, which is on no
+// resource in particular, and for passing the role that writes.
+func (t *targeting) addLogDelivery() {
+	delivery := func(actions ...string) {
+		for _, action := range actions {
+			t.add(server.Target{ARN: "*", Action: "logs:" + action})
+		}
+	}
+	switch in := t.in.Addr().Interface().(type) {
+	case *model.CreateFlowLogsInput:
+		delivery("CreateLogDelivery")
+		if role := val(in.DeliverLogsPermissionArn); role != "" {
+			passed := server.Target{ARN: role, Action: "iam:PassRole"}
+			passed.SetKey("iam:passedtoservice", flowLogService)
+			t.add(passed)
+		}
+	case *model.DeleteFlowLogsInput:
+		delivery("DeleteLogDelivery")
+	case *model.CreateVpnConnectionInput:
+		if in.Options != nil && slices.ContainsFunc(in.Options.TunnelOptions, func(o model.VpnTunnelOptionsSpecification) bool { return o.LogOptions != nil }) {
+			delivery("CreateLogDelivery")
+		}
+	case *model.ModifyVpnTunnelOptionsInput:
+		if in.TunnelOptions != nil && in.TunnelOptions.LogOptions != nil {
+			delivery("CreateLogDelivery", "UpdateLogDelivery")
+		}
+	}
 }
 
 // addNamed adds what a request names other than by an id, and what it means by

@@ -26,6 +26,8 @@ type Limits struct {
 
 	DHCPOptions int `yaml:"dhcp_options"` // sets of options, per region; default 1,000
 
+	FlowLogsPerResource int `yaml:"flow_logs_per_resource"` // of a VPC, a subnet or a network interface; default 2
+
 	CustomerGateways             int `yaml:"customer_gateways"`                // per region; default 50
 	VPNGateways                  int `yaml:"vpn_gateways"`                     // per region; default 5
 	VPNConnections               int `yaml:"vpn_connections"`                  // per region; default 50
@@ -59,6 +61,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.NATGatewaysPerZone, 5},
 		{&l.KeyPairs, 5000},
 		{&l.DHCPOptions, 1000},
+		{&l.FlowLogsPerResource, 2},
 		{&l.CustomerGateways, 50},
 		{&l.VPNGateways, 5},
 		{&l.VPNConnections, 50},

@@ -65,6 +65,9 @@ var (
 	dhcpOptions = &noun[resource.DHCPOptions]{
 		store.DHCPOptions, "dopt", "dhcp-options", "dhcpOptions", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound",
 	}
+	flowLogs = &noun[resource.FlowLog]{
+		store.FlowLogs, "fl", "vpc-flow-log", "flowLog", "InvalidFlowLogId.Malformed", "InvalidFlowLogId.NotFound",
+	}
 	vpnConnections = &noun[resource.VPNConnection]{
 		store.VPNConnections, "vpn", "vpn-connection", "vpnConnection", "InvalidVpnConnectionID.Malformed", "InvalidVpnConnectionID.NotFound",
 	}

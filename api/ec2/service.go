@@ -55,6 +55,10 @@ type Config struct {
 	// Console reads what instances print; nil if nobody keeps it.
 	Console Console
 
+	// ServiceMayAssume tells whether a role lets a service act in its name for
+	// something of an account, which an ARN names; nil takes any for doing so.
+	ServiceMayAssume func(roleARN, service, account, sourceARN string) bool
+
 	// LogGroupExists looks for the log group that a tunnel's log is to go to;
 	// nil takes any for existing.
 	LogGroupExists func(account, region, name string) (bool, error)
@@ -137,6 +141,7 @@ func (s *Service) Server() server.Service {
 		s.internetGatewayActions(),
 		s.addressActions(),
 		s.natGatewayActions(),
+		s.flowLogActions(),
 		s.defaultVPCActions(),
 		s.dhcpOptionsActions(),
 		s.keyPairActions(),

@@ -9,23 +9,20 @@ import (
 	"causeway.dev/resource"
 )
 
-// The forms of names, as AWS's model states them. How long they may be is not in
-// the expressions, which would repeat themselves that many times in memory.
-var (
-	groupForm  = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)
-	streamForm = regexp.MustCompile(`^[^:*]+$`)
-)
+// streamForm is that of streams' names, as AWS's model states it. How long they may
+// be is not in the expression, which would repeat itself that many times in memory.
+var streamForm = regexp.MustCompile(`^[^:*]+$`)
 
 // nameLengthMax is in characters.
 const nameLengthMax = 512
 
-func isName(form *regexp.Regexp, name string) bool {
-	return utf8.RuneCountInString(name) <= nameLengthMax && form.MatchString(name)
+func isStreamName(name string) bool {
+	return utf8.RuneCountInString(name) <= nameLengthMax && streamForm.MatchString(name)
 }
 
 func checkGroupName(name string) error {
 	switch {
-	case !isName(groupForm, name):
+	case !resource.IsLogGroupName(name):
 		return invalid("1 validation error detected: Value '%s' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+", resource.Clip(name))
 	case strings.HasPrefix(name, "aws/"):
 		return invalid("Log groups starting with AWS/ are reserved for AWS.")
@@ -34,7 +31,7 @@ func checkGroupName(name string) error {
 }
 
 func checkStreamName(name string) error {
-	if !isName(streamForm, name) {
+	if !isStreamName(name) {
 		return invalid("1 validation error detected: Value '%s' at 'logStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [^:*]*", resource.Clip(name))
 	}
 	return nil
@@ -43,7 +40,7 @@ func checkStreamName(name string) error {
 // groupARN is the name of a log group all over the world, without the ":*" that
 // some of AWS's answers put behind it.
 func groupARN(c server.Caller, name string) string {
-	return "arn:aws:logs:" + c.Region + ":" + c.Account + ":log-group:" + name
+	return resource.LogGroupARN(c.Region, c.Account, name)
 }
 
 // groupOfARN returns the name in an ARN of a log group of the caller's account
@@ -51,7 +48,7 @@ func groupARN(c server.Caller, name string) string {
 func groupOfARN(c server.Caller, arn string) (string, error) {
 	name, ok := strings.CutPrefix(strings.TrimSuffix(arn, ":*"), groupARN(c, ""))
 	switch {
-	case ok && isName(groupForm, name):
+	case ok && resource.IsLogGroupName(name):
 		return name, nil
 	case !strings.HasPrefix(arn, "arn:aws:logs:"):
 		return "", invalid("The ARN '%s' is not that of a log group: arn:aws:logs:REGION:ACCOUNT:log-group:NAME", resource.Clip(arn))

@@ -14,7 +14,6 @@ import (
 	"causeway.dev/iam"
 	"causeway.dev/iam/policy"
 	"causeway.dev/resource"
-	"causeway.dev/store"
 )
 
 // STS's page on AssumeRole.
@@ -36,7 +35,7 @@ func (s *Service) AssumeRole(_ context.Context, c server.Caller, in *model.Assum
 	if c.Key.Root() {
 		return nil, resource.Errorf(codeAccessDenied, "Roles may not be assumed by root accounts.")
 	}
-	role, ok := s.findRole(*in.RoleArn)
+	role, ok := access.FindRole(s.cfg.Store.Snapshot(), *in.RoleArn)
 	if !ok {
 		return nil, resource.Errorf(codeAccessDenied, "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", c.ARN, *in.RoleArn)
 	}
@@ -84,18 +83,6 @@ func checkAssumeRole(in *model.AssumeRoleInput) error {
 		return resource.Errorf(codePackedTooLarge, "The session tags have more than %d characters", sessionTagsLengthMax)
 	}
 	return refuseSecondFactor(in.SerialNumber, in.TokenCode)
-}
-
-// findRole returns the role of an ARN, of whatever account.
-func (s *Service) findRole(arn string) (resource.Role, bool) {
-	rest, ok := strings.CutPrefix(arn, "arn:aws:iam::")
-	account, path, found := strings.Cut(rest, ":role/")
-	if !ok || !found {
-		return resource.Role{}, false
-	}
-	name := path[strings.LastIndexByte(path, '/')+1:]
-	role, ok := store.Roles.Get(s.cfg.Store.Snapshot(), access.Scope(account), resource.IdentityID(name))
-	return role, ok && role.ARN() == arn
 }
 
 // assumption is what policies are asked: who a session is asked for by, and the
