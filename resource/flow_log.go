@@ -83,7 +83,9 @@ var logGroupForm = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)
 const logGroupNameMax = 512 // characters
 
 // IsLogGroupName reports whether a log group can have a name.
-func IsLogGroupName(name string) bool { return len(name) <= logGroupNameMax && logGroupForm.MatchString(name) }
+func IsLogGroupName(name string) bool {
+	return len(name) <= logGroupNameMax && logGroupForm.MatchString(name)
+}
 
 // ParseLogGroupARN takes "arn:aws:logs:REGION:ACCOUNT:log-group:NAME" apart, with or
 // without ":*" at its end; ok is false if it has another form.

@@ -22,7 +22,9 @@ import (
 	"causeway.dev/api/ec2"
 	iamapi "causeway.dev/api/iam"
 	"causeway.dev/control/certificates"
+	"causeway.dev/flowlog"
 	"causeway.dev/keeper"
+	"causeway.dev/node"
 	"causeway.dev/packetio"
 	"causeway.dev/resource"
 	"causeway.dev/tunnel"
@@ -51,6 +53,7 @@ type Config struct {
 	PKI      PKIConfig      `yaml:"pki"`
 	Resolver ResolverConfig `yaml:"resolver"`
 	Logs     LogsConfig     `yaml:"logs"`
+	FlowLogs FlowLogConfig  `yaml:"flow_logs"`
 	Billing  BillingConfig  `yaml:"billing"`
 
 	// FormerKeyLifetime is how long a tunnel takes a pre-shared key that was
@@ -98,6 +101,36 @@ type LogsConfig struct {
 	// DataDir takes up to twice that. Beyond it the oldest events of the account
 	// that has most go. 1 to 1048576. Default 1024.
 	MaxMiB int `yaml:"max_mib"`
+}
+
+// FlowLogConfig says how the flows of network interfaces are recorded.
+type FlowLogConfig struct {
+	// Interval is how often what interfaces have carried is recorded: "60s", the
+	// default and AWS's shortest; 1s to 600s.
+	Interval time.Duration `yaml:"interval"`
+
+	// Buckets are directories for flow logs that go to S3, by the name of the
+	// bucket. Other buckets are below data_dir/buckets.
+	Buckets map[string]string `yaml:"buckets"`
+
+	// MaxMiB is the room of one account below data_dir/buckets, 1 to 1048576.
+	// What finds none is not written. Default 1024.
+	MaxMiB int `yaml:"max_mib"`
+}
+
+func (c FlowLogConfig) validate() error {
+	if i := c.Interval; i < time.Second || i > 10*time.Minute {
+		return fmt.Errorf("flow_logs: interval %v is not from 1s to 10m", i)
+	}
+	if m := c.MaxMiB; m < 1 || m > 1<<20 {
+		return fmt.Errorf("flow_logs: max_mib %d is not from 1 to %d", m, 1<<20)
+	}
+	for bucket, dir := range c.Buckets {
+		if d, err := flowlog.ParseDestination("arn:aws:s3:::" + bucket); err != nil || d.Bucket != bucket || !filepath.IsAbs(dir) {
+			return fmt.Errorf("flow_logs: %s: %s is not the name of a bucket with an absolute path", bucket, dir)
+		}
+	}
+	return nil
 }
 
 // StoreConfig says where records are kept.
@@ -221,6 +254,8 @@ func (c *Config) setDefaults() {
 	c.PKI.Revocation = cmp.Or(c.PKI.Revocation, revocationSoft)
 	c.PKI.TunnelCertificateLifetime = cmp.Or(c.PKI.TunnelCertificateLifetime, certificates.TunnelLifetimeDefault)
 	c.Logs.MaxMiB = cmp.Or(c.Logs.MaxMiB, 1024)
+	c.FlowLogs.Interval = cmp.Or(c.FlowLogs.Interval, node.FlowIntervalDefault)
+	c.FlowLogs.MaxMiB = cmp.Or(c.FlowLogs.MaxMiB, 1024)
 	c.FormerKeyLifetime = cmp.Or(c.FormerKeyLifetime, ec2.FormerKeyLifetimeDefault)
 	if c.DefaultVPCs == nil {
 		c.DefaultVPCs = new(true)
@@ -294,7 +329,7 @@ func (c *Config) validate() error {
 	if _, err := c.Billing.prices(); err != nil {
 		return err
 	}
-	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI(), c.Resolver.validate())
+	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI(), c.Resolver.validate(), c.FlowLogs.validate())
 }
 
 func (c *Config) validatePKI() error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"causeway.dev/control/flowlogs"
 	"causeway.dev/control/tunnellog"
 	"causeway.dev/logs"
 )
@@ -29,15 +30,20 @@ func logGroupExists(s *logs.Store) func(account, region, name string) (bool, err
 	}
 }
 
-// logsMetrics shows Prometheus how much the log store holds.
-type logsMetrics struct {
+// writtenLogs are the log store with those who write to it on their own.
+type writtenLogs struct {
 	store   *logs.Store
 	tunnels *tunnellog.Log
+	flows   *flowlogs.Log
 }
+
+// logsMetrics shows Prometheus how much the log store holds.
+type logsMetrics struct{ writtenLogs }
 
 var (
 	logsBytes      = prometheus.NewDesc("causeway_logs_bytes", "Bytes of the log events that are stored.", nil, nil)
 	tunnelLogDrops = prometheus.NewDesc("causeway_tunnel_log_drops_total", "Entries of tunnels' logs that were not written.", []string{"reason"}, nil)
+	flowLogDrops   = prometheus.NewDesc("causeway_flow_log_drops_total", "Flows, or records of flow logs, that were not written.", []string{"reason"}, nil)
 	logsEvicted    = prometheus.NewDesc("causeway_logs_evicted_total", "Log events removed for lack of room since the start.", nil, nil)
 )
 
@@ -46,6 +52,7 @@ func (logsMetrics) Describe(to chan<- *prometheus.Desc) {
 	to <- logsBytes
 	to <- logsEvicted
 	to <- tunnelLogDrops
+	to <- flowLogDrops
 }
 
 // Collect implements prometheus.Collector.
@@ -53,7 +60,11 @@ func (m logsMetrics) Collect(to chan<- prometheus.Metric) {
 	u := m.store.Usage()
 	to <- prometheus.MustNewConstMetric(logsBytes, prometheus.GaugeValue, float64(u.Bytes))
 	to <- prometheus.MustNewConstMetric(logsEvicted, prometheus.CounterValue, float64(u.Evicted))
-	overflown, undelivered := m.tunnels.Drops()
-	to <- prometheus.MustNewConstMetric(tunnelLogDrops, prometheus.CounterValue, float64(overflown), "queue full")
-	to <- prometheus.MustNewConstMetric(tunnelLogDrops, prometheus.CounterValue, float64(undelivered), "not delivered")
+	for desc, log := range map[*prometheus.Desc]interface {
+		Drops() (overflown, undelivered uint64)
+	}{tunnelLogDrops: m.tunnels, flowLogDrops: m.flows} {
+		overflown, undelivered := log.Drops()
+		to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(overflown), "queue full")
+		to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(undelivered), "not delivered")
+	}
 }

@@ -29,16 +29,15 @@ import (
 	"causeway.dev/api/server"
 	"causeway.dev/api/sts"
 	"causeway.dev/control/certificates"
+	"causeway.dev/control/flowlogs"
 	"causeway.dev/control/lifecycle"
 	"causeway.dev/control/telemetry"
 	"causeway.dev/control/tunnellog"
 	"causeway.dev/control/usage"
 	"causeway.dev/doctor"
-	"causeway.dev/iam"
 	"causeway.dev/instance"
 	"causeway.dev/internal/run"
 	"causeway.dev/internal/seal"
-	"causeway.dev/logs"
 	"causeway.dev/netfabric"
 	"causeway.dev/node"
 	"causeway.dev/packetio"
@@ -124,11 +123,17 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	group := run.New(ctx)
 	tunnelLog := tunnellog.New(records, logStore, log)
+	guard := access.New(access.Config{Store: records, Keys: directory, Sealer: keyring})
+	flowLog := flowlogs.New(flowlogs.Config{
+		Records: records, Logs: logStore, Logger: log, RoleMay: guard.RoleMay, ZoneID: cfg.zoneID,
+		Files: &flowlogs.Files{Buckets: cfg.FlowLogs.Buckets, Dir: filepath.Join(cfg.DataDir, "buckets"), BytesMax: int64(cfg.FlowLogs.MaxMiB) << 20},
+	})
 	agent := node.New(node.Config{
 		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log,
 		Offloads: probe.Settle(offloads, log), Lanes: cfg.Lanes, StandardAES: cfg.StandardAES, HardFail: cfg.PKI.Revocation == revocationHard,
 		Forwarders: cfg.Resolver.forwarders(),
 		HandOver:   cfg.handOver(), Keeper: cfg.keeper(), Report: telemetry.New(records).Report, Log: tunnelLog.Take,
+		Flows: flowLog.Take, FlowInterval: cfg.FlowLogs.Interval,
 	})
 	listener, err := listen(cfg)
 	if err != nil {
@@ -142,6 +147,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("certificates", certificates.Keeper{Store: records, Logger: log, TunnelLifetime: cfg.PKI.TunnelCertificateLifetime, URL: cfg.PKI.URL}.Run)
 	group.Go("logs", logStore.Run)
 	group.Go("tunnel log", tunnelLog.Run)
+	group.Go("flow logs", flowLog.Run)
 	group.Go("control", func(ctx context.Context) error {
 		return serveControl(ctx, cfg, log, map[string]http.Handler{
 			"GET /capture":       capturer{records, agent},
@@ -150,7 +156,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		})
 	})
 	group.Go("api", func(ctx context.Context) error {
-		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, logStore, tunnelLog, directory, keyring, driver, agent))
+		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, writtenLogs{logStore, tunnelLog, flowLog}, guard, keyring, driver, agent))
 	})
 	return group.Wait()
 }
@@ -194,9 +200,9 @@ func openStore(ctx context.Context, cfg Config, keyring *seal.Keyring, log *slog
 	return store.Open(ctx, c)
 }
 
-func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.Store, tunnelLog *tunnellog.Log, directory iam.Directory, keyring *seal.Keyring, driver instance.Driver, agent *node.Node) http.Handler {
+func handler(cfg Config, log *slog.Logger, records *store.Store, written writtenLogs, guard *access.Guard, keyring *seal.Keyring, driver instance.Driver, agent *node.Node) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{logStore, tunnelLog})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{written})
 	operations := ec2.New(ec2.Config{
 		Store:            records,
 		Regions:          cfg.ec2Regions(),
@@ -205,13 +211,13 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.
 		ElasticAddresses: slices.Clone(cfg.Outside.ElasticAddresses),
 		IPv6Addresses:    slices.Clone(cfg.Outside.IPv6Addresses),
 		DefaultVPCs:      *cfg.DefaultVPCs,
-		LogGroupExists:   logGroupExists(logStore),
+		LogGroupExists:   logGroupExists(written.store),
+		ServiceMayAssume: guard.ServiceMayAssume,
 
 		FormerKeyLifetime: cfg.FormerKeyLifetime,
 		Console:           console{driver},
 		Host:              ec2.Host{CPUs: runtime.NumCPU(), MemoryMiB: memoryMiB(), Architecture: architecture()},
 	})
-	guard := access.New(access.Config{Store: records, Keys: directory, Sealer: keyring})
 	var regions []string
 	for _, r := range cfg.Regions {
 		regions = append(regions, r.Name)
@@ -220,8 +226,11 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, logStore *logs.
 		Lookup: guard.Lookup, Session: guard.Session, Authorize: guard.Authorize, Regions: regions, Log: log,
 		Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Pages: map[string]http.Handler{certificates.Prefix: certificates.Publish(records)},
-	}, operations.Server(), sts.New(sts.Config{Store: records, Guard: guard, Sealer: keyring}).Server(), iamapi.New(iamapi.Config{Store: records, Limits: cfg.IdentityLimits}).Server(), logsapi.New(logStore).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server(), causeway.New(records, cfg.prices()).Server())
+	}, operations.Server(), sts.New(sts.Config{Store: records, Guard: guard, Sealer: keyring}).Server(), iamapi.New(iamapi.Config{Store: records, Limits: cfg.IdentityLimits}).Server(), logsapi.New(written.store).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server(), causeway.New(records, cfg.prices()).Server())
 }
+
+// zoneID is the id of a zone, "use1-az1".
+func (c Config) zoneID(region, zone string) string { return ec2.ZoneID(c.ec2Regions(), region, zone) }
 
 func (c Config) ec2Regions() []ec2.Region {
 	var all []ec2.Region

@@ -158,3 +158,50 @@ func BenchmarkAuthorize(b *testing.B) {
 	})
 	bench("most")
 }
+
+// TestRolesOfServices: whom a role serves, and what it may in a service's name.
+func TestRolesOfServices(t *testing.T) {
+	s := storetest.Open(t)
+	g := access.New(access.Config{Store: s, Sealer: seal.Generate()})
+	const arn, service, source = "arn:aws:iam::" + account + ":role/r", "vpc-flow-logs.amazonaws.com", "arn:aws:ec2:us-east-1:" + account + ":vpc-flow-log/fl-1"
+	role := resource.Role{Identity: identity("r")}
+	role.Inline = []resource.InlinePolicy{{Name: "x", Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"logs:*","Resource":"arn:aws:logs:*:*:log-group:mine:*"}}`}}
+	trust := func(principal, condition string) {
+		role.Trust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"` + principal + `"},"Action":"sts:AssumeRole"` + condition + `}}`
+		put(t, s, func(tx *store.Tx) { store.Roles.Put(tx, role) })
+	}
+	of := func(account, arn string) string {
+		return `,"Condition":{"StringEquals":{"aws:SourceAccount":"` + account + `"},"ArnLike":{"aws:SourceArn":"` + arn + `"}}`
+	}
+	for _, c := range []struct {
+		principal, condition string
+		want                 bool
+	}{
+		{service, "", true},
+		{"ec2.amazonaws.com", "", false},
+		{service, of(account, "arn:aws:ec2:us-east-1:"+account+":vpc-flow-log/*"), true},
+		{service, of("000000000000", source), false},
+		{service, of(account, "arn:aws:ec2:eu-west-1:*:vpc-flow-log/*"), false},
+	} {
+		trust(c.principal, c.condition)
+		if got := g.ServiceMayAssume(arn, service, account, source); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	trust(service, "")
+	if g.ServiceMayAssume(arn, service, "000000000000", source) || g.ServiceMayAssume(arn+"x", service, account, source) || g.ServiceMayAssume("r", service, account, source) {
+		t.Error("a role of another account, or none, serves")
+	}
+	const stream = "arn:aws:logs:us-east-1:" + account + ":log-group:mine:log-stream:s"
+	if !g.RoleMay(arn, "logs:PutLogEvents", stream) || g.RoleMay(arn, "logs:PutLogEvents", strings.Replace(stream, "mine", "yours", 1)) || g.RoleMay(arn+"x", "logs:PutLogEvents", stream) {
+		t.Error("the role's policy does not decide")
+	}
+	put(t, s, func(tx *store.Tx) {
+		store.Policies.Put(tx, resource.Policy{Meta: resource.Meta{ID: "b", Account: account, Region: resource.GlobalRegion}, Name: "b", Path: "/", Default: "v1", Versions: []resource.PolicyVersion{{ID: "v1", Document: allow("ec2:*")}}})
+		role.Boundary = "arn:aws:iam::" + account + ":policy/b"
+		store.Roles.Put(tx, role)
+	})
+	if g.RoleMay(arn, "logs:PutLogEvents", stream) {
+		t.Error("the role may what its boundary does not allow")
+	}
+}

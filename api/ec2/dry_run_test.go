@@ -21,6 +21,7 @@ func TestDryRun(t *testing.T) {
 	instance, nic := c.instance(side, "InstanceType", "t3.small"), c.networkInterface(side)
 	attachment := c.call("AttachNetworkInterface", "NetworkInterfaceId", c.networkInterface(side), "InstanceId", instance, "DeviceIndex", "2").text("attachmentId")
 	c.call("CreateKeyPair", "KeyName", "kept", "KeyType", "ed25519")
+	flows := c.call("CreateFlowLogs", c.flowLog(vpc)...).text("flowLogIdSet/item")
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -48,6 +49,7 @@ func TestDryRun(t *testing.T) {
 		{"CreateInternetGateway"}, {"AttachInternetGateway", "InternetGatewayId", internet, "VpcId", vpc}, {"DeleteInternetGateway", "InternetGatewayId", internet},
 		{"CreateEgressOnlyInternetGateway", "VpcId", vpc}, {"AllocateAddress"}, {"ReleaseAddress", "AllocationId", address},
 		{"CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private"}, {"CreateNatGateway", "SubnetId", subnet, "AllocationId", address},
+		append([]string{"CreateFlowLogs"}, c.flowLog(vpc)...), {"DeleteFlowLogs", "FlowLogId.1", flows}, {"DescribeFlowLogs"},
 		{"CreateDefaultVpc"}, {"DescribeInternetGateways"}, {"DescribeAddresses"}, {"DescribeAddressesAttribute"}, {"DescribeNatGateways"}, {"DescribeEgressOnlyInternetGateways"},
 		{"DescribeVpcs"}, {"DescribeSubnets", "SubnetId.1", subnet}, {"DescribeInstances"}, {"DescribeRegions"},
 	} {

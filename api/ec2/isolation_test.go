@@ -34,6 +34,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	nat := c.call("CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private").text("natGateway/natGatewayId")
 	key := c.call("CreateKeyPair", "KeyName", "of-one-account", "KeyType", "ed25519").text("keyPairId")
 	dopt := c.dhcpOptions(dhcpConfiguration("1", "domain-name", "example.com")...)
+	flows := c.call("CreateFlowLogs", c.flowLog(vpc)...).text("flowLogIdSet/item")
 	outside := c.describeConnection(connection).text("options/tunnelOptionSet/item/outsideIpAddress")
 
 	calls := func(other *cloud) [][]string {
@@ -126,6 +127,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"CreateVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"}, {"DeleteVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"},
 			{"DescribeDhcpOptions", "DhcpOptionsId.1", dopt}, {"DeleteDhcpOptions", "DhcpOptionsId", dopt},
 			{"AssociateDhcpOptions", "DhcpOptionsId", dopt, "VpcId", ownVPC}, {"AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", vpc},
+			{"DescribeFlowLogs", "FlowLogId.1", flows}, {"DeleteFlowLogs", "FlowLogId.1", flows},
 			{"GetVpnConnectionDeviceSampleConfiguration", "VpnConnectionId", connection, "VpnConnectionDeviceTypeId", "9005b6c1"},
 		}
 		for _, action := range []string{"AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"} {
@@ -133,16 +135,17 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 				with(append([]string{action, "GroupId", group}, tcp...), "IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
 				with(append([]string{action, "GroupId", ownGroup}, tcp...), "IpPermissions.1.Groups.1.GroupId", group, "IpPermissions.1.Groups.1.UserId", c.account))
 		}
-		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat, dopt} {
+		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat, dopt, flows} {
 			list = append(list, []string{"CreateTags", "ResourceId.1", id, "Tag.1.Key", "k", "Tag.1.Value", "v"}, []string{"DeleteTags", "ResourceId.1", id})
 		}
 		return list
 	}
 	// What the actions are called with is covered above; the others take no ids
-	// of what an account has.
+	// of what an account has. CreateFlowLogs tells of each beside the others: see
+	// TestFlowLogs.
 	without := []string{
 		"AllocateAddress", "CreateDhcpOptions", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
-		"CreateVpc", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
+		"CreateVpc", "CreateFlowLogs", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
 		"CreateKeyPair", "ImportKeyPair", "DeleteKeyPair", // which succeeds where there is no such key
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
 	}

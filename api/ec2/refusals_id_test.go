@@ -58,6 +58,8 @@ var idRefusals = []struct{ call, prefix, malformed, notFound string }{
 	{"DescribeDhcpOptions&DhcpOptionsId.1=?", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
 	{"DeleteDhcpOptions&DhcpOptionsId=?", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
 	{"AssociateDhcpOptions&DhcpOptionsId=?&VpcId={vpc}", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
+	{"DescribeFlowLogs&FlowLogId.1=?", "fl", "InvalidFlowLogId.Malformed", "InvalidFlowLogId.NotFound"},
+	{"DeleteFlowLogs&FlowLogId.1=?", "fl", "InvalidFlowLogId.Malformed", "InvalidFlowLogId.NotFound"},
 	{"DescribeVpcs&VpcId.1=?", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound"},
 	{"DeleteVpc&VpcId=?", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound"},
 	{"DescribeVpcAttribute&VpcId=?&Attribute=enableDnsSupport", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound"},

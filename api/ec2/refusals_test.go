@@ -75,7 +75,39 @@ const launchOf = "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1"
 // run is a launch that would succeed, but for what is added.
 const run = launchOf + "&SubnetId={subnet}"
 
+// toGroup and toFiles are flow logs that would be made, but for what is added.
+const (
+	toGroup = "CreateFlowLogs&ResourceType=VPC&ResourceId.1={vpc}&TrafficType=ALL&LogGroupName=g&DeliverLogsPermissionArn=arn:aws:iam::1:role/r"
+	toFiles = "CreateFlowLogs&ResourceType=VPC&ResourceId.1={vpc}&TrafficType=ALL&LogDestinationType=s3&LogDestination=arn:aws:s3:::bucket"
+)
+
 var refusals = []struct{ code, call string }{
+	// Flow logs
+	{"MissingParameter", "CreateFlowLogs&ResourceId.1={vpc}&TrafficType=ALL"},
+	{"MissingParameter", "CreateFlowLogs&ResourceType=VPC&TrafficType=ALL&LogGroupName=g"},
+	{"MissingParameter", "CreateFlowLogs&ResourceType=VPC&ResourceId.1={vpc}&LogGroupName=g"},
+	{"InvalidParameterValue", toGroup + "&ResourceType=Vpc"},
+	{"InvalidParameterValue", toGroup + "&TrafficType=NONE"},
+	{"InvalidParameterValue", toGroup + "&LogDestinationType=file"},
+	{"UnsupportedOperation", toGroup + "&ResourceType=TransitGateway"},
+	{"UnsupportedOperation", toGroup + "&LogDestinationType=kinesis-data-firehose"},
+	{"UnsupportedOperation", toGroup + "&DeliverCrossAccountRole=arn:aws:iam::1:role/r"},
+	{"UnsupportedOperation", toFiles + "&DestinationOptions.FileFormat=parquet"},
+	{"InvalidParameter", toGroup + "&MaxAggregationInterval=61"},
+	{"InvalidParameter", toGroup + "&LogFormat=${packet}"},
+	{"InvalidParameter", toGroup + "&LogFormat=version"},
+	{"InvalidParameter", toGroup + "&DeliverLogsPermissionArn="},
+	{"InvalidParameter", toGroup + "&LogGroupName="},
+	{"InvalidParameter", toGroup + "&LogGroupName=a:b"},
+	{"InvalidParameter", toGroup + "&LogDestination=arn:aws:logs:us-east-1:1:log-group:g"},
+	{"InvalidParameter", toGroup + "&LogGroupName=&LogDestination=arn:aws:logs:us-east-1:000000000000:log-group:g"},
+	{"InvalidParameter", toGroup + "&LogGroupName=&LogDestination=g"},
+	{"InvalidParameter", toGroup + "&DestinationOptions.PerHourPartition=true"},
+	{"InvalidParameter", toFiles + "&DeliverLogsPermissionArn=arn:aws:iam::1:role/r"},
+	{"InvalidParameter", toFiles + "&LogGroupName=g"},
+	{"InvalidParameter", toFiles + "&LogDestination="},
+	{"InvalidParameter", toFiles + "/../other"},
+	{"InvalidParameterValue", toFiles + "&TagSpecification.1.ResourceType=vpc"},
 	// VPCs
 	{"MissingParameter", "CreateVpc"},
 	{"InvalidParameterValue", "CreateVpc&CidrBlock=10.0.0.0"},

@@ -201,12 +201,14 @@ func (r reader) newMeta(id string, tags []resource.Tag) resource.Meta {
 }
 
 // zones returns the zones of a region, in order.
-func (s *Service) zones(region string) []string {
-	at := slices.IndexFunc(s.config.Regions, func(r Region) bool { return r.Name == region })
+func (s *Service) zones(region string) []string { return zonesOf(s.config.Regions, region) }
+
+func zonesOf(regions []Region, region string) []string {
+	at := slices.IndexFunc(regions, func(r Region) bool { return r.Name == region })
 	if at < 0 {
 		return nil
 	}
-	return s.config.Regions[at].Zones
+	return regions[at].Zones
 }
 
 // arn names something of this scope to all of AWS.

@@ -257,8 +257,11 @@ func allocateAddress(subnet *resource.Subnet, used map[netip.Addr]bool, wanted n
 }
 
 // zoneIDOf returns the id of a zone that is known by name, or "".
-func (s *Service) zoneIDOf(region, zone string) string {
-	if at := slices.Index(s.zones(region), zone); at >= 0 {
+func (s *Service) zoneIDOf(region, zone string) string { return ZoneID(s.config.Regions, region, zone) }
+
+// ZoneID returns the id of a zone of one of the regions, or "".
+func ZoneID(regions []Region, region, zone string) string {
+	if at := slices.Index(zonesOf(regions, region), zone); at >= 0 {
 		return zoneID(region, at)
 	}
 	return ""

@@ -253,3 +253,33 @@ func (c *cloud) put(name, document string) {
 		c.Fatal(err)
 	}
 }
+
+// Logs are written in the caller's name: that takes more than EC2's actions.
+func TestLogDelivery(t *testing.T) {
+	c := newCloud(t)
+	vpc := c.call("ec2:CreateVpc", "CidrBlock", "10.0.0.0/16").text("vpcId")
+	customer := c.call("ec2:CreateCustomerGateway", "Type", "ipsec.1", "IpAddress", "198.51.100.7").text("customerGatewayId")
+	gateway := c.call("ec2:CreateVpnGateway", "Type", "ipsec.1").text("vpnGatewayId")
+	role := "arn:aws:iam::" + c.account + ":role/writer"
+	flow := []string{"ResourceType", "VPC", "ResourceId.1", vpc, "TrafficType", "ALL", "LogGroupName", "g", "DeliverLogsPermissionArn", role}
+	const log = "Options.TunnelOptions.1.LogOptions.CloudWatchLogOptions."
+	tunnel := []string{"Type", "ipsec.1", "CustomerGatewayId", customer, "VpnGatewayId", gateway, "Options.StaticRoutesOnly", "true",
+		log + "LogEnabled", "true", log + "LogGroupArn", "arn:aws:logs:us-east-1:" + c.account + ":log-group:g"}
+	modify := []string{"VpnConnectionId", "vpn-00000000000000000", "VpnTunnelOutsideIpAddress", "203.0.113.1", "TunnelOptions.LogOptions.CloudWatchLogOptions.LogEnabled", "true"}
+
+	network := c.user("network", allow("ec2:*", "*"))
+	for action, parameters := range map[string][]string{"CreateFlowLogs": flow, "CreateVpnConnection": tunnel, "ModifyVpnTunnelOptions": modify} {
+		c.refused(network, "UnauthorizedOperation", "logs:CreateLogDelivery", "ec2:"+action, parameters...)
+	}
+	c.refused(network, "UnauthorizedOperation", "logs:DeleteLogDelivery", "ec2:DeleteFlowLogs", "FlowLogId.1", "fl-00000000000000000")
+	c.refused(network, "InvalidVpnConnectionID.NotFound", "", "ec2:ModifyVpnTunnelOptions", "VpnConnectionId", "vpn-00000000000000000", "VpnTunnelOutsideIpAddress", "203.0.113.1", "TunnelOptions.DPDTimeoutSeconds", "60")
+
+	delivering := c.user("delivering", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:*","logs:*LogDelivery"],"Resource":"*"},
+		{"Effect":"Allow","Action":"iam:PassRole","Resource":"*","Condition":{"StringEquals":{"iam:PassedToService":"ec2.amazonaws.com"}}}]}`)
+	c.refused(delivering, "UnauthorizedOperation", "iam:PassRole on resource: "+role, "ec2:CreateFlowLogs", flow...)
+	passing := c.user("passing", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:*","logs:*LogDelivery"],"Resource":"*"},
+		{"Effect":"Allow","Action":"iam:PassRole","Resource":"`+role+`","Condition":{"StringEquals":{"iam:PassedToService":"vpc-flow-logs.amazonaws.com"}}}]}`)
+	if id := c.may(passing, "ec2:CreateFlowLogs", flow...).find("flowLogIdSet"); len(id) != 1 {
+		t.Errorf("with all permissions there are %d flow logs", len(id))
+	}
+}

@@ -50,6 +50,7 @@ var rules = []rule{
 	{"internal/aesgcm", nil, append([]string{module}, worldly...), "a cipher is a leaf without I/O"},
 	{"internal/oracle", nil, []string{module}, "what judges the hot path shares no code with it"},
 	{"logs", nil, []string{module}, "the log store knows text, not who wrote it"},
+	{"flowlog", nil, append([]string{module + "store", module + "resource", module + "api/", module + "control", module + "node/", module + "netfabric"}, worldly...), "formats and records of flows are pure"},
 	{"logs/filter", nil, worldly, "filter patterns are pure"},
 	{"capture", nil, []string{module + "store", module + "resource", module + "api/", module + "node", module + "ipsec"}, "a capture knows packets and IKE, not whose they are"},
 	{"doctor", nil, []string{module + "store", module + "resource", module + "api/", module + "node", module + "serve"}, "a diagnosis is shown without knowing whose tunnel it is of"},
