@@ -353,7 +353,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 	errs = append(errs,
 		n.endTunnels(tunnels),
 		n.endInstances(ctx, d.Instances, present),
-		networks(ctx, fabricConfig(n.cfg.Prefix, n.cfg.Underlay, d)),
+		networks(ctx, FabricConfig(n.cfg.Prefix, n.cfg.Underlay, d)),
 		n.cfg.Underlay.SetAddresses(outsideAddresses(d)),
 	)
 	if everything {

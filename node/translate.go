@@ -11,8 +11,8 @@ import (
 	"causeway.dev/nodespec"
 )
 
-// fabricConfig says d's networks in the words of netfabric.
-func fabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired) netfabric.Config {
+// FabricConfig says d's networks in the words of netfabric: what a node applies.
+func FabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired) netfabric.Config {
 	c := netfabric.Config{Prefix: prefix, Underlay: underlay.Plan()}
 	for _, n := range d.Networks {
 		c.Networks = append(c.Networks, fabricNetwork(n))

@@ -69,7 +69,7 @@ func TestNetworksAreTranslated(t *testing.T) {
 		TUNs:      []netfabric.TUN{{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30")}},
 		Instances: []string{"i-1"},
 	}
-	if got := fabricConfig("cw1", underlay, d); !reflect.DeepEqual(got, want) {
+	if got := FabricConfig("cw1", underlay, d); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	if got := outsideAddresses(d); len(got) != 1 || got[0] != aTunnel().Local {

@@ -30,9 +30,7 @@ func TestPlanAgainstReference(t *testing.T) {
 			if !slices.Contains(want, got) {
 				t.Fatalf("seed %d: %v: the plan says %q, AWS %q\n%s", seed, p, got, want, plan.Text(desired))
 			}
-			kind, _, _ := strings.Cut(got, " to ")
-			kind, _, _ = strings.Cut(kind, " as ")
-			fates[kind]++
+			fates[kindOf(got)]++
 		}
 	}
 	for _, kind := range []string{"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: unsolicited", "dropped: acl"} {

@@ -1,0 +1,387 @@
+package plan_test
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway.dev/netfabric"
+	"causeway.dev/netfabric/netns"
+	"causeway.dev/node"
+	"causeway.dev/nodespec"
+	"causeway.dev/plan"
+	"causeway.dev/resource"
+)
+
+var realWorlds = flag.Uint64("worlds", 6, "let TestPacketsAgainstReference build that many random networks")
+
+// TestPacketsAgainstReference builds random networks in the kernel and sends real
+// packets through them, from instances, out of tunnels and from the outside. Each
+// must turn up where the records say, as AWS's documentation reads, or nowhere.
+func TestPacketsAgainstReference(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes some seconds")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("network namespaces need root")
+	}
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("nft is not installed")
+	}
+	fates := map[string]int{}
+	for seed := range *realWorlds {
+		w := randomWorld(rand.New(rand.NewPCG(seed, 3)))
+		for i := range w.nics {
+			w.nics[i].MAC = fmt.Sprintf("02:00:00:00:00:%02x", i+1)
+		}
+		desired := plan.Compile(w.put(t, shared), "node-1")
+		packets := rand.New(rand.NewPCG(seed, 4))
+		r := buildReal(t, desired, w.up)
+		sample := map[string]int{}
+		for range 1500 { // most are dropped, so that a few of each kind are chosen
+			p := w.randomPacket(packets)
+			want := (reference{w}).send(p)
+			kind := kindOf(want[0])
+			if kind != "nowhere" && sample[kind] < 12 && r.sends(w, p) {
+				sample[kind]++
+				fates[kind]++
+				r.send(p, want)
+			}
+		}
+		r.collect()
+		for _, s := range r.sent {
+			if !s.isRight() {
+				t.Errorf("seed %d: %v: it %s, and shall be one of %q\n%s", seed, s.packet, s.fate(), s.want, plan.Text(desired))
+			}
+		}
+		r.close()
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("packets by their fate: %v", fates)
+	for _, kind := range []string{"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: acl"} {
+		if fates[kind] < 5 {
+			t.Errorf("only %d packets were %s: the test proves little (%v)", fates[kind], kind, fates)
+		}
+	}
+}
+
+// kindOf is a fate without where.
+func kindOf(fate string) string {
+	kind, _, _ := strings.Cut(fate, " to ")
+	kind, _, _ = strings.Cut(kind, " as ")
+	return kind
+}
+
+// A real is a network in the kernel, with ears in all places where packets end.
+type real struct {
+	t       *testing.T
+	prefix  string
+	desired nodespec.Desired
+	ears    []ear
+	from    map[string]int // raw sockets: of interfaces by id, of the outside by ""
+	tuns    map[string]int // of tunnels by id
+	sent    []*sent
+	spi     map[netip.Addr]bool // who has sent or got a packet of protocol 50
+}
+
+// An ear hears packets that arrive in one place.
+type ear struct {
+	fd       int
+	place    func(source netip.Addr) string // as the reference calls it
+	incoming bool                           // a packet socket, which hears what leaves, too
+}
+
+// A sent packet, and where it turned up.
+type sent struct {
+	packet
+	want, got []string
+}
+
+func (s *sent) isRight() bool {
+	if len(s.got) == 0 {
+		return slices.ContainsFunc(s.want, func(fate string) bool { return strings.HasPrefix(fate, "dropped") })
+	}
+	return len(s.got) == 1 && slices.Contains(s.want, s.got[0])
+}
+
+func (s *sent) fate() string {
+	if len(s.got) == 0 {
+		return "turns up nowhere"
+	}
+	return strings.Join(s.got, " and ")
+}
+
+func buildReal(t *testing.T, desired nodespec.Desired, up []string) *real {
+	t.Helper()
+	random := make([]byte, 4)
+	crand.Read(random)
+	r := &real{t: t, prefix: "cwt" + hex.EncodeToString(random), desired: desired, from: map[string]int{}, tuns: map[string]int{}, spi: map[netip.Addr]bool{}}
+	underlay := netfabric.Underlay{Namespace: r.prefix + "u", Interface: "lo", Label: r.prefix, Elastic: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}
+	if err := netns.Create(underlay.Namespace); err != nil {
+		t.Skipf("network namespaces cannot be made here: %v", err)
+	}
+	t.Cleanup(func() {
+		r.close()
+		if err := errors.Join(netfabric.Clean(context.Background(), r.prefix), netns.Delete(underlay.Namespace)); err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	})
+	r.in(underlay.Namespace, exec.Command("ip", "link", "set", "lo", "up").Run)
+	fabric := netfabric.New(netfabric.Options{})
+	r.must(fabric.Apply(t.Context(), node.FabricConfig(r.prefix, underlay, desired)))
+	r.in(underlay.Namespace, func() error {
+		return r.listen("", func(source netip.Addr) string { return "leaves as " + source.String() })
+	})
+	for _, network := range desired.Networks {
+		for _, i := range network.Interfaces {
+			if i.Instance == "" {
+				continue
+			}
+			r.in(netfabric.NamespaceName(r.prefix, i.Instance), func() error {
+				// What it gets for others it keeps: it is an ear, and no router.
+				if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0); err != nil {
+					return err
+				}
+				return r.listen(i.ID, func(netip.Addr) string { return "goes to " + i.ID })
+			})
+		}
+	}
+	for _, tunnel := range desired.Tunnels {
+		r.in(netfabric.NamespaceName(r.prefix, tunnel.Network), func() error { return r.openTUN(tunnel.ID) })
+		r.must(fabric.TUNOpened(t.Context(), tunnel.ID))
+	}
+	for _, tunnel := range up {
+		if _, ok := r.tuns[tunnel]; ok {
+			r.must(fabric.SetTunnelUp(t.Context(), tunnel, true))
+		}
+	}
+	return r
+}
+
+func (r *real) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *real) in(namespace string, f func() error) {
+	r.t.Helper()
+	r.must(netns.Do(namespace, f))
+}
+
+// listen opens an ear and a mouth in the calling thread's network namespace.
+func (r *real) listen(id string, place func(netip.Addr) string) error {
+	const protocol = unix.ETH_P_IP<<8&0xff00 | unix.ETH_P_IP>>8 // in network order
+	hear, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
+	if err != nil {
+		return err
+	}
+	r.ears = append(r.ears, ear{hear, place, true})
+	r.from[id], err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	return err
+}
+
+// openTUN opens a tunnel's device, as the tunnel's owner does.
+func (r *real) openTUN(id string) error {
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	request, err := unix.NewIfreq(netfabric.TUNName(id))
+	if err != nil {
+		return err
+	}
+	request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	r.tuns[id] = fd
+	r.ears = append(r.ears, ear{fd, func(netip.Addr) string { return "tunnelled to " + id }, false})
+	return unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
+}
+
+// sends reports whether a packet says the same to the kernel as to the reference,
+// whatever was sent before. The kernel remembers flows: those of protocol 50, which
+// has no ports, by their addresses, so that only the first of an address counts; and
+// an echo reply is no beginning of one.
+func (r *real) sends(w *world, p packet) bool {
+	if p.nic != "" && r.from[p.nic] == 0 || p.src == p.dst || p.protocol == "icmp" && p.port != 8 {
+		return false
+	}
+	if p.tunnel != "" && !slices.Contains(w.up, p.tunnel) || p.nic != "" && r.unanswered(p) {
+		return false
+	}
+	if p.protocol != "50" {
+		return true
+	}
+	inside := p.dst
+	if at := slices.IndexFunc(w.addresses, func(a resource.Address) bool { return a.PublicIP == p.dst }); at >= 0 {
+		inside = w.addresses[at].PrivateAddress
+	}
+	known := r.spi[p.src] || r.spi[inside]
+	r.spi[p.src], r.spi[inside] = true, true
+	return !known
+}
+
+// unanswered reports whether the sender would ask its subnet for an address that
+// nobody there has: the question is not answered, and no packet leaves it.
+func (r *real) unanswered(p packet) bool {
+	for _, network := range r.desired.Networks {
+		at := slices.IndexFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.ID == p.nic })
+		if at >= 0 && network.Interfaces[at].Subnet.Contains(p.dst) {
+			return !slices.ContainsFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.Address == p.dst })
+		}
+	}
+	return false
+}
+
+// send sends a packet with its number in it.
+func (r *real) send(p packet, want []string) {
+	r.t.Helper()
+	data := realPacket(p, uint32(len(r.sent)))
+	r.sent = append(r.sent, &sent{packet: p, want: want})
+	var err error
+	if p.tunnel != "" {
+		_, err = unix.Write(r.tuns[p.tunnel], data)
+	} else {
+		err = unix.Sendto(r.from[p.nic], data, 0, &unix.SockaddrInet4{Addr: p.dst.As4()})
+	}
+	if errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.EPERM) {
+		return // refused on the spot: it turns up nowhere
+	}
+	r.must(err)
+}
+
+// collect listens until all that shall turn up somewhere has. What shall not has
+// had the same time, since the kernel carries a packet to its end at once.
+func (r *real) collect() {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		for _, e := range r.ears {
+			r.hear(e)
+		}
+		waiting := slices.ContainsFunc(r.sent, func(s *sent) bool { return len(s.got) == 0 && !s.isRight() })
+		if !waiting {
+			return
+		}
+	}
+}
+
+func (r *real) hear(e ear) {
+	buffer := make([]byte, 2048)
+	for {
+		var n int
+		var from unix.Sockaddr
+		var err error
+		if e.incoming {
+			n, from, err = unix.Recvfrom(e.fd, buffer, 0)
+		} else {
+			n, err = unix.Read(e.fd, buffer)
+		}
+		if err != nil { // nothing more now
+			return
+		}
+		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
+			continue
+		}
+		number, ok := numberOf(buffer[:n])
+		if !ok || int(number) >= len(r.sent) {
+			continue
+		}
+		source := netip.AddrFrom4([4]byte(buffer[12:16]))
+		r.sent[number].got = append(r.sent[number].got, e.place(source))
+	}
+}
+
+func (r *real) close() {
+	for _, e := range r.ears {
+		unix.Close(e.fd)
+	}
+	for _, fd := range r.from {
+		unix.Close(fd)
+	}
+	r.ears, r.from = nil, nil
+}
+
+// What follows the headers: a word to know our packets by, and their number.
+const realMark = "causeway"
+
+var protocolNumbers = map[string]byte{"icmp": 1, "tcp": 6, "udp": 17, "50": 50}
+
+// realHeaders are the lengths of what stands between the IP header and the mark.
+var realHeaders = map[byte]int{1: 8, 6: 20, 17: 8, 50: 8}
+
+// realPacket makes an IPv4 packet (RFC 791): the beginning of a flow of its own.
+func realPacket(p packet, number uint32) []byte {
+	protocol := protocolNumbers[p.protocol]
+	length := realHeaders[protocol]
+	data := make([]byte, 20+length)
+	data = binary.BigEndian.AppendUint32(append(data, realMark...), number)
+	ip, payload := data[:20], data[20:]
+	ip[0], ip[8], ip[9] = 0x45, 64, protocol
+	binary.BigEndian.PutUint16(ip[2:], uint16(len(data)))
+	copy(ip[12:], p.src.AsSlice())
+	copy(ip[16:], p.dst.AsSlice())
+	binary.BigEndian.PutUint16(ip[10:], checksum(0, ip))
+	own := uint16(20000 + number)
+	switch p.protocol {
+	case "tcp", "udp":
+		binary.BigEndian.PutUint16(payload, own)
+		binary.BigEndian.PutUint16(payload[2:], uint16(p.port))
+		at := 6
+		if p.protocol == "tcp" {
+			payload[12], payload[13], at = 5<<4, 0x02, 16 // SYN
+		} else {
+			binary.BigEndian.PutUint16(payload[4:], uint16(len(payload)))
+		}
+		pseudo := uint32(protocol) + uint32(len(payload))
+		binary.BigEndian.PutUint16(payload[at:], checksum(pseudo, slices.Concat(ip[12:20], payload)))
+	case "icmp":
+		payload[0] = byte(p.port)
+		binary.BigEndian.PutUint16(payload[4:], own)
+		binary.BigEndian.PutUint16(payload[2:], checksum(0, payload))
+	default: // ESP: an SPI and a sequence number
+		binary.BigEndian.PutUint32(payload, 0x1000+number)
+		payload[7] = 1
+	}
+	return data
+}
+
+// checksum is the internet's (RFC 1071).
+func checksum(sum uint32, data []byte) uint16 {
+	for len(data) > 1 {
+		sum, data = sum+uint32(binary.BigEndian.Uint16(data)), data[2:]
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}
+
+// numberOf knows a packet of ours again. Answers, and errors about it, are others.
+func numberOf(data []byte) (uint32, bool) {
+	if len(data) < 20 || data[0] != 0x45 {
+		return 0, false
+	}
+	length, known := realHeaders[data[9]]
+	if at := 20 + length; known && len(data) >= at+len(realMark)+4 && string(data[at:at+len(realMark)]) == realMark {
+		if data[9] == 1 && data[20] != 8 { // the answer to an echo request has its payload
+			return 0, false
+		}
+		return binary.BigEndian.Uint32(data[at+len(realMark):]), true
+	}
+	return 0, false
+}
