@@ -132,7 +132,7 @@ func (f *Fabric) removeNamespace(ctx context.Context, name string) error {
 }
 
 func (f *Fabric) createNamespace(ctx context.Context, ns plan.Namespace) error {
-	if netns.Exists(ns.Name) {
+	if ns.Foreign || netns.Exists(ns.Name) {
 		return nil
 	}
 	err := f.change(ctx, ns.Name, "create namespace", func() error { return netns.Create(ns.Name) })

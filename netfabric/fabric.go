@@ -37,10 +37,20 @@ type (
 	ACL        = plan.ACL
 	ACLRule    = plan.ACLRule
 
+	Place      = plan.Place
+	PlaceKind  = plan.PlaceKind
 	Outside    = plan.Outside
 	Elastic    = plan.Elastic
 	Translator = plan.Translator
 	PortRange  = plan.PortRange
+)
+
+// Kinds of places.
+const (
+	InNamespace = plan.InNamespace
+	OnBridge    = plan.OnBridge
+	OnTAP       = plan.OnTAP
+	OnInterface = plan.OnInterface
 )
 
 // Kinds of targets.
@@ -82,8 +92,9 @@ type Fabric struct {
 	beforeChange func(text string) error
 
 	mu     sync.Mutex
-	config Config          // the last one applied; guarded by mu
-	up     map[string]bool // tunnels that carry packets; guarded by mu
+	config Config           // the last one applied; guarded by mu
+	absent map[string]error // why interfaces of it are not plugged in at their places, by id; guarded by mu
+	up     map[string]bool  // tunnels that carry packets; guarded by mu
 
 	// stands is what namespaces held, by name, when they were looked at last;
 	// those where something went wrong are missing. Guarded by mu.
@@ -122,6 +133,7 @@ func (f *Fabric) Update(ctx context.Context, c Config) error {
 }
 
 func (f *Fabric) apply(ctx context.Context, c Config) error {
+	c, f.absent = presentPlaces(c)
 	state, err := plan.Compile(c, f.up)
 	if state.Prefix == "" {
 		return fmt.Errorf("plan networks: %w", err)

@@ -3,6 +3,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -572,10 +573,10 @@ func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired, present [
 			running[s.ID] = s.Boot
 		}
 	}
-	addresses := map[string][]string{}
+	addresses := map[string][]string{} // that host names stand for
 	for _, network := range d.Networks {
 		for _, i := range network.Interfaces {
-			if i.Instance != "" {
+			if i.Instance != "" && i.Index == 0 {
 				addresses[i.Instance] = append(addresses[i.Instance], i.Address.String())
 			}
 		}
@@ -643,6 +644,7 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 			poke(n.wake)
 		}
 	}
+	o.Interfaces = n.interfaces(applied)
 	for _, network := range applied.Networks {
 		if network.Translator != nil && n.fabric.Stands(network.ID) {
 			o.Translating = append(o.Translating, network.ID)
@@ -658,6 +660,29 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 		return told
 	}
 	return &o
+}
+
+// interfaces are those that are plugged in other than with their instance, and those
+// that cannot be.
+func (n *Node) interfaces(applied *nodespec.Desired) []nodespec.InterfaceStatus {
+	var all []nodespec.InterfaceStatus
+	for _, network := range applied.Networks {
+		for _, i := range network.Interfaces {
+			if i.Place == nil && (i.Instance == "" || i.Index == 0) {
+				continue
+			}
+			plugged, err := n.fabric.Plugged(network.ID, fabricInterface(i))
+			status := nodespec.InterfaceStatus{ID: i.ID, Attached: plugged}
+			if err != nil {
+				status.Reason = err.Error()
+			}
+			if status.Attached || status.Reason != "" {
+				all = append(all, status)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b nodespec.InterfaceStatus) int { return cmp.Compare(a.ID, b.ID) })
+	return all
 }
 
 // Tunnels is the state of all tunnels with what they have carried, by id; none

@@ -13,7 +13,7 @@ import (
 
 // FabricConfig says d's networks in the words of netfabric: what a node applies.
 func FabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired) netfabric.Config {
-	c := netfabric.Config{Prefix: prefix, Underlay: underlay.Plan()}
+	c := netfabric.Config{Prefix: prefix, Underlay: underlay.Plan(), Host: underlay.Namespace}
 	for _, n := range d.Networks {
 		c.Networks = append(c.Networks, fabricNetwork(n))
 	}
@@ -36,10 +36,7 @@ func FabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired
 func fabricNetwork(n nodespec.Network) netfabric.Network {
 	out := netfabric.Network{ID: n.ID, Local: n.Local, Services: n.Services}
 	for _, i := range n.Interfaces {
-		out.Interfaces = append(out.Interfaces, netfabric.Interface{
-			ID: i.ID, MAC: i.MAC, Address: i.Address, Subnet: i.Subnet, Others: i.Others, Subnet6: i.Subnet6, Table: i.Table, Groups: i.Groups,
-			AnySource: i.AnySource, Instance: i.Instance, Index: i.Index, Counted: i.Counted,
-		})
+		out.Interfaces = append(out.Interfaces, fabricInterface(i))
 	}
 	for _, t := range n.Tables {
 		table := netfabric.Table{ID: t.ID, Routes: fabricRoutes(t.Routes), Overrides: fabricRoutes(t.Overrides)}
@@ -70,6 +67,17 @@ func fabricNetwork(n nodespec.Network) netfabric.Network {
 	}
 	if t := n.Translator; t != nil {
 		out.Translator = &netfabric.Translator{Address: t.Address, Ports: netfabric.PortRange(t.Ports)}
+	}
+	return out
+}
+
+func fabricInterface(i nodespec.Interface) netfabric.Interface {
+	out := netfabric.Interface{
+		ID: i.ID, MAC: i.MAC, Address: i.Address, Subnet: i.Subnet, Others: i.Others, Subnet6: i.Subnet6, Table: i.Table, Groups: i.Groups,
+		AnySource: i.AnySource, Instance: i.Instance, Index: i.Index, Counted: i.Counted,
+	}
+	if p := i.Place; p != nil {
+		out.Place = &netfabric.Place{Kind: netfabric.PlaceKind(p.Kind), Name: p.Name, Device: p.Device, Inode: p.Inode}
 	}
 	return out
 }

@@ -68,7 +68,7 @@ func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
 		vpc, _ := store.VPCs.Get(snapshot, scopeOf(plugged[0].nic.Meta), id)
 		resolvers, domain := c.told(vpc)
 		for _, p := range plugged {
-			if p.nic.DeviceIndex == 0 {
+			if p.nic.Place == nil && p.nic.DeviceIndex == 0 {
 				desired.Instances = append(desired.Instances, nodespec.Instance{
 					ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData, Boot: p.instance.Boot,
 					Resolvers: resolvers, Domain: domain,
@@ -124,7 +124,8 @@ type compiler struct {
 	logged    map[string]bool                  // ids of what has a flow log
 }
 
-// plugged is a network interface that shall carry packets, with its instance.
+// plugged is a network interface that shall carry packets, with its instance if it is
+// in one.
 type plugged struct {
 	nic      resource.NetworkInterface
 	instance resource.Instance
@@ -157,7 +158,8 @@ func newCompiler(snapshot *store.Snapshot) *compiler {
 	for nic := range store.NetworkInterfaces.All(snapshot) {
 		instance, ok := store.Instances.Get(snapshot, scopeOf(nic.Meta), nic.Instance)
 		subnet, found := store.Subnets.Get(snapshot, scopeOf(nic.Meta), nic.Subnet)
-		if ok && found && nic.Deleted == nil && !nic.Detaching && routes.Wanted(instance) {
+		wanted := nic.Place != nil || ok && routes.Wanted(instance)
+		if wanted && found && nic.Deleted == nil && !nic.Detaching {
 			c.plugged[nic.VPC] = append(c.plugged[nic.VPC], plugged{nic, instance, subnet})
 		}
 	}
@@ -207,6 +209,7 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 			Counted:   c.logged[p.nic.ID] || c.logged[p.nic.Subnet] || c.logged[p.nic.VPC],
 			Instance:  p.instance.ID,
 			Index:     int(p.nic.DeviceIndex),
+			Place:     place(p.nic.Place),
 		})
 	}
 	for _, table := range c.tables[vpc.ID] {
@@ -217,6 +220,14 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 		network.Services = network.Resolver.Addresses
 	}
 	return network
+}
+
+// place is where on the host an interface is plugged in; nil for nowhere.
+func place(p *resource.Place) *nodespec.Place {
+	if p == nil {
+		return nil
+	}
+	return &nodespec.Place{Kind: nodespec.PlaceKind(p.Kind), Name: p.Name, Device: p.Device, Inode: p.Inode}
 }
 
 // others are an interface's addresses beside the primary one.

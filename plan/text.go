@@ -17,7 +17,11 @@ func Text(d nodespec.Desired) string {
 		w.line(0, "network %s%s", network.ID, each(" local ", network.Local))
 		for _, i := range network.Interfaces {
 			w.line(1, "interface %s %v mac %s subnet %v table %s%s%s", i.ID, i.Address, i.MAC, i.Subnet, i.Table, each(" group ", i.Groups), anySource(i))
-			w.line(2, "plugged into %s as %d", i.Instance, i.Index)
+			if p := i.Place; p != nil {
+				w.line(2, "plugged into %s %s", p.Kind, p.Name)
+			} else {
+				w.line(2, "plugged into %s as %d", i.Instance, i.Index)
+			}
 		}
 		if len(network.Services) > 0 {
 			w.line(1, "services%s", each(" ", network.Services))

@@ -153,6 +153,8 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 			"GET /capture":       capturer{records, agent},
 			"GET " + doctor.Path: doctor.Handler(diagnoser{records, agent.Diagnose}.find),
 			"GET /bill":          biller{records, cfg.prices()},
+			"POST " + attachPath: http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.attach),
+			"POST " + detachPath: http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.detach),
 		})
 	})
 	group.Go("api", func(ctx context.Context) error {

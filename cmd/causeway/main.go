@@ -28,6 +28,8 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the API and this host's networks, tunnels and instances."`
 	Clean     cleanCommand     `cmd:"" help:"Remove all that serve made in the kernel."`
 	Exec      execCommand      `cmd:"" help:"Run a command inside an instance."`
+	Attach    attachCommand    `cmd:"" help:"Attach a network interface to a container, a bridge, a virtual machine or a LAN."`
+	Detach    detachCommand    `cmd:"" help:"Take a network interface from where attach has put it."`
 	Capture   captureCommand   `cmd:"" help:"Capture the packets of a VPN connection's tunnels, inside and outside."`
 	Billing   billingCommand   `cmd:"" help:"What the VPN connections of a month cost: hours, prices, tax."`
 	Doctor    doctorCommand    `cmd:"" help:"Say of VPN tunnels whether they are up, why not, and what to do."`

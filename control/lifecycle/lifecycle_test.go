@@ -171,3 +171,37 @@ func TestDeletedRecordsAreForgotten(t *testing.T) {
 		t.Error("what was not deleted is forgotten")
 	}
 }
+
+// An interface that is being detached is available when a node has seen that it has
+// gone, and not before.
+func TestDetachedInterfaceIsAvailable(t *testing.T) {
+	s := storetest.Open(t)
+	update(t, s, func(tx *store.Tx) {
+		store.Instances.Put(tx, resource.Instance{Meta: meta("i-1"), Wanted: resource.InstanceRunning, Interfaces: []string{"eni-1", "eni-2"}})
+		store.NetworkInterfaces.Put(tx, resource.NetworkInterface{Meta: meta("eni-2"), Instance: "i-1", DeviceIndex: 1, AttachmentID: "eni-attach-2", Status: resource.StateInUse, Detaching: true})
+		store.NetworkInterfaces.Put(tx, resource.NetworkInterface{Meta: meta("eni-3"), Place: &resource.Place{}, AttachmentID: "eni-attach-3", Status: resource.StateInUse})
+		for _, id := range []string{"eni-2", "eni-3"} {
+			store.NetworkInterfaceStatuses.Put(tx, resource.NetworkInterfaceStatus{Meta: meta(id), Attachment: "eni-attach-" + id[4:], Attached: id == "eni-2"})
+		}
+	})
+	start(t, s, time.Hour)
+	update(t, s, func(tx *store.Tx) {
+		if nic, _ := store.NetworkInterfaces.Get(tx, scope, "eni-2"); nic.Instance == "" {
+			t.Error("the interface is available while the instance has it")
+		}
+		store.NetworkInterfaceStatuses.Put(tx, resource.NetworkInterfaceStatus{Meta: meta("eni-2"), Attachment: "eni-attach-2"})
+	})
+	eventually(t, s, "the interface is available", func(snapshot *store.Snapshot) bool {
+		nic, _ := store.NetworkInterfaces.Get(snapshot, scope, "eni-2")
+		return nic.Status == resource.StateAvailable && nic.Instance == "" && nic.AttachmentID == "" && !nic.Detaching
+	})
+	if instance, _ := store.Instances.Get(s.Snapshot(), scope, "i-1"); len(instance.Interfaces) != 1 {
+		t.Errorf("the instance has %v", instance.Interfaces)
+	}
+	if _, known := store.NetworkInterfaceStatuses.Get(s.Snapshot(), scope, "eni-2"); known {
+		t.Error("the status of an interface that is attached to nothing is kept")
+	}
+	if nic, _ := store.NetworkInterfaces.Get(s.Snapshot(), scope, "eni-3"); nic.AttachmentID == "" {
+		t.Error("an interface that cannot be attached was detached")
+	}
+}

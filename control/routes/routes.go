@@ -162,7 +162,7 @@ func (r *Routes) usable(vpc, id string) bool {
 		return false
 	}
 	instance, ok := store.Instances.Get(r.reader, r.scope, nic.Instance)
-	return ok && Wanted(instance)
+	return nic.Place != nil || ok && Wanted(instance)
 }
 
 // attached reports whether a gateway is attached to a VPC.

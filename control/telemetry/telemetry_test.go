@@ -247,3 +247,54 @@ func TestManyStatusesAtOnce(t *testing.T) {
 		t.Errorf("%d tunnels are up, want %d", up, 2*connections)
 	}
 }
+
+// An interface that is attached beside an instance's primary one is so when a node has
+// it, and is not any more when a node that knows that it shall go has it not.
+func TestInterfaceStatusFollowsWhatIsSeen(t *testing.T) {
+	r, s := reporter(t)
+	put := func(change func(*resource.NetworkInterface)) int64 {
+		nic := resource.NetworkInterface{Meta: meta("eni-1"), Place: &resource.Place{}, AttachmentID: "eni-attach-1"}
+		change(&nic)
+		update(t, s, func(tx *store.Tx) { store.NetworkInterfaces.Put(tx, nic) })
+		return s.Snapshot().Revision()
+	}
+	update(t, s, func(tx *store.Tx) { // an instance's primary one has no status of its own
+		store.NetworkInterfaces.Put(tx, resource.NetworkInterface{Meta: meta("eni-0"), Instance: "i-1", AttachmentID: "eni-attach-0"})
+	})
+	attached := put(func(*resource.NetworkInterface) {})
+	has := []nodespec.InterfaceStatus{{ID: "eni-0", Attached: true}, {ID: "eni-1", Attached: true}}
+	var detaching int64
+	for _, step := range []struct {
+		what     string
+		revision *int64
+		seen     []nodespec.InterfaceStatus
+		want     string // "" for no status
+	}{
+		{"not seen yet", &attached, nil, ""},
+		{"it cannot be attached", &attached, []nodespec.InterfaceStatus{{ID: "eni-1", Reason: "no bridge"}}, "false no bridge"},
+		{"it is attached", &attached, has, "true "},
+		{"it is to go, which the node does not know", &attached, nil, "true "},
+		{"it is still there", &detaching, has, "true "},
+		{"it has gone", &detaching, nil, "false "},
+	} {
+		if step.what == "it is to go, which the node does not know" {
+			detaching = put(func(nic *resource.NetworkInterface) { nic.Detaching = true })
+		}
+		report(t, r, nodespec.Observed{Revision: *step.revision, Interfaces: step.seen})
+		got := ""
+		if status, known := store.NetworkInterfaceStatuses.Get(s.Snapshot(), scope, "eni-1"); known {
+			got = fmt.Sprint(status.Attached, " ", status.Reason)
+		}
+		if got != step.want {
+			t.Errorf("%s: got %q, want %q", step.what, got, step.want)
+		}
+	}
+	if n := store.NetworkInterfaceStatuses.Len(s.Snapshot()); n != 1 {
+		t.Errorf("%d statuses, want 1", n)
+	}
+	available := put(func(nic *resource.NetworkInterface) { nic.Detach() })
+	report(t, r, nodespec.Observed{Revision: available})
+	if n := store.NetworkInterfaceStatuses.Len(s.Snapshot()); n != 0 {
+		t.Errorf("%d statuses of interfaces that are attached to nothing", n)
+	}
+}

@@ -60,10 +60,19 @@ func Serve(ctx context.Context, name string, log *slog.Logger, handlers map[stri
 // Ask asks the process that serves a socket for path. The caller closes the
 // answer. What the process refuses is an error in its words.
 func Ask(ctx context.Context, name, path string, query url.Values) (io.ReadCloser, error) {
+	return send(ctx, http.MethodGet, name, path, query)
+}
+
+// Tell is Ask for what changes something: the handler's pattern begins with "POST".
+func Tell(ctx context.Context, name, path string, query url.Values) (io.ReadCloser, error) {
+	return send(ctx, http.MethodPost, name, path, query)
+}
+
+func send(ctx context.Context, method, name, path string, query url.Values) (io.ReadCloser, error) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", name)
 	}}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://control"+path+"?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://control"+path+"?"+query.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}

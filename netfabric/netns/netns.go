@@ -21,16 +21,22 @@ import (
 // namespace is mounted.
 const Dir = "/run/netns"
 
-// Path is the file of a named namespace.
-func Path(name string) string { return filepath.Join(Dir, name) }
+// Path is the file of a named namespace. A name that is a path already, such as
+// "/proc/42/ns/net", stands for itself.
+func Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(Dir, name)
+}
 
-// Do calls f on a thread that is in the named namespace and returns what f
-// returns. Sockets and devices that f opens belong to the namespace and can be
+// Do calls f on a thread that is in the named namespace, or in that of the process
+// for an empty name, and returns what f returns. Sockets and devices that f opens belong to the namespace and can be
 // used anywhere afterwards; processes that it starts live in it. f must not
 // start goroutines that count on the namespace. The error is fs.ErrNotExist if
 // there is no such namespace.
 func Do(name string, f func() error) error {
-	target, err := open(name)
+	target, err := Open(name)
 	if err != nil {
 		return err
 	}
@@ -103,9 +109,10 @@ func Exists(name string) bool {
 	return true
 }
 
-// ID identifies the namespace behind a name as long as it lives: its inode.
+// ID identifies the namespace behind a name, or that of the process for an empty
+// one, as long as it lives: its inode.
 func ID(name string) (uint64, error) {
-	fd, err := open(name)
+	fd, err := Open(name)
 	if err != nil {
 		return 0, err
 	}

@@ -114,6 +114,14 @@ func (i Interface) check(local []netip.Prefix, tables, groups map[string]bool) e
 	if i.Instance != "" && !validID.MatchString(i.Instance) {
 		return fmt.Errorf("instance id %q is malformed", i.Instance)
 	}
+	if i.Place != nil {
+		if i.Instance != "" {
+			return errors.New("it is in an instance and at a place")
+		}
+		if err := i.Place.Check(); err != nil {
+			return err
+		}
+	}
 	if i.Index < 0 || i.Index > interfaceIndexMax {
 		return fmt.Errorf("index %d is not in 0..%d", i.Index, interfaceIndexMax)
 	}

@@ -34,7 +34,10 @@ func Compile(c Config, up map[string]bool) (State, error) {
 	if !validPrefix.MatchString(c.Prefix) {
 		return State{}, fmt.Errorf("prefix %q is not 1 to 32 letters and digits", c.Prefix)
 	}
-	k := compiler{prefix: c.Prefix, up: up, underlay: c.Underlay, routers: map[string]*router{}, instances: map[string]*Namespace{}}
+	k := compiler{
+		prefix: c.Prefix, up: up, underlay: c.Underlay, host: c.Host, routers: map[string]*router{}, instances: map[string]*Namespace{},
+		foreigns: map[string]*Namespace{}, ports: map[string][]*Interface{},
+	}
 	if c.Underlay != nil {
 		k.joint = &Joint{Underlay: *c.Underlay, Prefix: c.Prefix}
 	}
@@ -90,7 +93,10 @@ type compiler struct {
 	underlay  *Underlay
 	joint     *Joint             // nil without an underlay
 	routers   map[string]*router // by network id
+	host      string             // the namespace of the devices of places
 	instances map[string]*Namespace
+	foreigns  map[string]*Namespace   // by name
+	ports     map[string][]*Interface // by instance
 	untouched []string
 	errs      []error
 }
@@ -177,7 +183,7 @@ func (k *compiler) network(n Network) {
 	}
 	gateways := map[netip.Addr]bool{}
 	for i := range n.Interfaces {
-		if port := &n.Interfaces[i]; port.Instance != "" {
+		if port := &n.Interfaces[i]; port.plugged() {
 			k.port(r, port)
 			gateways[gateway(port.Subnet)] = true
 			if port.Subnet6.IsValid() {
@@ -236,34 +242,55 @@ var routerSysctls = []Sysctl{
 //	IPv6:   fe80::1, routes         addresses/128,
 //	        to the /128s            default route via fe80::1
 func (k *compiler) port(r *router, i *Interface) {
-	host := k.instance(i.Instance)
+	if i.behindDevice() {
+		k.portOnDevice(r, i)
+		return
+	}
 	name, peer := PortName(i.ID), fmt.Sprintf("eth%d", i.Index)
+	var host *Namespace
+	if i.Place != nil {
+		host, peer = k.foreign(i.Place.Name), i.Place.Device
+	} else {
+		host = k.instance(i.Instance)
+	}
 	if host == nil || r.names[name] || slices.ContainsFunc(host.Devices, func(d Device) bool { return d.Name == peer }) {
-		k.fail("interface %s: %s of instance %s is taken", i.ID, peer, i.Instance)
+		k.fail("interface %s: %s of %s is taken", i.ID, peer, cmp.Or(i.Instance, "its namespace"))
 		return
 	}
 	mac, _ := net.ParseMAC(i.MAC) // checked
 	mtu := cmp.Or(i.MTU, defaultMTU)
 	port := Device{
 		Name: name, Kind: Veth, Alias: i.ID, MAC: deviceMAC(i.ID), MTU: mtu, Creator: true,
-		Peer: Peer{Namespace: host.Name, Name: peer, MAC: mac},
+		Peer: Peer{Namespace: host.Name, Name: peer, MAC: mac, Foreign: host.Foreign},
 	}
 	r.add(port)
+	k.attach(r, i, name, func(netip.Addr) bool { return true }, mac)
+	k.plug(r, host, i, peer, port)
+}
+
+// attach lets packets reach an interface by a device. Of the addresses that are
+// known the MAC address is mac; of others whoever has them says it.
+func (k *compiler) attach(r *router, i *Interface, name string, known func(netip.Addr) bool, mac net.HardwareAddr) {
 	// Without it the kernel answers after up to 0.8 s, to let the true owner
 	// answer first; here there is none.
 	r.Sysctls = append(r.Sysctls, Sysctl{"ipv4.neigh." + name + ".proxy_delay", "0"})
 	for _, a := range i.addresses() {
-		r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: a, MAC: mac})
+		if known(a) {
+			r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: a, MAC: mac})
+		}
 		r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: netip.PrefixFrom(a, a.BitLen()), Kind: Unicast, Device: name})
 	}
 	r.portIPv6(name, i, mac)
 	target := Target{ToInterface, i.ID}
 	r.device[target], r.via[target] = name, i.Address
 	r.attach = append(r.attach, attachment{device: name, table: r.table[i.Table], port: i})
+}
 
+// plug gives an instance, or a namespace of somebody else, the other end of a port.
+func (k *compiler) plug(r *router, host *Namespace, i *Interface, peer string, port Device) {
 	host.Devices = append(host.Devices, Device{
-		Name: peer, Kind: Veth, MAC: mac, MTU: mtu,
-		Peer: Peer{Namespace: r.Name, Name: name, MAC: port.MAC},
+		Name: peer, Kind: Veth, MAC: port.Peer.MAC, MTU: port.MTU,
+		Peer: Peer{Namespace: r.Name, Name: port.Name, MAC: port.MAC},
 	})
 	host.Addresses = append(host.Addresses, Address{
 		Device: peer, Prefix: netip.PrefixFrom(i.Address, i.Subnet.Bits()), Connected: true,
@@ -271,7 +298,13 @@ func (k *compiler) port(r *router, i *Interface) {
 	for _, a := range i.Others {
 		host.Addresses = append(host.Addresses, Address{Device: peer, Prefix: netip.PrefixFrom(a, a.BitLen())})
 	}
-	if i.Index != 0 {
+	if i.hasIPv6() {
+		host.Neighbours = append(host.Neighbours, Neighbour{Device: peer, Address: routerLinkLocal, MAC: port.MAC})
+	}
+	if i.Place == nil {
+		k.ports[i.Instance] = append(k.ports[i.Instance], i)
+	}
+	if i.Index != 0 || len(host.Devices) > 1 && i.Place != nil {
 		return
 	}
 	host.Routes = append(host.Routes, Route{
@@ -283,7 +316,6 @@ func (k *compiler) port(r *router, i *Interface) {
 			Table: MainTable, Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Kind: Unicast,
 			Device: peer, Gateway: routerLinkLocal,
 		})
-		host.Neighbours = append(host.Neighbours, Neighbour{Device: peer, Address: routerLinkLocal, MAC: port.MAC})
 	}
 }
 
@@ -396,7 +428,11 @@ func (k *compiler) state() State {
 	}
 	slices.Sort(k.untouched)
 	s.Untouched = slices.Compact(k.untouched)
-	for _, ns := range k.instances {
+	for id, ns := range k.instances {
+		ns.routeBySource(k.ports[id])
+		s.Namespaces = append(s.Namespaces, *ns)
+	}
+	for _, ns := range k.foreigns {
 		s.Namespaces = append(s.Namespaces, *ns)
 	}
 	slices.SortFunc(s.Namespaces, func(a, b Namespace) int { return cmp.Compare(a.Name, b.Name) })

@@ -21,6 +21,10 @@ type Config struct {
 	// nothing is touched there.
 	Underlay *Underlay
 
+	// Host is the name of the namespace in which the devices of Places are; "" is
+	// that of the process.
+	Host string
+
 	// Instances have a namespace each, whether an interface is plugged into it
 	// or not.
 	Instances []string
@@ -69,6 +73,8 @@ type Interface struct {
 
 	Instance string // where it is plugged in, "" for nowhere
 	Index    int    // of the interface within the instance: 0 is "eth0"
+
+	Place *Place // where it is plugged in, in place of an instance; nil for nowhere
 
 	MTU int // in bytes, of both sides; 0 means 1500
 

@@ -440,11 +440,13 @@ func (w *filterWriter) arp() string {
 		"}\n"
 }
 
-// unchecked are the devices of interfaces with AnySource.
+// unchecked are the devices of interfaces with AnySource. Behind a device of the
+// host may be many others, to whom nothing is answered: it would be for everybody's
+// addresses.
 func (w *filterWriter) unchecked() []string {
 	var free []string
 	for _, a := range w.attach {
-		if a.port != nil && a.port.AnySource {
+		if a.port != nil && a.port.AnySource && !a.port.behindDevice() {
 			free = append(free, fmt.Sprintf("%q", a.device))
 		}
 	}

@@ -22,7 +22,7 @@ func (n Network) checkServices() error {
 			return fmt.Errorf("service address %v is in a network that has no interfaces", a)
 		}
 		for _, other := range n.Interfaces {
-			if slices.Contains(other.addresses(), a) || other.Instance != "" && a == gateway(other.Subnet) {
+			if slices.Contains(other.addresses(), a) || other.plugged() && a == gateway(other.Subnet) {
 				return fmt.Errorf("service address %v is that of interface %s or of its gateway", a, other.ID)
 			}
 		}

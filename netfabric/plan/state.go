@@ -27,6 +27,9 @@ type Namespace struct {
 	// listed is there.
 	Router bool
 
+	// Foreign says that somebody else makes and removes the namespace.
+	Foreign bool
+
 	Sysctls    []Sysctl
 	Devices    []Device
 	Addresses  []Address
@@ -46,7 +49,8 @@ type DeviceKind string
 const (
 	Loopback DeviceKind = "loopback"
 	Veth     DeviceKind = "veth"
-	TUNKind  DeviceKind = "tun" // opened by somebody else, and absent until then
+	TUNKind  DeviceKind = "tun"     // opened by somebody else, and absent until then
+	MACVLAN  DeviceKind = "macvlan" // an address of its own on a device of another namespace
 )
 
 // A Device is a network device of a namespace. All are up.
@@ -55,11 +59,11 @@ type Device struct {
 	Kind  DeviceKind
 	Alias string // what it stands for, for people who look
 
-	MAC net.HardwareAddr // of a veth
+	MAC net.HardwareAddr // of a veth or macvlan
 	MTU int              // in bytes; 0 means as it is
 
-	// Peer is the other end of a veth. Creator is set at the end that both are
-	// made from.
+	// Peer is the other end of a veth, or the device below a macvlan. Creator is
+	// set at the end that both are made from.
 	Peer    Peer
 	Creator bool
 }
@@ -70,8 +74,8 @@ type Peer struct {
 	Name      string
 	MAC       net.HardwareAddr
 
-	// Foreign says that the namespace is the underlay's, where an empty name is
-	// that of the process.
+	// Foreign says that the namespace is not ours: an empty name is that of the
+	// process.
 	Foreign bool
 }
 
@@ -93,12 +97,13 @@ type Neighbour struct {
 
 // A Rule sends packets to a table by their mark, which is that table's number or,
 // for overrides, that of the table they belong to; with neither it sends them back
-// as unreachable.
+// as unreachable. In an instance it goes by their source.
 type Rule struct {
 	Priority int
-	Mark     uint32 // 0 matches every packet
-	Table    uint32 // 0 is unreachable
-	IPv6     bool   // whose packets
+	Mark     uint32     // 0 matches every packet
+	From     netip.Addr // zero matches every packet
+	Table    uint32     // 0 is unreachable
+	IPv6     bool       // whose packets
 }
 
 // RouteKind says what becomes of a route's packets.
@@ -151,6 +156,9 @@ func (s State) String() string {
 
 func (n Namespace) append(b *strings.Builder) {
 	role := "instance"
+	if n.Foreign {
+		role = "foreign"
+	}
 	if n.Router {
 		role = "router"
 	}
@@ -205,7 +213,7 @@ func (d Device) String() string {
 	if d.MTU != 0 {
 		text += fmt.Sprintf(" mtu %d", d.MTU)
 	}
-	if d.Kind == Veth {
+	if d.Kind == Veth || d.Kind == MACVLAN {
 		text += fmt.Sprintf(" mac %v peer %s %s", d.MAC, d.Peer.Namespace, d.Peer.Name)
 	}
 	if d.Alias != "" {
@@ -233,6 +241,9 @@ func (r Rule) String() string {
 	}
 	if r.Mark != 0 {
 		text += fmt.Sprintf(" mark %#x", r.Mark)
+	}
+	if r.From.IsValid() {
+		text += fmt.Sprintf(" from %v", r.From)
 	}
 	if r.Table == 0 {
 		return text + " unreachable"

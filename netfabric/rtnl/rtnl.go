@@ -101,12 +101,12 @@ func (h *Handle) RemoveDevices(want plan.Namespace) []Change {
 	}
 	var stale, spared []netlink.Link
 	for name, link := range h.devices {
-		kind := map[string]plan.DeviceKind{"veth": plan.Veth, "tuntap": plan.TUNKind}[link.Type()]
+		kind := map[string]plan.DeviceKind{"veth": plan.Veth, "tuntap": plan.TUNKind, "macvlan": plan.MACVLAN}[link.Type()]
 		if kind == "" {
 			continue // the kernel's own
 		}
 		d, ok := wanted[name]
-		if ok && d.Kind == kind && (kind != plan.Veth || h.leadsTo(link, d.Peer)) {
+		if ok && d.Kind == kind && (kind != plan.Veth && kind != plan.MACVLAN || h.leadsTo(link, d)) {
 			if link.Attrs().Group == doomed {
 				spared = append(spared, link)
 			}
@@ -149,17 +149,37 @@ func (h *Handle) removeAtOnce(links []netlink.Link) error {
 	return err
 }
 
-// leadsTo reports whether the other end of a veth is in the right namespace. It
-// goes by the number that the kernel gave that namespace when it listed the
-// device.
-func (h *Handle) leadsTo(link netlink.Link, peer plan.Peer) bool {
-	fd, err := openPeer(peer)
+// leadsTo reports whether the other end of a veth is in the right namespace, and
+// what is below a macvlan is the right device. It goes by the number that the kernel
+// gave that namespace when it listed the device.
+func (h *Handle) leadsTo(link netlink.Link, want plan.Device) bool {
+	fd, err := openPeer(want.Peer)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
 	number, err := h.nl.GetNetNsIdByFd(fd)
-	return err == nil && number >= 0 && number == link.Attrs().NetNsID
+	if err != nil || number < 0 || number != link.Attrs().NetNsID {
+		return false
+	}
+	if want.Kind != plan.MACVLAN {
+		return true
+	}
+	below, err := indexOf(want.Peer)
+	return err == nil && below == link.Attrs().ParentIndex
+}
+
+// indexOf returns the index of a device of another namespace.
+func indexOf(p plan.Peer) (index int, err error) {
+	err = netns.Do(p.Namespace, func() error {
+		link, err := netlink.LinkByName(p.Name)
+		if err != nil {
+			return fmt.Errorf("find device %s: %w", p.Name, err)
+		}
+		index = link.Attrs().Index
+		return nil
+	})
+	return index, err
 }
 
 // openPeer opens the namespace that the other end of a veth is in.
@@ -170,7 +190,7 @@ func openPeer(p plan.Peer) (fd int, err error) {
 	return netns.Open(p.Namespace)
 }
 
-// Missing are the veths that are to be made from here and are not there.
+// Missing are the devices that are to be made from here and are not there.
 func (h *Handle) Missing(want plan.Namespace) []plan.Device {
 	var missing []plan.Device
 	for _, d := range want.Devices {
@@ -181,11 +201,16 @@ func (h *Handle) Missing(want plan.Namespace) []plan.Device {
 	return missing
 }
 
-// CreateDevices makes veths, both ends with the attributes that they shall have.
+// CreateDevices makes veths, both ends with the attributes that they shall have, and
+// macvlans.
 func (h *Handle) CreateDevices(missing []plan.Device) []Change {
 	var changes []Change
 	for _, d := range missing {
-		changes = append(changes, Change{"create " + d.String(), func() error { return h.createVeth(d) }})
+		create := h.createVeth
+		if d.Kind == plan.MACVLAN {
+			create = createMACVLAN
+		}
+		changes = append(changes, Change{"create " + d.String(), func() error { return create(d) }})
 	}
 	return changes
 }
@@ -201,6 +226,26 @@ func (h *Handle) createVeth(d plan.Device) error {
 	return h.nl.LinkAdd(&netlink.Veth{
 		LinkAttrs: attrs,
 		PeerName:  d.Peer.Name, PeerHardwareAddr: d.Peer.MAC, PeerNamespace: netlink.NsFd(fd),
+	})
+}
+
+// createMACVLAN makes a device of the calling thread's namespace on one of another.
+func createMACVLAN(d plan.Device) error {
+	here, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open own network namespace: %w", err)
+	}
+	defer unix.Close(here)
+	return netns.Do(d.Peer.Namespace, func() error {
+		below, err := netlink.LinkByName(d.Peer.Name)
+		if err != nil {
+			return fmt.Errorf("find device %s: %w", d.Peer.Name, err)
+		}
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.MTU, attrs.HardwareAddr, attrs.Flags = d.Name, d.MTU, d.MAC, net.FlagUp
+		attrs.ParentIndex, attrs.Namespace = below.Attrs().Index, netlink.NsFd(here)
+		// Those on one device speak with each other by their networks only.
+		return netlink.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE})
 	})
 }
 

@@ -269,7 +269,7 @@ func kernelRoute(key routeKey, value routeValue) *netlink.Route {
 // settleRules keeps the kernel's rule for local addresses, the one at 0, and IPv6's
 // for its main table, which is empty and comes last.
 func (h *Handle) settleRules(want plan.Namespace) ([]Change, error) {
-	if !want.Router {
+	if want.Foreign {
 		return nil, nil
 	}
 	list, err := eachFamily(h.nl.RuleList)
@@ -279,8 +279,13 @@ func (h *Handle) settleRules(want plan.Namespace) ([]Change, error) {
 	stale := map[plan.Rule]bool{}
 	for _, r := range list {
 		ipv6 := r.Family == netlink.FAMILY_V6
-		if r.Table != unix.RT_TABLE_LOCAL && !(ipv6 && r.Table == unix.RT_TABLE_MAIN) {
-			stale[plan.Rule{Priority: r.Priority, Mark: r.Mark, Table: uint32(r.Table), IPv6: ipv6}] = true
+		ours := want.Router && r.Table != unix.RT_TABLE_LOCAL && !(ipv6 && r.Table == unix.RT_TABLE_MAIN)
+		if ours || !want.Router && plan.IsInstanceRule(r.Priority) {
+			is := plan.Rule{Priority: r.Priority, Mark: r.Mark, Table: uint32(r.Table), IPv6: ipv6}
+			if r.Src != nil {
+				is.From = prefixOf(r.Src).Addr()
+			}
+			stale[is] = true
 		}
 	}
 	var changes []Change
@@ -302,6 +307,9 @@ func kernelRule(r plan.Rule) *netlink.Rule {
 	made.Family, made.Priority, made.Mark, made.Table = unix.AF_INET, r.Priority, r.Mark, int(r.Table)
 	if r.IPv6 {
 		made.Family = unix.AF_INET6
+	}
+	if r.From.IsValid() {
+		made.Src = ipNet(netip.PrefixFrom(r.From, r.From.BitLen()))
 	}
 	if r.Table == 0 {
 		made.Type = unix.FR_ACT_UNREACHABLE
