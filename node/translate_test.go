@@ -66,8 +66,8 @@ func TestNetworksAreTranslated(t *testing.T) {
 			{ID: "vgw-1:vpc-1", Ends: [2]netfabric.LinkEnd{{Network: "vgw-1", Table: "gateway"}, {Network: "vpc-1"}}},
 			{ID: "nat-1:vpc-1", Ends: [2]netfabric.LinkEnd{{Network: "nat-1"}, {Network: "vpc-1", Address: inside}}},
 		},
-		TUNs:      []netfabric.TUN{{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30")}},
-		Instances: []string{"i-1"},
+		TUNs: []netfabric.TUN{{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30")}},
+		Host: "inet", Instances: []string{"i-1"},
 	}
 	if got := FabricConfig("cw1", underlay, d); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -119,5 +119,15 @@ func TestResolversAreTranslated(t *testing.T) {
 	}}}
 	if got := resolverNetworks("cw1", d); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestPlacesAreTranslated(t *testing.T) {
+	d := site(1, "i-1")
+	nic := &d.Networks[1].Interfaces[0]
+	nic.Instance, nic.Place = "", &nodespec.Place{Kind: nodespec.InNamespace, Name: "/proc/7/ns/net", Device: "eth0", Inode: 9}
+	want := netfabric.Place{Kind: netfabric.InNamespace, Name: "/proc/7/ns/net", Device: "eth0", Inode: 9}
+	if got := fabricConfig("cw1", netfabric.Underlay{}, d).Networks[1].Interfaces[0].Place; got == nil || *got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
