@@ -127,7 +127,7 @@ func TestPlacesAreTranslated(t *testing.T) {
 	nic := &d.Networks[1].Interfaces[0]
 	nic.Instance, nic.Place = "", &nodespec.Place{Kind: nodespec.InNamespace, Name: "/proc/7/ns/net", Device: "eth0", Inode: 9}
 	want := netfabric.Place{Kind: netfabric.InNamespace, Name: "/proc/7/ns/net", Device: "eth0", Inode: 9}
-	if got := fabricConfig("cw1", netfabric.Underlay{}, d).Networks[1].Interfaces[0].Place; got == nil || *got != want {
+	if got := FabricConfig("cw1", netfabric.Underlay{}, d).Networks[1].Interfaces[0].Place; got == nil || *got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
