@@ -77,11 +77,23 @@ func BenchmarkSetTunnelUp(b *testing.B) {
 // also does the kernel's work of carrying them there, as long as the receiver
 // keeps up; so the time per datagram is the whole way's, one system call
 // included. It must not depend on the number of interfaces. "begin" takes
-// another port for each, so that groups are asked each time.
+// another port for each, so that groups are asked each time, and where flows are
+// counted each is one of its own.
 func BenchmarkForward(b *testing.B) {
-	for _, n := range []int{10, 500} {
+	for _, world := range []struct {
+		interfaces int
+		counted    bool // flows of those that send and receive
+	}{{10, false}, {500, false}, {10, true}} {
 		l := newLab(b)
-		l.apply(manyInstances(n))
+		config := manyInstances(world.interfaces)
+		for i := range 2 {
+			config.Networks[0].Interfaces[i].Counted = world.counted
+		}
+		l.apply(config)
+		suffix := fmt.Sprintf("/%d-interfaces", world.interfaces)
+		if world.counted {
+			suffix += "/counted"
+		}
 		var receiver net.PacketConn
 		fd := -1
 		l.in("i-2", func() (err error) {
@@ -98,7 +110,7 @@ func BenchmarkForward(b *testing.B) {
 			name  string
 			ports uint16
 		}{{"known", 1}, {"begin", 50000}} {
-			b.Run(fmt.Sprintf("%s/%d-interfaces", c.name, n), func(b *testing.B) {
+			b.Run(c.name+suffix, func(b *testing.B) {
 				to := &unix.SockaddrInet4{Addr: [4]byte{10, 0, 1, 5}}
 				var sent uint16
 				for b.Loop() {

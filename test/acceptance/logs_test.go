@@ -20,7 +20,7 @@ func TestLogsByTheAWSCLI(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	aws := cli{t: t, program: awsProgram(t), service: "logs"}
-	i := install(t, s.lab, s.internet, testAddresses)
+	i := install(t, s.lab, s.internet, testAddresses, everySecond)
 	aws.i = i
 	const group = "/vpn/test"
 
@@ -46,6 +46,7 @@ func TestLogsByTheAWSCLI(t *testing.T) {
 			aws.refused("ResourceAlreadyExistsException", "create-log-group", "--log-group-name", group, "--tags", "stage=test")
 		},
 	)
+	i.flowLogs(t, aws)
 	i.kill()
 	i.start()
 	var found struct {

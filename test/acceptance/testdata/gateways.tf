@@ -26,6 +26,7 @@ provider "aws" {
   endpoints {
     acm = var.endpoint
     ec2 = var.endpoint
+    iam = var.endpoint
     sts = var.endpoint
   }
 
@@ -136,4 +137,34 @@ resource "aws_default_vpc" "default" {}
 resource "aws_default_subnet" "a" {
   availability_zone       = "${var.region}a"
   map_public_ip_on_launch = false
+}
+
+resource "aws_iam_role" "flows" {
+  name = "flows"
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "vpc-flow-logs.amazonaws.com" } }]
+  })
+}
+
+resource "aws_flow_log" "group" {
+  subnet_id       = aws_subnet.public.id
+  traffic_type    = "ALL"
+  log_destination = "arn:aws:logs:${var.region}:${split(":", aws_iam_role.flows.arn)[4]}:log-group:/flows"
+  iam_role_arn    = aws_iam_role.flows.arn
+}
+
+resource "aws_flow_log" "files" {
+  vpc_id                   = aws_vpc.main.id
+  traffic_type             = "REJECT"
+  log_destination_type     = "s3"
+  log_destination          = "arn:aws:s3:::flows/folder/"
+  log_format               = "$${version} $${pkt-srcaddr} $${action}"
+  max_aggregation_interval = 60
+
+  destination_options {
+    file_format                = "plain-text"
+    hive_compatible_partitions = true
+    per_hour_partition         = true
+  }
 }
