@@ -71,7 +71,7 @@ func (a *running) find(of, _ string) ([]doctor.Report, error) {
 		reports = append(reports, doctor.Report{Name: string(s.ID), Diagnosis: diagnosis})
 	}
 	if len(reports) == 0 {
-		return nil, fmt.Errorf("%w: %q", doctor.ErrNone, of)
+		return nil, fmt.Errorf("%w: %s", doctor.ErrNone, of)
 	}
 	return reports, nil
 }

@@ -57,6 +57,10 @@ func espKeyLine(from, to netip.Addr, spi ike.SPI, p ike.ESPProposal, key, integr
 	if len(integrityKey) > 0 {
 		authentication = "0x" + hex.EncodeToString(integrityKey)
 	}
-	return fmt.Sprintf(`"%s","%v","%v","0x%08x","%s","0x%s","%s","%s","32-bit"`, family, from.Unmap(), to.Unmap(), uint32(spi),
-		cipher, hex.EncodeToString(key), espIntegrities[p.Integrity], authentication)
+	sequence := "32-bit"
+	if p.ExtendedSequence {
+		sequence = "64-bit"
+	}
+	return fmt.Sprintf(`"%s","%v","%v","0x%08x","%s","0x%s","%s","%s","%s"`, family, from.Unmap(), to.Unmap(), uint32(spi),
+		cipher, hex.EncodeToString(key), espIntegrities[p.Integrity], authentication, sequence)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Bounds of what is stored.
@@ -121,8 +122,17 @@ var (
 	ownersBucket  = []byte("owners")
 )
 
+// ErrSpoilt is Open's of a file that holds something else than a store, or one that a
+// disk or a crash of the machine has spoilt.
+var ErrSpoilt = errors.New("the file is no log store, or is spoilt")
+
 // Open opens the store in a file, which is made if it does not exist.
-func Open(file string, options Options) (*Store, error) {
+func Open(file string, options Options) (s *Store, err error) {
+	defer func() { // bbolt believes the file once it has seen its first pages; what it finds in goroutines of its own nobody can catch
+		if problem := recover(); problem != nil {
+			s, err = nil, fmt.Errorf("read the log store %s: %w: %v", file, ErrSpoilt, problem)
+		}
+	}()
 	if options.BytesMax == 0 {
 		options.BytesMax = BytesMaxDefault
 	}
@@ -135,12 +145,15 @@ func Open(file string, options Options) (*Store, error) {
 		// writer would have to wait for all readers.
 		InitialMmapSize: int(fileGrowth * options.BytesMax),
 	})
-	if err != nil {
-		return nil, fmt.Errorf("open the log store %s (move it away to begin with an empty one): %w", file, err)
+	switch {
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("open the log store %s: %w: %w", file, ErrSpoilt, err)
+	case err != nil:
+		return nil, fmt.Errorf("open the log store %s: %w", file, err)
 	}
-	s := &Store{db: db, log: options.Logger, bytesMax: options.BytesMax, bytes: map[string]int64{}, streams: map[string]int{}}
+	s = &Store{db: db, log: options.Logger, bytesMax: options.BytesMax, bytes: map[string]int64{}, streams: map[string]int{}}
 	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read the log store %s: %w", file, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("read the log store %s: %w: %w", file, ErrSpoilt, err), db.Close())
 	}
 	return s, nil
 }

@@ -313,7 +313,7 @@ func TestReopen(t *testing.T) {
 	}
 	must(t, s.Close())
 	must(t, os.WriteFile(file, []byte("no database"), 0o600))
-	if _, err := Open(file, Options{}); err == nil || !strings.Contains(err.Error(), "move it away") {
+	if _, err := Open(file, Options{}); !errors.Is(err, ErrSpoilt) || !strings.Contains(err.Error(), file) {
 		t.Errorf("a spoilt file: %v", err)
 	}
 }

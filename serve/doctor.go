@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"causeway.dev/doctor"
 	"causeway.dev/ipsec"
@@ -41,7 +42,7 @@ func (d diagnoser) find(of, outside string) ([]doctor.Report, error) {
 		}
 	}
 	if len(reports) == 0 && of != "" {
-		return nil, fmt.Errorf("%w: %q %q", doctor.ErrNone, of, outside)
+		return nil, fmt.Errorf("%w: %s", doctor.ErrNone, strings.TrimSpace(of+" "+outside))
 	}
 	return reports, nil
 }

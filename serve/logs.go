@@ -2,8 +2,11 @@ package serve
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,8 +18,20 @@ import (
 // logsFile, in the data directory, holds what the CloudWatch Logs actions show.
 const logsFile = "logs.db"
 
+// openLogs opens the log store. A spoilt one is moved aside: logs are no reason to run
+// no networks.
 func openLogs(cfg Config, log *slog.Logger) (*logs.Store, error) {
-	return logs.Open(filepath.Join(cfg.DataDir, logsFile), logs.Options{BytesMax: int64(cfg.Logs.MaxMiB) << 20, Logger: log})
+	file, options := filepath.Join(cfg.DataDir, logsFile), logs.Options{BytesMax: int64(cfg.Logs.MaxMiB) << 20, Logger: log}
+	store, err := logs.Open(file, options)
+	if !errors.Is(err, logs.ErrSpoilt) {
+		return store, err
+	}
+	aside := fmt.Sprintf("%s.spoilt-%s", file, time.Now().UTC().Format("20060102T150405Z"))
+	log.Error("log store is spoilt: moved aside, and an empty one begun", "err", err, "moved", aside)
+	if renamed := os.Rename(file, aside); renamed != nil {
+		return nil, errors.Join(err, renamed)
+	}
+	return logs.Open(file, options)
 }
 
 // logGroupExists lets the EC2 API look for log groups.

@@ -99,11 +99,13 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 	if err := validate(p); err != nil {
 		return fmt.Errorf("peer %s: %w", p.ID, err)
 	}
+	engine.OwnKeys(&p)
 	s := g.sessions[p.ID]
 	if s == nil {
 		s = &session{gate: g}
 		g.sessions[p.ID] = s
 	} else {
+		defer engine.WipeKeys(s.peer)
 		g.listed.Remove(s.peer)
 		nowProved := s.rotation.Replace(s.peer, &p)
 		for _, sa := range s.sas {
@@ -148,6 +150,7 @@ func (g *Gate) RemovePeer(now time.Time, id ike.PeerID, reason string) {
 	}
 	g.listed.Remove(s.peer)
 	g.attempt(now, s, func() { s.terminate(now, reason) })
+	engine.WipeKeys(s.peer)
 	delete(g.sessions, id)
 	g.touch(s)
 }

@@ -158,6 +158,9 @@ func (g *Gate) Freeze(now time.Time) []ike.Kept {
 		a.(*session).vanish()
 		g.schedule.Remove(a)
 	}
+	for _, s := range g.sessions {
+		engine.WipeKeys(s.peer)
+	}
 	clear(g.sessions)
 	clear(g.listed)
 	clear(g.computing)

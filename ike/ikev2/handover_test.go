@@ -411,7 +411,7 @@ func TestFreezeWipes(t *testing.T) {
 	w.Connect()
 	w.Left.Command(ike.RekeyIKE{})
 	secrets := map[string][]byte{}
-	for octets, name := range secretsOf(w.Left.Engine) {
+	for octets, name := range enginetest.SecretsOf(w.Left.Engine) {
 		secrets[fmt.Sprintf("%s %p", name, octets)] = octets
 	}
 	if len(secrets) < 10 {
