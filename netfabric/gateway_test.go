@@ -62,7 +62,7 @@ func (g *gatewayLab) at(namespace, command string) string {
 // whom the other side sees it.
 func (g *gatewayLab) reaches(namespace, address string, timeout time.Duration) (seenAs string, err error) {
 	err = netns.Do(namespace, func() error {
-		conn, err := net.DialTimeout("tcp4", address, timeout)
+		conn, err := net.DialTimeout("tcp", address, timeout)
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,9 @@ func (g *gatewayLab) reaches(namespace, address string, timeout time.Duration) (
 		conn.SetDeadline(time.Now().Add(wait))
 		line := make([]byte, 100)
 		n, err := conn.Read(line)
-		seenAs, _, _ = strings.Cut(string(line[:n]), ":")
+		if err == nil {
+			seenAs, _, err = net.SplitHostPort(string(line[:n]))
+		}
 		return err
 	})
 	return seenAs, err
@@ -81,7 +83,7 @@ func (g *gatewayLab) greet(namespace, address string) {
 	g.t.Helper()
 	var listener net.Listener
 	if err := netns.Do(namespace, func() (err error) {
-		listener, err = net.Listen("tcp4", address)
+		listener, err = net.Listen("tcp", address)
 		return err
 	}); err != nil {
 		g.t.Fatal(err)

@@ -249,7 +249,9 @@ func TestGroupsAdmitIPv6(t *testing.T) {
 func TestACLsFilterIPv6(t *testing.T) {
 	l := newLab(t)
 	c := dual()
-	rule := func(egress, deny bool, peer string) ACLRule { return ACLRule{FilterRule: allow(egress, -1, -1, -1, peer), Deny: deny} }
+	rule := func(egress, deny bool, peer string) ACLRule {
+		return ACLRule{FilterRule: allow(egress, -1, -1, -1, peer), Deny: deny}
+	}
 	c.Networks[0].Borders = []Border{{Subnet: netip.MustParsePrefix("10.0.2.0/24"), ACL: "acl-1"}}
 	c.Networks[0].ACLs = []ACL{{ID: "acl-1", Rules: []ACLRule{rule(false, false, "0.0.0.0/0"), rule(true, false, "0.0.0.0/0")}}}
 	l.apply(c)

@@ -54,56 +54,80 @@ func within(namespace string, f func() error) error {
 }
 
 // settleForwarding opens the devices that the world comes in by, as long as there
-// are devices of ours, and closes them again. A host that was no router becomes
-// none for others: the guard is there first and goes last, and remembers which
-// devices were opened.
+// are devices of ours, and closes them again; and the whole for IPv6, as long as
+// there are routes of that. A host that was no router becomes none for others: the
+// guard is there first and goes last, and remembers what was opened.
 func (f *Fabric) settleForwarding(ctx context.Context, h *rtnl.Handle, want *plan.Joint) error {
 	opened, err := nft.Guarded(want.Prefix)
 	if err != nil {
 		return err
 	}
-	open := slices.Clone(opened)
-	if len(want.Devices) > 0 {
-		closed, err := h.Closed(want.Interface)
-		if err != nil {
-			return err
-		}
-		open = append(open, closed...)
-		whole, err := rtnl.Forwards("all")
-		if err != nil {
-			return err
-		}
-		if whole { // somebody has made a router of it
-			open = nil
-		}
-	} else {
-		for _, device := range opened {
-			if err := f.changeAll(ctx, underlayName, []rtnl.Change{rtnl.SetForwards(device, false)}); err != nil {
-				return err
-			}
-		}
-		open = nil
+	open, err := f.opening(h, want, opened)
+	if err != nil {
+		return err
 	}
-	slices.Sort(open)
-	open = slices.Compact(open)
-	if !slices.Equal(open, opened) {
+	if err := f.changeAll(ctx, underlayName, closing(want, opened, open)); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(open, opened) {
 		err := f.change(ctx, underlayName, "guard what forwards for us only", func() error { return nft.Guard(ctx, want.Prefix, open) })
 		if err != nil {
 			return err
 		}
 	}
-	for _, device := range open {
-		forwards, err := rtnl.Forwards(device)
+	changes, err := rtnl.Opening(open.Devices, open.Advised, open.IPv6)
+	if err != nil {
+		return err
+	}
+	return f.changeAll(ctx, underlayName, changes)
+}
+
+// opening is what has to be open in the underlay, of which some was opened before.
+// What somebody else has opened is none of it.
+func (f *Fabric) opening(h *rtnl.Handle, want *plan.Joint, opened nft.Opened) (open nft.Opened, err error) {
+	if len(want.Devices) == 0 {
+		return open, nil
+	}
+	whole, err := rtnl.Forwards("all")
+	if err != nil {
+		return open, err
+	}
+	if !whole {
+		closed, err := h.Closed(want.Interface)
 		if err != nil {
-			return err
+			return open, err
 		}
-		if !forwards {
-			if err := f.changeAll(ctx, underlayName, []rtnl.Change{rtnl.SetForwards(device, true)}); err != nil {
-				return err
-			}
+		open.Devices = slices.Compact(slices.Sorted(slices.Values(append(closed, opened.Devices...))))
+	}
+	if !want.IPv6() {
+		return open, nil
+	}
+	if opened.IPv6 {
+		open.IPv6, open.Advised = true, opened.Advised
+		return open, nil
+	}
+	whole, err = rtnl.ForwardsIPv6()
+	if err != nil || whole {
+		return open, err
+	}
+	open.IPv6 = true
+	open.Advised, err = h.Advised()
+	return open, err
+}
+
+// closing closes what was opened and need not be open any more. What somebody has
+// made a router of in the meantime stays one.
+func closing(want *plan.Joint, opened, open nft.Opened) []rtnl.Change {
+	var changes []rtnl.Change
+	if len(want.Devices) == 0 {
+		for _, device := range opened.Devices {
+			changes = append(changes, rtnl.SetForwards(device, false))
 		}
 	}
-	return nil
+	if opened.IPv6 && !open.IPv6 {
+		changes = append(changes, rtnl.CloseIPv6(opened.Advised)...)
+	}
+	return changes
 }
 
 // Stands reports whether a network was as it shall be when it was looked at last.

@@ -148,6 +148,11 @@ type LinkEnd struct {
 	// Address, where valid, is one of the network's own ranges that is behind
 	// the link: a Translator's.
 	Address netip.Addr
+
+	// Answers, where not empty, lets hosts behind the link begin connections, and
+	// nobody to them: it is the table by which what an Outside answers to these
+	// is routed.
+	Answers string
 }
 
 // A Group is a stateful filter with the interfaces that share it: what a rule

@@ -17,14 +17,17 @@ const (
 	outwardTable = "outward"
 )
 
-var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+var (
+	everywhere  = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	everywhere6 = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+)
 
 // translatorPorts are those of AWS's NAT gateways ("NAT gateway basics" in the
 // VPC user guide).
 var translatorPorts = nodespec.PortRange{First: 1024, Last: 65535}
 
 // internetGateways compiles the gateways of VPCs in which some interface has an
-// outside address. One through which nobody could pass takes nothing of the node:
+// outside address, or one of IPv6. One through which nobody could pass takes nothing of the node:
 // packets that are led to it are dropped where they are.
 func (c *compiler) internetGateways(desired *nodespec.Desired) {
 	for address := range store.Addresses.All(c.snapshot) {
@@ -33,29 +36,78 @@ func (c *compiler) internetGateways(desired *nodespec.Desired) {
 			c.elastic[nic.VPC] = append(c.elastic[nic.VPC], nodespec.Elastic{Outside: address.PublicIP, Inside: address.PrivateAddress})
 		}
 	}
+	attached := make(map[string]string) // internet gateways, by VPC
 	for igw := range store.InternetGateways.All(c.snapshot) {
-		vpc, ok := store.VPCs.Get(c.snapshot, scopeOf(igw.Meta), igw.VPC)
-		addresses := c.elastic[igw.VPC]
-		if !ok || vpc.Deleted != nil || len(addresses) == 0 {
-			continue
+		if igw.VPC != "" {
+			attached[igw.VPC] = igw.ID
 		}
-		slices.SortFunc(addresses, func(a, b nodespec.Elastic) int { return a.Outside.Compare(b.Outside) })
-		link := linkID(igw.ID, vpc.ID)
+	}
+	egressOnly := make(map[string][]string) // by VPC
+	for gateway := range store.EgressOnlyInternetGateways.All(c.snapshot) {
+		egressOnly[gateway.VPC] = append(egressOnly[gateway.VPC], gateway.ID)
+	}
+	for vpc := range store.VPCs.All(c.snapshot) {
+		if vpc.Deleted == nil {
+			c.outside(desired, vpc, attached[vpc.ID], egressOnly[vpc.ID])
+		}
+	}
+}
+
+// outside compiles the network in which a VPC's gateways to the outside are: one,
+// because what comes from there to an IPv6 address is for the gateway by which the
+// connection left, and for the internet gateway if it belongs to none.
+func (c *compiler) outside(desired *nodespec.Desired, vpc resource.VPC, igw string, egressOnly []string) {
+	addresses, ranges := c.elastic[vpc.ID], routes.IPv6Ranges(vpc)
+	if !slices.ContainsFunc(c.plugged[vpc.ID], func(p plugged) bool { return len(p.nic.IPv6) > 0 }) {
+		ranges, egressOnly = nil, nil
+	}
+	if igw == "" {
+		addresses = nil
+	}
+	if len(addresses) == 0 && (len(ranges) == 0 || igw == "" && len(egressOnly) == 0) {
+		return
+	}
+	slices.SortFunc(addresses, func(a, b nodespec.Elastic) int { return a.Outside.Compare(b.Outside) })
+	network := nodespec.Network{ID: igw, Outside: &nodespec.Outside{Table: inwardTable, Addresses: addresses, Ranges: ranges}}
+	if igw == "" {
+		network.ID = egressOnly[0]
+	}
+	inward, outward := nodespec.RouteTable{ID: inwardTable}, nodespec.RouteTable{ID: outwardTable}
+	var into []nodespec.Target // by which others may begin
+	if igw != "" {
+		link := linkID(igw, vpc.ID)
 		c.links[link] = true
-		inward := nodespec.RouteTable{ID: inwardTable}
-		for _, prefix := range routes.IPv4Ranges(vpc) {
-			inward.Routes = append(inward.Routes, nodespec.Route{Destination: prefix, Targets: []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}})
-		}
-		desired.Networks = append(desired.Networks, nodespec.Network{
-			ID: igw.ID, Outside: &nodespec.Outside{Table: inwardTable, Addresses: addresses},
-			Tables: []nodespec.RouteTable{inward, {ID: outwardTable, Routes: []nodespec.Route{
-				{Destination: everywhere, Targets: []nodespec.Target{{Kind: nodespec.ToOutside, ID: igw.ID}}},
-			}}},
-		})
+		into = []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}
+		inward.Routes = routesTo(routes.IPv4Ranges(vpc), into)
 		desired.Links = append(desired.Links, nodespec.Link{
-			ID: link, Ends: [2]nodespec.LinkEnd{{Network: igw.ID, Table: outwardTable}, {Network: vpc.ID, Table: c.edgeTable(vpc.ID, igw.ID)}},
+			ID: link, Ends: [2]nodespec.LinkEnd{{Network: network.ID, Table: outwardTable}, {Network: vpc.ID, Table: c.edgeTable(vpc.ID, igw)}},
 		})
 	}
+	inward.Routes = append(inward.Routes, routesTo(ranges, into)...)
+	outside := []nodespec.Target{{Kind: nodespec.ToOutside, ID: network.ID}}
+	outward.Routes = []nodespec.Route{{Destination: everywhere, Targets: outside}}
+	if len(ranges) > 0 {
+		outward.Routes = append(outward.Routes, nodespec.Route{Destination: everywhere6, Targets: outside})
+	}
+	network.Tables = []nodespec.RouteTable{inward, outward}
+	for _, gateway := range egressOnly {
+		link, answers := linkID(gateway, vpc.ID), "answers-"+gateway
+		c.links[link] = true
+		network.Tables = append(network.Tables, nodespec.RouteTable{ID: answers, Routes: routesTo(ranges, []nodespec.Target{{Kind: nodespec.ToLink, ID: link}})})
+		desired.Links = append(desired.Links, nodespec.Link{
+			ID: link, Ends: [2]nodespec.LinkEnd{{Network: network.ID, Table: outwardTable, Answers: answers}, {Network: vpc.ID}},
+		})
+	}
+	desired.Networks = append(desired.Networks, network)
+}
+
+// routesTo are routes of all prefixes to the same targets; without any they drop.
+func routesTo(prefixes []netip.Prefix, targets []nodespec.Target) []nodespec.Route {
+	var made []nodespec.Route
+	for _, p := range prefixes {
+		made = append(made, nodespec.Route{Destination: p, Targets: targets})
+	}
+	return made
 }
 
 // natGateways compiles the NAT gateways. What they send on is routed as their

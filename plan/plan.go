@@ -101,7 +101,7 @@ func Changed(snapshot *store.Snapshot) int64 {
 		store.VPCs, store.Subnets, store.RouteTables, store.SecurityGroups, store.NetworkInterfaces, store.Instances,
 		store.CustomerGateways, store.VPNGateways, store.VPNConnections, store.TunnelStatuses,
 		store.Certificates, store.CertificateAuthorities, store.TunnelCertificates,
-		store.InternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs, store.DHCPOptions, store.FlowLogs,
+		store.InternetGateways, store.EgressOnlyInternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs, store.DHCPOptions, store.FlowLogs,
 	} {
 		changed = max(changed, table.Revision(snapshot))
 	}
@@ -287,11 +287,11 @@ func (c *compiler) vpcRoute(vpc resource.VPC, effective routes.EffectiveRoute) n
 	if effective.State == routes.StateBlackhole {
 		return route
 	}
-	link := linkID(effective.Gateway+effective.NATGateway, vpc.ID) // one of them is empty
+	link := linkID(effective.Gateway+effective.NATGateway+effective.EgressOnlyInternetGateway, vpc.ID) // all but one are empty
 	switch {
 	case effective.NetworkInterface != "":
 		route.Targets = []nodespec.Target{{Kind: nodespec.ToInterface, ID: effective.NetworkInterface}}
-	case effective.NATGateway != "" || routes.IsInternetGateway(effective.Gateway):
+	case effective.NATGateway != "" || effective.EgressOnlyInternetGateway != "" || routes.IsInternetGateway(effective.Gateway):
 		if c.links[link] {
 			route.Targets = []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}
 		}

@@ -120,6 +120,7 @@ type attachment struct {
 	port      *Interface // nil for a link, TUN or outside
 	isTUN     bool
 	isOutside bool
+	answers   uint32     // table of a link's Answers; 0 for none
 	address   netip.Addr // of the network's own that is behind a link
 }
 
@@ -331,6 +332,10 @@ func (k *compiler) link(l Link) {
 	var ends [2]*router
 	for i, end := range l.Ends {
 		ends[i] = k.end("link", l.ID, end.Network, end.Table, name)
+		if r := ends[i]; r != nil && end.Answers != "" && (r.table[end.Answers] == 0 || r.network.Outside == nil) {
+			k.fail("link %s: network %s has no table %q, or no outside", l.ID, end.Network, end.Answers)
+			return
+		}
 	}
 	if ends[0] == nil || ends[1] == nil {
 		return
@@ -365,7 +370,7 @@ func (k *compiler) link(l Link) {
 				Table: tablePorts, Destination: netip.PrefixFrom(address, address.BitLen()), Kind: Unicast, Device: name, Gateway: linkNextHop,
 			})
 		}
-		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table], address: address})
+		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table], address: address, answers: r.table[l.Ends[i].Answers]})
 	}
 }
 

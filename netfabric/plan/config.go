@@ -138,6 +138,11 @@ type LinkEnd struct {
 	// Address, where valid, is one of the network's own ranges that is behind
 	// the link.
 	Address netip.Addr
+
+	// Answers, where not empty, lets hosts behind the link begin connections, and
+	// nobody to them: it is the table by which what an Outside answers to these
+	// is routed.
+	Answers string
 }
 
 // A TUN is the place of a tunnel in a network. The device itself, named

@@ -74,6 +74,11 @@ func (n Network) checkGateway() error {
 			}
 			outside[e.Outside], inside[e.Inside] = true, true
 		}
+		for _, p := range n.Outside.Ranges {
+			if !isIPv6(p) || p.Addr().Is4In6() || p != p.Masked() {
+				return fmt.Errorf("outside range %v is no IPv6 prefix", p)
+			}
+		}
 	}
 	if t := n.Translator; t != nil {
 		if len(n.Interfaces) > 0 {
@@ -116,6 +121,14 @@ func (k *compiler) outside(r *router) {
 		Peer: Peer{Namespace: r.Name, Name: name, MAC: here},
 	})
 	k.joint.Neighbours = append(k.joint.Neighbours, Neighbour{Device: name, Address: linkNextHop, MAC: here})
+	for _, p := range o.Ranges {
+		k.joint.Routes = append(k.joint.Routes, Route{Table: MainTable, Destination: p, Kind: Unicast, Device: name, Gateway: linkNextHop6})
+	}
+	if len(o.Ranges) > 0 {
+		r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: linkNextHop6, MAC: there})
+		r.via6[target] = linkNextHop6
+		k.joint.Neighbours = append(k.joint.Neighbours, Neighbour{Device: name, Address: linkNextHop6, MAC: here})
+	}
 	for _, e := range o.Addresses {
 		k.joint.Routes = append(k.joint.Routes, Route{
 			Table: MainTable, Destination: netip.PrefixFrom(e.Outside, e.Outside.BitLen()), Kind: Unicast, Device: name, Gateway: linkNextHop,
@@ -133,9 +146,16 @@ type Joint struct {
 	Routes     []Route // by destination; all by our devices
 }
 
+// IPv6 reports whether some of it is IPv6's.
+func (j *Joint) IPv6() bool {
+	return slices.ContainsFunc(j.Routes, func(r Route) bool { return isIPv6(r.Destination) })
+}
+
 func (j *Joint) sort() {
 	slices.SortFunc(j.Devices, func(a, b Device) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(j.Neighbours, func(a, b Neighbour) int { return cmp.Compare(a.Device, b.Device) })
+	slices.SortFunc(j.Neighbours, func(a, b Neighbour) int {
+		return cmp.Or(cmp.Compare(a.Device, b.Device), a.Address.Compare(b.Address))
+	})
 	slices.SortFunc(j.Routes, func(a, b Route) int { return a.Destination.Addr().Compare(b.Destination.Addr()) })
 	j.Routes = uniqueRoutes(j.Routes)
 }
@@ -169,9 +189,13 @@ func (w *filterWriter) elasticFilter() {
 	w.set("map", "inward", "ipv4_addr : ipv4_addr", inward)
 	w.set("map", "outward", "ipv4_addr : ipv4_addr", outward)
 	w.set("set", "elastic", "ipv4_addr", outside)
+	w.rangeChains()
 	w.line("chain prerouting {")
 	w.line("\ttype filter hook prerouting priority raw; policy accept;")
 	w.line("\tmeta mark set iifname map @tables")
+	if w.network.ipv6() {
+		w.line("\tmeta nfproto ipv6 goto ranges")
+	}
 	w.line("\tiifname @outside jump zone-inward")
 	w.line("\tiifname != @outside jump zone-outward")
 	w.line("}")

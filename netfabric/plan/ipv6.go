@@ -102,3 +102,39 @@ func (r *router) portIPv6(name string, i *Interface, mac net.HardwareAddr) {
 	r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: linkLocal(mac), MAC: mac})
 	r.via6[Target{ToInterface, i.ID}] = linkLocal(mac)
 }
+
+// rangeChains let pass, as it is, what goes from the ranges of an Outside to other
+// addresses and back. Connections that came in by a link with Answers are marked
+// with the table for these; of what such a link carries, nothing may be an answer.
+func (w *filterWriter) rangeChains() {
+	if !w.network.ipv6() {
+		return
+	}
+	var ranges, answers []string
+	for _, p := range w.network.Outside.Ranges {
+		ranges = append(ranges, p.String())
+	}
+	for _, a := range w.attach {
+		if a.answers != 0 {
+			answers = append(answers, fmt.Sprintf("%q : %#x", a.device, a.answers))
+		}
+	}
+	w.set("set", "ranges", "ipv6_addr\n\tflags interval", ranges)
+	w.chain("ranges", []string{
+		"ip6 daddr ff00::/8 drop",
+		"iifname @outside ip6 daddr @ranges ip6 saddr != @ranges accept",
+		"iifname != @outside ip6 saddr @ranges accept",
+		w.drop(droppedUnassociated),
+	})
+	if len(answers) == 0 {
+		return
+	}
+	w.set("map", "answers", "ifname : mark", answers)
+	w.set("set", "egress-only", "ifname", keysOf(answers))
+	w.chain("answers", []string{
+		"type filter hook prerouting priority mangle + 5; policy accept;",
+		"iifname @egress-only ct direction reply " + w.drop(droppedUnsolicited),
+		"iifname @egress-only ct state new ct mark set iifname map @answers",
+		"iifname @outside ct direction reply ct mark != 0x0 meta mark set ct mark",
+	})
+}

@@ -1,12 +1,9 @@
 package rtnl
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
@@ -31,7 +28,7 @@ func (h *Handle) SettleJoint(want plan.Joint) ([]Change, error) {
 		}
 		ours[link.Attrs().Index] = true
 		changes = append(changes, h.settleDevice(d, link)...)
-		sysctls, err := Sysctls(plan.Namespace{Sysctls: deviceSysctls(d.Name)})
+		sysctls, err := Sysctls(plan.Namespace{Sysctls: deviceSysctls(d.Name, want.IPv6())})
 		if err != nil {
 			return nil, err
 		}
@@ -54,21 +51,26 @@ func (h *Handle) SettleJoint(want plan.Joint) ([]Change, error) {
 
 // deviceSysctls let packets from a gateway pass on, and ask nothing of their
 // sources: the gateway lets no others out than its own.
-func deviceSysctls(device string) []plan.Sysctl {
+func deviceSysctls(device string, ipv6 bool) []plan.Sysctl {
 	conf := "ipv4.conf." + device + "."
-	return []plan.Sysctl{
+	sysctls := []plan.Sysctl{
 		{Key: conf + "forwarding", Value: "1"},
 		{Key: conf + "rp_filter", Value: "0"},
 		{Key: conf + "send_redirects", Value: "0"},
 		{Key: conf + "accept_redirects", Value: "0"},
 	}
+	if ipv6 {
+		conf = "ipv6.conf." + device + "."
+		sysctls = append(sysctls, plan.Sysctl{Key: conf + "disable_ipv6", Value: "0"}, plan.Sysctl{Key: conf + "accept_ra", Value: "0"}, plan.Sysctl{Key: conf + "accept_redirects", Value: "0"})
+	}
+	return sysctls
 }
 
 func (h *Handle) settleJointNeighbours(want plan.Joint, _ map[int]bool) ([]Change, error) {
 	var changes []Change
 	for _, n := range want.Neighbours {
 		index := h.index(n.Device)
-		list, err := dump(func() ([]netlink.Neigh, error) { return h.nl.NeighList(index, unix.AF_INET) })
+		list, err := dump(func() ([]netlink.Neigh, error) { return h.nl.NeighList(index, familyOf(n.Address)) })
 		if err != nil {
 			return nil, fmt.Errorf("list neighbours of %s: %w", n.Device, err)
 		}
@@ -80,7 +82,7 @@ func (h *Handle) settleJointNeighbours(want plan.Joint, _ map[int]bool) ([]Chang
 		}
 		changes = append(changes, Change{"set " + n.String(), func() error {
 			return h.nl.NeighSet(&netlink.Neigh{
-				LinkIndex: index, Family: unix.AF_INET, State: unix.NUD_PERMANENT, IP: n.Address.AsSlice(), HardwareAddr: n.MAC,
+				LinkIndex: index, Family: familyOf(n.Address), State: unix.NUD_PERMANENT, IP: n.Address.AsSlice(), HardwareAddr: n.MAC,
 			})
 		}})
 	}
@@ -90,15 +92,15 @@ func (h *Handle) settleJointNeighbours(want plan.Joint, _ map[int]bool) ([]Chang
 // settleJointRoutes compares the routes by our devices. One to the same address by
 // another device is somebody else's, and is left.
 func (h *Handle) settleJointRoutes(want plan.Joint, ours map[int]bool) ([]Change, error) {
-	list, err := dump(func() ([]netlink.Route, error) {
-		return h.nl.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
+	list, err := eachFamily(func(family int) ([]netlink.Route, error) {
+		return h.nl.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
 	}
 	stale := map[netip.Prefix]routeValue{}
 	for _, r := range list {
-		if !ours[r.LinkIndex] || r.Dst == nil {
+		if !ours[r.LinkIndex] || r.Dst == nil || r.Protocol == unix.RTPROT_KERNEL { // IPv6's own, to its link
 			continue
 		}
 		gateway, _ := netip.AddrFromSlice(r.Gw)
@@ -154,6 +156,9 @@ func (h *Handle) settleProxies(want plan.Joint, _ map[int]bool) ([]Change, error
 	var changes []Change
 	for _, r := range want.Routes {
 		a := r.Destination.Addr()
+		if a.Is6() { // a range, which is routed here
+			continue
+		}
 		if stale[a] {
 			delete(stale, a)
 			continue
@@ -202,25 +207,12 @@ func forwarding(device string) string { return "/proc/sys/net/ipv4/conf/" + devi
 // Forwards reports whether what comes in by a device of the calling thread's
 // network namespace is forwarded; "all" is the namespace as a whole.
 func Forwards(device string) (bool, error) {
-	is, err := os.ReadFile(forwarding(device))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read whether %s forwards: %w", device, err)
-	}
-	return string(bytes.TrimSpace(is)) == "1", nil
+	return isValue(forwarding(device), "1")
 }
 
 // SetForwards says whether what comes in by a device is forwarded. A device that
 // is gone needs nothing.
 func SetForwards(device string, forward bool) Change {
 	value := map[bool]string{true: "1", false: "0"}[forward]
-	return Change{"set forwarding of " + device + " to " + value, func() error {
-		err := os.WriteFile(forwarding(device), []byte(value), 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}}
+	return setValue("set forwarding of "+device+" to "+value, forwarding(device), value)
 }
