@@ -16,7 +16,7 @@ func Text(d nodespec.Desired) string {
 	for _, network := range d.Networks {
 		w.line(0, "network %s%s", network.ID, each(" local ", network.Local))
 		for _, i := range network.Interfaces {
-			w.line(1, "interface %s %v mac %s subnet %v table %s%s%s", i.ID, i.Address, i.MAC, i.Subnet, i.Table, each(" group ", i.Groups), anySource(i))
+			w.line(1, "interface %s %v mac %s subnet %v table %s%s%s%s", i.ID, i.Address, i.MAC, i.Subnet, i.Table, each(" group ", i.Groups), anySource(i), each(" also ", i.Others))
 			if p := i.Place; p != nil {
 				w.line(2, "plugged into %s %s", p.Kind, p.Name)
 			} else {
@@ -33,7 +33,7 @@ func Text(d nodespec.Desired) string {
 			}
 		}
 		if o := network.Outside; o != nil {
-			w.line(1, "outside to %s", o.Table)
+			w.line(1, "outside to %s%s", o.Table, each(" as it is ", o.Ranges))
 			for _, e := range o.Addresses {
 				w.line(2, "%v stands for %v", e.Outside, e.Inside)
 			}
@@ -91,6 +91,9 @@ func Text(d nodespec.Desired) string {
 }
 
 func has(end nodespec.LinkEnd) string {
+	if end.Answers != "" {
+		return ", answers by " + end.Answers
+	}
 	if !end.Address.IsValid() {
 		return ""
 	}
