@@ -31,7 +31,7 @@ func (c *compiler) groups(vpc resource.VPC) []nodespec.Group {
 		slices.SortFunc(compiled.Members, netip.Addr.Compare)
 		for _, rule := range group.Rules {
 			if rule.Group == "" || members[rule.Group] != nil {
-				compiled.Rules = append(compiled.Rules, compileRule(rule))
+				compiled.Rules = append(compiled.Rules, c.ruleFor(vpc, rule)...)
 			}
 		}
 		slices.SortFunc(compiled.Rules, compareRules)
@@ -51,6 +51,20 @@ const (
 
 // protocols are the names that AWS has for protocol numbers.
 var protocols = map[string]int{"icmp": protocolICMP, "tcp": protocolTCP, "udp": protocolUDP, "icmpv6": protocolICMPv6}
+
+// ruleFor compiles a rule: one that names a prefix list once for each of its ranges.
+func (c *compiler) ruleFor(vpc resource.VPC, rule resource.SecurityGroupRule) []nodespec.Rule {
+	if rule.PrefixList == "" {
+		return []nodespec.Rule{compileRule(rule)}
+	}
+	list, _ := store.PrefixLists.Get(c.snapshot, scopeOf(vpc.Meta), rule.PrefixList)
+	rules := make([]nodespec.Rule, len(list.Entries))
+	for i, entry := range list.Entries {
+		rule.CIDR = entry.CIDR
+		rules[i] = compileRule(rule)
+	}
+	return rules
+}
 
 func compileRule(rule resource.SecurityGroupRule) nodespec.Rule {
 	protocol, named := protocols[rule.Protocol]

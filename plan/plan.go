@@ -101,7 +101,7 @@ func Changed(snapshot *store.Snapshot) int64 {
 		store.VPCs, store.Subnets, store.RouteTables, store.SecurityGroups, store.NetworkInterfaces, store.Instances,
 		store.CustomerGateways, store.VPNGateways, store.VPNConnections, store.TunnelStatuses,
 		store.Certificates, store.CertificateAuthorities, store.TunnelCertificates,
-		store.InternetGateways, store.EgressOnlyInternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs, store.DHCPOptions, store.FlowLogs,
+		store.InternetGateways, store.EgressOnlyInternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs, store.DHCPOptions, store.PrefixLists, store.FlowLogs,
 	} {
 		changed = max(changed, table.Revision(snapshot))
 	}
@@ -267,7 +267,7 @@ func (c *compiler) edgeTable(vpc, gateway string) string {
 // vpcTable compiles a VPC's route table. Local routes need no entry: they are
 // what the network's ranges mean. Routes within these come before.
 func (c *compiler) vpcTable(vpc resource.VPC, table resource.RouteTable) nodespec.RouteTable {
-	effectives, local := c.routesOf(scopeOf(table.Meta)).Effective(table), routes.LocalRanges(vpc)
+	effectives, local := c.routesOf(scopeOf(table.Meta)).Expanded(table), routes.LocalRanges(vpc)
 	compiled := nodespec.RouteTable{ID: table.ID, Routes: make([]nodespec.Route, 0, len(effectives))}
 	for _, effective := range effectives {
 		switch {

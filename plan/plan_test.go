@@ -60,6 +60,7 @@ type world struct {
 	nats        []resource.NATGateway
 	acls        []resource.NetworkACL
 	options     []resource.DHCPOptions
+	lists       []resource.PrefixList
 }
 
 var scope = store.Scope{Account: "123456789012", Region: "us-east-1"}
@@ -195,6 +196,7 @@ func (w *world) put(t testing.TB, s *store.Store) *store.Snapshot {
 		replace(tx, store.NATGateways, w.nats)
 		replace(tx, store.NetworkACLs, w.acls)
 		replace(tx, store.DHCPOptions, w.options)
+		replace(tx, store.PrefixLists, w.lists)
 		statuses := make([]resource.TunnelStatus, len(w.up))
 		for i, id := range w.up {
 			statuses[i] = resource.TunnelStatus{Meta: w.meta(id), Up: true}

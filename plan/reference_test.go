@@ -66,6 +66,7 @@ func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
 func randomWorld(r *rand.Rand) *world {
 	w := &world{scope: scope}
+	w.randomLists(r)
 	for _, name := range []string{"a", "b"} {
 		w.randomVPC(r, name)
 		w.randomEdges(r, name)
@@ -150,7 +151,23 @@ func (w *world) randomVPC(r *rand.Rand, name string) {
 			}
 			table.Routes = append(table.Routes, route)
 		}
+		if r.IntN(2) == 0 {
+			table.Routes = append(table.Routes, resource.Route{PrefixList: pick(r, w.lists...).ID, Gateway: "vgw-" + name})
+		}
 		w.tables = append(w.tables, table)
+	}
+}
+
+// randomLists adds prefix lists, one of which is empty.
+func (w *world) randomLists(r *rand.Rand) {
+	for n := range 3 {
+		list := resource.PrefixList{Meta: w.meta(fmt.Sprintf("pl-%d", n)), AddressFamily: resource.PrefixListIPv4}
+		for _, prefix := range append([]string{"192.168.2.0/24", "172.20.0.0/16", "10.99.0.0/16", "8.8.0.0/16"}, sitePrefixes...) {
+			if n > 0 && r.IntN(3) == 0 {
+				list.Entries = append(list.Entries, resource.PrefixListEntry{CIDR: netip.MustParsePrefix(prefix)})
+			}
+		}
+		w.lists = append(w.lists, list)
 	}
 }
 
@@ -235,7 +252,9 @@ func (w *world) randomGroup(r *rand.Rand, name string, n int) resource.SecurityG
 				rule.FromPort, rule.ToPort = 8, pick[int32](r, -1, 0, 1)
 			}
 		}
-		if r.IntN(2) == 0 {
+		if r.IntN(4) == 0 {
+			rule.PrefixList = pick(r, w.lists...).ID
+		} else if r.IntN(2) == 0 {
 			rule.Group = fmt.Sprintf("sg-%s%d", name, r.IntN(3))
 		} else {
 			rule.CIDR = netip.MustParsePrefix(pick(r, "0.0.0.0/0", "10.0.0.0/16", "10.0.1.0/24", "172.16.0.0/12", "192.168.1.0/24", "2001:db8::/32"))
@@ -338,7 +357,7 @@ func (w reference) enter(p packet, vpc, gateway string) []string {
 func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []string {
 	if w.isLocal(vpc, p.dst) { // "the local route is preferred, even if a propagated one is more specific"
 		for i, route := range table.Routes {
-			if w.isLocal(vpc, route.Destination.Addr()) && route.Destination.Bits() > 16 && route.Destination.Contains(p.dst) {
+			if route.PrefixList == "" && w.isLocal(vpc, route.Destination.Addr()) && route.Destination.Bits() > 16 && route.Destination.Contains(p.dst) {
 				return w.through(p, &table.Routes[i])
 			}
 		}
@@ -365,8 +384,17 @@ func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []st
 			}
 		}
 	}
-	for i := range table.Routes {
-		consider(table.Routes[i].Destination, &table.Routes[i])
+	for i := range table.Routes { // "routes that reference a prefix list take priority over propagated ones"
+		for _, entry := range w.list(table.Routes[i].PrefixList).Entries {
+			if !w.isLocal(vpc, entry.CIDR.Addr()) || entry.CIDR.Bits() < 16 { // the local route is preferred
+				consider(entry.CIDR, &table.Routes[i])
+			}
+		}
+	}
+	for i := range table.Routes { // "static routes take priority over those that reference a prefix list"
+		if table.Routes[i].PrefixList == "" {
+			consider(table.Routes[i].Destination, &table.Routes[i])
+		}
 	}
 	switch {
 	case !found:
@@ -521,6 +549,9 @@ func matchesTraffic(rule resource.SecurityGroupRule, p packet) bool {
 }
 
 func (w reference) isPeer(vpc string, rule resource.SecurityGroupRule, peer netip.Addr) bool {
+	if rule.PrefixList != "" {
+		return slices.ContainsFunc(w.list(rule.PrefixList).Entries, func(e resource.PrefixListEntry) bool { return e.CIDR.Contains(peer) })
+	}
 	if rule.Group == "" {
 		return rule.CIDR.Contains(peer)
 	}
@@ -528,6 +559,15 @@ func (w reference) isPeer(vpc string, rule resource.SecurityGroupRule, peer neti
 		_, running := w.runningNIC(nic.ID)
 		return running && nic.VPC == vpc && nic.Address == peer && slices.Contains(nic.Groups, rule.Group)
 	})
+}
+
+func (w reference) list(id string) resource.PrefixList {
+	for _, list := range w.lists {
+		if list.ID == id {
+			return list
+		}
+	}
+	return resource.PrefixList{}
 }
 
 func (w reference) runningNIC(id string) (resource.NetworkInterface, bool) {

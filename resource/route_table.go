@@ -23,11 +23,20 @@ type RouteTableAssociation struct {
 
 // A Route was entered by hand. Exactly one target is set.
 type Route struct {
-	Destination      netip.Prefix `json:"destination"`
+	Destination      netip.Prefix `json:"destination,omitzero"`
+	PrefixList       string       `json:"prefixList,omitempty"`       // "pl-…": its ranges are the destinations, and Destination is none
 	Gateway          string       `json:"gateway,omitempty"`          // "igw-…" or "vgw-…"
 	Instance         string       `json:"instance,omitempty"`         // "i-…"
 	NetworkInterface string       `json:"networkInterface,omitempty"` // "eni-…"
 	NATGateway       string       `json:"natGateway,omitempty"`       // "nat-…"
 
 	EgressOnlyInternetGateway string `json:"egressOnlyInternetGateway,omitempty"` // "eigw-…"
+}
+
+// To is the text of the destination: a range, or the id of a prefix list.
+func (r *Route) To() string {
+	if r.PrefixList != "" {
+		return r.PrefixList
+	}
+	return r.Destination.String()
 }

@@ -32,7 +32,7 @@ type SecurityGroup struct {
 	Rules       []SecurityGroupRule `json:"rules,omitempty"`
 }
 
-// A SecurityGroupRule allows one kind of traffic with one kind of peer. Exactly one of CIDR and Group is set.
+// A SecurityGroupRule allows one kind of traffic with one kind of peer. Exactly one of CIDR, Group and PrefixList is set.
 type SecurityGroupRule struct {
 	ID          string       `json:"id"` // "sgr-…"
 	Egress      bool         `json:"egress,omitempty"`
@@ -40,7 +40,8 @@ type SecurityGroupRule struct {
 	FromPort    int32        `json:"fromPort,omitempty"` // ICMP: type; -1 all
 	ToPort      int32        `json:"toPort,omitempty"`   // ICMP: code; -1 all
 	CIDR        netip.Prefix `json:"cidr,omitzero"`
-	Group       string       `json:"group,omitempty"` // "sg-…"
+	Group       string       `json:"group,omitempty"`      // "sg-…"
+	PrefixList  string       `json:"prefixList,omitempty"` // "pl-…"
 	Description string       `json:"description,omitempty"`
 	Tags        []Tag        `json:"tags,omitempty"`
 }
@@ -85,10 +86,11 @@ func ValidateSecurityGroupDescription(description string) error {
 	return nil
 }
 
-// Peer is what the rule allows traffic with: the text of its range, or its group.
+// Peer is what the rule allows traffic with: the text of its range, or its group or
+// prefix list.
 func (r *SecurityGroupRule) Peer() string {
-	if r.Group != "" {
-		return r.Group
+	if r.Group+r.PrefixList != "" {
+		return r.Group + r.PrefixList
 	}
 	return r.CIDR.String()
 }
@@ -96,7 +98,7 @@ func (r *SecurityGroupRule) Peer() string {
 // Same reports whether two rules allow the same traffic.
 func (r *SecurityGroupRule) Same(o *SecurityGroupRule) bool {
 	return r.Egress == o.Egress && r.Protocol == o.Protocol && r.FromPort == o.FromPort && r.ToPort == o.ToPort &&
-		r.CIDR == o.CIDR && r.Group == o.Group
+		r.CIDR == o.CIDR && r.Group == o.Group && r.PrefixList == o.PrefixList
 }
 
 // String is how AWS's messages show a rule.

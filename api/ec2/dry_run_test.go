@@ -22,6 +22,7 @@ func TestDryRun(t *testing.T) {
 	attachment := c.call("AttachNetworkInterface", "NetworkInterfaceId", c.networkInterface(side), "InstanceId", instance, "DeviceIndex", "2").text("attachmentId")
 	c.call("CreateKeyPair", "KeyName", "kept", "KeyType", "ed25519")
 	flows := c.call("CreateFlowLogs", c.flowLog(vpc)...).text("flowLogIdSet/item")
+	list := c.prefixList("IPv4", "1")
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -43,6 +44,10 @@ func TestDryRun(t *testing.T) {
 		{"DetachNetworkInterface", "AttachmentId", attachment}, {"DetachNetworkInterface", "AttachmentId", attachment, "Force", "true"},
 		{"ResetNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "SourceDestCheck", "true"}, {"DeleteNetworkInterface", "NetworkInterfaceId", nic},
 		{"RunInstances", "ImageId", HostImage, "MinCount", "1", "MaxCount", "1", "SubnetId", subnet},
+		{"CreateManagedPrefixList", "PrefixListName", "n", "AddressFamily", "IPv4", "MaxEntries", "1"}, {"DescribeManagedPrefixLists"}, {"DescribePrefixLists"},
+		{"ModifyManagedPrefixList", "PrefixListId", list, "MaxEntries", "9"}, {"DeleteManagedPrefixList", "PrefixListId", list},
+		{"RestoreManagedPrefixListVersion", "PrefixListId", list, "CurrentVersion", "1", "PreviousVersion", "1"},
+		{"GetManagedPrefixListEntries", "PrefixListId", list}, {"GetManagedPrefixListAssociations", "PrefixListId", list},
 		append([]string{"CreateDhcpOptions"}, dhcpConfiguration("1", "domain-name", "example.com")...), {"DescribeDhcpOptions"},
 		{"AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", vpc}, {"DeleteDhcpOptions", "DhcpOptionsId", dopt},
 		{"CreateTags", "ResourceId.1", vpc, "Tag.1.Key", "k", "Tag.1.Value", "v"},

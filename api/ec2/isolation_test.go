@@ -35,6 +35,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	key := c.call("CreateKeyPair", "KeyName", "of-one-account", "KeyType", "ed25519").text("keyPairId")
 	dopt := c.dhcpOptions(dhcpConfiguration("1", "domain-name", "example.com")...)
 	flows := c.call("CreateFlowLogs", c.flowLog(vpc)...).text("flowLogIdSet/item")
+	named := c.prefixList("IPv4", "1")
 	outside := c.describeConnection(connection).text("options/tunnelOptionSet/item/outsideIpAddress")
 
 	calls := func(other *cloud) [][]string {
@@ -128,6 +129,11 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"DescribeDhcpOptions", "DhcpOptionsId.1", dopt}, {"DeleteDhcpOptions", "DhcpOptionsId", dopt},
 			{"AssociateDhcpOptions", "DhcpOptionsId", dopt, "VpcId", ownVPC}, {"AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", vpc},
 			{"DescribeFlowLogs", "FlowLogId.1", flows}, {"DeleteFlowLogs", "FlowLogId.1", flows},
+			{"DescribeManagedPrefixLists", "PrefixListId.1", named}, {"DescribePrefixLists", "PrefixListId.1", named}, {"GetManagedPrefixListEntries", "PrefixListId", named},
+			{"GetManagedPrefixListAssociations", "PrefixListId", named}, {"ModifyManagedPrefixList", "PrefixListId", named, "MaxEntries", "9"},
+			{"RestoreManagedPrefixListVersion", "PrefixListId", named, "CurrentVersion", "1", "PreviousVersion", "1"}, {"DeleteManagedPrefixList", "PrefixListId", named},
+			{"CreateRoute", "RouteTableId", ownTable, "DestinationPrefixListId", named, "InstanceId", ownInstance},
+			{"AuthorizeSecurityGroupIngress", "GroupId", ownGroup, "IpPermissions.1.IpProtocol", "-1", "IpPermissions.1.PrefixListIds.1.PrefixListId", named},
 			{"GetVpnConnectionDeviceSampleConfiguration", "VpnConnectionId", connection, "VpnConnectionDeviceTypeId", "9005b6c1"},
 		}
 		for _, action := range []string{"AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"} {
@@ -135,7 +141,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 				with(append([]string{action, "GroupId", group}, tcp...), "IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
 				with(append([]string{action, "GroupId", ownGroup}, tcp...), "IpPermissions.1.Groups.1.GroupId", group, "IpPermissions.1.Groups.1.UserId", c.account))
 		}
-		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat, dopt, flows} {
+		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat, dopt, named, flows} {
 			list = append(list, []string{"CreateTags", "ResourceId.1", id, "Tag.1.Key", "k", "Tag.1.Value", "v"}, []string{"DeleteTags", "ResourceId.1", id})
 		}
 		return list
@@ -144,7 +150,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	// of what an account has. CreateFlowLogs tells of each beside the others: see
 	// TestFlowLogs.
 	without := []string{
-		"AllocateAddress", "CreateDhcpOptions", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
+		"AllocateAddress", "CreateDhcpOptions", "CreateManagedPrefixList", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
 		"CreateVpc", "CreateFlowLogs", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
 		"CreateKeyPair", "ImportKeyPair", "DeleteKeyPair", // which succeeds where there is no such key
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",

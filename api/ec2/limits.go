@@ -24,6 +24,9 @@ type Limits struct {
 
 	KeyPairs int `yaml:"key_pairs"` // per region; default 5,000
 
+	PrefixLists          int `yaml:"prefix_lists"`            // per region; default 100
+	EntriesPerPrefixList int `yaml:"entries_per_prefix_list"` // at most, for MaxEntries; default 1,000
+
 	DHCPOptions int `yaml:"dhcp_options"` // sets of options, per region; default 1,000
 
 	FlowLogsPerResource int `yaml:"flow_logs_per_resource"` // of a VPC, a subnet or a network interface; default 2
@@ -60,6 +63,8 @@ func (l Limits) withDefaults() Limits {
 		{&l.ElasticAddresses, 5},
 		{&l.NATGatewaysPerZone, 5},
 		{&l.KeyPairs, 5000},
+		{&l.PrefixLists, 100},
+		{&l.EntriesPerPrefixList, 1000},
 		{&l.DHCPOptions, 1000},
 		{&l.FlowLogsPerResource, 2},
 		{&l.CustomerGateways, 50},

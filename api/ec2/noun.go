@@ -62,6 +62,9 @@ var (
 	keyPairs = &noun[resource.KeyPair]{
 		store.KeyPairs, "key", "key-pair", "key pair", codeKeyPairNotFound, codeKeyPairNotFound,
 	}
+	prefixLists = &noun[resource.PrefixList]{
+		store.PrefixLists, "pl", "prefix-list", "prefix list", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound",
+	}
 	dhcpOptions = &noun[resource.DHCPOptions]{
 		store.DHCPOptions, "dopt", "dhcp-options", "dhcpOptions", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound",
 	}

@@ -55,6 +55,13 @@ func splitCall(call string) []string {
 // idRefusals are calls with one id, "?", that would succeed or be refused for
 // something else if there were what it names.
 var idRefusals = []struct{ call, prefix, malformed, notFound string }{
+	{"DescribeManagedPrefixLists&PrefixListId.1=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
+	{"DescribePrefixLists&PrefixListId.1=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
+	{"GetManagedPrefixListEntries&PrefixListId=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
+	{"GetManagedPrefixListAssociations&PrefixListId=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
+	{"ModifyManagedPrefixList&PrefixListId=?&PrefixListName=n", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
+	{"RestoreManagedPrefixListVersion&PrefixListId=?&CurrentVersion=1&PreviousVersion=1", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
+	{"DeleteManagedPrefixList&PrefixListId=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
 	{"DescribeDhcpOptions&DhcpOptionsId.1=?", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
 	{"DeleteDhcpOptions&DhcpOptionsId=?", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
 	{"AssociateDhcpOptions&DhcpOptionsId=?&VpcId={vpc}", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
@@ -206,6 +213,9 @@ func queryRefusals() (rows []struct{ code, call string }) {
 			add("InvalidParameterValue", action+"&Filter.1.Name="+m.Filters[0])
 			add("FilterLimitExceeded", action+"&Filter.1.Name="+m.Filters[0]+valuesOfFilter(201))
 		}
+		if strings.HasPrefix(action, "GetManagedPrefixList") {
+			action += "&PrefixListId=pl-01234567"
+		}
 		if m.Paged {
 			add("InvalidNextToken", action+"&NextToken=bogus")
 			add("InvalidParameterValue", action+"&MaxResults=-1")
@@ -221,7 +231,7 @@ func queryRefusals() (rows []struct{ code, call string }) {
 func TestRefusalsAreMany(t *testing.T) {
 	t.Parallel()
 	var calls []string
-	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, ipv6Refusals, dhcpRefusals, instanceRefusals, queryRefusals()} {
+	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, ipv6Refusals, dhcpRefusals, prefixListRefusals, listUseRefusals, instanceRefusals, queryRefusals()} {
 		for _, row := range table {
 			calls = append(calls, row.call)
 		}

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/netip"
@@ -54,13 +55,19 @@ var foreignTargets = map[string]struct {
 }
 
 // resolveRoute checks where a route shall lead from a route table.
-func resolveRoute(r reader, table *resource.RouteTable, destination netip.Prefix, targets []routeTarget) (resource.Route, error) {
-	route := resource.Route{Destination: destination}
+func resolveRoute(r reader, table *resource.RouteTable, route resource.Route, targets []routeTarget) (resource.Route, error) {
 	if len(targets) == 0 {
 		return route, resource.Errorf(resource.CodeMissingParameter, "The request must contain one target: GatewayId, InstanceId, NatGatewayId or NetworkInterfaceId")
 	}
 	if len(targets) > 1 {
 		return route, resource.Errorf(resource.CodeInvalidParameterCombination, "The request must contain exactly one target; it has %s and %s", targets[0].member, targets[1].member)
+	}
+	destination := route.Destination
+	if list, ok := prefixLists.table.Get(r.Reader, r.scope, route.PrefixList); ok { // any of its family
+		destination = anywhere
+		if list.AddressFamily == resource.PrefixListIPv6 {
+			destination = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
 	}
 	id := targets[0].id
 	switch member := targets[0].member; member {
@@ -167,25 +174,61 @@ func checkInstanceTarget(r reader, table *resource.RouteTable, id string) error 
 	return nil
 }
 
-// routeDestination reads the destination of a route, given in one of three ways.
-func routeDestination(ipv4, ipv6, prefixList *string) (netip.Prefix, error) {
+// routeDestination reads the destination of a route, given in one of three ways. The
+// route has no target yet.
+func routeDestination(ipv4, ipv6, prefixList *string) (route resource.Route, err error) {
+	if val(prefixList) != "" && val(ipv4)+val(ipv6) != "" {
+		return route, resource.Errorf(resource.CodeInvalidParameterCombination, "The request must contain exactly one destination; it has DestinationPrefixListId and %s", val(ipv4)+val(ipv6))
+	}
 	switch {
 	case val(ipv6) != "" && val(ipv4) != "":
-		return netip.Prefix{}, resource.Errorf(resource.CodeInvalidParameterCombination, "Give DestinationCidrBlock or DestinationIpv6CidrBlock, not both")
+		return route, resource.Errorf(resource.CodeInvalidParameterCombination, "Give DestinationCidrBlock or DestinationIpv6CidrBlock, not both")
 	case val(ipv6) != "":
-		return resource.ParseIPv6CIDR("destinationIpv6CidrBlock", *ipv6)
+		route.Destination, err = resource.ParseIPv6CIDR("destinationIpv6CidrBlock", *ipv6)
+		return route, err
 	case val(prefixList) != "":
-		return netip.Prefix{}, resource.Errorf("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", resource.Clip(*prefixList))
+		return resource.Route{PrefixList: *prefixList}, prefixLists.checkID(*prefixList)
 	case val(ipv4) == "":
-		return netip.Prefix{}, resource.Missing("DestinationCidrBlock")
+		return route, resource.Missing("DestinationCidrBlock")
 	}
-	return resource.ParseIPv4CIDR("destinationCidrBlock", *ipv4)
+	route.Destination, err = resource.ParseIPv4CIDR("destinationCidrBlock", *ipv4)
+	return route, err
+}
+
+// checkListRoute checks a new route to the ranges of a prefix list.
+func checkListRoute(r reader, table *resource.RouteTable, route *resource.Route) error {
+	if _, err := prefixLists.get(r, route.PrefixList); err != nil {
+		return err
+	}
+	if isEdge(table) {
+		return resource.Errorf(resource.CodeInvalidParameterValue, "Route table %s is associated with a gateway: its routes lead to parts of the VPC, not to the prefix list %s", table.ID, route.PrefixList)
+	}
+	return nil
+}
+
+// checkRouteLimit applies the limit to a table's routes. One to a prefix list counts
+// for as many as the list may have entries.
+func (s *Service) checkRouteLimit(r reader, table *resource.RouteTable) error {
+	count := 0
+	for _, route := range table.Routes {
+		count++
+		if list, ok := prefixLists.table.Get(r.Reader, r.scope, route.PrefixList); ok {
+			count += int(list.MaxEntries) - 1
+		}
+	}
+	if count > s.limits.RoutesPerRouteTable {
+		return resource.Errorf("RouteLimitExceeded", "The maximum number of routes of a route table has been reached: %d", s.limits.RoutesPerRouteTable)
+	}
+	return nil
 }
 
 // checkRoute checks a new route against its table. Within the VPC's own ranges a
 // route can lead exactly a subnet's through an interface or NAT gateway; a range
 // as a whole is the local route's, which can only be replaced.
 func checkRoute(r reader, table *resource.RouteTable, route *resource.Route) error {
+	if route.PrefixList != "" {
+		return checkListRoute(r, table, route)
+	}
 	vpc, err := vpcs.get(r, table.VPC)
 	if err != nil {
 		return err
@@ -215,13 +258,15 @@ func isLocalRoute(r reader, table *resource.RouteTable, destination netip.Prefix
 	return ok && slices.Contains(routes.LocalRanges(vpc), destination)
 }
 
-func routeExists(destination netip.Prefix) error {
-	return resource.Errorf("RouteAlreadyExists", "The route identified by %s already exists.", destination)
+func routeExists(route *resource.Route) error {
+	return resource.Errorf("RouteAlreadyExists", "The route identified by %s already exists.", route.To())
 }
 
 // routeTo finds the route to a destination among those entered by hand.
-func routeTo(table *resource.RouteTable, destination netip.Prefix) int {
-	return slices.IndexFunc(table.Routes, func(route resource.Route) bool { return route.Destination == destination })
+func routeTo(table *resource.RouteTable, to resource.Route) int {
+	return slices.IndexFunc(table.Routes, func(route resource.Route) bool {
+		return route.Destination == to.Destination && route.PrefixList == to.PrefixList
+	})
 }
 
 // CreateRoute enters a route into a route table.
@@ -240,17 +285,17 @@ func (s *Service) CreateRoute(ctx context.Context, c server.Caller, in *model.Cr
 		if err != nil {
 			return err
 		}
-		if routeTo(&table, destination) >= 0 || isLocalRoute(w.reader, &table, destination) {
-			return routeExists(destination)
+		if routeTo(&table, destination) >= 0 || isLocalRoute(w.reader, &table, destination.Destination) {
+			return routeExists(&destination)
 		}
 		if err := checkRoute(w.reader, &table, &route); err != nil {
 			return err
 		}
-		if len(table.Routes) >= s.limits.RoutesPerRouteTable {
-			return resource.Errorf("RouteLimitExceeded", "The maximum number of routes of a route table has been reached: %d", s.limits.RoutesPerRouteTable)
-		}
 		table.Routes = append(slices.Clone(table.Routes), route)
 		sortRoutes(table.Routes)
+		if err := s.checkRouteLimit(w.reader, &table); err != nil {
+			return err
+		}
 		routeTables.put(w, table)
 		return nil
 	})
@@ -258,7 +303,9 @@ func (s *Service) CreateRoute(ctx context.Context, c server.Caller, in *model.Cr
 }
 
 func sortRoutes(list []resource.Route) {
-	slices.SortFunc(list, func(a, b resource.Route) int { return routes.ComparePrefixes(a.Destination, b.Destination) })
+	slices.SortFunc(list, func(a, b resource.Route) int {
+		return cmp.Or(routes.ComparePrefixes(a.Destination, b.Destination), cmp.Compare(a.PrefixList, b.PrefixList))
+	})
 }
 
 // ReplaceRoute lets a route lead elsewhere: one that was entered by hand, or the
@@ -278,14 +325,14 @@ func (s *Service) ReplaceRoute(ctx context.Context, c server.Caller, in *model.R
 		if err != nil {
 			return err
 		}
-		at, local := routeTo(&table, destination), isLocalRoute(w.reader, &table, destination)
+		at, local := routeTo(&table, destination), isLocalRoute(w.reader, &table, destination.Destination)
 		switch {
 		case at < 0 && !local:
-			return resource.Errorf(resource.CodeInvalidParameterValue, "There is no route defined for '%s' in the route table. Use CreateRoute instead.", destination)
+			return resource.Errorf(resource.CodeInvalidParameterValue, "There is no route defined for '%s' in the route table. Use CreateRoute instead.", destination.To())
 		case val(in.LocalTarget) && !local:
-			return resource.Errorf(resource.CodeInvalidParameterValue, "The target local is that of the VPC's own ranges only, and %s is none of them", destination)
+			return resource.Errorf(resource.CodeInvalidParameterValue, "The target local is that of the VPC's own ranges only, and %s is none of them", destination.To())
 		case val(in.LocalTarget):
-			table.Routes = slices.DeleteFunc(slices.Clone(table.Routes), func(r resource.Route) bool { return r.Destination == destination })
+			table.Routes = slices.DeleteFunc(slices.Clone(table.Routes), func(r resource.Route) bool { return r.Destination == destination.Destination })
 			routeTables.put(w, table)
 			return nil
 		}
@@ -294,7 +341,7 @@ func (s *Service) ReplaceRoute(ctx context.Context, c server.Caller, in *model.R
 			return err
 		}
 		if local && (route.Gateway != "" || route.EgressOnlyInternetGateway != "") {
-			return resource.Errorf(resource.CodeInvalidParameterValue, "The local route %s can lead through an instance, a network interface or a NAT gateway only", destination)
+			return resource.Errorf(resource.CodeInvalidParameterValue, "The local route %s can lead through an instance, a network interface or a NAT gateway only", destination.To())
 		}
 		if err := checkRoute(w.reader, &table, &route); err != nil {
 			return err
@@ -323,8 +370,8 @@ func (s *Service) DeleteRoute(ctx context.Context, c server.Caller, in *model.De
 			return err
 		}
 		at := routeTo(&table, destination)
-		if at >= 0 && isLocalRoute(w.reader, &table, destination) {
-			return resource.Errorf(resource.CodeInvalidParameterValue, "cannot remove local route %s in route table %s: give it back its target by ReplaceRoute", destination, table.ID)
+		if at >= 0 && isLocalRoute(w.reader, &table, destination.Destination) {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "cannot remove local route %s in route table %s: give it back its target by ReplaceRoute", destination.To(), table.ID)
 		}
 		if at < 0 {
 			return noRoute(w.reader, &table, destination)
@@ -336,7 +383,11 @@ func (s *Service) DeleteRoute(ctx context.Context, c server.Caller, in *model.De
 }
 
 // noRoute says why there is no route to delete.
-func noRoute(r reader, table *resource.RouteTable, destination netip.Prefix) error {
+func noRoute(r reader, table *resource.RouteTable, to resource.Route) error {
+	if to.PrefixList != "" {
+		return resource.Errorf("InvalidRoute.NotFound", "no route with destination-prefix-list-id %s in route table %s", to.PrefixList, table.ID)
+	}
+	destination := to.Destination
 	for _, route := range routes.New(r.Reader, r.scope).Effective(*table) {
 		if route.Destination != destination {
 			continue

@@ -119,9 +119,12 @@ func (view routeTableView) route(route *routes.EffectiveRoute) model.Route {
 		Origin:                      new(string(route.Origin)),
 		State:                       new(string(route.State)),
 	}
-	if route.Destination.Addr().Is4() {
+	switch {
+	case route.PrefixList != "":
+		answer.DestinationPrefixListId = &route.PrefixList
+	case route.Destination.Addr().Is4():
 		answer.DestinationCidrBlock = new(route.Destination.String())
-	} else {
+	default:
 		answer.DestinationIpv6CidrBlock = new(route.Destination.String())
 	}
 	if nic, ok := networkInterfaces.table.Get(view.reader.Reader, view.reader.scope, route.NetworkInterface); ok && nic.Instance != "" {
@@ -182,6 +185,7 @@ func (view routeTableView) fields() fields[resource.RouteTable] {
 		"route.destination-cidr-block":           route(func(r *model.Route) *string { return r.DestinationCidrBlock }),
 		"route.destination-ipv6-cidr-block":      route(func(r *model.Route) *string { return r.DestinationIpv6CidrBlock }),
 		"route.egress-only-internet-gateway-id":  route(func(r *model.Route) *string { return r.EgressOnlyInternetGatewayId }),
+		"route.destination-prefix-list-id":       route(func(r *model.Route) *string { return r.DestinationPrefixListId }),
 		"route.gateway-id":                       route(func(r *model.Route) *string { return r.GatewayId }),
 		"route.instance-id":                      route(func(r *model.Route) *string { return r.InstanceId }),
 		"route.nat-gateway-id":                   route(func(r *model.Route) *string { return r.NatGatewayId }),

@@ -212,6 +212,8 @@ func addPeer(permission *model.IpPermission, g *resource.SecurityGroup, rule *re
 	switch {
 	case rule.Group != "":
 		permission.UserIdGroupPairs = append(permission.UserIdGroupPairs, model.UserIdGroupPair{GroupId: &rule.Group, UserId: &g.Account, Description: description})
+	case rule.PrefixList != "":
+		permission.PrefixListIds = append(permission.PrefixListIds, model.PrefixListId{PrefixListId: &rule.PrefixList, Description: description})
 	case rule.CIDR.Addr().Is4():
 		permission.IpRanges = append(permission.IpRanges, model.IpRange{CidrIp: new(rule.CIDR.String()), Description: description})
 	default:
@@ -229,13 +231,14 @@ var securityGroupFields = func() fields[resource.SecurityGroup] {
 		"vpc-id":      func(_ reader, v *group) []string { return one(v.VPC) },
 	}
 	for name, value := range map[string]func(r reader, rule *resource.SecurityGroupRule) string{
-		"cidr":      func(_ reader, rule *resource.SecurityGroupRule) string { return rangeText(rule, true) },
-		"ipv6-cidr": func(_ reader, rule *resource.SecurityGroupRule) string { return rangeText(rule, false) },
-		"from-port": func(_ reader, rule *resource.SecurityGroupRule) string { return strconv.Itoa(int(rule.FromPort)) },
-		"to-port":   func(_ reader, rule *resource.SecurityGroupRule) string { return strconv.Itoa(int(rule.ToPort)) },
-		"protocol":  func(_ reader, rule *resource.SecurityGroupRule) string { return rule.Protocol },
-		"group-id":  func(_ reader, rule *resource.SecurityGroupRule) string { return rule.Group },
-		"user-id":   func(r reader, rule *resource.SecurityGroupRule) string { return ownerOfPeer(r, rule) },
+		"cidr":           func(_ reader, rule *resource.SecurityGroupRule) string { return rangeText(rule, true) },
+		"ipv6-cidr":      func(_ reader, rule *resource.SecurityGroupRule) string { return rangeText(rule, false) },
+		"from-port":      func(_ reader, rule *resource.SecurityGroupRule) string { return strconv.Itoa(int(rule.FromPort)) },
+		"to-port":        func(_ reader, rule *resource.SecurityGroupRule) string { return strconv.Itoa(int(rule.ToPort)) },
+		"prefix-list-id": func(_ reader, rule *resource.SecurityGroupRule) string { return rule.PrefixList },
+		"protocol":       func(_ reader, rule *resource.SecurityGroupRule) string { return rule.Protocol },
+		"group-id":       func(_ reader, rule *resource.SecurityGroupRule) string { return rule.Group },
+		"user-id":        func(r reader, rule *resource.SecurityGroupRule) string { return ownerOfPeer(r, rule) },
 		"group-name": func(r reader, rule *resource.SecurityGroupRule) string {
 			peer, _ := securityGroups.table.Get(r.Reader, r.scope, rule.Group)
 			return peer.Name
@@ -267,7 +270,7 @@ func ownerOfPeer(r reader, rule *resource.SecurityGroupRule) string {
 
 // rangeText is the range of a rule, if it is of that family.
 func rangeText(rule *resource.SecurityGroupRule, ipv4 bool) string {
-	if rule.Group != "" || rule.CIDR.Addr().Is4() != ipv4 {
+	if !rule.CIDR.IsValid() || rule.CIDR.Addr().Is4() != ipv4 {
 		return ""
 	}
 	return rule.CIDR.String()

@@ -3,7 +3,6 @@ package ec2
 import (
 	"context"
 	"iter"
-	"net/netip"
 	"slices"
 
 	model "causeway.dev/api/model/ec2"
@@ -188,10 +187,9 @@ func readPermission(p *model.IpPermission, egress bool) ([]resource.SecurityGrou
 		return nil, err
 	}
 	var rules []resource.SecurityGroupRule
-	add := func(peer netip.Prefix, group string, description *string) error {
-		rules = append(rules, resource.SecurityGroupRule{
-			Egress: egress, Protocol: protocol, FromPort: from, ToPort: to, CIDR: peer, Group: group, Description: val(description),
-		})
+	add := func(peer resource.SecurityGroupRule, description *string) error {
+		peer.Egress, peer.Protocol, peer.FromPort, peer.ToPort, peer.Description = egress, protocol, from, to, val(description)
+		rules = append(rules, peer)
 		return resource.ValidateRuleDescription(val(description))
 	}
 	addRange := func(text string, ipv6 bool, description *string) error {
@@ -199,7 +197,7 @@ func readPermission(p *model.IpPermission, egress bool) ([]resource.SecurityGrou
 		if err != nil {
 			return err
 		}
-		return add(peer, "", description)
+		return add(resource.SecurityGroupRule{CIDR: peer}, description)
 	}
 	for _, peer := range p.IpRanges {
 		if err := addRange(val(peer.CidrIp), false, peer.Description); err != nil {
@@ -212,29 +210,34 @@ func readPermission(p *model.IpPermission, egress bool) ([]resource.SecurityGrou
 		}
 	}
 	for _, peer := range p.PrefixListIds {
-		return nil, noPrefixList(val(peer.PrefixListId))
+		if err := prefixLists.checkID(val(peer.PrefixListId)); err != nil {
+			return nil, err
+		}
+		if err := add(resource.SecurityGroupRule{PrefixList: *peer.PrefixListId}, peer.Description); err != nil {
+			return nil, err
+		}
 	}
 	for _, peer := range p.UserIdGroupPairs {
 		if peer.GroupId == nil {
 			return nil, resource.Errorf(resource.CodeMissingParameter, "The request must contain the parameter groupId of a peer")
 		}
-		if err := add(netip.Prefix{}, *peer.GroupId, peer.Description); err != nil {
+		if err := add(resource.SecurityGroupRule{Group: *peer.GroupId}, peer.Description); err != nil {
 			return nil, err
 		}
 	}
 	if len(rules) == 0 {
-		return nil, resource.Errorf(resource.CodeMissingParameter, "The request must contain an IP range or a security group for each permission")
+		return nil, resource.Errorf(resource.CodeMissingParameter, "The request must contain an IP range, a prefix list or a security group for each permission")
 	}
 	return rules, nil
 }
 
-func noPrefixList(id string) error {
-	return resource.Errorf("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", resource.Clip(id))
-}
-
 // checkPeer refuses a rule whose peer is a group that the rule's group can't
-// reach: one of another VPC.
+// reach, one of another VPC, or a prefix list that is not there.
 func checkPeer(r reader, g *resource.SecurityGroup, rule *resource.SecurityGroupRule) error {
+	if rule.PrefixList != "" {
+		_, err := prefixLists.get(r, rule.PrefixList)
+		return err
+	}
 	if rule.Group == "" {
 		return nil
 	}
@@ -282,7 +285,7 @@ func (s *Service) authorize(ctx context.Context, c server.Caller, q ruleChange) 
 			g.Rules = append(g.Rules, rule)
 			answer = append(answer, *ruleAnswer(w.reader, &ruleOf{g.ID, rule}))
 		}
-		if err := s.checkRuleLimit(&g); err != nil {
+		if err := s.checkRuleLimit(w.reader, &g); err != nil {
 			return err
 		}
 		securityGroups.put(w, g)
@@ -297,12 +300,17 @@ func sameRule(g *resource.SecurityGroup, rule *resource.SecurityGroupRule) int {
 }
 
 // checkRuleLimit applies the limit, which is for each direction and family.
-// Rules that name a group count in both families.
-func (s *Service) checkRuleLimit(g *resource.SecurityGroup) error {
+// Rules that name a group count in both families, and those that name a prefix list
+// for as many as it may have entries.
+func (s *Service) checkRuleLimit(r reader, g *resource.SecurityGroup) error {
 	type kind struct{ egress, ipv6 bool }
 	count := make(map[kind]int)
 	for i := range g.Rules {
 		rule := &g.Rules[i]
+		if list, ok := prefixLists.table.Get(r.Reader, r.scope, rule.PrefixList); ok {
+			count[kind{rule.Egress, list.AddressFamily == resource.PrefixListIPv6}] += int(list.MaxEntries)
+			continue
+		}
 		for _, ipv6 := range []bool{false, true} {
 			if rule.Group != "" || rule.CIDR.Addr().Is6() == ipv6 {
 				count[kind{rule.Egress, ipv6}]++
@@ -442,6 +450,7 @@ func ruleAnswer(r reader, v *ruleOf) *model.SecurityGroupRule {
 		ToPort:               &v.rule.ToPort,
 		CidrIpv4:             str(rangeText(&v.rule, true)),
 		CidrIpv6:             str(rangeText(&v.rule, false)),
+		PrefixListId:         str(v.rule.PrefixList),
 	}
 	if v.rule.Group != "" {
 		answer.ReferencedGroupInfo = &model.ReferencedSecurityGroup{GroupId: &v.rule.Group, UserId: &r.scope.Account}
@@ -458,6 +467,7 @@ func revokedAnswer(group string, rule *resource.SecurityGroupRule) model.Revoked
 		GroupId:             &group,
 		IpProtocol:          &rule.Protocol,
 		IsEgress:            &rule.Egress,
+		PrefixListId:        str(rule.PrefixList),
 		ReferencedGroupId:   str(rule.Group),
 		SecurityGroupRuleId: &rule.ID,
 		ToPort:              &rule.ToPort,

@@ -36,7 +36,7 @@ func (s *Service) ModifySecurityGroupRules(ctx context.Context, c server.Caller,
 			rule.ID, rule.Tags = g.Rules[at].ID, g.Rules[at].Tags
 			g.Rules[at] = rule
 		}
-		if err := s.checkRuleLimit(&g); err != nil {
+		if err := s.checkRuleLimit(w.reader, &g); err != nil {
 			return err
 		}
 		securityGroups.put(w, g)
@@ -50,15 +50,15 @@ func readRuleRequest(in *model.SecurityGroupRuleRequest, egress bool) (resource.
 	if in == nil {
 		return resource.SecurityGroupRule{}, resource.Missing("SecurityGroupRule.N.SecurityGroupRule")
 	}
-	if in.PrefixListId != nil {
-		return resource.SecurityGroupRule{}, noPrefixList(*in.PrefixListId)
-	}
 	permission := model.IpPermission{IpProtocol: in.IpProtocol, FromPort: in.FromPort, ToPort: in.ToPort}
 	if in.CidrIpv4 != nil {
 		permission.IpRanges = []model.IpRange{{CidrIp: in.CidrIpv4, Description: in.Description}}
 	}
 	if in.CidrIpv6 != nil {
 		permission.Ipv6Ranges = []model.Ipv6Range{{CidrIpv6: in.CidrIpv6, Description: in.Description}}
+	}
+	if in.PrefixListId != nil {
+		permission.PrefixListIds = []model.PrefixListId{{PrefixListId: in.PrefixListId, Description: in.Description}}
 	}
 	if in.ReferencedGroupId != nil {
 		permission.UserIdGroupPairs = []model.UserIdGroupPair{{GroupId: in.ReferencedGroupId, Description: in.Description}}
@@ -68,7 +68,7 @@ func readRuleRequest(in *model.SecurityGroupRuleRequest, egress bool) (resource.
 		return resource.SecurityGroupRule{}, err
 	}
 	if len(rules) > 1 {
-		return resource.SecurityGroupRule{}, resource.Errorf(resource.CodeInvalidParameterCombination, "A rule has one of CidrIpv4, CidrIpv6 and ReferencedGroupId")
+		return resource.SecurityGroupRule{}, resource.Errorf(resource.CodeInvalidParameterCombination, "A rule has one of CidrIpv4, CidrIpv6, PrefixListId and ReferencedGroupId")
 	}
 	return rules[0], nil
 }

@@ -145,6 +145,7 @@ func (s *Service) Server() server.Service {
 		s.defaultVPCActions(),
 		s.dhcpOptionsActions(),
 		s.keyPairActions(),
+		s.prefixListActions(),
 	} {
 		maps.Copy(all, part)
 	}

@@ -38,6 +38,7 @@ const (
 // An EffectiveRoute is a route as DescribeRouteTables shows it.
 type EffectiveRoute struct {
 	Destination netip.Prefix
+	PrefixList  string // "pl-…": all its ranges, where there is no Destination
 
 	// Exactly one of these says where the route leads, except that a route to
 	// an instance also names the network interface that it means.
@@ -78,6 +79,17 @@ func New(r store.Reader, s store.Scope) *Routes { return &Routes{reader: r, scop
 //
 // A table of a VPC that is gone has no routes.
 func (r *Routes) Effective(table resource.RouteTable) []EffectiveRoute {
+	return r.effective(table, false)
+}
+
+// Expanded is Effective with a route for each range of the prefix lists that routes
+// name, where none entered by hand for the same range precedes it. Of two lists
+// with one range the first by id decides.
+func (r *Routes) Expanded(table resource.RouteTable) []EffectiveRoute {
+	return r.effective(table, true)
+}
+
+func (r *Routes) effective(table resource.RouteTable, expand bool) []EffectiveRoute {
 	vpc, ok := store.VPCs.Get(r.reader, r.scope, table.VPC)
 	if !ok || vpc.Deleted != nil {
 		return nil
@@ -100,7 +112,26 @@ func (r *Routes) Effective(table resource.RouteTable) []EffectiveRoute {
 		add(EffectiveRoute{Destination: prefix, Gateway: LocalTarget, Origin: OriginCreateRouteTable, State: StateActive})
 	}
 	for _, route := range table.Routes {
-		add(r.manual(vpc, route))
+		if route.PrefixList == "" {
+			add(r.manual(vpc, route))
+		}
+	}
+	for _, route := range table.Routes { // by the lists' ids
+		if route.PrefixList == "" {
+			continue
+		}
+		effective := r.manual(vpc, route)
+		if !expand {
+			effective.PrefixList = route.PrefixList
+			routes = append(routes, effective)
+			continue
+		}
+		list, _ := store.PrefixLists.Get(r.reader, r.scope, route.PrefixList)
+		for _, entry := range list.Entries {
+			if effective.Destination = entry.CIDR; !Within(entry.CIDR, local) {
+				add(effective)
+			}
+		}
 	}
 	for _, gateway := range table.PropagatingVGWs {
 		if !r.attached(gateway, vpc.ID) {
@@ -112,7 +143,9 @@ func (r *Routes) Effective(table resource.RouteTable) []EffectiveRoute {
 			}
 		}
 	}
-	slices.SortFunc(routes, func(a, b EffectiveRoute) int { return ComparePrefixes(a.Destination, b.Destination) })
+	slices.SortFunc(routes, func(a, b EffectiveRoute) int {
+		return cmp.Or(ComparePrefixes(a.Destination, b.Destination), cmp.Compare(a.PrefixList, b.PrefixList))
+	})
 	return routes
 }
 

@@ -59,6 +59,20 @@ type DescribePrefixListsOutput struct {
 	PrefixLists []PrefixList `res:"prefixListSet>item"`
 }
 
+// GetManagedPrefixListAssociationsInput is the request of GetManagedPrefixListAssociations.
+type GetManagedPrefixListAssociationsInput struct {
+	DryRun       *bool   `req:"DryRun"`
+	MaxResults   *int32  `req:"MaxResults" rule:"min=5,max=255"`
+	NextToken    *string `req:"NextToken"`
+	PrefixListId *string `req:"PrefixListId" rule:"required"`
+}
+
+// GetManagedPrefixListAssociationsOutput is the answer of GetManagedPrefixListAssociations.
+type GetManagedPrefixListAssociationsOutput struct {
+	NextToken              *string                 `res:"nextToken"`
+	PrefixListAssociations []PrefixListAssociation `res:"prefixListAssociationSet>item"`
+}
+
 // GetManagedPrefixListEntriesInput is the request of GetManagedPrefixListEntries.
 type GetManagedPrefixListEntriesInput struct {
 	DryRun        *bool   `req:"DryRun"`
@@ -88,5 +102,18 @@ type ModifyManagedPrefixListInput struct {
 
 // ModifyManagedPrefixListOutput is the answer of ModifyManagedPrefixList.
 type ModifyManagedPrefixListOutput struct {
+	PrefixList *ManagedPrefixList `res:"prefixList"`
+}
+
+// RestoreManagedPrefixListVersionInput is the request of RestoreManagedPrefixListVersion.
+type RestoreManagedPrefixListVersionInput struct {
+	CurrentVersion  *int64  `req:"CurrentVersion" rule:"required"`
+	DryRun          *bool   `req:"DryRun"`
+	PrefixListId    *string `req:"PrefixListId" rule:"required"`
+	PreviousVersion *int64  `req:"PreviousVersion" rule:"required"`
+}
+
+// RestoreManagedPrefixListVersionOutput is the answer of RestoreManagedPrefixListVersion.
+type RestoreManagedPrefixListVersionOutput struct {
 	PrefixList *ManagedPrefixList `res:"prefixList"`
 }

@@ -1491,6 +1491,12 @@ type PrefixList struct {
 	PrefixListName *string  `res:"prefixListName"`
 }
 
+// PrefixListAssociation is the shape of that name.
+type PrefixListAssociation struct {
+	ResourceId    *string `res:"resourceId"`
+	ResourceOwner *string `res:"resourceOwner"`
+}
+
 // PrefixListEntry is the shape of that name.
 type PrefixListEntry struct {
 	Cidr        *string `res:"cidr"`
