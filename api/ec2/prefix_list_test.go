@@ -137,7 +137,7 @@ func TestPrefixListsInUse(t *testing.T) {
 var listUseRefusals = []struct{ code, call string }{
 	{"DependencyViolation", "DeleteManagedPrefixList&PrefixListId={list}"},
 	{"RouteAlreadyExists", "CreateRoute&RouteTableId={table}&DestinationPrefixListId={list}&GatewayId={gateway}"},
-	{"RouteLimitExceeded", "CreateRoute&RouteTableId={table}&DestinationPrefixListId={six}&GatewayId={gateway}"},
+	{"InvalidParameterValue", "CreateRoute&RouteTableId={table}&DestinationPrefixListId={six}&GatewayId={gateway}"},
 	{"RouteLimitExceeded", "ModifyManagedPrefixList&PrefixListId={list}&MaxEntries=5"},
 	{"RulesPerSecurityGroupLimitExceeded", "ModifyManagedPrefixList&PrefixListId={six}&MaxEntries=6"},
 	{"InvalidPrefixListID.NotFound", "CreateRoute&RouteTableId={table}&DestinationPrefixListId=pl-00000000000000000&GatewayId={gateway}"},
