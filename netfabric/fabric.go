@@ -91,10 +91,11 @@ type Fabric struct {
 	// beforeChange, if set, may refuse a change: tests break off there.
 	beforeChange func(text string) error
 
-	mu     sync.Mutex
-	config Config           // the last one applied; guarded by mu
-	absent map[string]error // why interfaces of it are not plugged in at their places, by id; guarded by mu
-	up     map[string]bool  // tunnels that carry packets; guarded by mu
+	mu       sync.Mutex
+	compiler plan.Compiler    // guarded by mu
+	config   Config           // the last one applied; guarded by mu
+	absent   map[string]error // why interfaces of it are not plugged in at their places, by id; guarded by mu
+	up       map[string]bool  // tunnels that carry packets; guarded by mu
 
 	// stands is what namespaces held, by name, when they were looked at last;
 	// those where something went wrong are missing. Guarded by mu.
@@ -120,6 +121,7 @@ func (f *Fabric) Apply(ctx context.Context, c Config) error {
 	defer f.mu.Unlock()
 	clear(f.stands)
 	f.joint = nil
+	f.compiler = plan.Compiler{}
 	return f.apply(ctx, c)
 }
 
@@ -134,7 +136,7 @@ func (f *Fabric) Update(ctx context.Context, c Config) error {
 
 func (f *Fabric) apply(ctx context.Context, c Config) error {
 	c, f.absent = presentPlaces(c)
-	state, err := plan.Compile(c, f.up)
+	state, err := f.compiler.Compile(c, f.up)
 	if state.Prefix == "" {
 		return fmt.Errorf("plan networks: %w", err)
 	}
