@@ -22,6 +22,7 @@ import (
 	"causeway.dev/internal/run"
 	"causeway.dev/ipsec"
 	"causeway.dev/keeper"
+	metadata "causeway.dev/metadata/listen"
 	"causeway.dev/netfabric"
 	"causeway.dev/netfabric/netns"
 	"causeway.dev/nodespec"
@@ -114,6 +115,7 @@ type Node struct {
 	group  *run.Group  // set by Run
 
 	resolvers   *listen.Host
+	metadata    *metadata.Service
 	revocation  *revocation.Service
 	credentials credentials // owned by the goroutine that applies
 
@@ -144,6 +146,7 @@ func New(cfg Config) *Node {
 		cfg: cfg, log: cfg.Logger,
 		fabric:      netfabric.New(netfabric.Options{Logger: cfg.Logger, Flows: cfg.tellFlows}),
 		resolvers:   listen.New(listen.Config{Forwarders: cfg.Forwarders, Dial: cfg.dial, Logger: cfg.Logger}),
+		metadata:    metadata.New(cfg.Logger),
 		revocation:  lookups,
 		credentials: credentials{fetched: lookups, hardFail: cfg.HardFail, known: map[string]credential{}},
 		wake:        make(chan struct{}, 1), // one waiting wake-up says all
@@ -237,6 +240,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.host, n.group = host, run.New(ctx)
 	n.running.Store(host)
 	defer n.resolvers.Close()
+	defer n.metadata.Close()
 	defer func() {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
@@ -365,7 +369,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 		n.credentials.changed = false
 		n.host.JudgeCertificates()
 	}
-	errs = append(errs, n.resolvers.Set(resolverNetworks(n.cfg.Prefix, d), everything), n.beginInstances(ctx, d, present))
+	errs = append(errs, n.resolvers.Set(resolverNetworks(n.cfg.Prefix, d), everything), n.metadata.Set(metadataNetworks(n.cfg.Prefix, d), everything), n.beginInstances(ctx, d, present))
 	return errors.Join(errs...)
 }
 

@@ -43,6 +43,8 @@ type Network struct {
 
 	Resolver *Resolver // nil: its hosts have nobody to ask for names
 
+	Metadata []HostMetadata // by instance; served at 169.254.169.254, one of the Services
+
 	Outside    *Outside    // joins the network to the underlay; nil: nothing does
 	Translator *Translator // nil: packets pass as they are
 }

@@ -219,6 +219,9 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 	if network.Resolver = c.resolver(vpc); network.Resolver != nil {
 		network.Services = network.Resolver.Addresses
 	}
+	if network.Metadata = c.metadata(vpc); len(network.Metadata) > 0 {
+		network.Services = slices.SortedFunc(slices.Values(append([]netip.Addr{metadataAddress}, network.Services...)), netip.Addr.Compare)
+	}
 	return network
 }
 

@@ -28,7 +28,7 @@ func TestResolver(t *testing.T) {
 		w                      *world
 		names, services, hosts string
 	}{
-		"all of it": {named(func(*resource.VPC) {}, amazon, domain), names, "[10.0.0.2 169.254.169.253]", "[10.0.0.2 10.0.1.9] example.com"},
+		"all of it": {named(func(*resource.VPC) {}, amazon, domain), names, "[10.0.0.2 169.254.169.253 169.254.169.254]", "[10.0.0.2 10.0.1.9] example.com"},
 		"another region": {
 			func() *world {
 				w := named(func(*resource.VPC) {}, domain)
@@ -37,11 +37,11 @@ func TestResolver(t *testing.T) {
 				return w
 			}(),
 			"[{ec2-198-51-100-9.eu-west-1.compute.amazonaws.com 10.0.1.4 false} {ip-10-0-1-4.eu-west-1.compute.internal 10.0.1.4 true}]",
-			"[10.0.0.2 169.254.169.253]", "[] example.com",
+			"[10.0.0.2 169.254.169.253 169.254.169.254]", "[] example.com",
 		},
-		"no names of hosts": {named(func(v *resource.VPC) { v.EnableDNSHostnames = false }, amazon), "[]", "[10.0.0.2 169.254.169.253]", "[10.0.0.2 10.0.1.9] "},
-		"no resolver":       {named(func(v *resource.VPC) { v.EnableDNSSupport = false }, amazon), "", "[]", "[10.0.1.9] "},
-		"no options":        {named(func(v *resource.VPC) { v.DHCPOptionsID = "default" }, amazon), names, "[10.0.0.2 169.254.169.253]", "[] "},
+		"no names of hosts": {named(func(v *resource.VPC) { v.EnableDNSHostnames = false }, amazon), "[]", "[10.0.0.2 169.254.169.253 169.254.169.254]", "[10.0.0.2 10.0.1.9] "},
+		"no resolver":       {named(func(v *resource.VPC) { v.EnableDNSSupport = false }, amazon), "", "[169.254.169.254]", "[10.0.1.9] "},
+		"no options":        {named(func(v *resource.VPC) { v.DHCPOptionsID = "default" }, amazon), names, "[10.0.0.2 169.254.169.253 169.254.169.254]", "[] "},
 	} {
 		d := plan.Compile(c.w.put(t, shared), "node-1")
 		var network nodespec.Network

@@ -49,10 +49,35 @@ type Instance struct {
 	// ForceStop ends its processes without a chance to end by themselves.
 	ForceStop bool `json:"forceStop,omitempty"`
 
+	MetadataOptions MetadataOptions `json:"metadataOptions,omitzero"`
+
 	// StateReason is why it is stopped or terminated, TransitionReason the same
 	// with the time, where a user asked for it.
 	StateReason      StateReason `json:"stateReason,omitzero"`
 	TransitionReason string      `json:"transitionReason,omitempty"`
+}
+
+// MetadataOptions are how an instance may ask about itself. The zero value is what
+// it gets without asking: with tokens only, without its tags.
+type MetadataOptions struct {
+	Disabled       bool  `json:"disabled,omitempty"`
+	TokensOptional bool  `json:"tokensOptional,omitempty"`
+	HopLimit       int32 `json:"hopLimit,omitempty"` // 1 to MetadataHopsMax; 0: the default
+	Tags           bool  `json:"tags,omitempty"`
+}
+
+// Bounds of the hop limit. The default is AWS's for images that want tokens.
+const (
+	MetadataHopsMax     = 64
+	metadataHopsDefault = 2
+)
+
+// Hops is the hop limit.
+func (o MetadataOptions) Hops() int {
+	if o.HopLimit == 0 {
+		return metadataHopsDefault
+	}
+	return int(o.HopLimit)
 }
 
 // A StateReason is AWS's code for why an instance is in its state, and a

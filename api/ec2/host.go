@@ -120,6 +120,7 @@ func (s *Service) DescribeImages(_ context.Context, c server.Caller, in *model.D
 		ImageId:        new(HostImage),
 		ImageLocation:  new(c.Account + "/" + hostImageName),
 		ImageType:      new(model.ImageTypeValuesMachine),
+		ImdsSupport:    new(model.ImdsSupportValuesV20),
 		Name:           new(hostImageName),
 		OwnerId:        &c.Account,
 		Public:         new(true),

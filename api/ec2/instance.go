@@ -26,6 +26,9 @@ func (s *Service) instanceActions() actions {
 		"StartInstances":            server.Operation(s.StartInstances),
 		"StopInstances":             server.Operation(s.StopInstances),
 		"RebootInstances":           server.Operation(s.RebootInstances),
+
+		"ModifyInstanceMetadataOptions":        server.Operation(s.ModifyInstanceMetadataOptions),
+		"DescribeInstanceCreditSpecifications": server.Operation(s.DescribeInstanceCreditSpecifications),
 	}
 }
 
@@ -62,21 +65,18 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 	state, reason := instanceState(view.reader, v)
 	host := view.service.config.Host
 	answer := &model.Instance{
-		AmiLaunchIndex: &v.LaunchIndex,
-		Architecture:   str(host.Architecture),
-		ClientToken:    str(v.ClientToken),
-		CpuOptions:     &model.CpuOptions{CoreCount: new(int32(host.CPUs)), ThreadsPerCore: new(int32(1))},
-		EbsOptimized:   new(false),
-		ImageId:        &v.Image,
-		InstanceId:     &v.ID,
-		InstanceType:   &v.InstanceType,
-		KeyName:        str(v.KeyName),
-		LaunchTime:     timestamp(launchTime(v)),
-		MetadataOptions: &model.InstanceMetadataOptionsResponse{
-			HttpEndpoint: new(model.InstanceMetadataEndpointStateDisabled), HttpPutResponseHopLimit: new(int32(1)),
-			HttpTokens: new(model.HttpTokensStateOptional), State: new(model.InstanceMetadataOptionsStateApplied),
-		},
-		Monitoring: &model.Monitoring{State: new(model.MonitoringStateDisabled)},
+		AmiLaunchIndex:  &v.LaunchIndex,
+		Architecture:    str(host.Architecture),
+		ClientToken:     str(v.ClientToken),
+		CpuOptions:      &model.CpuOptions{CoreCount: new(int32(host.CPUs)), ThreadsPerCore: new(int32(1))},
+		EbsOptimized:    new(false),
+		ImageId:         &v.Image,
+		InstanceId:      &v.ID,
+		InstanceType:    &v.InstanceType,
+		KeyName:         str(v.KeyName),
+		LaunchTime:      timestamp(launchTime(v)),
+		MetadataOptions: metadataOptionsAnswer(v.MetadataOptions),
+		Monitoring:      &model.Monitoring{State: new(model.MonitoringStateDisabled)},
 		Placement: &model.Placement{
 			AvailabilityZone: &v.Zone, AvailabilityZoneId: str(view.service.zoneIDOf(v.Region, v.Zone)), Tenancy: new(model.TenancyDefault),
 		},
@@ -184,14 +184,24 @@ func (view instanceView) fields() fields[resource.Instance] {
 		"key-name":             func(_ reader, v *instance) []string { return one(v.KeyName) },
 		"launch-index":         func(_ reader, v *instance) []string { return one(strconv.Itoa(int(v.LaunchIndex))) },
 		"launch-time":          func(_ reader, v *instance) []string { return one(timeText(launchTime(v))) },
-		"monitoring-state":     func(reader, *instance) []string { return one(model.MonitoringStateDisabled) },
-		"owner-id":             func(_ reader, v *instance) []string { return one(v.Account) },
-		"reservation-id":       func(_ reader, v *instance) []string { return one(v.Reservation) },
-		"root-device-type":     func(reader, *instance) []string { return one(model.RootDeviceTypeInstanceStore) },
-		"subnet-id":            func(_ reader, v *instance) []string { return one(v.Subnet) },
-		"tenancy":              func(reader, *instance) []string { return one(model.TenancyDefault) },
-		"vpc-id":               func(_ reader, v *instance) []string { return one(v.VPC) },
-		"reason":               func(_ reader, v *instance) []string { return one(v.TransitionReason) },
+		"metadata-options.http-endpoint": func(_ reader, v *instance) []string {
+			return one(val(metadataOptionsAnswer(v.MetadataOptions).HttpEndpoint))
+		},
+		"metadata-options.http-put-response-hop-limit": func(_ reader, v *instance) []string { return one(strconv.Itoa(v.MetadataOptions.Hops())) },
+		"metadata-options.http-tokens": func(_ reader, v *instance) []string {
+			return one(val(metadataOptionsAnswer(v.MetadataOptions).HttpTokens))
+		},
+		"metadata-options.instance-metadata-tags": func(_ reader, v *instance) []string {
+			return one(val(metadataOptionsAnswer(v.MetadataOptions).InstanceMetadataTags))
+		},
+		"monitoring-state": func(reader, *instance) []string { return one(model.MonitoringStateDisabled) },
+		"owner-id":         func(_ reader, v *instance) []string { return one(v.Account) },
+		"reservation-id":   func(_ reader, v *instance) []string { return one(v.Reservation) },
+		"root-device-type": func(reader, *instance) []string { return one(model.RootDeviceTypeInstanceStore) },
+		"subnet-id":        func(_ reader, v *instance) []string { return one(v.Subnet) },
+		"tenancy":          func(reader, *instance) []string { return one(model.TenancyDefault) },
+		"vpc-id":           func(_ reader, v *instance) []string { return one(v.VPC) },
+		"reason":           func(_ reader, v *instance) []string { return one(v.TransitionReason) },
 		"state-reason-code": func(_ reader, v *instance) []string {
 			_, reason := instanceState(view.reader, v)
 			return one(reason.Code)

@@ -84,6 +84,11 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 	if l.instance.ShutdownBehavior == "" {
 		l.instance.ShutdownBehavior = model.ShutdownBehaviorStop
 	}
+	if in.MetadataOptions != nil {
+		if err := readMetadataOptions(&l.instance.MetadataOptions, in.MetadataOptions); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.readHost(&l.instance); err != nil {
 		return nil, err
 	}
@@ -121,7 +126,6 @@ func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 		member{"KernelId", in.KernelId != nil},
 		member{"LaunchTemplate", in.LaunchTemplate != nil},
 		member{"LicenseSpecification", in.LicenseSpecifications != nil},
-		member{"MetadataOptions.HttpEndpoint", val(val(in.MetadataOptions).HttpEndpoint) == model.InstanceMetadataEndpointStateEnabled},
 		member{"Monitoring.Enabled", val(val(in.Monitoring).Enabled)},
 		member{"NetworkPerformanceOptions", in.NetworkPerformanceOptions != nil},
 		member{"Placement.Affinity", val(placement.Affinity) != ""},

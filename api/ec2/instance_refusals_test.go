@@ -22,6 +22,13 @@ var instanceRefusals = []struct{ code, call string }{
 	{"InvalidInstanceID.NotFound", "RebootInstances&InstanceId.1=i-00000000000000000"},
 	{"IncorrectInstanceState", "RebootInstances&InstanceId.1={instance}"},
 
+	{"MissingParameter", "ModifyInstanceMetadataOptions"},
+	{"InvalidParameterValue", "ModifyInstanceMetadataOptions&InstanceId={instance}&HttpPutResponseHopLimit=65"},
+	{"InvalidParameterValue", "ModifyInstanceMetadataOptions&InstanceId={instance}&HttpTokens=perhaps"},
+	{"UnsupportedOperation", "ModifyInstanceMetadataOptions&InstanceId={instance}&HttpProtocolIpv6=enabled"},
+	{"IncorrectInstanceState", "ModifyInstanceMetadataOptions&InstanceId={ended}&HttpTokens=optional"},
+	{"InvalidInstanceID.NotFound", "DescribeInstanceCreditSpecifications&InstanceId.1=i-00000000000000000"},
+
 	{"MissingParameter", "CreateKeyPair"},
 	{"InvalidParameterValue", "CreateKeyPair&KeyName={long}{long}"},
 	{"InvalidParameterValue", "CreateKeyPair&KeyName=k%0A"},

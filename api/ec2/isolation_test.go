@@ -87,6 +87,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			with(launch, "SubnetId", subnet), with(launch, "SubnetId", ownSubnet, "SecurityGroupId.1", group),
 			{"DescribeInstances", "InstanceId.1", instance}, {"DescribeInstanceStatus", "InstanceId.1", instance}, {"TerminateInstances", "InstanceId.1", ownInstance, "InstanceId.2", instance},
 			{"StartInstances", "InstanceId.1", instance}, {"StopInstances", "InstanceId.1", instance}, {"RebootInstances", "InstanceId.1", instance},
+			{"ModifyInstanceMetadataOptions", "InstanceId", instance, "HttpTokens", "optional"}, {"DescribeInstanceCreditSpecifications", "InstanceId.1", instance},
 			{"DescribeInstanceAttribute", "InstanceId", instance, "Attribute", "userData"}, {"ModifyInstanceAttribute", "InstanceId", instance, "DisableApiTermination.Value", "true"},
 			{"ModifyInstanceAttribute", "InstanceId", ownInstance, "GroupId.1", group}, {"GetConsoleOutput", "InstanceId", instance},
 			{"DescribeKeyPairs", "KeyPairId.1", key}, {"DescribeKeyPairs", "KeyName.1", "of-one-account"}, with(launch, "SubnetId", ownSubnet, "KeyName", "of-one-account"),

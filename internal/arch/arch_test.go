@@ -41,6 +41,8 @@ var rules = []rule{
 	{"keeper", nil, []string{module + "ike/", module + "ipsec", module + "node", module + "store", module + "resource", module + "api/", module + "nodespec"}, "a keeper carries packets and negotiates nothing"},
 	{"packetio", nil, []string{module + "tunnel", module + "ike", module + "esp", module + "node"}, "devices know no protocol"},
 	{"netfabric", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "netfabric has a configuration of its own, so that it can be read and tested alone"},
+	{"metadata", []string{"metadata/listen"}, []string{module, "net", "os", "os/exec", "syscall", "golang.org/x/sys/unix"}, "the metadata service answers values with values"},
+	{"metadata", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the metadata service has not heard of AWS's nouns"},
 	{"resolver", []string{"resolver/listen"}, worldly, "the resolver answers bytes with bytes"},
 	{"resolver", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the resolver has not heard of AWS's nouns"},
 	{"instance", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec"}, "instances have not heard of AWS"},

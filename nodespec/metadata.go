@@ -1,0 +1,28 @@
+package nodespec
+
+import "net/netip"
+
+// HostMetadata is what the metadata service of a network tells one instance about
+// itself.
+type HostMetadata struct {
+	Instance       string       // "i-…"
+	Sources        []netip.Addr // by which it is known: all its addresses in the network
+	Disabled       bool         // it is told nothing
+	TokensOptional bool         // it may ask without a token
+	HopLimit       int          // IP TTL of what answers its requests for tokens
+	Items          []MetadataItem
+}
+
+// A MetadataItem is one thing to know. A path that ends in a slash is a directory
+// with a list of its own.
+type MetadataItem struct {
+	Path  string // "meta-data/instance-id"
+	Value string
+}
+
+// String names the instance: among the items is its user data, which often holds
+// secrets.
+func (m HostMetadata) String() string { return "metadata of " + m.Instance }
+
+// GoString does the same.
+func (m HostMetadata) GoString() string { return m.String() }
