@@ -14,7 +14,7 @@ SOAK       ?= 5m
 TESTFLAGS  ?=
 STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
 
-.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance test-sdk bench bench-tunnel profile bench-all fuzz lint generate golden clean
+.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance test-sdk bench bench-tunnel profile bench-scale bench-all fuzz lint generate golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ bench-tunnel: ## our tunnel beside other VPNs, ROUNDS times, KINDS=regexp for so
 profile: ## where a tunnel's processor time goes under one TCP stream (needs root); profiles in bin/
 	@mkdir -p bin
 	@$(GO) test -run '^$$' -bench '^BenchmarkProfile$$' -benchtime 1x -v ./test/bench -args -profile '$(CURDIR)/bin'
+
+bench-scale: setup ## 1,000 instances in 200 VPCs: how fast each hundred comes up, and what they cost (needs root; minutes)
+	$(GO) test -count=1 -timeout 15m -v -run '^TestScale$$' ./test/acceptance -scale 1000
 
 bench-all: ## every benchmark there is
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
