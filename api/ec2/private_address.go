@@ -29,8 +29,7 @@ func (wish *addressWish) size() int { return 1 + len(wish.secondary) + wish.coun
 func (wish *addressWish) chosen() bool { return wish.primary.IsValid() || len(wish.secondary) > 0 }
 
 // readAddressWish reads the members that new network interfaces get their private
-// addresses by. A list's primary address is the one that says so; the only one
-// of a list need not.
+// addresses by. A list's primary address is the one that says so.
 func readAddressWish(primary *string, list []model.PrivateIpAddressSpecification, count *int32) (addressWish, error) {
 	var wish addressWish
 	var err error
@@ -50,7 +49,7 @@ func readAddressWish(primary *string, list []model.PrivateIpAddressSpecification
 		if err != nil {
 			return wish, err
 		}
-		asPrimary := val(given.Primary) || len(list) == 1 && given.Primary == nil && primary == nil
+		asPrimary := val(given.Primary)
 		switch {
 		case asPrimary && wish.primary.IsValid():
 			return wish, resource.Errorf(resource.CodeInvalidParameterCombination, "Only one primary private IP address can be specified")

@@ -1,0 +1,113 @@
+package acceptance
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	shellExample = regexp.MustCompile("(?s)```sh\n(.*?)```")
+	namesOnPage  = regexp.MustCompile(`(netns |add |del |exec |-n )(web|vm|machine)\b`)
+)
+
+// TestAttachAsDocumented runs the examples of docs/attach.md, in order. They name
+// network namespaces, which are all of the host: here they have names of their own.
+func TestAttachAsDocumented(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "aws", "nsenter")
+	i := install(t, s.lab, s.internet, testAddresses)
+	vpc := i.createVPC("10.0.0.0/16")
+	subnet, group := i.createSubnet(vpc, "10.0.1.0/24"), i.createOpenGroup(vpc)
+	peer := i.runInstance(subnet, group, "10.0.1.10")
+	i.waitForInstance(peer, "running")
+
+	page, err := os.ReadFile("../../docs/attach.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(text string) string { return namesOnPage.ReplaceAllString(text, "${1}"+s.internet.Name+"-${2}") }
+	for _, name := range []string{"web", "vm", "machine"} {
+		t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", s.internet.Name+"-"+name).Run() })
+	}
+	shell := func(script string) string {
+		t.Helper()
+		cmd := exec.Command("sh", "-ec", fmt.Sprintf("causeway() { c=$1; shift; %s $c --config %s \"$@\"; }\n%s", program, i.config, names(script)))
+		cmd.Env = append(os.Environ(), "SUBNET="+subnet, "GROUP="+group, "PEER=10.0.1.10", "ENI="+i.interfaceAt("10.0.1.50"),
+			"AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+accessSecret, "AWS_DEFAULT_REGION="+region, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+			"PATH="+withAWS(t, s, i)+":"+os.Getenv("PATH"))
+		var out []byte
+		err := s.internet.Do(func() (err error) { // as "ip netns exec" does, but that names that are added are seen by all
+			out, err = cmd.CombinedOutput()
+			return err
+		})
+		if err != nil {
+			t.Fatalf("%s: %v\n%s\n%s", script, err, out, i.server.Log())
+		}
+		return string(out)
+	}
+	for _, example := range shellExample.FindAllStringSubmatch(string(page), -1) {
+		out := shell(example[1])
+		if !strings.Contains(example[1], "--netns web") {
+			continue
+		}
+		nic := i.call("DescribeNetworkInterfaces", "Filter.1.Name=attachment.instance-owner-id", "Filter.1.Value.1=causeway-attach").all("networkInterfaceSet/item")
+		if len(nic) != 1 || nic[0].get("status") != "in-use" || nic[0].get("attachment/status") != "attached" || !strings.Contains(out, "address  10.0.1.50/24") {
+			t.Errorf("%d interfaces are attached, %+v; it said\n%s", len(nic), nic, out)
+		}
+		web := s.lab.Find(s.internet.Name + "-web")
+		i.stop()
+		if got := web.Ping("10.0.1.10", 1, "0.2"); got != 1 {
+			t.Error("while causeway is away, the container reaches nothing")
+		}
+		i.start()
+		reaches(t, s.lab, web, "10.0.1.10", 20*time.Second)
+		refusedToAttach(t, i, "in use already", i.interfaceAt("10.0.1.50"), "--netns", s.internet.Name+"-web")
+	}
+	eni := i.interfaceAt("10.0.1.50")
+	if status := i.call("DescribeNetworkInterfaces", "NetworkInterfaceId.1="+eni).get("networkInterfaceSet/item/status"); status != "available" {
+		t.Errorf("at the end the interface is %s", status)
+	}
+	for says, place := range map[string][]string{
+		"there is no network namespace": {"--netns", "nowhere"}, "there is no process": {"--netns", "2147483646"}, "causeway's own": {"--netns", i.prefix + "-" + peer},
+		"there is no device br7": {"--bridge", "br7"}, "carries no Ethernet": {"--interface", "lo"}, "host's own": {"--netns", fmt.Sprint(os.Getpid())},
+	} {
+		refusedToAttach(t, i, says, append([]string{eni}, place...)...)
+	}
+	refusedToAttach(t, i, "there is no network interface", "eni-00000000000000000", "--bridge", "br0")
+	if out, err := i.causeway("detach", eni); err == nil || !strings.Contains(out, "is not attached") {
+		t.Errorf("detached again: %v\n%s", err, out)
+	}
+}
+
+func refusedToAttach(t *testing.T, i *installation, says string, arguments ...string) {
+	t.Helper()
+	if out, err := i.causeway("attach", arguments...); err == nil || !strings.Contains(out, says) {
+		t.Errorf("attach %v: %v, want %q\n%s", arguments, err, says, out)
+	}
+}
+
+// interfaceAt returns the id of the network interface with an address, or "".
+func (i *installation) interfaceAt(address string) string {
+	i.t.Helper()
+	return i.call("DescribeNetworkInterfaces", "Filter.1.Name=private-ip-address", "Filter.1.Value.1="+address).get("networkInterfaceSet/item/networkInterfaceId")
+}
+
+// withAWS returns a directory with a program "aws" that knows the endpoint, which older
+// ones do not take from the environment, and calls from where the API is served.
+func withAWS(t *testing.T, s *site, i *installation) string {
+	t.Helper()
+	dir := filepath.Join(s.lab.Dir(), "bin")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "aws"), fmt.Appendf(nil, "#!/bin/sh\nexec nsenter -t %d -n %s --endpoint-url %s \"$@\"\n", os.Getpid(), awsProgram(t), i.endpoint), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
