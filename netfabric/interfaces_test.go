@@ -85,8 +85,7 @@ func TestInstanceRoutesBetweenSubnets(t *testing.T) {
 // A host is a namespace with devices, where others than instances are.
 type host struct {
 	*lab
-	name   string
-	behind []string // namespaces
+	name string
 }
 
 func newHost(l *lab) *host {

@@ -160,8 +160,3 @@ func addressesIn(r reader, subnet string) int {
 	}
 	return count
 }
-
-// interfacesIn counts the interfaces of a subnet.
-func interfacesIn(r reader, subnet string) int {
-	return networkInterfaces.table.Count(r.Reader, r.scope, store.BySubnet, subnet)
-}

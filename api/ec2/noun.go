@@ -118,16 +118,6 @@ func (n *noun[T]) where(r reader, keep func(*T) bool) []T {
 	return kept
 }
 
-// any reports whether a record satisfies f.
-func (n *noun[T]) any(r reader, f func(*T) bool) bool {
-	for v := range n.table.Scan(r.Reader, r.scope) {
-		if f(v) {
-			return true
-		}
-	}
-	return false
-}
-
 // count returns how many records satisfy f.
 func (n *noun[T]) count(r reader, f func(*T) bool) int {
 	count := 0
