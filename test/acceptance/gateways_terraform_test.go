@@ -22,7 +22,13 @@ func (r stateResource) importID() any {
 	a := r.Instances[0].Attributes
 	switch r.Type {
 	case "aws_route":
-		return fmt.Sprintf("%s_%s", a["route_table_id"], a["destination_cidr_block"])
+		for _, destination := range []string{"destination_cidr_block", "destination_ipv6_cidr_block", "destination_prefix_list_id"} {
+			if a[destination] != "" {
+				return fmt.Sprintf("%s_%s", a["route_table_id"], a[destination])
+			}
+		}
+	case "aws_vpc_dhcp_options_association":
+		return a["vpc_id"]
 	case "aws_route_table_association":
 		if a["gateway_id"] != "" {
 			return fmt.Sprintf("%s/%s", a["gateway_id"], a["route_table_id"])

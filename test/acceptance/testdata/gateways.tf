@@ -38,7 +38,55 @@ provider "aws" {
 # Where the provider waits ten seconds by itself, the waits are side by side: for a
 # range of the VPC, an instance, a NAT gateway's end, an attribute of a subnet.
 resource "aws_vpc" "main" {
-  cidr_block = "10.0.0.0/16"
+  cidr_block                       = "10.0.0.0/16"
+  assign_generated_ipv6_cidr_block = true
+  enable_dns_hostnames             = true
+}
+
+resource "aws_vpc_dhcp_options" "main" {
+  domain_name         = "example.internal"
+  domain_name_servers = ["AmazonProvidedDNS"]
+  ntp_servers         = ["169.254.169.123"]
+}
+
+resource "aws_vpc_dhcp_options_association" "main" {
+  vpc_id          = aws_vpc.main.id
+  dhcp_options_id = aws_vpc_dhcp_options.main.id
+}
+
+resource "aws_ec2_managed_prefix_list" "offices" {
+  name           = "offices"
+  address_family = "IPv4"
+  max_entries    = 3
+
+  entry {
+    cidr        = "192.168.1.0/24"
+    description = "first"
+  }
+
+  entry {
+    cidr = "192.168.2.0/24"
+  }
+}
+
+resource "aws_security_group" "web" {
+  name        = "web"
+  description = "HTTPS from the offices"
+  vpc_id      = aws_vpc.main.id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "offices" {
+  security_group_id = aws_security_group.web.id
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  prefix_list_id    = aws_ec2_managed_prefix_list.offices.id
+}
+
+resource "aws_vpc_security_group_egress_rule" "ipv6" {
+  security_group_id = aws_security_group.web.id
+  ip_protocol       = "-1"
+  cidr_ipv6         = "::/0"
 }
 
 resource "aws_vpc_ipv4_cidr_block_association" "second" {
@@ -55,8 +103,10 @@ resource "aws_egress_only_internet_gateway" "edge" {
 }
 
 resource "aws_subnet" "public" {
-  vpc_id     = aws_vpc.main.id
-  cidr_block = "10.0.1.0/24"
+  vpc_id                          = aws_vpc.main.id
+  cidr_block                      = "10.0.1.0/24"
+  ipv6_cidr_block                 = cidrsubnet(aws_vpc.main.ipv6_cidr_block, 8, 1)
+  assign_ipv6_address_on_creation = true
 }
 
 resource "aws_subnet" "private" {
@@ -86,6 +136,11 @@ resource "aws_route_table" "public" {
     cidr_block = "0.0.0.0/0"
     gateway_id = aws_internet_gateway.edge.id
   }
+
+  route {
+    ipv6_cidr_block = "::/0"
+    gateway_id      = aws_internet_gateway.edge.id
+  }
 }
 
 resource "aws_route_table" "private" {
@@ -96,6 +151,18 @@ resource "aws_route" "out" {
   route_table_id         = aws_route_table.private.id
   destination_cidr_block = "0.0.0.0/0"
   nat_gateway_id         = aws_nat_gateway.public.id
+}
+
+resource "aws_route" "out_ipv6" {
+  route_table_id              = aws_route_table.private.id
+  destination_ipv6_cidr_block = "::/0"
+  egress_only_gateway_id      = aws_egress_only_internet_gateway.edge.id
+}
+
+resource "aws_route" "offices" {
+  route_table_id             = aws_route_table.private.id
+  destination_prefix_list_id = aws_ec2_managed_prefix_list.offices.id
+  nat_gateway_id             = aws_nat_gateway.private.id
 }
 
 resource "aws_route_table_association" "public" {
@@ -121,6 +188,34 @@ resource "aws_instance" "web" {
   ami           = var.image
   instance_type = "t3.micro"
   subnet_id     = aws_subnet.public.id
+
+  ipv6_address_count     = 1
+  secondary_private_ips  = ["10.0.1.50"]
+  vpc_security_group_ids = [aws_security_group.web.id]
+
+  metadata_options {
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+    instance_metadata_tags      = "enabled"
+  }
+}
+
+resource "aws_network_interface" "side" {
+  subnet_id         = aws_subnet.public.id
+  description       = "beside the first"
+  private_ips       = ["10.0.1.60", "10.0.1.61"]
+  source_dest_check = false
+}
+
+resource "aws_eip" "side" {
+  domain = "vpc"
+}
+
+resource "aws_eip_association" "side" {
+  allocation_id        = aws_eip.side.id
+  network_interface_id = aws_network_interface.side.id
+  private_ip_address   = "10.0.1.61"
+  depends_on           = [aws_internet_gateway.edge]
 }
 
 resource "aws_eip" "web" {

@@ -64,10 +64,25 @@ module "vpc" {
   enable_nat_gateway   = true
   single_nat_gateway   = true
 
+  enable_ipv6                                   = true
+  public_subnet_assign_ipv6_address_on_creation = true
+  public_subnet_ipv6_prefixes                   = [0, 1]
+  private_subnet_ipv6_prefixes                  = [2, 3]
+  public_subnet_enable_dns64                    = false # there is no NAT64
+  private_subnet_enable_dns64                   = false
+  database_subnet_enable_dns64                  = false
+  intra_subnet_enable_dns64                     = false
+
+  # Names after instances' ids are not there yet.
+  public_subnet_enable_resource_name_dns_aaaa_record_on_launch   = false
+  private_subnet_enable_resource_name_dns_aaaa_record_on_launch  = false
+  database_subnet_enable_resource_name_dns_aaaa_record_on_launch = false
+  intra_subnet_enable_resource_name_dns_aaaa_record_on_launch    = false
 
   public_dedicated_network_acl = true
   public_inbound_acl_rules = [
     { rule_number = 100, rule_action = "allow", protocol = "tcp", from_port = 443, to_port = 443, cidr_block = "0.0.0.0/0" },
+    { rule_number = 110, rule_action = "allow", protocol = "tcp", from_port = 443, to_port = 443, ipv6_cidr_block = "::/0" },
     { rule_number = 120, rule_action = "deny", protocol = "-1", from_port = 0, to_port = 0, cidr_block = "198.51.100.0/24" },
   ]
 
@@ -81,6 +96,10 @@ module "vpc" {
   enable_vpn_gateway                 = true
   propagate_private_route_tables_vgw = true
 
+  enable_flow_log                      = true
+  create_flow_log_cloudwatch_log_group = true
+  create_flow_log_cloudwatch_iam_role  = true
+  flow_log_max_aggregation_interval    = 60
 
   vpc_tags = { kind = "modules" }
 }

@@ -196,7 +196,34 @@ resource "aws_instance" "host" {
   subnet_id              = aws_subnet.a.id
   private_ip             = "10.0.1.10"
   vpc_security_group_ids = [aws_security_group.from_site.id]
-  user_data              = "#!/bin/sh\necho made by terraform\n"
+  key_name               = aws_key_pair.admin.key_name
+  user_data              = "#!/bin/sh\necho made by ${var.stage}\n"
+}
+
+resource "aws_key_pair" "admin" {
+  key_name   = "admin"
+  public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGgsAn0wHFPr5m9aVR1oNy/wG6eKW07wpWO2t1/QCsz admin@example.com"
+}
+
+resource "aws_ec2_instance_state" "router" {
+  instance_id = aws_instance.router.id
+  state       = var.stage == "first" ? "running" : "stopped"
+}
+
+resource "aws_network_interface" "router" {
+  subnet_id         = aws_subnet.a.id
+  private_ips       = ["10.0.1.20"]
+  source_dest_check = false
+}
+
+resource "aws_instance" "router" {
+  ami           = var.image
+  instance_type = "t3.micro"
+
+  network_interface {
+    device_index         = 0
+    network_interface_id = aws_network_interface.router.id
+  }
 }
 
 resource "aws_customer_gateway" "site" {
