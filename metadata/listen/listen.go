@@ -33,6 +33,7 @@ var Address = netip.AddrFrom4([4]byte{169, 254, 169, 254})
 // Bounds of what hosts can take up.
 const (
 	connectionsMax = 256 // at once, of one network
+	addressMax     = 16  // of these, from one address: a host takes none from the others
 	headerBytesMax = 8 << 10
 	requestTime    = 5 * time.Second
 	idleTime       = 20 * time.Second
@@ -146,7 +147,7 @@ func (s *Service) open(n Network) (*server, error) {
 		ErrorLog:    log.New(io.Discard, "", 0), // what hosts do wrong is theirs to know
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	bounded := &boundedListener{Listener: listener, places: make(chan struct{}, connectionsMax)}
+	bounded := &boundedListener{Listener: listener, of: map[netip.Addr]int{}}
 	made.group.Go("metadata", func(context.Context) error {
 		if err := made.http.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
 			s.logger.Warn("metadata service ended", "network", n.ID, "err", err)
@@ -224,10 +225,14 @@ func setHopLimit(ctx context.Context, hops int) error {
 	return errors.Join(err, set)
 }
 
-// A boundedListener closes connections beyond as many as there are places.
+// A boundedListener closes connections beyond connectionsMax, and beyond addressMax
+// of one address.
 type boundedListener struct {
 	net.Listener
-	places chan struct{}
+
+	mu  sync.Mutex
+	all int                // connections; guarded by mu
+	of  map[netip.Addr]int // by who made them; guarded by mu
 }
 
 // Accept implements net.Listener.
@@ -237,12 +242,34 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case l.places <- struct{}{}:
-			return &boundedConn{Conn: conn, free: sync.OnceFunc(func() { <-l.places })}, nil
-		default:
+		// One whose address can't be read shares its bound with others like it.
+		remote, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+		from := remote.Addr().Unmap()
+		if !l.take(from) {
 			conn.Close()
+			continue
 		}
+		return &boundedConn{Conn: conn, free: sync.OnceFunc(func() { l.free(from) })}, nil
+	}
+}
+
+func (l *boundedListener) take(from netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == connectionsMax || l.of[from] == addressMax {
+		return false
+	}
+	l.all++
+	l.of[from]++
+	return true
+}
+
+func (l *boundedListener) free(from netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all--
+	if l.of[from]--; l.of[from] == 0 {
+		delete(l.of, from)
 	}
 }
 

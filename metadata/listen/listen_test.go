@@ -100,3 +100,30 @@ func TestHostsAreKnownByTheirAddresses(t *testing.T) {
 		t.Errorf("of a network that is no more: %q", got)
 	}
 }
+
+// A host that keeps connections takes none of the others' places, and what it closes
+// is free again.
+func TestConnectionsAreBoundedByAddress(t *testing.T) {
+	l := &boundedListener{of: map[netip.Addr]int{}}
+	first, address := netip.MustParseAddr("10.0.0.4"), netip.MustParseAddr("10.0.0.4")
+	taken := 0
+	for l.take(first) {
+		taken++
+	}
+	if taken != addressMax {
+		t.Errorf("one address has %d connections, want %d", taken, addressMax)
+	}
+	for taken < connectionsMax {
+		if address = address.Next(); !l.take(address) {
+			t.Fatalf("%v gets no connection beside %d of others", address, taken)
+		}
+		taken++
+	}
+	if l.take(address.Next()) {
+		t.Errorf("there is a connection beyond %d", connectionsMax)
+	}
+	l.free(first)
+	if !l.take(first) {
+		t.Error("a connection that is closed is not free")
+	}
+}
