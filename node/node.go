@@ -3,19 +3,15 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"causeway.dev/ike"
 	"causeway.dev/instance"
@@ -45,18 +41,10 @@ const (
 	// resyncInterval.
 	retryFirst = time.Second
 
-	// instancesAtOnce bounds how many instances are started or ended side by
-	// side: each takes a handful of processes and mounts.
-	instancesAtOnce = 8
-
 	// settleTime is how long a tunnel stands before routes come back to it from
 	// another that carries their packets: its peer may not have the SA yet
 	// that it has just agreed to, and would drop them.
 	settleTime = 200 * time.Millisecond
-
-	// endingMax is how long instances that end keep their network and are waited
-	// for. Those that take longer end while everything else goes on.
-	endingMax = 300 * time.Millisecond
 
 	// tunnelMTUMax is the MTU that a TUN is opened with: above what any cipher
 	// leaves of an Ethernet frame, so that the tunnel's own arithmetic decides.
@@ -495,198 +483,6 @@ func carriedByAnother(d *nodespec.Desired, statuses []ipsec.Status, id string) b
 		}
 	}
 	return false
-}
-
-// endInstances ends the instances that are not in keep, and stops those that shall
-// be kept stopped. It waits for them a moment: an instance that will not end must
-// not keep the rest waiting.
-func (n *Node) endInstances(ctx context.Context, keep []nodespec.Instance, present []instance.Status) error {
-	wanted := map[string]nodespec.Instance{}
-	for _, i := range keep {
-		wanted[i.ID] = i
-	}
-	ended := make(chan error, len(present))
-	begun := 0
-	for _, s := range present {
-		i, known := wanted[s.ID]
-		n.mu.Lock()
-		begin := (!known || i.Stopped && s.Running) && !n.ending[s.ID]
-		if begin {
-			n.ending[s.ID] = true
-		}
-		n.mu.Unlock()
-		if begin {
-			begun++
-			n.group.Go("end instance", func(ctx context.Context) error {
-				ended <- n.endInstance(ctx, s.ID)
-				return nil
-			})
-		}
-	}
-	var errs []error
-	timeout := time.After(endingMax)
-	for range begun {
-		select {
-		case err := <-ended:
-			errs = append(errs, err)
-		case <-timeout:
-			return errors.Join(errs...)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// endInstance ends one instance as it is desired by then: for good, or to be
-// started again one day. If that does not work the next look at everything tries
-// again.
-func (n *Node) endInstance(ctx context.Context, id string) error {
-	n.endings <- struct{}{}
-	var err error
-	instances := n.newest().Instances
-	switch at := slices.IndexFunc(instances, func(i nodespec.Instance) bool { return i.ID == id }); {
-	case at < 0:
-		err = n.cfg.Driver.Terminate(ctx, id)
-	case instances[at].Stopped:
-		err = n.cfg.Driver.Stop(ctx, id, instances[at].Force)
-	}
-	<-n.endings
-	n.mu.Lock()
-	delete(n.ending, id)
-	n.mu.Unlock()
-	poke(n.look)
-	if err == nil {
-		return nil
-	}
-	err = fmt.Errorf("end instance %s: %w", id, err)
-	if ctx.Err() == nil {
-		n.log.Error("end what is not desired", "err", err)
-	}
-	return err
-}
-
-// beginInstances starts the instances that do not run, or not since the start that
-// was asked for last. One that cannot be started keeps no other from it; one that
-// was there a moment ago, as it was begun, is not touched, so that a change takes
-// no longer the more of them there are.
-func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired, present []instance.Status) error {
-	running := map[string]int64{} // the boot, by id
-	for _, s := range present {
-		if s.Running {
-			running[s.ID] = s.Boot
-		}
-	}
-	addresses := map[string][]string{} // that host names stand for
-	for _, network := range d.Networks {
-		for _, i := range network.Interfaces {
-			if i.Instance != "" && i.Index == 0 {
-				addresses[i.Instance] = append(addresses[i.Instance], i.Address.String())
-			}
-		}
-	}
-	errs, ensured := make([]error, len(d.Instances)), map[string]instance.Config{}
-	var lock sync.Mutex // guards ensured
-	var group errgroup.Group
-	group.SetLimit(instancesAtOnce)
-	for at, i := range d.Instances {
-		if i.Stopped {
-			continue
-		}
-		config := instance.Config{
-			ID: i.ID, Boot: i.Boot, Hostname: i.Hostname, UserData: i.UserData, Addresses: addresses[i.ID],
-			Resolvers: i.Resolvers, Domain: i.Domain, AuthorizedKeys: i.AuthorizedKeys,
-			NetworkNamespace: netfabric.NamespaceName(n.cfg.Prefix, i.ID),
-		}
-		boot, runs := running[i.ID]
-		if before, ok := n.ensured[i.ID]; ok && runs && boot == i.Boot && reflect.DeepEqual(before, config) {
-			lock.Lock()
-			ensured[i.ID] = config
-			lock.Unlock()
-			continue
-		}
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err := n.cfg.Driver.Ensure(ctx, config); err != nil {
-				errs[at] = fmt.Errorf("run instance %s: %w", i.ID, err)
-				return nil
-			}
-			lock.Lock()
-			ensured[i.ID] = config
-			lock.Unlock()
-			return nil
-		})
-	}
-	group.Wait()
-	n.ensured = ensured
-	return errors.Join(errs...)
-}
-
-// report tells what is seen if it differs from what was told, and returns what has
-// been told.
-func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Observed {
-	n.mu.Lock()
-	applied := n.applied
-	n.mu.Unlock()
-	if applied == nil {
-		return told // what is not seen yet is not missing
-	}
-	o := nodespec.Observed{Node: n.cfg.Name, Revision: applied.Revision}
-	for _, s := range n.host.Status() {
-		o.Tunnels = append(o.Tunnels, tunnelStatus(s))
-	}
-	instances, err := n.cfg.Driver.List()
-	if err != nil {
-		n.log.Error("look at the instances", "err", err)
-		return told
-	}
-	for _, s := range instances {
-		o.Instances = append(o.Instances, nodespec.InstanceStatus(s))
-		if s.Restarting {
-			poke(n.wake)
-		}
-	}
-	o.Interfaces = n.interfaces(applied)
-	for _, network := range applied.Networks {
-		if network.Translator != nil && n.fabric.Stands(network.ID) {
-			o.Translating = append(o.Translating, network.ID)
-		}
-	}
-	if told != nil && reflect.DeepEqual(o, *told) {
-		return told
-	}
-	if err := n.cfg.Report(ctx, o); err != nil {
-		if ctx.Err() == nil {
-			n.log.Error("report what is seen", "err", err)
-		}
-		return told
-	}
-	return &o
-}
-
-// interfaces are those that are plugged in other than with their instance, and those
-// that cannot be.
-func (n *Node) interfaces(applied *nodespec.Desired) []nodespec.InterfaceStatus {
-	var all []nodespec.InterfaceStatus
-	for _, network := range applied.Networks {
-		for _, i := range network.Interfaces {
-			if i.Place == nil && (i.Instance == "" || i.Index == 0) {
-				continue
-			}
-			plugged, err := n.fabric.Plugged(network.ID, fabricInterface(i))
-			status := nodespec.InterfaceStatus{ID: i.ID, Attached: plugged}
-			if err != nil {
-				status.Reason = err.Error()
-			}
-			if status.Attached || status.Reason != "" {
-				all = append(all, status)
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b nodespec.InterfaceStatus) int { return cmp.Compare(a.ID, b.ID) })
-	return all
 }
 
 // Tunnels is the state of all tunnels with what they have carried, by id; none

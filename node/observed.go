@@ -1,0 +1,75 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"reflect"
+	"slices"
+
+	"causeway.dev/nodespec"
+)
+
+// report tells what is seen if it differs from what was told, and returns what has
+// been told.
+func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Observed {
+	n.mu.Lock()
+	applied := n.applied
+	n.mu.Unlock()
+	if applied == nil {
+		return told // what is not seen yet is not missing
+	}
+	o := nodespec.Observed{Node: n.cfg.Name, Revision: applied.Revision}
+	for _, s := range n.host.Status() {
+		o.Tunnels = append(o.Tunnels, tunnelStatus(s))
+	}
+	instances, err := n.cfg.Driver.List()
+	if err != nil {
+		n.log.Error("look at the instances", "err", err)
+		return told
+	}
+	for _, s := range instances {
+		o.Instances = append(o.Instances, nodespec.InstanceStatus(s))
+		if s.Restarting {
+			poke(n.wake)
+		}
+	}
+	o.Interfaces = n.interfaces(applied)
+	for _, network := range applied.Networks {
+		if network.Translator != nil && n.fabric.Stands(network.ID) {
+			o.Translating = append(o.Translating, network.ID)
+		}
+	}
+	if told != nil && reflect.DeepEqual(o, *told) {
+		return told
+	}
+	if err := n.cfg.Report(ctx, o); err != nil {
+		if ctx.Err() == nil {
+			n.log.Error("report what is seen", "err", err)
+		}
+		return told
+	}
+	return &o
+}
+
+// interfaces are those that are plugged in other than with their instance, and those
+// that cannot be.
+func (n *Node) interfaces(applied *nodespec.Desired) []nodespec.InterfaceStatus {
+	var all []nodespec.InterfaceStatus
+	for _, network := range applied.Networks {
+		for _, i := range network.Interfaces {
+			if i.Place == nil && (i.Instance == "" || i.Index == 0) {
+				continue
+			}
+			plugged, err := n.fabric.Plugged(network.ID, fabricInterface(i))
+			status := nodespec.InterfaceStatus{ID: i.ID, Attached: plugged}
+			if err != nil {
+				status.Reason = err.Error()
+			}
+			if status.Attached || status.Reason != "" {
+				all = append(all, status)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b nodespec.InterfaceStatus) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
