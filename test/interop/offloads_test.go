@@ -40,8 +40,8 @@ func TestOffloadsOff(t *testing.T) {
 			var features string
 			lab.Eventually(20*time.Second, "the TUN stands", func() (err error) {
 				// It is up only when it is whole: its offloads are set after it is made.
-				if up, _ := host.Try("ip", "-oneline", "link", "show", "dev", "vpn1", "up"); up == "" {
-					return errors.New("the TUN is not up")
+				if up, err := host.Try("ip", "-oneline", "link", "show", "dev", "vpn1", "up"); err != nil || up == "" {
+					return fmt.Errorf("the TUN is not up: %q, %v", up, err)
 				}
 				if features, err = host.Try("ethtool", "-k", "vpn1"); err == nil && !strings.Contains(g.Log(), "offloads in use") {
 					err = errors.New("nothing is said of offloads")
