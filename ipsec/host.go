@@ -388,7 +388,10 @@ func (h *Host) listen(local netip.Addr) (*tunnel.Endpoint, *tunnel.Lane, error) 
 }
 
 func (h *Host) endpointConfig(local netip.Addr, lane *tunnel.Lane) tunnel.EndpointConfig {
-	return tunnel.EndpointConfig{Local: local, Lane: lane, Offloads: h.cfg.Offloads, IKE: h.receiveIKE, UnknownSPI: h.daemon.StrayESP}
+	return tunnel.EndpointConfig{Local: local, Lane: lane, Offloads: h.cfg.Offloads, IKE: h.receiveIKE, UnknownSPI: h.daemon.StrayESP,
+		SegmentationOff: func(local netip.AddrPort, err error) {
+			h.log.Warn("packets are carried more slowly", "local", local, "err", err)
+		}}
 }
 
 func (h *Host) newListening(endpoint *tunnel.Endpoint, lane *tunnel.Lane) *listening {

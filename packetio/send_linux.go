@@ -65,7 +65,7 @@ func (s *KernelSocket) WriteBatch(t *Sender, datagrams []Datagram) (sent int, er
 			// one, but not as a super-packet; EIO means that the route's
 			// device makes no checksums, and then it never works.
 			if errno == unix.EIO {
-				s.segments.Store(false)
+				s.endSegmentation(errno)
 			}
 			plain, messages, first = count, nil, 0
 			continue

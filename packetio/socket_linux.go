@@ -37,6 +37,8 @@ type KernelSocket struct {
 	isRaw     bool
 	segments  atomic.Bool // UDP_SEGMENT works
 	coalesces bool        // UDP_GRO works
+
+	segmentationOff func(error) // nil: nobody wants to know
 }
 
 // ListenUDP binds a UDP socket in the network namespace of the calling thread.
@@ -147,6 +149,17 @@ func portOf(a unix.Sockaddr) uint16 {
 		return uint16(a.Port)
 	}
 	return 0
+}
+
+// OnSegmentationOff has f called, by whoever sends, should the kernel refuse to
+// segment what the route's device can't: then WriteBatch leaves it from then on. f
+// must not block. It is set before the socket is used.
+func (s *KernelSocket) OnSegmentationOff(f func(error)) { s.segmentationOff = f }
+
+func (s *KernelSocket) endSegmentation(err error) {
+	if s.segments.Swap(false) && s.segmentationOff != nil {
+		s.segmentationOff(s.wrap("segment what is sent from", err))
+	}
 }
 
 // Offloads are those that are in use.

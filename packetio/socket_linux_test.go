@@ -172,6 +172,28 @@ func TestUDPSendsIntoAFullQueue(t *testing.T) {
 	t.Fatal("the queue never fills")
 }
 
+// The kernel's refusal ends segmentation once, whoever meets it.
+func TestSegmentationEndsOnce(t *testing.T) {
+	s, err := ListenUDP(netip.MustParseAddrPort("127.0.0.1:0"), AllOffloads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if !s.Offloads().SocketSegmentation {
+		t.Skip("this kernel does not segment")
+	}
+	var told []error
+	s.OnSegmentationOff(func(err error) { told = append(told, err) })
+	s.endSegmentation(unix.EIO)
+	s.endSegmentation(unix.EIO)
+	if s.Offloads().SocketSegmentation {
+		t.Error("it segments still")
+	}
+	if len(told) != 1 || !errors.Is(told[0], unix.EIO) || !strings.Contains(told[0].Error(), s.Local().String()) {
+		t.Errorf("told %q, want one error that names the socket", told)
+	}
+}
+
 func TestESPSocket(t *testing.T) {
 	for _, tt := range []struct{ name, a, b string }{{"IPv4", "127.0.0.1", "127.0.0.2"}, {"IPv6", "fd00::1", "fd00::2"}} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -73,6 +73,11 @@ type EndpointConfig struct {
 
 	// Offloads that the sockets are to use.
 	Offloads packetio.Offloads
+
+	// SegmentationOff, if set, is called when the kernel has refused to segment
+	// what local sends, which goes packet by packet from now on. It must not
+	// block.
+	SegmentationOff func(local netip.AddrPort, err error)
 }
 
 // EndpointCounters are what an Endpoint has seen that no tunnel can claim.
@@ -110,6 +115,8 @@ type Endpoint struct {
 	// What IKE has to say is sent by its own goroutine.
 	sendMu sync.Mutex
 	sender *packetio.Sender // guarded by sendMu
+
+	closed atomic.Bool
 }
 
 // Listen binds the address in the network namespace of the calling thread.
@@ -148,6 +155,12 @@ func listenUDP(cfg EndpointConfig, port uint16) (packetio.Socket, error) {
 // NewEndpoint returns an Endpoint over sockets that are already there; it
 // closes them when it is closed.
 func NewEndpoint(cfg EndpointConfig, s Sockets) *Endpoint {
+	cfg.Lane.assign(1)
+	for _, socket := range []packetio.Socket{s.IKE, s.NATT} {
+		if k, ok := socket.(interface{ OnSegmentationOff(func(error)) }); ok && cfg.SegmentationOff != nil {
+			k.OnSegmentationOff(func(err error) { cfg.SegmentationOff(socket.Local(), err) })
+		}
+	}
 	return &Endpoint{cfg: cfg, sockets: s, inbound: map[ike.SPI]*inboundSA{}, sender: packetio.NewSender(1)}
 }
 
@@ -297,6 +310,9 @@ func (e *Endpoint) Counters() EndpointCounters {
 
 // Close closes the sockets; tunnels of the endpoint can send no more.
 func (e *Endpoint) Close() error {
+	if !e.closed.Swap(true) {
+		e.cfg.Lane.assign(-1)
+	}
 	var errs []error
 	for _, s := range e.all() {
 		errs = append(errs, s.Close())

@@ -34,7 +34,7 @@ type Lane struct {
 	mu      sync.Mutex
 	sources []*source // by key; nil: free
 
-	load atomic.Int32 // sources, for who must not wait for mu
+	load atomic.Int32 // tunnels and endpoints that are to be carried, running or not
 
 	postedMu sync.Mutex
 	posted   []func() // to be done before the next round; guarded by postedMu
@@ -157,7 +157,6 @@ func (l *Lane) add(s *source) error {
 		return err
 	}
 	l.sources[key] = s
-	l.load.Add(1)
 	return nil
 }
 
@@ -169,12 +168,19 @@ func (l *Lane) remove(s *source) {
 	}
 }
 
+// assign counts tunnels and endpoints that have been made for the lane, or closed.
+// Tests make some that no lane carries.
+func (l *Lane) assign(n int32) {
+	if l != nil {
+		l.load.Add(n)
+	}
+}
+
 // drop is called with mu held.
 func (l *Lane) drop(key int) {
 	// It fails for a source that is closed, which has left by itself.
 	_ = l.poller.Remove(l.sources[key].Source)
 	l.sources[key] = nil
-	l.load.Add(-1)
 }
 
 // Lanes share tunnels between them.
@@ -202,8 +208,9 @@ func NewLanes(count int, newPoller func() (packetio.Poller, error)) (Lanes, erro
 	return lanes, nil
 }
 
-// Least returns the lane with the fewest sources. It waits for nobody: its caller
-// may hold what a lane's callbacks wait for.
+// Least returns the lane with the fewest tunnels and endpoints, of those that have
+// been made and not closed. It waits for nobody: its caller may hold what a lane's
+// callbacks wait for.
 func (l Lanes) Least() *Lane {
 	return slices.MinFunc(l, func(a, b *Lane) int { return cmp.Compare(a.load.Load(), b.load.Load()) })
 }

@@ -33,13 +33,24 @@ func within(t *testing.T, what string, f func()) {
 }
 
 // awaitSources waits until a lane has so many.
-func awaitSources(t *testing.T, lane *Lane, n int32) {
+func awaitSources(t *testing.T, lane *Lane, n int) {
 	t.Helper()
 	within(t, "adding sources", func() {
-		for lane.load.Load() != n {
+		for sourcesOf(lane) != n {
 			time.Sleep(time.Millisecond)
 		}
 	})
+}
+
+func sourcesOf(l *Lane) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.sources {
+		if s != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // always is readable for ever.
@@ -79,7 +90,7 @@ func TestLeastWaitsForNoLane(t *testing.T) {
 	}
 	within(t, "Least in a callback", func() { <-called })
 	if least.Load() != lanes[1] {
-		t.Error("the lane with an endpoint has fewer sources than the one without")
+		t.Error("the lane with an endpoint has less to do than the one without")
 	}
 	end()
 	if err := errors.Join(endpoint.Close(), lanes.Close()); err != nil {
@@ -156,7 +167,7 @@ func TestFailingSourceEndsAlone(t *testing.T) {
 	if !errors.Is(err, gone) {
 		t.Errorf("Run = %v, want %v", err, gone)
 	}
-	if n := lane.load.Load(); n != 4 {
+	if n := sourcesOf(lane); n != 4 {
 		t.Errorf("%d sources are left, want 4", n)
 	}
 	l.a.device.Put(udp(hostA, hostB, 0, 100))
@@ -202,7 +213,7 @@ func TestSourcesComeAndGo(t *testing.T) {
 			}
 		}
 	})
-	if n := lane.load.Load(); n != 1 {
+	if n := sourcesOf(lane); n != 1 {
 		t.Errorf("%d sources are left, want 1", n)
 	}
 }
@@ -215,7 +226,7 @@ func TestClosedSourceIsRefused(t *testing.T) {
 	if err := lane.carry(t.Context(), &source{Source: always(t), turn: nothing}, &source{Source: closed, turn: nothing}); err == nil {
 		t.Error("a closed source was added")
 	}
-	if n := lane.load.Load(); n != 0 {
+	if n := sourcesOf(lane); n != 0 {
 		t.Errorf("%d sources are left", n)
 	}
 }
@@ -278,3 +289,62 @@ func runOn(t *testing.T, device packetio.Device, happens func() error) (err erro
 	within(t, "Run", func() { err = <-ended })
 	return err
 }
+
+// Tunnels are spread over the lanes from the moment they are made: many are made
+// before the first of them runs.
+func TestLeastCountsWhatIsMade(t *testing.T) {
+	lanes := Lanes{newLane(t), newLane(t), newLane(t)}
+	endpoint := NewEndpoint(EndpointConfig{Local: outsideA, Lane: lanes[1]}, Sockets{IKE: nowhere{}, NATT: nowhere{}, ESP: nowhere{}})
+	if least := lanes.Least(); least == lanes[1] {
+		t.Error("the lane of an endpoint is chosen before idle ones")
+	}
+	var tunnels []*Tunnel
+	of := map[*Lane]int{lanes[1]: 1} // the endpoint
+	for range 11 {
+		lane := lanes.Least()
+		made, err := New(Config{Device: nowhereDevice{}, Endpoint: endpoint, Lane: lane})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tunnels = append(tunnels, made)
+		of[lane]++
+	}
+	for i, lane := range lanes {
+		if of[lane] != 4 {
+			t.Errorf("lane %d carries %d, want 4", i, of[lane])
+		}
+	}
+	last := tunnels[len(tunnels)-1]
+	last.Close()
+	last.Close() // counts once
+	for range 2 {
+		if least := lanes.Least(); least != last.lane {
+			t.Fatal("Least is not the lane of which a tunnel was closed")
+		}
+		if _, err := New(Config{Device: nowhereDevice{}, Endpoint: endpoint, Lane: last.lane}); err != nil {
+			t.Fatal(err)
+		}
+		last = tunnels[0]
+		last.Close()
+	}
+}
+
+// Whoever set an endpoint up hears that the kernel segments no more.
+func TestSegmentationOffIsTold(t *testing.T) {
+	var told []netip.AddrPort
+	natt := &segmenting{}
+	NewEndpoint(EndpointConfig{Local: outsideA, SegmentationOff: func(local netip.AddrPort, _ error) { told = append(told, local) }},
+		Sockets{IKE: nowhere{}, NATT: natt, ESP: nowhere{}})
+	natt.off(errors.New("input/output error"))
+	if want := []netip.AddrPort{natt.Local()}; !slices.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
+	}
+}
+
+// segmenting is a socket that may lose its segmentation.
+type segmenting struct {
+	nowhere
+	off func(error)
+}
+
+func (s *segmenting) OnSegmentationOff(f func(error)) { s.off = f }

@@ -125,7 +125,9 @@ func New(cfg Config) (*Tunnel, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Logger = cfg.Logger.With("tunnel", cfg.Name)
-	return &Tunnel{cfg: cfg, lane: cmp.Or(cfg.Lane, cfg.Endpoint.cfg.Lane), icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6)}, nil
+	lane := cmp.Or(cfg.Lane, cfg.Endpoint.cfg.Lane)
+	lane.assign(1)
+	return &Tunnel{cfg: cfg, lane: lane, icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6)}, nil
 }
 
 // peerInside returns the other end's address of an inside range: the usable
@@ -329,7 +331,11 @@ func (t *Tunnel) InsideMTU() int {
 func (t *Tunnel) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.isClosed {
+		return
+	}
 	t.isClosed = true
+	t.lane.assign(-1)
 	for _, p := range t.pairs {
 		t.end(p)
 	}

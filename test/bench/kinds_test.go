@@ -16,8 +16,8 @@ type kind struct {
 	// tcpOnly leaves all but TCP out.
 	tcpOnly bool
 
-	// several is the number of tunnels between the gateways, with a TCP stream
-	// through each; 0 is one tunnel with all kinds of load.
+	// several is the number of TCP streams at once, each through a tunnel of its
+	// own where the peer has so many; 0 is one tunnel with all kinds of load.
 	several int
 
 	// idle has only what the tunnels cost without traffic measured, when all
@@ -56,6 +56,13 @@ func severalTunnels(n int) kind {
 	return kind{name: severalKind + strconv.Itoa(n), peer: appliances{esp: gcm128, encap: "always", tunnels: n}, several: n}
 }
 
+const sharedKind = "causeway-one-several-"
+
+// sharedTunnel is the product with one tunnel, and so many streams through it.
+func sharedTunnel(streams int) kind {
+	return kind{name: sharedKind + strconv.Itoa(streams), peer: appliances{esp: gcm128, encap: "always", tunnels: 1, shared: true}, several: streams}
+}
+
 const gcm128 = "aes128gcm16-group19"
 
 var kinds = []kind{
@@ -81,6 +88,8 @@ var kinds = []kind{
 	severalTunnels(2),
 	severalTunnels(8),
 	severalTunnels(64),
+	sharedTunnel(8),
+	sharedTunnel(64),
 	{name: idleKind, peer: gateways{tunnels: 2000, esp: gcm128}, several: 2000, idle: true},
 	{name: plain + uncut, uncut: true, tcpOnly: true},
 	{name: ceilingKind + uncut, peer: ceiling{}, uncut: true, tcpOnly: true},

@@ -21,6 +21,9 @@ type appliances struct {
 	// tunnels is how many, if several; identities tell them apart. The first
 	// also leads to the hosts' own networks.
 	tunnels int
+
+	// shared leads everything behind the gateways through the one tunnel.
+	shared bool
 }
 
 const causewayPackage = "causeway.dev/cmd/causeway"
@@ -55,6 +58,9 @@ func (p appliances) configuration(side int) string {
 	for i := range max(p.tunnels, 1) {
 		identities := [2]string{fmt.Sprintf("left%d.example", i), fmt.Sprintf("right%d.example", i)}
 		routes := netip.PrefixFrom(behind(1-side, i), 32).String()
+		if p.shared {
+			routes = behindNetworks[1-side]
+		}
 		if i == 0 {
 			routes += ", " + lans[1-side]
 		}
