@@ -28,6 +28,11 @@ func (c *VPNConnection) Secrets() []*string {
 	return all
 }
 
+// HasKeySecret reports whether keys of some tunnel are in a KeySecret.
+func (c *VPNConnection) HasKeySecret() bool {
+	return c.Tunnels[0].KeysInSecret() || c.Tunnels[1].KeysInSecret()
+}
+
 // A VPNStaticRoute is a prefix behind the customer gateway.
 type VPNStaticRoute struct {
 	Destination netip.Prefix `json:"destination"`

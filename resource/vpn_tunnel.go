@@ -23,6 +23,10 @@ type VPNTunnel struct {
 	FormerPreSharedKey      string    `json:"formerPreSharedKey,omitempty"`
 	FormerPreSharedKeyUntil time.Time `json:"formerPreSharedKeyUntil,omitzero"`
 
+	// KeyStorage is where the keys are; with KeyStorageSecretsManager they are not
+	// here but in the connection's KeySecret. Empty: here.
+	KeyStorage string `json:"keyStorage,omitempty"`
+
 	// Replacements counts how often the tunnel was to negotiate everything anew
 	// though nothing has changed; ReplacedAt is when it last was.
 	Replacements int64     `json:"replacements,omitempty"`
@@ -132,6 +136,9 @@ func (t *VPNTunnel) ReplacePreSharedKey(key string, formerUntil time.Time) {
 	}
 	t.PreSharedKey = key
 }
+
+// KeysInSecret reports whether the tunnel's keys are in the connection's KeySecret.
+func (t *VPNTunnel) KeysInSecret() bool { return t.KeyStorage == KeyStorageSecretsManager }
 
 // ForIKEv1 returns the effective options as IKEv1 can use them: no AES-GCM is
 // defined for its phase 1. It returns false if nothing is left of them.

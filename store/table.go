@@ -55,6 +55,9 @@ var (
 
 	FlowLogs        = newTable[resource.FlowLog](34, "flow-logs").indexing(flowLogProperties)
 	FlowLogStatuses = newTable[resource.FlowLogStatus](35, "flow-log-statuses")
+
+	KeySecrets  = newTable[resource.KeySecret](36, "key-secrets").sealing((*resource.KeySecret).Secrets)
+	FetchedKeys = newTable[resource.FetchedKey](37, "fetched-keys").sealing((*resource.FetchedKey).Secrets)
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -66,6 +69,7 @@ var tables = []anyTable{
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
 	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions, NetworkInterfaceStatuses, KeyPairs, FlowLogs, FlowLogStatuses,
+	KeySecrets, FetchedKeys,
 }
 
 var tableByName = func() map[string]int {
