@@ -12,7 +12,7 @@ import (
 // borders compiles the network ACLs of a VPC, with the subnets that they guard.
 // Whether somebody is in a subnet makes no difference.
 func (c *compiler) borders(vpc resource.VPC) (borders []nodespec.Border, acls []nodespec.ACL) {
-	for _, acl := range c.acls[vpc.ID] {
+	for _, acl := range c.acls {
 		guards := false
 		for _, association := range acl.Associations {
 			if subnet, ok := store.Subnets.Get(c.snapshot, scopeOf(acl.Meta), association.Subnet); ok {

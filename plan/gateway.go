@@ -26,39 +26,27 @@ var (
 // VPC user guide).
 var translatorPorts = nodespec.PortRange{First: 1024, Last: 65535}
 
-// internetGateways compiles the gateways of VPCs in which some interface has an
+// internetGateways compiles the gateways of a VPC in which some interface has an
 // outside address, or one of IPv6. One through which nobody could pass takes nothing of the node:
 // packets that are led to it are dropped where they are.
-func (c *compiler) internetGateways(desired *nodespec.Desired) {
-	for address := range store.Addresses.All(c.snapshot) {
-		nic, ok := store.NetworkInterfaces.Get(c.snapshot, scopeOf(address.Meta), address.NetworkInterface)
-		if ok && nic.Deleted == nil {
-			c.elastic[nic.VPC] = append(c.elastic[nic.VPC], nodespec.Elastic{Outside: address.PublicIP, Inside: address.PrivateAddress})
-		}
+func (c *compiler) internetGateways(desired *nodespec.Desired, vpc resource.VPC) {
+	attached := ""
+	for igw := range store.InternetGateways.Find(c.snapshot, c.scope, store.ByVPC, vpc.ID) {
+		attached = igw.ID
 	}
-	attached := make(map[string]string) // internet gateways, by VPC
-	for igw := range store.InternetGateways.All(c.snapshot) {
-		if igw.VPC != "" {
-			attached[igw.VPC] = igw.ID
-		}
+	var egressOnly []string
+	for gateway := range store.EgressOnlyInternetGateways.Find(c.snapshot, c.scope, store.ByVPC, vpc.ID) {
+		egressOnly = append(egressOnly, gateway.ID)
 	}
-	egressOnly := make(map[string][]string) // by VPC
-	for gateway := range store.EgressOnlyInternetGateways.All(c.snapshot) {
-		egressOnly[gateway.VPC] = append(egressOnly[gateway.VPC], gateway.ID)
-	}
-	for vpc := range store.VPCs.All(c.snapshot) {
-		if vpc.Deleted == nil {
-			c.outside(desired, vpc, attached[vpc.ID], egressOnly[vpc.ID])
-		}
-	}
+	c.outside(desired, vpc, attached, egressOnly)
 }
 
 // outside compiles the network in which a VPC's gateways to the outside are: one,
 // because what comes from there to an IPv6 address is for the gateway by which the
 // connection left, and for the internet gateway if it belongs to none.
 func (c *compiler) outside(desired *nodespec.Desired, vpc resource.VPC, igw string, egressOnly []string) {
-	addresses, ranges := c.elastic[vpc.ID], routes.IPv6Ranges(vpc)
-	if !slices.ContainsFunc(c.plugged[vpc.ID], func(p plugged) bool { return len(p.nic.IPv6) > 0 }) {
+	addresses, ranges := c.elastic, routes.IPv6Ranges(vpc)
+	if !slices.ContainsFunc(c.plugged, func(p plugged) bool { return len(p.nic.IPv6) > 0 }) {
 		ranges, egressOnly = nil, nil
 	}
 	if igw == "" {
@@ -80,7 +68,7 @@ func (c *compiler) outside(desired *nodespec.Desired, vpc resource.VPC, igw stri
 		into = []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}
 		inward.Routes = routesTo(routes.IPv4Ranges(vpc), into)
 		desired.Links = append(desired.Links, nodespec.Link{
-			ID: link, Ends: [2]nodespec.LinkEnd{{Network: network.ID, Table: outwardTable}, {Network: vpc.ID, Table: c.edgeTable(vpc.ID, igw)}},
+			ID: link, Ends: [2]nodespec.LinkEnd{{Network: network.ID, Table: outwardTable}, {Network: vpc.ID, Table: c.edgeTable(igw)}},
 		})
 	}
 	inward.Routes = append(inward.Routes, routesTo(ranges, into)...)
@@ -110,12 +98,11 @@ func routesTo(prefixes []netip.Prefix, targets []nodespec.Target) []nodespec.Rou
 	return made
 }
 
-// natGateways compiles the NAT gateways. What they send on is routed as their
+// natGateways compiles a VPC's NAT gateways. What they send on is routed as their
 // subnet's packets are.
-func (c *compiler) natGateways(desired *nodespec.Desired) {
-	for nat := range store.NATGateways.All(c.snapshot) {
-		vpc, ok := store.VPCs.Get(c.snapshot, scopeOf(nat.Meta), nat.VPC)
-		if !ok || vpc.Deleted != nil || !nat.Works() {
+func (c *compiler) natGateways(desired *nodespec.Desired, vpc resource.VPC) {
+	for nat := range store.NATGateways.Find(c.snapshot, c.scope, store.ByVPC, vpc.ID) {
+		if !nat.Works() {
 			continue
 		}
 		link := linkID(nat.ID, vpc.ID)
@@ -129,7 +116,7 @@ func (c *compiler) natGateways(desired *nodespec.Desired) {
 		desired.Links = append(desired.Links, nodespec.Link{
 			ID: link, Ends: [2]nodespec.LinkEnd{
 				{Network: nat.ID, Table: gatewayTable},
-				{Network: vpc.ID, Table: c.tableOf(vpc.ID, nat.Subnet), Address: nat.PrivateAddress},
+				{Network: vpc.ID, Table: c.tableOf(nat.Subnet), Address: nat.PrivateAddress},
 			},
 		})
 	}

@@ -17,7 +17,7 @@ import (
 // the members of a group that has none allows nothing and is left out.
 func (c *compiler) groups(vpc resource.VPC) []nodespec.Group {
 	members := make(map[string][]netip.Addr)
-	for _, p := range c.plugged[vpc.ID] {
+	for _, p := range c.plugged {
 		for _, group := range p.nic.Groups {
 			members[group] = append(append(members[group], p.nic.Address), others(p.nic)...)
 		}

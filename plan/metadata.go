@@ -21,7 +21,7 @@ var metadataAddress = netip.AddrFrom4([4]byte{169, 254, 169, 254})
 // metadata compiles what the instances of a VPC are told about themselves.
 func (c *compiler) metadata(vpc resource.VPC) []nodespec.HostMetadata {
 	byInstance := make(map[string][]plugged)
-	for _, p := range c.plugged[vpc.ID] {
+	for _, p := range c.plugged {
 		if p.instance.ID != "" {
 			byInstance[p.instance.ID] = append(byInstance[p.instance.ID], p)
 		}
@@ -69,7 +69,7 @@ func (c *compiler) hostMetadata(vpc resource.VPC, all []plugged) nodespec.HostMe
 	items.add("meta-data/security-groups", strings.Join(c.groupNames(nic), "\n"))
 	items.add("meta-data/services/domain", "amazonaws.com")
 	items.add("meta-data/services/partition", "aws")
-	if public, ok := c.publicOf(vpc.ID, nic.Address); ok {
+	if public, ok := c.publicOf(nic.Address); ok {
 		items.add("meta-data/public-hostname", resource.PublicName(v.Region, public))
 		items.add("meta-data/public-ipv4", public.String())
 	}
@@ -110,7 +110,7 @@ func (c *compiler) interfaceMetadata(items *itemList, vpc resource.VPC, p plugge
 	var local, public []string
 	for _, a := range append([]netip.Addr{nic.Address}, nic.Secondary...) {
 		local = append(local, a.String())
-		if outside, ok := c.publicOf(vpc.ID, a); ok {
+		if outside, ok := c.publicOf(a); ok {
 			public = append(public, outside.String())
 			items.add(under+"ipv4-associations/"+outside.String(), a.String())
 		}
@@ -156,9 +156,9 @@ func (c *compiler) groupNames(nic resource.NetworkInterface) []string {
 	return names
 }
 
-// publicOf returns the outside address of a private one of a VPC.
-func (c *compiler) publicOf(vpc string, private netip.Addr) (netip.Addr, bool) {
-	for _, e := range c.elastic[vpc] {
+// publicOf returns the outside address of a private one of the VPC.
+func (c *compiler) publicOf(private netip.Addr) (netip.Addr, bool) {
+	for _, e := range c.elastic {
 		if e.Inside == private {
 			return e.Outside, true
 		}

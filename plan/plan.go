@@ -5,7 +5,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -27,101 +26,22 @@ const gatewayTable = "gateway"
 // Records that don't fit together, because one that another names is gone,
 // contribute nothing: the rest of the network does not suffer from them.
 func Compile(snapshot *store.Snapshot, _ string) nodespec.Desired {
-	c := newCompiler(snapshot)
-	desired := nodespec.Desired{Revision: snapshot.Revision()}
-	c.internetGateways(&desired)
-	c.natGateways(&desired)
-	gateways := make(map[string]bool) // that are not deleted
-	for vgw := range store.VPNGateways.All(snapshot) {
-		if vgw.Deleted != nil {
-			continue
-		}
-		desired.Networks = append(desired.Networks, c.gateway(vgw))
-		if vpc, ok := c.attachment(vgw); ok {
-			desired.Links = append(desired.Links, nodespec.Link{
-				ID: linkID(vgw.ID, vpc.ID),
-				// Packets from the gateway reach the VPC's interfaces only, if
-				// its own route table there does not lead them through another:
-				// a VPC is no way through to somewhere else.
-				Ends: [2]nodespec.LinkEnd{{Network: vgw.ID, Table: gatewayTable}, {Network: vpc.ID, Table: c.edgeTable(vpc.ID, vgw.ID)}},
-			})
-		}
-		gateways[vgw.ID] = true
-	}
-	linked := make(map[string]bool)
-	for _, link := range desired.Links {
-		linked[link.Ends[1].Network] = true
-	}
-	for vpc := range store.VPCs.All(snapshot) {
-		// One that nobody is in takes nothing of the node.
-		if vpc.Deleted == nil && (linked[vpc.ID] || len(c.plugged[vpc.ID]) > 0) {
-			desired.Networks = append(desired.Networks, c.vpc(vpc))
-		}
-	}
-	desired.Tunnels = make([]nodespec.Tunnel, 0, len(resource.VPNConnection{}.Tunnels)*len(c.sites))
-	for _, s := range c.sites {
-		if gateways[s.connection.VPNGateway] {
-			desired.Tunnels = c.appendTunnels(desired.Tunnels, s)
-		}
-	}
-	for id, plugged := range c.plugged {
-		vpc, _ := store.VPCs.Get(snapshot, scopeOf(plugged[0].nic.Meta), id)
-		resolvers, domain := c.told(vpc)
-		for _, p := range plugged {
-			if p.nic.Place == nil && p.nic.DeviceIndex == 0 {
-				desired.Instances = append(desired.Instances, nodespec.Instance{
-					ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData, Boot: p.instance.Boot,
-					Resolvers: resolvers, Domain: domain,
-					AuthorizedKeys: authorizedKeys(p.instance),
-				})
-			}
-		}
-	}
-	for instance := range store.Instances.All(snapshot) {
-		if instance.Wanted == resource.InstanceStopped && instance.Deleted == nil {
-			desired.Instances = append(desired.Instances, nodespec.Instance{
-				ID: instance.ID, Stopped: true, Force: instance.ForceStop, Boot: instance.Boot,
-			})
-		}
-	}
-	slices.SortFunc(desired.Networks, func(a, b nodespec.Network) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(desired.Links, func(a, b nodespec.Link) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(desired.Tunnels, func(a, b nodespec.Tunnel) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(desired.Instances, func(a, b nodespec.Instance) int { return cmp.Compare(a.ID, b.ID) })
+	desired, _ := new(Compiler).Compile(snapshot)
 	return desired
 }
 
-// Changed returns the store's revision at which something that Compile reads last
-// changed. While it is the same, so is what Compile returns, but for Revision.
-func Changed(snapshot *store.Snapshot) int64 {
-	changed := int64(0)
-	for _, table := range []interface {
-		Revision(snapshot *store.Snapshot) int64
-	}{
-		store.VPCs, store.Subnets, store.RouteTables, store.SecurityGroups, store.NetworkInterfaces, store.Instances,
-		store.CustomerGateways, store.VPNGateways, store.VPNConnections, store.TunnelStatuses,
-		store.Certificates, store.CertificateAuthorities, store.TunnelCertificates,
-		store.InternetGateways, store.EgressOnlyInternetGateways, store.Addresses, store.NATGateways, store.NetworkACLs, store.DHCPOptions, store.PrefixLists, store.FlowLogs,
-	} {
-		changed = max(changed, table.Revision(snapshot))
-	}
-	return changed
-}
-
-// compiler holds what several parts of a compilation look up, each read once.
-// Ids are unique among all accounts and regions.
+// compiler compiles one part of a node's state, and holds what several pieces of it
+// look up, each read once. Ids are unique among all accounts and regions.
 type compiler struct {
-	snapshot  *store.Snapshot
-	routes    map[store.Scope]*routes.Routes
-	plugged   map[string][]plugged             // by VPC
-	tables    map[string][]resource.RouteTable // by VPC
-	acls      map[string][]resource.NetworkACL // by VPC
-	elastic   map[string][]nodespec.Elastic    // by VPC
-	links     map[string]bool                  // of gateways that are not VPN gateways
-	sites     []*site                          // the connections that shall work, by id
-	gateways  map[string][]*site               // the same, by gateway
-	proposals map[string]proposals             // by the options that they follow from
-	logged    map[string]bool                  // ids of what has a flow log
+	snapshot  store.Reader
+	scope     store.Scope
+	routes    *routes.Routes
+	plugged   []plugged             // the VPC's, as all of these
+	tables    []resource.RouteTable // by id
+	acls      []resource.NetworkACL // by id
+	elastic   []nodespec.Elastic
+	links     map[string]bool      // of gateways that are not VPN gateways
+	proposals map[string]proposals // by the options that they follow from
 }
 
 // plugged is a network interface that shall carry packets, with its instance if it is
@@ -139,63 +59,128 @@ type site struct {
 	device     *resource.Certificate
 }
 
-func newCompiler(snapshot *store.Snapshot) *compiler {
-	c := &compiler{
-		snapshot:  snapshot,
-		routes:    make(map[store.Scope]*routes.Routes),
-		plugged:   make(map[string][]plugged),
-		tables:    make(map[string][]resource.RouteTable),
-		acls:      make(map[string][]resource.NetworkACL),
-		elastic:   make(map[string][]nodespec.Elastic),
-		links:     make(map[string]bool),
-		gateways:  make(map[string][]*site),
-		proposals: make(map[string]proposals),
-		logged:    make(map[string]bool),
-	}
-	for log := range store.FlowLogs.All(snapshot) {
-		c.logged[log.Resource] = true
-	}
-	for nic := range store.NetworkInterfaces.All(snapshot) {
-		instance, ok := store.Instances.Get(snapshot, scopeOf(nic.Meta), nic.Instance)
-		subnet, found := store.Subnets.Get(snapshot, scopeOf(nic.Meta), nic.Subnet)
+func newCompiler(r store.Reader, s store.Scope, known map[string]proposals) *compiler {
+	return &compiler{snapshot: r, scope: s, routes: routes.New(r, s), links: make(map[string]bool), proposals: known}
+}
+
+// readVPC looks up what belongs to a VPC.
+func (c *compiler) readVPC(vpc string) {
+	for nic := range store.NetworkInterfaces.Find(c.snapshot, c.scope, store.ByVPC, vpc) {
+		if nic.Deleted != nil {
+			continue
+		}
+		for address := range store.Addresses.Find(c.snapshot, c.scope, store.ByInterface, nic.ID) {
+			c.elastic = append(c.elastic, nodespec.Elastic{Outside: address.PublicIP, Inside: address.PrivateAddress})
+		}
+		instance, ok := store.Instances.Get(c.snapshot, c.scope, nic.Instance)
+		subnet, found := store.Subnets.Get(c.snapshot, c.scope, nic.Subnet)
 		wanted := nic.Place != nil || ok && routes.Wanted(instance)
-		if wanted && found && nic.Deleted == nil && !nic.Detaching {
-			c.plugged[nic.VPC] = append(c.plugged[nic.VPC], plugged{nic, instance, subnet})
+		if wanted && found && !nic.Detaching {
+			c.plugged = append(c.plugged, plugged{*nic, instance, subnet})
 		}
 	}
-	for table := range store.RouteTables.All(snapshot) {
-		c.tables[table.VPC] = append(c.tables[table.VPC], table)
+	for table := range store.RouteTables.Find(c.snapshot, c.scope, store.ByVPC, vpc) {
+		c.tables = append(c.tables, *table)
 	}
-	for acl := range store.NetworkACLs.All(snapshot) {
-		c.acls[acl.VPC] = append(c.acls[acl.VPC], acl)
+	for acl := range store.NetworkACLs.Find(c.snapshot, c.scope, store.ByVPC, vpc) {
+		c.acls = append(c.acls, *acl)
 	}
-	for connection := range store.VPNConnections.All(snapshot) {
-		customer, ok := store.CustomerGateways.Get(snapshot, scopeOf(connection.Meta), connection.CustomerGateway)
+}
+
+// vpcPart compiles a VPC with its gateways that are not VPN gateways, and the
+// instances in it.
+func (c *compiler) vpcPart(id string) (desired nodespec.Desired) {
+	c.readVPC(id)
+	vpc, ok := store.VPCs.Get(c.snapshot, c.scope, id)
+	if ok && vpc.Deleted == nil {
+		c.internetGateways(&desired, vpc)
+		c.natGateways(&desired, vpc)
+		// One that nobody is in takes nothing of the node.
+		if len(desired.Links) > 0 || c.hasVPNGateway(id) || len(c.plugged) > 0 {
+			desired.Networks = append(desired.Networks, c.vpc(vpc))
+		}
+	}
+	resolvers, domain := c.told(vpc)
+	for _, p := range c.plugged {
+		if p.nic.Place == nil && p.nic.DeviceIndex == 0 {
+			desired.Instances = append(desired.Instances, nodespec.Instance{
+				ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData, Boot: p.instance.Boot,
+				Resolvers: resolvers, Domain: domain,
+				AuthorizedKeys: authorizedKeys(p.instance),
+			})
+		}
+	}
+	for instance := range store.Instances.Find(c.snapshot, c.scope, store.ByVPC, id) {
+		if instance.Wanted == resource.InstanceStopped && instance.Deleted == nil {
+			desired.Instances = append(desired.Instances, nodespec.Instance{
+				ID: instance.ID, Stopped: true, Force: instance.ForceStop, Boot: instance.Boot,
+			})
+		}
+	}
+	return desired
+}
+
+// hasVPNGateway reports whether a VPN gateway is attached to a VPC.
+func (c *compiler) hasVPNGateway(vpc string) bool {
+	for vgw := range store.VPNGateways.Find(c.snapshot, c.scope, store.ByVPC, vpc) {
+		if routes.AttachedVPC(*vgw) == vpc {
+			return true
+		}
+	}
+	return false
+}
+
+// gatewayPart compiles a VPN gateway with its tunnels.
+func (c *compiler) gatewayPart(id string) (desired nodespec.Desired) {
+	vgw, ok := store.VPNGateways.Get(c.snapshot, c.scope, id)
+	if !ok || vgw.Deleted != nil {
+		return desired
+	}
+	sites := c.sites(id)
+	desired.Networks = append(desired.Networks, c.gateway(vgw, sites))
+	if vpc, ok := c.attachment(vgw); ok {
+		for table := range store.RouteTables.Find(c.snapshot, c.scope, store.ByVPC, vpc.ID) {
+			c.tables = append(c.tables, *table)
+		}
+		desired.Links = append(desired.Links, nodespec.Link{
+			ID: linkID(vgw.ID, vpc.ID),
+			// Packets from the gateway reach the VPC's interfaces only, if
+			// its own route table there does not lead them through another:
+			// a VPC is no way through to somewhere else.
+			Ends: [2]nodespec.LinkEnd{{Network: vgw.ID, Table: gatewayTable}, {Network: vpc.ID, Table: c.edgeTable(vgw.ID)}},
+		})
+	}
+	for _, s := range sites {
+		desired.Tunnels = c.appendTunnels(desired.Tunnels, s)
+	}
+	return desired
+}
+
+// sites returns the connections of a VPN gateway that shall work, by id.
+func (c *compiler) sites(gateway string) []*site {
+	var sites []*site
+	for connection := range store.VPNConnections.Find(c.snapshot, c.scope, store.ByGateway, gateway) {
+		customer, ok := store.CustomerGateways.Get(c.snapshot, c.scope, connection.CustomerGateway)
 		gone := connection.Deleted != nil || connection.State == resource.StateDeleting || connection.State == resource.StateDeleted
 		device, known := c.deviceCertificate(customer)
 		if ok && known && !gone {
-			s := &site{connection, customer.Address, device}
-			c.sites = append(c.sites, s)
-			c.gateways[connection.VPNGateway] = append(c.gateways[connection.VPNGateway], s)
+			sites = append(sites, &site{*connection, customer.Address, device})
 		}
 	}
-	return c
+	return sites
+}
+
+// counted reports whether something has a flow log.
+func (c *compiler) counted(ids ...string) bool {
+	return slices.ContainsFunc(ids, func(id string) bool { return store.FlowLogs.Count(c.snapshot, c.scope, store.ByResource, id) > 0 })
 }
 
 func scopeOf(m resource.Meta) store.Scope { return store.Scope{Account: m.Account, Region: m.Region} }
 
-// routesOf returns the effective routes of a scope's tables.
-func (c *compiler) routesOf(s store.Scope) *routes.Routes {
-	if c.routes[s] == nil {
-		c.routes[s] = routes.New(c.snapshot, s)
-	}
-	return c.routes[s]
-}
-
 // vpc compiles a VPC's network.
 func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 	network := nodespec.Network{ID: vpc.ID, Local: sortedRanges(vpc), Groups: c.groups(vpc)}
-	for _, p := range c.plugged[vpc.ID] {
+	for _, p := range c.plugged {
 		network.Interfaces = append(network.Interfaces, nodespec.Interface{
 			ID:        p.nic.ID,
 			MAC:       p.nic.MAC,
@@ -203,16 +188,16 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 			Subnet:    p.subnet.CIDR,
 			Others:    others(p.nic),
 			Subnet6:   resource.AssociatedCIDR(p.subnet.IPv6),
-			Table:     c.tableOf(vpc.ID, p.subnet.ID),
+			Table:     c.tableOf(p.subnet.ID),
 			Groups:    slices.Sorted(slices.Values(p.nic.Groups)),
 			AnySource: !p.nic.SourceDestCheck,
-			Counted:   c.logged[p.nic.ID] || c.logged[p.nic.Subnet] || c.logged[p.nic.VPC],
+			Counted:   c.counted(p.nic.ID, p.nic.Subnet, p.nic.VPC),
 			Instance:  p.instance.ID,
 			Index:     int(p.nic.DeviceIndex),
 			Place:     place(p.nic.Place),
 		})
 	}
-	for _, table := range c.tables[vpc.ID] {
+	for _, table := range c.tables {
 		network.Tables = append(network.Tables, c.vpcTable(vpc, table))
 	}
 	network.Borders, network.ACLs = c.borders(vpc)
@@ -240,9 +225,9 @@ func others(nic resource.NetworkInterface) []netip.Addr {
 
 // tableOf returns the route table that a subnet uses: the one associated with
 // it, or else the VPC's main one.
-func (c *compiler) tableOf(vpc, subnet string) string {
+func (c *compiler) tableOf(subnet string) string {
 	var main string
-	for _, table := range c.tables[vpc] {
+	for _, table := range c.tables {
 		if table.Main {
 			main = table.ID
 		}
@@ -256,8 +241,8 @@ func (c *compiler) tableOf(vpc, subnet string) string {
 }
 
 // edgeTable returns the route table of what a gateway lets into a VPC, or "".
-func (c *compiler) edgeTable(vpc, gateway string) string {
-	for _, table := range c.tables[vpc] {
+func (c *compiler) edgeTable(gateway string) string {
+	for _, table := range c.tables {
 		for _, association := range table.Associations {
 			if association.Gateway == gateway {
 				return table.ID
@@ -270,7 +255,7 @@ func (c *compiler) edgeTable(vpc, gateway string) string {
 // vpcTable compiles a VPC's route table. Local routes need no entry: they are
 // what the network's ranges mean. Routes within these come before.
 func (c *compiler) vpcTable(vpc resource.VPC, table resource.RouteTable) nodespec.RouteTable {
-	effectives, local := c.routesOf(scopeOf(table.Meta)).Expanded(table), routes.LocalRanges(vpc)
+	effectives, local := c.routes.Expanded(table), routes.LocalRanges(vpc)
 	compiled := nodespec.RouteTable{ID: table.ID, Routes: make([]nodespec.Route, 0, len(effectives))}
 	for _, effective := range effectives {
 		switch {
@@ -309,9 +294,9 @@ func (c *compiler) vpcRoute(vpc resource.VPC, effective routes.EffectiveRoute) n
 // connections, and what it does not know it drops.
 // What comes out of a tunnel is routed by the same table, so that sites also
 // reach each other through the gateway.
-func (c *compiler) gateway(vgw resource.VPNGateway) nodespec.Network {
+func (c *compiler) gateway(vgw resource.VPNGateway, sites []*site) nodespec.Network {
 	targets := make(map[netip.Prefix][]nodespec.Target)
-	for _, s := range c.gateways[vgw.ID] {
+	for _, s := range sites {
 		for _, prefix := range routes.StaticRoutes(s.connection) {
 			// Connections come by id and their tunnels by number: the order
 			// in which the node prefers them.

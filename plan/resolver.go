@@ -29,14 +29,14 @@ func (c *compiler) resolver(vpc resource.VPC) *nodespec.Resolver {
 	if !vpc.EnableDNSHostnames {
 		return r
 	}
-	for _, p := range c.plugged[vpc.ID] {
+	for _, p := range c.plugged {
 		for _, a := range append([]netip.Addr{p.nic.Address}, others(p.nic)...) {
 			if a.Is4() {
 				r.Names = append(r.Names, nodespec.HostName{Name: resource.PrivateName(vpc.Region, a), Address: a, Reverse: true})
 			}
 		}
 	}
-	for _, e := range c.elastic[vpc.ID] {
+	for _, e := range c.elastic {
 		r.Names = append(r.Names, nodespec.HostName{Name: resource.PublicName(vpc.Region, e.Outside), Address: e.Inside})
 	}
 	slices.SortFunc(r.Names, func(a, b nodespec.HostName) int { return cmp.Compare(a.Name, b.Name) })

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"reflect"
 	"time"
 
 	"causeway.dev/nodespec"
@@ -23,21 +22,15 @@ const compileSettle = 5 * time.Millisecond
 // changed: one that was launched and terminated between two looks leaves no other
 // trace.
 func compile(ctx context.Context, records *store.Store, set func(nodespec.Desired)) error {
-	var last nodespec.Desired
-	var compiled int64
+	var compiler plan.Compiler
+	var told int64 // the newest revision that the node knows of
 	for {
 		snapshot := records.Snapshot()
-		if changed := plan.Changed(snapshot); changed != compiled {
-			compiled = changed
-			desired := plan.Compile(snapshot, nodeName)
-			revision := desired.Revision
-			desired.Revision = last.Revision // a new revision alone is no change
-			asked := max(store.Instances.Revision(snapshot), store.NetworkInterfaces.Revision(snapshot))
-			if asked > last.Revision || !reflect.DeepEqual(desired, last) {
-				desired.Revision = revision
-				set(desired)
-				last = desired
-			}
+		desired, changed := compiler.Compile(snapshot)
+		asked := max(store.Instances.Revision(snapshot), store.NetworkInterfaces.Revision(snapshot))
+		if changed || asked > told {
+			set(desired)
+			told = desired.Revision
 		}
 		select {
 		case <-ctx.Done():

@@ -108,7 +108,7 @@ func (s *Store) decode(table int, k key, kv *mvccpb.KeyValue) any {
 
 // apply returns the snapshot that follows s by some events.
 func (s *Snapshot) apply(events []*clientv3.Event, decode func(table int, k key, kv *mvccpb.KeyValue) any) *Snapshot {
-	next := &Snapshot{revision: s.revision, tables: slices.Clone(s.tables), superseded: make(chan struct{})}
+	next := &Snapshot{revision: s.revision, tables: slices.Clone(s.tables), superseded: make(chan struct{}), history: &history{}}
 	changed := make(map[int]*tree)
 	for _, event := range events {
 		next.revision = event.Kv.ModRevision
@@ -119,11 +119,17 @@ func (s *Snapshot) apply(events []*clientv3.Event, decode func(table int, k key,
 		if changed[table] == nil {
 			changed[table] = s.tables[table].tree.copy()
 		}
+		c := change{place: place{table, k}}
+		if before := changed[table].get(k); before != nil {
+			c.before = before.value
+		}
 		if event.Type == mvccpb.DELETE {
 			changed[table].remove(k)
 		} else {
-			changed[table].set(&record{key: k, revision: event.Kv.ModRevision, value: decode(table, k, event.Kv)})
+			c.after = decode(table, k, event.Kv)
+			changed[table].set(&record{key: k, revision: event.Kv.ModRevision, value: c.after})
 		}
+		next.history.changes = append(next.history.changes, c)
 	}
 	for table := range maps.Keys(changed) {
 		next.tables[table] = tableState{tree: changed[table], revision: next.revision}
@@ -133,6 +139,8 @@ func (s *Snapshot) apply(events []*clientv3.Event, decode func(table int, k key,
 
 // publish makes a snapshot the current one. Only the feed calls it.
 func (s *Store) publish(next *Snapshot) {
-	before := s.current.Swap(next)
+	before := s.current.Load()
+	before.history.next = next.history
+	s.current.Store(next)
 	close(before.superseded)
 }

@@ -14,7 +14,7 @@ type Property string
 // comments name them.
 const (
 	ByTag         Property = "tag"                      // key and value, as TagValue joins them
-	ByVPC         Property = "vpc-id"                   // of what is in a VPC
+	ByVPC         Property = "vpc-id"                   // of what is in a VPC, or attached to it
 	BySubnet      Property = "subnet-id"                // network interfaces, instances
 	ByInstance    Property = "attachment.instance-id"   // network interfaces
 	ByAttachment  Property = "attachment.attachment-id" // network interfaces
@@ -79,6 +79,18 @@ var (
 	addressProperties = properties[resource.Address]{
 		ByInterface: func(v *resource.Address) []string { return one(v.NetworkInterface) },
 	}
+	internetGatewayProperties = properties[resource.InternetGateway]{
+		ByVPC: func(v *resource.InternetGateway) []string { return one(v.VPC) },
+	}
+	egressOnlyProperties = properties[resource.EgressOnlyInternetGateway]{
+		ByVPC: func(v *resource.EgressOnlyInternetGateway) []string { return one(v.VPC) },
+	}
+	natGatewayProperties = properties[resource.NATGateway]{
+		ByVPC: func(v *resource.NATGateway) []string { return one(v.VPC) },
+	}
+	vpnGatewayProperties = properties[resource.VPNGateway]{
+		ByVPC: func(v *resource.VPNGateway) []string { return one(v.VPC) },
+	}
 	flowLogProperties = properties[resource.FlowLog]{
 		ByResource: func(v *resource.FlowLog) []string { return one(v.Resource) },
 	}
@@ -115,8 +127,8 @@ func (t *Table[T]) index(value any, add func(p Property, value string)) {
 // Finds reports whether the table's records are found by a property.
 func (t *Table[T]) Finds(p Property) bool { return p == ByTag || t.indexes[p] != nil }
 
-// Find returns the records of one scope that have a value of a property that the
-// table Finds, sorted by id. It takes as long as there are such records, whatever
+// Find returns the records of one scope, or of all for the zero Scope, that have a
+// value of a property that the table Finds, sorted by account, region and id. It takes as long as there are such records, whatever
 // else there is. Like Scan it yields the stored values, which must not be changed.
 func (t *Table[T]) Find(r Reader, s Scope, p Property, value string) iter.Seq[*T] {
 	if !t.Finds(p) {

@@ -6,8 +6,8 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// A Reader is what tables are read from: a *Snapshot, or a *Tx, which also
-// remembers what was read.
+// A Reader is what tables are read from: a *Snapshot, or a *Tx or a *Recording,
+// which also remember what was read.
 type Reader interface {
 	// get returns nil if there is no such record.
 	get(table int, k key) *record
@@ -16,8 +16,9 @@ type Reader interface {
 	// zero Scope, in the order of their keys, until it returns false.
 	scan(table int, s Scope, yield func(*record) bool)
 
-	// find calls yield for the records of a scope that have a value of a
-	// property, by id, until it returns false.
+	// find calls yield for the records of a scope, or of all scopes for the zero
+	// Scope, that have a value of a property, in the order of their keys, until
+	// it returns false.
 	find(table int, s Scope, p Property, value string, yield func(*record) bool)
 
 	// count returns how many records find would yield.
@@ -30,6 +31,7 @@ type Snapshot struct {
 	revision   int64
 	tables     []tableState
 	superseded chan struct{} // closed when the store has a newer snapshot
+	history    *history      // how it came about
 }
 
 // tableState is one table at the time of a snapshot.
@@ -46,7 +48,7 @@ type record struct {
 }
 
 func newSnapshot(revision int64) *Snapshot {
-	s := &Snapshot{revision: revision, tables: make([]tableState, len(tables)), superseded: make(chan struct{})}
+	s := &Snapshot{revision: revision, tables: make([]tableState, len(tables)), superseded: make(chan struct{}), history: &history{unknown: true}}
 	for i := range s.tables {
 		s.tables[i] = tableState{tree: newTree(tables[i]), revision: revision}
 	}
@@ -115,7 +117,7 @@ func (t *tree) scan(s Scope, yield func(*record) bool) {
 func (t *tree) find(s Scope, p Property, value string, yield func(*record) bool) {
 	first := entry{p, value, &record{key: key{s.Account, s.Region, ""}}}
 	t.entries.Ascend(first, func(e entry) bool {
-		return e.property == p && e.value == value && e.record.key.scope() == s && yield(e.record)
+		return e.property == p && e.value == value && (s == Scope{} || e.record.key.scope() == s) && yield(e.record)
 	})
 }
 

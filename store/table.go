@@ -19,7 +19,7 @@ var (
 	Instances         = newTable[resource.Instance](5, "instances").indexing(instanceProperties)
 	InstanceStatuses  = newTable[resource.InstanceStatus](6, "instance-statuses")
 	CustomerGateways  = newTable[resource.CustomerGateway](7, "customer-gateways")
-	VPNGateways       = newTable[resource.VPNGateway](8, "vpn-gateways")
+	VPNGateways       = newTable[resource.VPNGateway](8, "vpn-gateways").indexing(vpnGatewayProperties)
 	VPNConnections    = newTable[resource.VPNConnection](9, "vpn-connections").sealing((*resource.VPNConnection).Secrets).indexing(vpnConnectionProperties)
 	TunnelStatuses    = newTable[resource.TunnelStatus](10, "tunnel-statuses")
 
@@ -35,10 +35,10 @@ var (
 	SAMLProviders  = newTable[resource.SAMLProvider](19, "saml-providers").sealing((*resource.SAMLProvider).Secrets)
 	AccountAliases = newTable[resource.AccountAlias](20, "account-aliases")
 
-	InternetGateways           = newTable[resource.InternetGateway](21, "internet-gateways")
-	EgressOnlyInternetGateways = newTable[resource.EgressOnlyInternetGateway](22, "egress-only-internet-gateways")
+	InternetGateways           = newTable[resource.InternetGateway](21, "internet-gateways").indexing(internetGatewayProperties)
+	EgressOnlyInternetGateways = newTable[resource.EgressOnlyInternetGateway](22, "egress-only-internet-gateways").indexing(egressOnlyProperties)
 	Addresses                  = newTable[resource.Address](23, "addresses").indexing(addressProperties)
-	NATGateways                = newTable[resource.NATGateway](24, "nat-gateways")
+	NATGateways                = newTable[resource.NATGateway](24, "nat-gateways").indexing(natGatewayProperties)
 	NATGatewayStatuses         = newTable[resource.NATGatewayStatus](25, "nat-gateway-statuses")
 	InitialStates              = newTable[resource.InitialState](26, "initial-states")
 

@@ -53,18 +53,19 @@ type EffectiveRoute struct {
 	State  State
 }
 
-// Routes computes the effective routes of the tables of one scope. It reads the
-// records of the scope once, when it first needs them, so that all tables cost
-// little more than one. It belongs to one goroutine.
+// Routes computes the effective routes of the tables of one scope. What gateways
+// propagate it reads once, when it first needs it. It belongs to one goroutine.
 type Routes struct {
 	reader store.Reader
 	scope  store.Scope
 
-	propagated map[string][]netip.Prefix // by gateway; nil until needed
+	propagated map[string][]netip.Prefix // by gateway, of those that were needed
 }
 
 // New returns the Routes of a scope, as r shows it.
-func New(r store.Reader, s store.Scope) *Routes { return &Routes{reader: r, scope: s} }
+func New(r store.Reader, s store.Scope) *Routes {
+	return &Routes{reader: r, scope: s, propagated: make(map[string][]netip.Prefix)}
+}
 
 // Effective returns the routes of a table, sorted by destination:
 //
@@ -211,27 +212,27 @@ func (r *Routes) attached(gateway, vpc string) bool {
 // propagatedBy returns the static routes of a gateway's connections that have a
 // tunnel up.
 func (r *Routes) propagatedBy(gateway string) []netip.Prefix {
-	if r.propagated == nil {
-		r.propagated = make(map[string][]netip.Prefix)
-		up := r.connectionsUp()
-		for connection := range store.VPNConnections.List(r.reader, r.scope) {
-			if connection.State == resource.StateAvailable && connection.Deleted == nil && up[connection.ID] {
-				r.propagated[connection.VPNGateway] = append(r.propagated[connection.VPNGateway], StaticRoutes(connection)...)
-			}
+	known, ok := r.propagated[gateway]
+	if ok {
+		return known
+	}
+	for connection := range store.VPNConnections.Find(r.reader, r.scope, store.ByGateway, gateway) {
+		if connection.State == resource.StateAvailable && connection.Deleted == nil && r.up(connection) {
+			known = append(known, StaticRoutes(*connection)...)
 		}
 	}
-	return r.propagated[gateway]
+	r.propagated[gateway] = known
+	return known
 }
 
-// connectionsUp returns the connections with at least one tunnel up.
-func (r *Routes) connectionsUp() map[string]bool {
-	up := make(map[string]bool)
-	for status := range store.TunnelStatuses.List(r.reader, r.scope) {
-		if connection, _, ok := strings.Cut(status.ID, "/"); ok && status.Up {
-			up[connection] = true
+// up reports whether a connection has at least one tunnel up.
+func (r *Routes) up(connection *resource.VPNConnection) bool {
+	for number := 1; number <= len(connection.Tunnels); number++ {
+		if status, _ := store.TunnelStatuses.Get(r.reader, r.scope, resource.TunnelID(connection.ID, number)); status.Up {
+			return true
 		}
 	}
-	return up
+	return false
 }
 
 // IsInternetGateway tells an internet gateway from other gateways by its id.
