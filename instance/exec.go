@@ -8,14 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"causeway.dev/internal/run"
 )
 
 // outputWait is how long Exec waits, after a command has ended, for output of
@@ -92,27 +89,16 @@ func result(err error) (int, error) {
 // joined calls f on a thread that is in all namespaces of a process. The thread
 // ends with f: there is no way back for it.
 func joined(pidfd int, f func() error) error {
-	var err error
-	g := run.New(context.Background())
-	g.Go("instance", func(context.Context) error {
-		runtime.LockOSThread() // and never unlocked
-		// Threads share their root directory; who enters a mount namespace
-		// must have one of its own.
-		if err = unix.Unshare(unix.CLONE_FS); err != nil {
-			err = fmt.Errorf("separate thread: %w", err)
-			return nil
-		}
+	return apart(func() error {
 		const all = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET
-		if err = unix.Setns(pidfd, all); err != nil {
-			err = fmt.Errorf("enter namespaces: %w", err)
-			return nil
+		if err := unix.Setns(pidfd, all); err != nil {
+			return fmt.Errorf("enter namespaces: %w", err)
 		}
-		if err = confine(); err == nil {
-			err = f()
+		if err := confine(); err != nil {
+			return err
 		}
-		return nil
+		return f()
 	})
-	return errors.Join(g.Wait(), err)
 }
 
 // lookPath finds a program inside the instance that the calling thread is in.

@@ -53,6 +53,8 @@ type Namespaces struct {
 	busy     map[string]*sync.Mutex // one start or end of an instance at a time; guarded by mu
 	resolv   map[string]string      // what instances that run have in their resolv.conf; guarded by mu
 	children map[int]bool           // init processes to be waited for; guarded by mu
+	watched  map[string]watched     // instances that ran when they were looked at last; guarded by mu
+	mounts   *os.File               // the mount namespace that instances' are copied from; guarded by mu
 }
 
 var _ Driver = (*Namespaces)(nil)
@@ -108,7 +110,7 @@ func NewNamespaces(o Options) (*Namespaces, error) {
 	}
 	// The link leads to our program even if its file has been replaced since.
 	o.Executable = cmp.Or(o.Executable, "/proc/self/exe")
-	return &Namespaces{o: o, busy: map[string]*sync.Mutex{}, resolv: map[string]string{}, children: map[int]bool{}}, nil
+	return &Namespaces{o: o, busy: map[string]*sync.Mutex{}, resolv: map[string]string{}, children: map[int]bool{}, watched: map[string]watched{}}, nil
 }
 
 func (d *Namespaces) dir(id string) string { return filepath.Join(d.o.Dir, id) }
@@ -202,7 +204,7 @@ func (d *Namespaces) start(ctx context.Context, c Config) error {
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		Setsid:     true, // so that what ends us does not end it
 	}
-	err = netns.Do(c.NetworkNamespace, cmd.Start)
+	err = d.startIn(c.NetworkNamespace, cmd)
 	report.Close()
 	if err != nil {
 		return err
@@ -301,13 +303,22 @@ func (d *Namespaces) List() ([]Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list instances: %w", err)
 	}
-	var list []Status
+	alive, err := d.alive()
+	if err != nil {
+		return nil, fmt.Errorf("list instances: %w", err)
+	}
+	list := make([]Status, 0, len(entries))
 	for _, e := range entries {
+		if boot, ok := alive[e.Name()]; ok {
+			list = append(list, Status{ID: e.Name(), Running: true, Boot: boot})
+			continue
+		}
 		if !e.IsDir() || !validID.MatchString(e.Name()) {
 			continue
 		}
 		switch p, err := findProcess(d.dir(e.Name())); {
 		case err == nil:
+			d.watch(e.Name(), p)
 			list = append(list, Status{ID: e.Name(), Running: true, Boot: p.boot})
 		case errors.Is(err, ErrNotRunning):
 			list = append(list, d.ended(e.Name()))

@@ -1,6 +1,7 @@
 package netfabric
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,8 @@ func (f *Fabric) changeAll(ctx context.Context, namespace string, changes []rtnl
 func (f *Fabric) unwanted(s plan.State) ([]string, error) {
 	names, err := netns.List(plan.NamespaceName(s.Prefix, ""))
 	return slices.DeleteFunc(names, func(name string) bool {
-		return slices.Contains(s.Untouched, name) || slices.ContainsFunc(s.Namespaces, func(ns plan.Namespace) bool { return ns.Name == name })
+		_, wanted := slices.BinarySearchFunc(s.Namespaces, name, func(ns plan.Namespace, name string) int { return cmp.Compare(ns.Name, name) })
+		return wanted || slices.Contains(s.Untouched, name)
 	}), err
 }
 

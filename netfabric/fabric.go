@@ -94,6 +94,7 @@ type Fabric struct {
 	mu       sync.Mutex
 	compiler plan.Compiler    // guarded by mu
 	config   Config           // the last one applied; guarded by mu
+	tuns     map[string]*TUN  // of config, by id; guarded by mu
 	absent   map[string]error // why interfaces of it are not plugged in at their places, by id; guarded by mu
 	up       map[string]bool  // tunnels that carry packets; guarded by mu
 
@@ -140,8 +141,11 @@ func (f *Fabric) apply(ctx context.Context, c Config) error {
 	if state.Prefix == "" {
 		return fmt.Errorf("plan networks: %w", err)
 	}
-	f.config = c
-	maps.DeleteFunc(f.up, func(id string, _ bool) bool { return f.tun(id) == nil })
+	f.config, f.tuns = c, make(map[string]*TUN, len(c.TUNs))
+	for i := range c.TUNs {
+		f.tuns[c.TUNs[i].ID] = &c.TUNs[i]
+	}
+	maps.DeleteFunc(f.up, func(id string, _ bool) bool { return f.tuns[id] == nil })
 	return errors.Join(err, f.converge(ctx, state))
 }
 
@@ -152,7 +156,7 @@ func (f *Fabric) apply(ctx context.Context, c Config) error {
 func (f *Fabric) SetTunnelUp(ctx context.Context, tunnelID string, up bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := f.tun(tunnelID)
+	t := f.tuns[tunnelID]
 	if t == nil {
 		return fmt.Errorf("set tunnel %s up or down: %w", tunnelID, ErrNoTunnel)
 	}
@@ -179,7 +183,7 @@ func (f *Fabric) AssumeUp(tunnelIDs []string) {
 func (f *Fabric) TUNOpened(ctx context.Context, tunnelID string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := f.tun(tunnelID)
+	t := f.tuns[tunnelID]
 	if t == nil {
 		return fmt.Errorf("set up device of tunnel %s: %w", tunnelID, ErrNoTunnel)
 	}
@@ -214,15 +218,6 @@ func (f *Fabric) AbsentTUNs() ([]string, error) {
 	}
 	slices.Sort(absent)
 	return absent, nil
-}
-
-// tun finds a tunnel in the Config applied last.
-func (f *Fabric) tun(id string) *TUN {
-	i := slices.IndexFunc(f.config.TUNs, func(t TUN) bool { return t.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return &f.config.TUNs[i]
 }
 
 // Changes counts the changes made to the kernel since New.
