@@ -33,6 +33,9 @@ type NetworkInterface struct {
 	// Detaching is set while it is still to be taken from where it is attached.
 	Detaching bool `json:"detaching,omitempty"`
 
+	// Former is the last attachment, for a moment after its end.
+	Former *FormerAttachment `json:"former,omitempty"`
+
 	// NATGateway is whose own interface this is; "" for nobody's. Such an
 	// interface is made and removed with the gateway and has no groups.
 	NATGateway string `json:"natGateway,omitempty"` // "nat-…"
@@ -54,13 +57,36 @@ func (v *NetworkInterface) HasPrivateAddress(a netip.Addr) bool {
 
 // Attach notes what the interface is attached to from then on.
 func (v *NetworkInterface) Attach(id string, at time.Time) {
-	v.AttachmentID, v.AttachedAt, v.Status = id, at.UTC().Truncate(time.Millisecond), StateInUse
+	v.AttachmentID, v.AttachedAt, v.Status, v.Former = id, at.UTC().Truncate(time.Millisecond), StateInUse, nil
 }
 
 // Detach takes the interface from what it is attached to.
-func (v *NetworkInterface) Detach() {
+func (v *NetworkInterface) Detach(at time.Time) {
+	v.Former = &FormerAttachment{ID: v.AttachmentID, Instance: v.Instance, DeviceIndex: v.DeviceIndex, AttachedAt: v.AttachedAt, DetachedAt: at.UTC().Truncate(time.Millisecond)}
 	v.AttachmentID, v.AttachedAt, v.Instance, v.DeviceIndex, v.DeleteOnTermination = "", time.Time{}, "", 0, false
 	v.Place, v.Detaching, v.Status = nil, false, StateAvailable
+}
+
+// A FormerAttachment is what an interface was attached to. Who waits for the end of
+// an attachment asks for it by its id, and does not always take an answer without it
+// for the end.
+type FormerAttachment struct {
+	ID          string    `json:"id"`                 // "eni-attach-…"
+	Instance    string    `json:"instance,omitempty"` // "i-…"
+	DeviceIndex int32     `json:"deviceIndex,omitempty"`
+	AttachedAt  time.Time `json:"attachedAt,omitzero"`
+	DetachedAt  time.Time `json:"detachedAt"`
+}
+
+// formerAttachmentVisible is how long an attachment is shown after its end.
+const formerAttachmentVisible = time.Minute
+
+// WasAttached returns the attachment that has ended a moment ago, or nil.
+func (v *NetworkInterface) WasAttached(now time.Time) *FormerAttachment {
+	if v.Former == nil || now.After(v.Former.DetachedAt.Add(formerAttachmentVisible)) {
+		return nil
+	}
+	return v.Former
 }
 
 // StateInUse is an interface's that is attached to something.

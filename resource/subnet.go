@@ -2,7 +2,9 @@ package resource
 
 import (
 	"encoding/binary"
+	"iter"
 	"net/netip"
+	"slices"
 )
 
 // A Subnet is a part of a VPC in one zone. The first four addresses and the last are the network's own.
@@ -19,6 +21,44 @@ type Subnet struct {
 	IPv6 []CIDRAssociation `json:"ipv6,omitempty"`
 
 	AssignIPv6OnCreation bool `json:"assignIpv6AddressOnCreation,omitempty"` // new interfaces get an IPv6 address
+
+	// Reservations are ranges, which do not overlap, whose addresses only those get
+	// who ask for them.
+	Reservations []SubnetCIDRReservation `json:"reservations,omitempty"`
+}
+
+// A SubnetCIDRReservation keeps a range of a subnet from being given to interfaces
+// that take any address. Interfaces that have addresses of it keep them.
+type SubnetCIDRReservation struct {
+	ID          string       `json:"id"` // "scr-…"
+	CIDR        netip.Prefix `json:"cidr"`
+	Type        string       `json:"type"` // prefix or explicit
+	Description string       `json:"description,omitempty"`
+	Tags        []Tag        `json:"tags,omitempty"`
+}
+
+// Reserve adds a reservation, whose range must be within the subnet's of its family
+// and free of others ("Subnet CIDR reservations" in the VPC user guide).
+func (s *Subnet) Reserve(v SubnetCIDRReservation) error {
+	whole := s.CIDR
+	if v.CIDR.Addr().Is6() {
+		whole = AssociatedCIDR(s.IPv6)
+	}
+	if !whole.IsValid() || whole.Bits() > v.CIDR.Bits() || !whole.Contains(v.CIDR.Addr()) {
+		return Errorf(CodeInvalidParameterValue, "The CIDR block %s is not within the range of the subnet %s", v.CIDR, s.ID)
+	}
+	for _, o := range s.Reservations {
+		if o.CIDR.Overlaps(v.CIDR) {
+			return Errorf(CodeInvalidParameterValue, "The CIDR block %s overlaps with %s, which %s reserves", v.CIDR, o.CIDR, o.ID)
+		}
+	}
+	s.Reservations = append(slices.Clone(s.Reservations), v)
+	return nil
+}
+
+// Reserved reports whether only those get an address who ask for it.
+func (s *Subnet) Reserved(a netip.Addr) bool {
+	return slices.ContainsFunc(s.Reservations, func(v SubnetCIDRReservation) bool { return v.CIDR.Contains(a) })
 }
 
 // The addresses at both ends of a subnet that no interface can have: the
@@ -46,16 +86,37 @@ func (s *Subnet) ValidateAddress(a netip.Addr) error {
 	return nil
 }
 
-// FreeAddress returns the lowest address that an interface can have and that is
+// FreeAddress returns the lowest address that any interface can have and that is
 // not used, or false if the subnet is full.
 func (s *Subnet) FreeAddress(used map[netip.Addr]bool) (netip.Addr, bool) {
-	first := addressNumber(s.CIDR.Addr()) + subnetReservedFirst
-	for n := range uint32(s.Capacity()) {
-		if a := numberedAddress(first + n); !used[a] {
-			return a, true
-		}
+	for a := range s.free(used) {
+		return a, true
 	}
 	return netip.Addr{}, false
+}
+
+// Free is how many addresses any interfaces can have that are not used.
+func (s *Subnet) Free(used map[netip.Addr]bool) int {
+	if len(s.Reservations) == 0 {
+		return s.Capacity() - len(used)
+	}
+	count := 0
+	for range s.free(used) {
+		count++
+	}
+	return count
+}
+
+// free are the addresses that any interface can have and that are not used, in order.
+func (s *Subnet) free(used map[netip.Addr]bool) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		first := addressNumber(s.CIDR.Addr()) + subnetReservedFirst
+		for n := range uint32(s.Capacity()) {
+			if a := numberedAddress(first + n); !used[a] && !s.Reserved(a) && !yield(a) {
+				return
+			}
+		}
+	}
 }
 
 func addressNumber(a netip.Addr) uint32 {

@@ -196,7 +196,7 @@ func describeAttachment(snapshot *store.Snapshot, status resource.NetworkInterfa
 func (a attacher) forget(ctx context.Context, id, attachment string) {
 	_ = a.change(ctx, id, func(nic *resource.NetworkInterface) error { // else it stays, and says why it does not work
 		if nic.AttachmentID == attachment {
-			nic.Detach()
+			nic.Detach(time.Now())
 		}
 		return nil
 	})

@@ -17,7 +17,7 @@ const (
 	ByVPC         Property = "vpc-id"                   // of what is in a VPC, or attached to it
 	BySubnet      Property = "subnet-id"                // network interfaces, instances
 	ByInstance    Property = "attachment.instance-id"   // network interfaces
-	ByAttachment  Property = "attachment.attachment-id" // network interfaces
+	ByAttachment  Property = "attachment.attachment-id" // network interfaces, also by what they were attached by last
 	ByAddress     Property = "private-ip-address"       // network interfaces, by all of theirs
 	ByMAC         Property = "mac-address"              // network interfaces
 	ByGroup       Property = "group-id"                 // network interfaces
@@ -61,9 +61,14 @@ var (
 			}
 			return texts
 		},
-		ByAttachment: func(v *resource.NetworkInterface) []string { return one(v.AttachmentID) },
-		ByMAC:        func(v *resource.NetworkInterface) []string { return one(v.MAC) },
-		ByGroup:      func(v *resource.NetworkInterface) []string { return v.Groups },
+		ByAttachment: func(v *resource.NetworkInterface) []string {
+			if v.Former != nil {
+				return one(v.Former.ID)
+			}
+			return one(v.AttachmentID)
+		},
+		ByMAC:   func(v *resource.NetworkInterface) []string { return one(v.MAC) },
+		ByGroup: func(v *resource.NetworkInterface) []string { return v.Groups },
 	}
 	instanceProperties = properties[resource.Instance]{
 		ByVPC:         func(v *resource.Instance) []string { return one(v.VPC) },

@@ -47,7 +47,7 @@ func (s *Service) AllocateAddress(ctx context.Context, c server.Caller, in *mode
 		return nil, err
 	}
 	if pool := val(in.PublicIpv4Pool); pool != "" && pool != addressPool {
-		return nil, resource.Errorf("InvalidPublicIpv4PoolID.NotFound", "The public IPv4 pool '%s' does not exist", resource.Clip(pool))
+		return nil, noSuch(codePublicPoolNotFound, "public IPv4 pool")(pool)
 	}
 	if err := checkBorderGroup(c, in.NetworkBorderGroup); err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ var arnKinds = map[string]string{
 	"dopt": "dhcp-options", "pl": "prefix-list", "fl": "vpc-flow-log", "cgw": "customer-gateway", "vgw": "vpn-gateway",
 	"vpn": "vpn-connection", "cvpn-endpoint": "client-vpn-endpoint", "tgw": "transit-gateway",
 	"tgw-attach": "transit-gateway-attachment", "tgw-rtb": "transit-gateway-route-table", "pcx": "vpc-peering-connection",
-	"vpce": "vpc-endpoint", "vpce-svc": "vpc-endpoint-service", "ami": "image", "vol": "volume",
+	"vpce": "vpc-endpoint", "vpce-svc": "vpc-endpoint-service", "ami": "image", "vol": "volume", "scr": "subnet-cidr-reservation",
 }
 
 // parts are ids of what belongs to a resource and has no ARN: their prefixes with

@@ -23,6 +23,7 @@ func TestDryRun(t *testing.T) {
 	c.call("CreateKeyPair", "KeyName", "kept", "KeyType", "ed25519")
 	flows := c.call("CreateFlowLogs", c.flowLog(vpc)...).text("flowLogIdSet/item")
 	list := c.prefixList("IPv4", "1")
+	reservation := c.reserve(subnet, "explicit", "10.0.1.64/28")
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -55,6 +56,11 @@ func TestDryRun(t *testing.T) {
 		{"CreateEgressOnlyInternetGateway", "VpcId", vpc}, {"AllocateAddress"}, {"ReleaseAddress", "AllocationId", address},
 		{"CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private"}, {"CreateNatGateway", "SubnetId", subnet, "AllocationId", address},
 		append([]string{"CreateFlowLogs"}, c.flowLog(vpc)...), {"DeleteFlowLogs", "FlowLogId.1", flows}, {"DescribeFlowLogs"},
+		{"CreateSubnetCidrReservation", "SubnetId", subnet, "ReservationType", "explicit", "Cidr", "10.0.1.96/28"}, {"GetSubnetCidrReservations", "SubnetId", subnet},
+		{"DeleteSubnetCidrReservation", "SubnetCidrReservationId", reservation}, {"ModifyVpcTenancy", "VpcId", vpc, "InstanceTenancy", "default"},
+		{"DescribeCarrierGateways"}, {"DescribeVpcBlockPublicAccessExclusions"}, {"DescribeVpcBlockPublicAccessOptions"}, {"DescribeVpcClassicLink"}, {"DescribeVpcEncryptionControls"},
+		{"DescribeVpnConcentrators"}, {"DescribeSecurityGroupVpcAssociations"}, {"DescribeSecurityGroupReferences", "GroupId.1", group}, {"DescribeStaleSecurityGroups", "VpcId", vpc},
+		{"GetSecurityGroupsForVpc", "VpcId", vpc}, {"DescribeAggregateIdFormat"}, {"DescribePrincipalIdFormat"},
 		{"CreateDefaultVpc"}, {"DescribeInternetGateways"}, {"DescribeAddresses"}, {"DescribeAddressesAttribute"}, {"DescribeNatGateways"}, {"DescribeEgressOnlyInternetGateways"},
 		{"DescribeVpcs"}, {"DescribeSubnets", "SubnetId.1", subnet}, {"DescribeInstances"}, {"DescribeRegions"},
 	} {

@@ -15,6 +15,10 @@ import (
 // AWS's largest instances can.
 const interfaceIPv6Max = 50
 
+// ipv6TriesMax is how often an address is chosen for one interface: a 64th of a
+// subnet that is not reserved is found but for once in millions.
+const ipv6TriesMax = 1000
+
 // An ipv6Choice is which IPv6 addresses an interface shall get: those named, or a
 // number of any.
 type ipv6Choice struct {
@@ -94,11 +98,14 @@ func (s *Service) takeIPv6(r reader, subnet *resource.Subnet, choice ipv6Choice)
 			return nil, resource.Errorf("InvalidIPAddress.InUse", "Address %s is in use.", a)
 		}
 	}
-	for len(chosen) < wanted {
-		// Of so many, one chosen at random is free.
+	for tries := 0; len(chosen) < wanted; tries++ {
+		// Of so many, one chosen at random is free, unless nearly all are reserved.
 		a := resource.IPv6AddressIn(cidr, [16]byte(s.random(16)))
-		if !taken[a] && !slices.Contains(chosen, a) && subnet.ValidateIPv6Address(a) == nil {
+		if !taken[a] && !slices.Contains(chosen, a) && !subnet.Reserved(a) && subnet.ValidateIPv6Address(a) == nil {
 			chosen = append(chosen, a)
+		}
+		if tries > ipv6TriesMax {
+			return nil, resource.Errorf(codeSubnetFull, "There are not enough free IPv6 addresses in subnet '%s': nearly all are reserved", subnet.ID)
 		}
 	}
 	slices.SortFunc(chosen, netip.Addr.Compare)

@@ -36,6 +36,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	dopt := c.dhcpOptions(dhcpConfiguration("1", "domain-name", "example.com")...)
 	flows := c.call("CreateFlowLogs", c.flowLog(vpc)...).text("flowLogIdSet/item")
 	named := c.prefixList("IPv4", "1")
+	reservation := c.reserve(subnet, "explicit", "10.0.1.64/28")
 	outside := c.describeConnection(connection).text("options/tunnelOptionSet/item/outsideIpAddress")
 
 	calls := func(other *cloud) [][]string {
@@ -127,6 +128,10 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"GetActiveVpnTunnelStatus", "VpnConnectionId", connection, "VpnTunnelOutsideIpAddress", outside},
 			{"ModifyVpnTunnelCertificate", "VpnConnectionId", connection, "VpnTunnelOutsideIpAddress", outside},
 			{"CreateVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"}, {"DeleteVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"},
+			{"CreateSubnetCidrReservation", "SubnetId", subnet, "ReservationType", "explicit", "Cidr", "10.0.1.96/28"}, {"GetSubnetCidrReservations", "SubnetId", subnet},
+			{"DeleteSubnetCidrReservation", "SubnetCidrReservationId", reservation}, {"ModifyVpcTenancy", "VpcId", vpc, "InstanceTenancy", "default"},
+			{"DescribeVpcClassicLink", "VpcId.1", vpc}, {"DescribeVpcClassicLinkDnsSupport", "VpcIds.1", vpc}, {"DescribeVpcEncryptionControls", "VpcId.1", vpc},
+			{"DescribeSecurityGroupReferences", "GroupId.1", group}, {"DescribeStaleSecurityGroups", "VpcId", vpc}, {"GetSecurityGroupsForVpc", "VpcId", vpc},
 			{"DescribeDhcpOptions", "DhcpOptionsId.1", dopt}, {"DeleteDhcpOptions", "DhcpOptionsId", dopt},
 			{"AssociateDhcpOptions", "DhcpOptionsId", dopt, "VpcId", ownVPC}, {"AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", vpc},
 			{"DescribeFlowLogs", "FlowLogId.1", flows}, {"DeleteFlowLogs", "FlowLogId.1", flows},
@@ -142,7 +147,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 				with(append([]string{action, "GroupId", group}, tcp...), "IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
 				with(append([]string{action, "GroupId", ownGroup}, tcp...), "IpPermissions.1.Groups.1.GroupId", group, "IpPermissions.1.Groups.1.UserId", c.account))
 		}
-		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat, dopt, named, flows} {
+		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat, dopt, named, flows, reservation} {
 			list = append(list, []string{"CreateTags", "ResourceId.1", id, "Tag.1.Key", "k", "Tag.1.Value", "v"}, []string{"DeleteTags", "ResourceId.1", id})
 		}
 		return list
@@ -154,6 +159,8 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		"AllocateAddress", "CreateDhcpOptions", "CreateManagedPrefixList", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
 		"CreateVpc", "CreateFlowLogs", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
 		"CreateKeyPair", "ImportKeyPair", "DeleteKeyPair", // which succeeds where there is no such key
+		"DescribeCarrierGateways", "DescribeNetworkInterfacePermissions", "DescribePublicIpv4Pools", "DescribeVpcBlockPublicAccessExclusions", "DescribeVpcBlockPublicAccessOptions",
+		"DescribeVpnConcentrators", "DescribeSecurityGroupVpcAssociations", "DescribeIdFormat", "DescribeAggregateIdFormat", "DescribePrincipalIdFormat",
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
 	}
 	before := c.all()

@@ -148,7 +148,10 @@ func takePlaces(r reader, places []launchPlace) {
 
 // free is how many instances have room in the place's subnet.
 func (p *launchPlace) free() int {
-	return (p.subnet.Capacity() - len(p.taken)) / p.wish.size()
+	if p.wish.chosen() { // of reserved ones, too
+		return (p.subnet.Capacity() - len(p.taken)) / p.wish.size()
+	}
+	return p.subnet.Free(p.taken) / p.wish.size()
 }
 
 // launchPlaces finds where the interfaces of a launch shall be: all in one zone.

@@ -56,9 +56,14 @@ func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 		"addresses.primary": func(_ reader, v *nic) []string {
 			return append(truth(true), truth(false)[:min(len(v.Secondary), 1)]...)
 		},
-		"addresses.private-ip-address":     func(_ reader, v *nic) []string { return mapped(v.PrivateAddresses(), (*netip.Addr).String) },
-		"attachment.attach-time":           attached(func(a *model.NetworkInterfaceAttachment) []string { return one(timeText(*a.AttachTime)) }),
-		"attachment.attachment-id":         attached(func(a *model.NetworkInterfaceAttachment) []string { return one(*a.AttachmentId) }),
+		"addresses.private-ip-address": func(_ reader, v *nic) []string { return mapped(v.PrivateAddresses(), (*netip.Addr).String) },
+		"attachment.attach-time":       attached(func(a *model.NetworkInterfaceAttachment) []string { return one(timeText(*a.AttachTime)) }),
+		attachmentIDFilter: func(r reader, v *nic) []string {
+			if a := endedAttachment(r, v); a != nil {
+				return one(*a.AttachmentId)
+			}
+			return one(v.AttachmentID)
+		},
 		"attachment.delete-on-termination": attached(func(a *model.NetworkInterfaceAttachment) []string { return truth(*a.DeleteOnTermination) }),
 		"attachment.device-index":          attached(func(a *model.NetworkInterfaceAttachment) []string { return one(strconv.Itoa(int(*a.DeviceIndex))) }),
 		"attachment.instance-id":           attached(func(a *model.NetworkInterfaceAttachment) []string { return one(val(a.InstanceId)) }),
@@ -140,9 +145,21 @@ func (s *Service) DescribeNetworkInterfaces(_ context.Context, c server.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	answer := func(v *resource.NetworkInterface) *model.NetworkInterface { return s.networkInterfaceAnswer(r, v) }
+	byAttachment := slices.ContainsFunc(in.Filters, func(f model.Filter) bool { return val(f.Name) == attachmentIDFilter })
+	answer := func(v *resource.NetworkInterface) *model.NetworkInterface {
+		shown := s.networkInterfaceAnswer(r, v)
+		if shown.Attachment == nil && byAttachment {
+			shown.Attachment = endedAttachment(r, v)
+		}
+		return shown
+	}
 	return &model.DescribeNetworkInterfacesOutput{NetworkInterfaces: answers(found, answer), NextToken: next}, nil
 }
+
+// attachmentIDFilter asks for what an attachment is of. The answer shows one that
+// has just ended as detached: Terraform waits until it sees that, and takes nothing
+// at all for a failure after some minutes.
+const attachmentIDFilter = "attachment.attachment-id"
 
 func (s *Service) networkInterfaceAnswer(r reader, v *resource.NetworkInterface) *model.NetworkInterface {
 	private := mapped(v.PrivateAddresses(), func(a *netip.Addr) model.NetworkInterfacePrivateIpAddress {

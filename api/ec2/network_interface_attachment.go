@@ -70,6 +70,18 @@ func attachmentAnswer(r reader, v *resource.NetworkInterface) *model.NetworkInte
 	return a
 }
 
+// endedAttachment is what an interface was attached to a moment ago; nil for nothing.
+func endedAttachment(r reader, v *resource.NetworkInterface) *model.NetworkInterfaceAttachment {
+	was := v.WasAttached(r.now)
+	if was == nil {
+		return nil
+	}
+	return &model.NetworkInterfaceAttachment{
+		AttachTime: timestamp(was.AttachedAt), AttachmentId: &was.ID, DeviceIndex: &was.DeviceIndex, InstanceId: str(was.Instance), InstanceOwnerId: &v.Account,
+		Status: new(model.AttachmentStatusDetached),
+	}
+}
+
 // AttachNetworkInterface plugs a network interface into an instance.
 func (s *Service) AttachNetworkInterface(ctx context.Context, c server.Caller, in *model.AttachNetworkInterfaceInput) (*model.AttachNetworkInterfaceOutput, error) {
 	if err := refuseUnbuilt(
@@ -157,10 +169,12 @@ func insertInterface(r reader, instance *resource.Instance, nic *resource.Networ
 // attachedInterface finds the interface of an attachment.
 func attachedInterface(r reader, id string) (resource.NetworkInterface, error) {
 	if !wellFormed(attachmentPrefix, id) {
-		return resource.NetworkInterface{}, resource.Errorf("InvalidAttachmentID.Malformed", "Invalid id: %q (expecting \"%s-...\")", resource.Clip(id), attachmentPrefix)
+		return resource.NetworkInterface{}, resource.Errorf("InvalidNetworkInterfaceAttachmentId.Malformed", "Invalid id: %q (expecting \"%s-...\")", resource.Clip(id), attachmentPrefix)
 	}
 	for v := range networkInterfaces.table.Find(r.Reader, r.scope, store.ByAttachment, id) {
-		return *v, nil
+		if v.AttachmentID == id {
+			return *v, nil
+		}
 	}
 	return resource.NetworkInterface{}, resource.Errorf("InvalidAttachmentID.NotFound", "The attachment '%s' does not exist", id)
 }
@@ -193,7 +207,7 @@ func (s *Service) detach(w writer, v resource.NetworkInterface, force bool) {
 			instance.Unplug(v.ID)
 			instances.put(w, instance)
 		}
-		v.Detach()
+		v.Detach(w.now)
 		store.NetworkInterfaceStatuses.Delete(w.tx, w.scope, v.ID)
 	}
 	networkInterfaces.put(w, v)

@@ -176,6 +176,19 @@ func TestAttachAndDetach(t *testing.T) {
 		t.Errorf("taken by force it is %q", got)
 	}
 	c.refuse("InvalidAttachmentID.NotFound", "DetachNetworkInterface", "AttachmentId", attachment)
+	// Terraform's provider asks so until the attachment is detached.
+	ended := func() []string {
+		found := c.call("DescribeNetworkInterfaces", filter("1", "attachment.attachment-id", attachment)...)
+		return append(found.texts("networkInterfaceSet/item/networkInterfaceId"), found.texts("networkInterfaceSet/item/attachment/status")...)
+	}
+	if got := ended(); !slices.Equal(got, []string{nic, "detached"}) {
+		t.Errorf("by the attachment that has ended, found is %v", got)
+	}
+	another := c.call("AttachNetworkInterface", "NetworkInterfaceId", nic, "InstanceId", instance, "DeviceIndex", "2").text("attachmentId")
+	if got := ended(); len(got) != 0 || another == attachment {
+		t.Errorf("by the attachment before the present one, found is %v", got)
+	}
+	c.call("DetachNetworkInterface", "AttachmentId", another, "Force", "true")
 	c.call("DeleteNetworkInterface", "NetworkInterfaceId", nic)
 	if ids := c.call("DescribeInstances", "InstanceId.1", instance).texts(interfaces + "networkInterfaceId"); len(ids) != 2 {
 		t.Errorf("the instance has %v", ids)

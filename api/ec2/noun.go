@@ -63,7 +63,7 @@ var (
 		store.KeyPairs, "key", "key-pair", "key pair", codeKeyPairNotFound, codeKeyPairNotFound,
 	}
 	prefixLists = &noun[resource.PrefixList]{
-		store.PrefixLists, "pl", "prefix-list", "prefix list", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound",
+		store.PrefixLists, "pl", "prefix-list", "prefix list", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound",
 	}
 	dhcpOptions = &noun[resource.DHCPOptions]{
 		store.DHCPOptions, "dopt", "dhcp-options", "dhcpOptions", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound",

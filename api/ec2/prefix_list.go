@@ -124,7 +124,7 @@ func changedEntries(v *resource.PrefixList, add []model.AddPrefixListEntry, remo
 	for _, e := range removed {
 		at := entryOf(entries, e)
 		if at < 0 {
-			return nil, resource.InvalidValue("RemoveEntry", e.CIDR.String(), "The prefix list has no such entry.")
+			return nil, resource.Errorf("InvalidPrefixListModification", "The entry %s of the prefix list does not exist.", e.CIDR)
 		}
 		entries = slices.Delete(entries, at, at+1)
 	}
@@ -383,23 +383,8 @@ func (s *Service) GetManagedPrefixListAssociations(_ context.Context, c server.C
 	}, nil
 }
 
-// A serviceList would be one of AWS's lists of what its services are reached by;
-// there are none.
-type serviceList struct{}
-
-func (*serviceList) tags() []resource.Tag { return nil }
-
 // DescribePrefixLists lists the prefix lists of AWS's services: none.
 func (s *Service) DescribePrefixLists(_ context.Context, _ server.Caller, in *model.DescribePrefixListsInput) (*model.DescribePrefixListsOutput, error) {
-	const action = "DescribePrefixLists"
-	if _, err := (fields[serviceList]{}).compile(action, in.Filters); err != nil {
-		return nil, err
-	}
-	if _, err := newPage(action, in.MaxResults, in.NextToken, in.PrefixListIds); err != nil {
-		return nil, err
-	}
-	for _, id := range in.PrefixListIds {
-		return nil, cmp.Or(prefixLists.checkID(id), prefixLists.missing(id))
-	}
-	return &model.DescribePrefixListsOutput{}, checkDryRun(in.DryRun)
+	unknown := func(id string) error { return cmp.Or(prefixLists.checkID(id), prefixLists.missing(id)) }
+	return &model.DescribePrefixListsOutput{}, describeNone(query{"DescribePrefixLists", in.DryRun, in.PrefixListIds, in.Filters, in.MaxResults, in.NextToken}, unknown)
 }

@@ -141,14 +141,14 @@ var listUseRefusals = []struct{ code, call string }{
 	{"RouteLimitExceeded", "ModifyManagedPrefixList&PrefixListId={list}&MaxEntries=5"},
 	{"RulesPerSecurityGroupLimitExceeded", "ModifyManagedPrefixList&PrefixListId={six}&MaxEntries=6"},
 	{"InvalidPrefixListID.NotFound", "CreateRoute&RouteTableId={table}&DestinationPrefixListId=pl-00000000000000000&GatewayId={gateway}"},
-	{"InvalidPrefixListID.Malformed", "CreateRoute&RouteTableId={table}&DestinationPrefixListId=list&GatewayId={gateway}"},
+	{"InvalidPrefixListId.Malformed", "CreateRoute&RouteTableId={table}&DestinationPrefixListId=list&GatewayId={gateway}"},
 	{"InvalidParameterCombination", "CreateRoute&RouteTableId={table}&DestinationPrefixListId={list}&DestinationCidrBlock=1.2.3.0/24&GatewayId={gateway}"},
 	{"InvalidParameterValue", "ReplaceRoute&RouteTableId={table}&DestinationPrefixListId={six}&GatewayId={gateway}"},
 	{"InvalidRoute.NotFound", "DeleteRoute&RouteTableId={table}&DestinationPrefixListId={six}"},
 	{"InvalidPermission.Duplicate", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=80&IpPermissions.1.ToPort=80&IpPermissions.1.PrefixListIds.1.PrefixListId={list}"},
 	{"RulesPerSecurityGroupLimitExceeded", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.PrefixListIds.1.PrefixListId={list}"},
 	{"InvalidPrefixListID.NotFound", "AuthorizeSecurityGroupIngress&GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.PrefixListIds.1.PrefixListId=pl-00000000000000000"},
-	{"InvalidPrefixListID.Malformed", "AuthorizeSecurityGroupEgress&GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.PrefixListIds.1.PrefixListId=x"},
+	{"InvalidPrefixListId.Malformed", "AuthorizeSecurityGroupEgress&GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.PrefixListIds.1.PrefixListId=x"},
 }
 
 // prefixListRefusals are about a list of one range, "{list}", at its second version.
@@ -171,7 +171,8 @@ var prefixListRefusals = []struct{ code, call string }{
 	{"UnsupportedOperation", "ModifyManagedPrefixList&PrefixListId={list}&IpamPrefixListResolverSyncEnabled=true"},
 	{"InvalidParameterCombination", "ModifyManagedPrefixList&PrefixListId={list}&CurrentVersion=2&MaxEntries=9&AddEntry.1.Cidr=10.0.0.0/8"},
 	{"PrefixListVersionMismatch", "ModifyManagedPrefixList&PrefixListId={list}&CurrentVersion=1&AddEntry.1.Cidr=10.0.0.0/8"},
-	{"InvalidParameterValue", "ModifyManagedPrefixList&PrefixListId={list}&CurrentVersion=2&RemoveEntry.1.Cidr=10.0.0.0/8"},
+	{"InvalidPrefixListModification", "ModifyManagedPrefixList&PrefixListId={list}&CurrentVersion=2&RemoveEntry.1.Cidr=10.0.0.0/8"}, // with "does not exist.", which Terraform's provider looks for
+	{"InvalidParameterValue", "ModifyManagedPrefixList&PrefixListId={list}&CurrentVersion=2" + numbered(101, "AddEntry.%d.Cidr=10.%[1]d.0.0/16")},
 	{"InvalidParameterValue", "ModifyManagedPrefixList&PrefixListId={list}&CurrentVersion=2&RemoveEntry.1.Cidr=192.168.0.0/16&AddEntry.1.Cidr=192.168.0.0/16"},
 	{"PrefixListMaxEntriesExceeded", "ModifyManagedPrefixList&PrefixListId={list}&CurrentVersion=2&AddEntry.1.Cidr=10.0.0.0/8"},
 	{"InvalidParameterValue", "ModifyManagedPrefixList&PrefixListId={list}&PrefixListName=com.amazonaws.x"},

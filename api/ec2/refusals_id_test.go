@@ -53,15 +53,20 @@ func splitCall(call string) []string {
 }
 
 // idRefusals are calls with one id, "?", that would succeed or be refused for
-// something else if there were what it names.
+// something else if there were what it names. The codes are those of the EC2 API
+// reference ("Error codes"), or what Terraform's provider looks for where it has none.
 var idRefusals = []struct{ call, prefix, malformed, notFound string }{
-	{"DescribeManagedPrefixLists&PrefixListId.1=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
-	{"DescribePrefixLists&PrefixListId.1=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
-	{"GetManagedPrefixListEntries&PrefixListId=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
-	{"GetManagedPrefixListAssociations&PrefixListId=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
-	{"ModifyManagedPrefixList&PrefixListId=?&PrefixListName=n", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
-	{"RestoreManagedPrefixListVersion&PrefixListId=?&CurrentVersion=1&PreviousVersion=1", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
-	{"DeleteManagedPrefixList&PrefixListId=?", "pl", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound"},
+	{"CreateSubnetCidrReservation&SubnetId=?&ReservationType=explicit&Cidr=10.0.1.16/28", "subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound"},
+	{"DeleteSubnetCidrReservation&SubnetCidrReservationId=?", "scr", "InvalidSubnetCidrReservationId.Malformed", "InvalidSubnetCidrReservationID.NotFound"},
+	{"GetSubnetCidrReservations&SubnetId=?", "subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound"},
+	{"CreateTags&ResourceId.1=?&Tag.1.Key=k", "scr", "", "InvalidSubnetCidrReservationID.NotFound"},
+	{"DescribeManagedPrefixLists&PrefixListId.1=?", "pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound"},
+	{"DescribePrefixLists&PrefixListId.1=?", "pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound"},
+	{"GetManagedPrefixListEntries&PrefixListId=?", "pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound"},
+	{"GetManagedPrefixListAssociations&PrefixListId=?", "pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound"},
+	{"ModifyManagedPrefixList&PrefixListId=?&PrefixListName=n", "pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound"},
+	{"RestoreManagedPrefixListVersion&PrefixListId=?&CurrentVersion=1&PreviousVersion=1", "pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound"},
+	{"DeleteManagedPrefixList&PrefixListId=?", "pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound"},
 	{"DescribeDhcpOptions&DhcpOptionsId.1=?", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
 	{"DeleteDhcpOptions&DhcpOptionsId=?", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
 	{"AssociateDhcpOptions&DhcpOptionsId=?&VpcId={vpc}", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound"},
@@ -135,11 +140,11 @@ var idRefusals = []struct{ call, prefix, malformed, notFound string }{
 	{"CreateNetworkInterface&SubnetId={subnet}&SecurityGroupId.1=?", "sg", "InvalidGroupId.Malformed", "InvalidGroup.NotFound"},
 	{"AttachNetworkInterface&NetworkInterfaceId={nic}&DeviceIndex=1&InstanceId=?", "i", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound"},
 	{"AttachNetworkInterface&NetworkInterfaceId=?&DeviceIndex=1&InstanceId={instance}", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
-	{"DetachNetworkInterface&AttachmentId=?", "eni-attach", "InvalidAttachmentID.Malformed", "InvalidAttachmentID.NotFound"},
+	{"DetachNetworkInterface&AttachmentId=?", "eni-attach", "InvalidNetworkInterfaceAttachmentId.Malformed", "InvalidAttachmentID.NotFound"},
 	{"AssignPrivateIpAddresses&NetworkInterfaceId=?&SecondaryPrivateIpAddressCount=1", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
 	{"UnassignPrivateIpAddresses&NetworkInterfaceId=?&PrivateIpAddress.1=10.0.1.9", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
 	{"ResetNetworkInterfaceAttribute&NetworkInterfaceId=?&SourceDestCheck=true", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
-	{"ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&Attachment.DeleteOnTermination=true&Attachment.AttachmentId=?", "eni-attach", "InvalidAttachmentID.Malformed", "InvalidAttachmentID.NotFound"},
+	{"ModifyNetworkInterfaceAttribute&NetworkInterfaceId={nic}&Attachment.DeleteOnTermination=true&Attachment.AttachmentId=?", "eni-attach", "InvalidNetworkInterfaceAttachmentId.Malformed", "InvalidAttachmentID.NotFound"},
 	{"RunInstances&ImageId=" + HostImage + "&MinCount=1&MaxCount=1&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.NetworkInterfaceId=?", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"},
 	{"DescribeInternetGateways&InternetGatewayId.1=?", "igw", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound"},
 	{"DeleteInternetGateway&InternetGatewayId=?", "igw", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound"},
@@ -203,18 +208,22 @@ func TestRefusedQueries(t *testing.T) {
 	}
 }
 
+// neededFor is what actions need to look at the rest.
+var neededFor = map[string]string{
+	"GetManagedPrefixListAssociations": "&PrefixListId=pl-01234567", "GetManagedPrefixListEntries": "&PrefixListId=pl-01234567",
+	"DescribeStaleSecurityGroups": "&VpcId=vpc-01234567", "GetSecurityGroupsForVpc": "&VpcId=vpc-01234567", "GetSubnetCidrReservations": "&SubnetId=subnet-01234567",
+}
+
 // queryRefusals are made from what AWS's model says of the actions that are built.
 func queryRefusals() (rows []struct{ code, call string }) {
 	add := func(code, call string) { rows = append(rows, struct{ code, call string }{code, call}) }
 	for action := range New(Config{Store: testStore}).Server().Actions {
 		m := model.Actions[action]
+		action += neededFor[action]
 		if len(m.Filters) > 0 {
 			add("InvalidFilter", action+"&Filter.1.Name=colour&Filter.1.Value.1=red")
 			add("InvalidParameterValue", action+"&Filter.1.Name="+m.Filters[0])
 			add("FilterLimitExceeded", action+"&Filter.1.Name="+m.Filters[0]+valuesOfFilter(201))
-		}
-		if strings.HasPrefix(action, "GetManagedPrefixList") {
-			action += "&PrefixListId=pl-01234567"
 		}
 		if m.Paged {
 			add("InvalidNextToken", action+"&NextToken=bogus")
@@ -231,7 +240,7 @@ func queryRefusals() (rows []struct{ code, call string }) {
 func TestRefusalsAreMany(t *testing.T) {
 	t.Parallel()
 	var calls []string
-	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, ipv6Refusals, dhcpRefusals, prefixListRefusals, listUseRefusals, instanceRefusals, queryRefusals()} {
+	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, ipv6Refusals, dhcpRefusals, prefixListRefusals, listUseRefusals, instanceRefusals, unusedRefusals, reservationRefusals, queryRefusals()} {
 		for _, row := range table {
 			calls = append(calls, row.call)
 		}

@@ -127,6 +127,10 @@ func (s *Service) Server() server.Service {
 	for _, part := range []actions{
 		s.vpcActions(),
 		s.subnetActions(),
+		s.subnetReservationActions(),
+		s.unusedActions(),
+		s.idFormatActions(),
+		s.securityGroupSharingActions(),
 		s.routeTableActions(),
 		s.routeActions(),
 		s.networkACLActions(),

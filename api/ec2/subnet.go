@@ -251,7 +251,7 @@ func allocateAddress(subnet *resource.Subnet, used map[netip.Addr]bool, wanted n
 	}
 	free, ok := subnet.FreeAddress(used)
 	if !ok {
-		return free, resource.Errorf(codeSubnetFull, "There are not enough free addresses in subnet '%s' to satisfy the requested number of instances: all %d are in use", subnet.ID, subnet.Capacity())
+		return free, resource.Errorf(codeSubnetFull, "There are not enough free addresses in subnet '%s' to satisfy the requested number of instances: all %d are in use or reserved", subnet.ID, subnet.Capacity())
 	}
 	return free, nil
 }

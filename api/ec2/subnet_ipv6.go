@@ -77,6 +77,7 @@ func (s *Service) DisassociateSubnetCidrBlock(ctx context.Context, c server.Call
 				}
 			}
 			association := v.IPv6[at]
+			v.Reservations = slices.DeleteFunc(slices.Clone(v.Reservations), func(o resource.SubnetCIDRReservation) bool { return o.CIDR.Overlaps(association.Prefix) })
 			v.IPv6, v.AssignIPv6OnCreation = slices.Delete(slices.Clone(v.IPv6), at, at+1), false
 			subnets.put(w, v)
 			association.State = model.SubnetCidrBlockStateCodeDisassociating

@@ -123,7 +123,7 @@ var endInstances = reconcile.Duty{
 			default:
 				nic.AutoPublicIP = false
 				freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id && a.Auto })
-				nic.Detach()
+				nic.Detach(now)
 				store.NetworkInterfaces.Put(tx, nic)
 			}
 		}
@@ -150,7 +150,7 @@ var endAttachments = reconcile.Duty{
 			}
 		}
 	},
-	Do: func(tx *store.Tx, key reconcile.Key, _ time.Time) error {
+	Do: func(tx *store.Tx, key reconcile.Key, now time.Time) error {
 		nic, due := detached(tx, key)
 		if !due {
 			return nil
@@ -159,7 +159,7 @@ var endAttachments = reconcile.Duty{
 			instance.Unplug(nic.ID)
 			store.Instances.Put(tx, instance)
 		}
-		nic.Detach()
+		nic.Detach(now)
 		store.NetworkInterfaces.Put(tx, nic)
 		store.NetworkInterfaceStatuses.Delete(tx, key.Scope, key.ID)
 		return nil

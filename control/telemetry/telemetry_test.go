@@ -292,7 +292,7 @@ func TestInterfaceStatusFollowsWhatIsSeen(t *testing.T) {
 	if n := store.NetworkInterfaceStatuses.Len(s.Snapshot()); n != 1 {
 		t.Errorf("%d statuses, want 1", n)
 	}
-	available := put(func(nic *resource.NetworkInterface) { nic.Detach() })
+	available := put(func(nic *resource.NetworkInterface) { nic.Detach(time.Now()) })
 	report(t, r, nodespec.Observed{Revision: available})
 	if n := store.NetworkInterfaceStatuses.Len(s.Snapshot()); n != 0 {
 		t.Errorf("%d statuses of interfaces that are attached to nothing", n)

@@ -119,6 +119,14 @@ const (
 	CapacityReservationPreferenceNone                     = "none"
 )
 
+// The values of CarrierGatewayState.
+const (
+	CarrierGatewayStatePending   = "pending"
+	CarrierGatewayStateAvailable = "available"
+	CarrierGatewayStateDeleting  = "deleting"
+	CarrierGatewayStateDeleted   = "deleted"
+)
+
 // The values of ConnectivityType.
 const (
 	ConnectivityTypePrivate = "private"
@@ -369,6 +377,25 @@ const (
 	InstanceTypeHypervisorXen   = "xen"
 )
 
+// The values of InterfacePermissionType.
+const (
+	InterfacePermissionTypeINSTANCEATTACH = "INSTANCE-ATTACH"
+	InterfacePermissionTypeEIPASSOCIATE   = "EIP-ASSOCIATE"
+)
+
+// The values of InternetGatewayBlockMode.
+const (
+	InternetGatewayBlockModeOff                = "off"
+	InternetGatewayBlockModeBlockBidirectional = "block-bidirectional"
+	InternetGatewayBlockModeBlockIngress       = "block-ingress"
+)
+
+// The values of InternetGatewayExclusionMode.
+const (
+	InternetGatewayExclusionModeAllowBidirectional = "allow-bidirectional"
+	InternetGatewayExclusionModeAllowEgress        = "allow-egress"
+)
+
 // The values of IpSource.
 const (
 	IpSourceAmazon = "amazon"
@@ -407,6 +434,12 @@ const (
 	LogDestinationTypeCloudWatchLogs      = "cloud-watch-logs"
 	LogDestinationTypeS3                  = "s3"
 	LogDestinationTypeKinesisDataFirehose = "kinesis-data-firehose"
+)
+
+// The values of ManagedBy.
+const (
+	ManagedByAccount           = "account"
+	ManagedByDeclarativePolicy = "declarative-policy"
 )
 
 // The values of MarketType.
@@ -486,6 +519,14 @@ const (
 	NetworkInterfaceCreationTypeEfaOnly = "efa-only"
 	NetworkInterfaceCreationTypeBranch  = "branch"
 	NetworkInterfaceCreationTypeTrunk   = "trunk"
+)
+
+// The values of NetworkInterfacePermissionStateCode.
+const (
+	NetworkInterfacePermissionStateCodePending  = "pending"
+	NetworkInterfacePermissionStateCodeGranted  = "granted"
+	NetworkInterfacePermissionStateCodeRevoking = "revoking"
+	NetworkInterfacePermissionStateCodeRevoked  = "revoked"
 )
 
 // The values of NetworkInterfaceStatus.
@@ -743,6 +784,16 @@ const (
 	SecondaryInterfaceTypeSecondary = "secondary"
 )
 
+// The values of SecurityGroupVpcAssociationState.
+const (
+	SecurityGroupVpcAssociationStateAssociating          = "associating"
+	SecurityGroupVpcAssociationStateAssociated           = "associated"
+	SecurityGroupVpcAssociationStateAssociationFailed    = "association-failed"
+	SecurityGroupVpcAssociationStateDisassociating       = "disassociating"
+	SecurityGroupVpcAssociationStateDisassociated        = "disassociated"
+	SecurityGroupVpcAssociationStateDisassociationFailed = "disassociation-failed"
+)
+
 // The values of ServiceManaged.
 const (
 	ServiceManagedAlb  = "alb"
@@ -784,6 +835,12 @@ const (
 	SubnetCidrBlockStateCodeDisassociated  = "disassociated"
 	SubnetCidrBlockStateCodeFailing        = "failing"
 	SubnetCidrBlockStateCodeFailed         = "failed"
+)
+
+// The values of SubnetCidrReservationType.
+const (
+	SubnetCidrReservationTypePrefix   = "prefix"
+	SubnetCidrReservationTypeExplicit = "explicit"
 )
 
 // The values of SubnetState.
@@ -891,6 +948,33 @@ const (
 	VpcAttributeNameEnableNetworkAddressUsageMetrics = "enableNetworkAddressUsageMetrics"
 )
 
+// The values of VpcBlockPublicAccessExclusionState.
+const (
+	VpcBlockPublicAccessExclusionStateCreateInProgress  = "create-in-progress"
+	VpcBlockPublicAccessExclusionStateCreateComplete    = "create-complete"
+	VpcBlockPublicAccessExclusionStateCreateFailed      = "create-failed"
+	VpcBlockPublicAccessExclusionStateUpdateInProgress  = "update-in-progress"
+	VpcBlockPublicAccessExclusionStateUpdateComplete    = "update-complete"
+	VpcBlockPublicAccessExclusionStateUpdateFailed      = "update-failed"
+	VpcBlockPublicAccessExclusionStateDeleteInProgress  = "delete-in-progress"
+	VpcBlockPublicAccessExclusionStateDeleteComplete    = "delete-complete"
+	VpcBlockPublicAccessExclusionStateDisableInProgress = "disable-in-progress"
+	VpcBlockPublicAccessExclusionStateDisableComplete   = "disable-complete"
+)
+
+// The values of VpcBlockPublicAccessExclusionsAllowed.
+const (
+	VpcBlockPublicAccessExclusionsAllowedAllowed    = "allowed"
+	VpcBlockPublicAccessExclusionsAllowedNotAllowed = "not-allowed"
+)
+
+// The values of VpcBlockPublicAccessState.
+const (
+	VpcBlockPublicAccessStateDefaultState     = "default-state"
+	VpcBlockPublicAccessStateUpdateInProgress = "update-in-progress"
+	VpcBlockPublicAccessStateUpdateComplete   = "update-complete"
+)
+
 // The values of VpcCidrBlockStateCode.
 const (
 	VpcCidrBlockStateCodeAssociating    = "associating"
@@ -938,6 +1022,11 @@ const (
 const (
 	VpcStatePending   = "pending"
 	VpcStateAvailable = "available"
+)
+
+// The values of VpcTenancy.
+const (
+	VpcTenancyDefault = "default"
 )
 
 // The values of VpnState.

@@ -159,6 +159,21 @@ type DescribeAddressesAttributeOutput struct {
 	NextToken *string            `res:"nextToken"`
 }
 
+// DescribeCarrierGatewaysInput is the request of DescribeCarrierGateways.
+type DescribeCarrierGatewaysInput struct {
+	CarrierGatewayIds []string `req:"CarrierGatewayId"`
+	DryRun            *bool    `req:"DryRun"`
+	Filters           []Filter `req:"Filter"`
+	MaxResults        *int32   `req:"MaxResults" rule:"min=5,max=1000"`
+	NextToken         *string  `req:"NextToken"`
+}
+
+// DescribeCarrierGatewaysOutput is the answer of DescribeCarrierGateways.
+type DescribeCarrierGatewaysOutput struct {
+	CarrierGateways []CarrierGateway `res:"carrierGatewaySet>item"`
+	NextToken       *string          `res:"nextToken"`
+}
+
 // DescribeEgressOnlyInternetGatewaysInput is the request of DescribeEgressOnlyInternetGateways.
 type DescribeEgressOnlyInternetGatewaysInput struct {
 	DryRun                       *bool    `req:"DryRun"`
@@ -202,6 +217,20 @@ type DescribeNatGatewaysInput struct {
 type DescribeNatGatewaysOutput struct {
 	NatGateways []NatGateway `res:"natGatewaySet>item"`
 	NextToken   *string      `res:"nextToken"`
+}
+
+// DescribePublicIpv4PoolsInput is the request of DescribePublicIpv4Pools.
+type DescribePublicIpv4PoolsInput struct {
+	Filters    []Filter `req:"Filter"`
+	MaxResults *int32   `req:"MaxResults" rule:"min=1,max=10"`
+	NextToken  *string  `req:"NextToken"`
+	PoolIds    []string `req:"PoolId"`
+}
+
+// DescribePublicIpv4PoolsOutput is the answer of DescribePublicIpv4Pools.
+type DescribePublicIpv4PoolsOutput struct {
+	NextToken       *string          `res:"nextToken"`
+	PublicIpv4Pools []PublicIpv4Pool `res:"publicIpv4PoolSet>item"`
 }
 
 // DetachInternetGatewayInput is the request of DetachInternetGateway.

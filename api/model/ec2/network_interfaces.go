@@ -107,6 +107,20 @@ type DescribeNetworkInterfaceAttributeOutput struct {
 	SourceDestCheck          *AttributeBooleanValue      `res:"sourceDestCheck"`
 }
 
+// DescribeNetworkInterfacePermissionsInput is the request of DescribeNetworkInterfacePermissions.
+type DescribeNetworkInterfacePermissionsInput struct {
+	Filters                       []Filter `req:"Filter"`
+	MaxResults                    *int32   `req:"MaxResults" rule:"min=5,max=255"`
+	NetworkInterfacePermissionIds []string `req:"NetworkInterfacePermissionId"`
+	NextToken                     *string  `req:"NextToken"`
+}
+
+// DescribeNetworkInterfacePermissionsOutput is the answer of DescribeNetworkInterfacePermissions.
+type DescribeNetworkInterfacePermissionsOutput struct {
+	NetworkInterfacePermissions []NetworkInterfacePermission `res:"networkInterfacePermissions>item"`
+	NextToken                   *string                      `res:"nextToken"`
+}
+
 // DescribeNetworkInterfacesInput is the request of DescribeNetworkInterfaces.
 type DescribeNetworkInterfacesInput struct {
 	DryRun                  *bool    `req:"DryRun"`

@@ -13,6 +13,17 @@ type DescribeAccountAttributesOutput struct {
 	AccountAttributes []AccountAttribute `res:"accountAttributeSet>item"`
 }
 
+// DescribeAggregateIdFormatInput is the request of DescribeAggregateIdFormat.
+type DescribeAggregateIdFormatInput struct {
+	DryRun *bool `req:"DryRun"`
+}
+
+// DescribeAggregateIdFormatOutput is the answer of DescribeAggregateIdFormat.
+type DescribeAggregateIdFormatOutput struct {
+	Statuses             []IdFormat `res:"statusSet>item"`
+	UseLongIdsAggregated *bool      `res:"useLongIdsAggregated"`
+}
+
 // DescribeAvailabilityZonesInput is the request of DescribeAvailabilityZones.
 type DescribeAvailabilityZonesInput struct {
 	AllAvailabilityZones *bool    `req:"AllAvailabilityZones"`
@@ -25,6 +36,30 @@ type DescribeAvailabilityZonesInput struct {
 // DescribeAvailabilityZonesOutput is the answer of DescribeAvailabilityZones.
 type DescribeAvailabilityZonesOutput struct {
 	AvailabilityZones []AvailabilityZone `res:"availabilityZoneInfo>item"`
+}
+
+// DescribeIdFormatInput is the request of DescribeIdFormat.
+type DescribeIdFormatInput struct {
+	Resource *string `req:"Resource"`
+}
+
+// DescribeIdFormatOutput is the answer of DescribeIdFormat.
+type DescribeIdFormatOutput struct {
+	Statuses []IdFormat `res:"statusSet>item"`
+}
+
+// DescribePrincipalIdFormatInput is the request of DescribePrincipalIdFormat.
+type DescribePrincipalIdFormatInput struct {
+	DryRun     *bool    `req:"DryRun"`
+	MaxResults *int32   `req:"MaxResults" rule:"min=1,max=1000"`
+	NextToken  *string  `req:"NextToken"`
+	Resources  []string `req:"Resource"`
+}
+
+// DescribePrincipalIdFormatOutput is the answer of DescribePrincipalIdFormat.
+type DescribePrincipalIdFormatOutput struct {
+	NextToken  *string             `res:"nextToken"`
+	Principals []PrincipalIdFormat `res:"principalSet>item"`
 }
 
 // DescribeRegionsInput is the request of DescribeRegions.

@@ -87,6 +87,20 @@ type DescribeSecurityGroupRulesOutput struct {
 	SecurityGroupRules []SecurityGroupRule `res:"securityGroupRuleSet>item"`
 }
 
+// DescribeSecurityGroupVpcAssociationsInput is the request of DescribeSecurityGroupVpcAssociations.
+type DescribeSecurityGroupVpcAssociationsInput struct {
+	DryRun     *bool    `req:"DryRun"`
+	Filters    []Filter `req:"Filter"`
+	MaxResults *int32   `req:"MaxResults" rule:"min=5,max=1000"`
+	NextToken  *string  `req:"NextToken"`
+}
+
+// DescribeSecurityGroupVpcAssociationsOutput is the answer of DescribeSecurityGroupVpcAssociations.
+type DescribeSecurityGroupVpcAssociationsOutput struct {
+	NextToken                    *string                       `res:"nextToken"`
+	SecurityGroupVpcAssociations []SecurityGroupVpcAssociation `res:"securityGroupVpcAssociationSet>item"`
+}
+
 // DescribeSecurityGroupsInput is the request of DescribeSecurityGroups.
 type DescribeSecurityGroupsInput struct {
 	DryRun     *bool    `req:"DryRun"`
@@ -101,6 +115,21 @@ type DescribeSecurityGroupsInput struct {
 type DescribeSecurityGroupsOutput struct {
 	NextToken      *string         `res:"nextToken"`
 	SecurityGroups []SecurityGroup `res:"securityGroupInfo>item"`
+}
+
+// GetSecurityGroupsForVpcInput is the request of GetSecurityGroupsForVpc.
+type GetSecurityGroupsForVpcInput struct {
+	DryRun     *bool    `req:"DryRun"`
+	Filters    []Filter `req:"Filter"`
+	MaxResults *int32   `req:"MaxResults" rule:"min=5,max=1000"`
+	NextToken  *string  `req:"NextToken"`
+	VpcId      *string  `req:"VpcId" rule:"required"`
+}
+
+// GetSecurityGroupsForVpcOutput is the answer of GetSecurityGroupsForVpc.
+type GetSecurityGroupsForVpcOutput struct {
+	NextToken            *string               `res:"nextToken"`
+	SecurityGroupForVpcs []SecurityGroupForVpc `res:"securityGroupForVpcSet>item"`
 }
 
 // ModifySecurityGroupRulesInput is the request of ModifySecurityGroupRules.

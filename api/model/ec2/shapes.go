@@ -170,6 +170,21 @@ type CapacityReservationTargetResponse struct {
 	CapacityReservationResourceGroupArn *string `res:"capacityReservationResourceGroupArn"`
 }
 
+// CarrierGateway is the shape of that name.
+type CarrierGateway struct {
+	CarrierGatewayId *string `res:"carrierGatewayId"`
+	OwnerId          *string `res:"ownerId"`
+	State            *string `res:"state"`
+	Tags             []Tag   `res:"tagSet>item"`
+	VpcId            *string `res:"vpcId"`
+}
+
+// ClassicLinkDnsSupport is the shape of that name.
+type ClassicLinkDnsSupport struct {
+	ClassicLinkDnsSupported *bool   `res:"classicLinkDnsSupported"`
+	VpcId                   *string `res:"vpcId"`
+}
+
 // CloudWatchLogOptions is the shape of that name.
 type CloudWatchLogOptions struct {
 	BgpLogEnabled      *bool   `res:"bgpLogEnabled"`
@@ -548,6 +563,13 @@ type IamInstanceProfileSpecification struct {
 type IcmpTypeCode struct {
 	Code *int32 `req:"Code" res:"code"`
 	Type *int32 `req:"Type" res:"type"`
+}
+
+// IdFormat is the shape of that name.
+type IdFormat struct {
+	Deadline   *time.Time `res:"deadline"`
+	Resource   *string    `res:"resource"`
+	UseLongIds *bool      `res:"useLongIds"`
 }
 
 // Image is the shape of that name.
@@ -1343,6 +1365,22 @@ type NetworkInterfaceIpv6Address struct {
 	PublicIpv6DnsName *string `res:"publicIpv6DnsName"`
 }
 
+// NetworkInterfacePermission is the shape of that name.
+type NetworkInterfacePermission struct {
+	AwsAccountId                 *string                          `res:"awsAccountId"`
+	AwsService                   *string                          `res:"awsService"`
+	NetworkInterfaceId           *string                          `res:"networkInterfaceId"`
+	NetworkInterfacePermissionId *string                          `res:"networkInterfacePermissionId"`
+	Permission                   *string                          `res:"permission"`
+	PermissionState              *NetworkInterfacePermissionState `res:"permissionState"`
+}
+
+// NetworkInterfacePermissionState is the shape of that name.
+type NetworkInterfacePermissionState struct {
+	State         *string `res:"state"`
+	StatusMessage *string `res:"statusMessage"`
+}
+
 // NetworkInterfacePrivateIpAddress is the shape of that name.
 type NetworkInterfacePrivateIpAddress struct {
 	Association      *NetworkInterfaceAssociation `res:"association"`
@@ -1509,6 +1547,12 @@ type PrefixListId struct {
 	PrefixListId *string `req:"PrefixListId" res:"prefixListId"`
 }
 
+// PrincipalIdFormat is the shape of that name.
+type PrincipalIdFormat struct {
+	Arn      *string    `res:"arn"`
+	Statuses []IdFormat `res:"statusSet>item"`
+}
+
 // PrivateDnsNameOptionsOnLaunch is the shape of that name.
 type PrivateDnsNameOptionsOnLaunch struct {
 	EnableResourceNameDnsAAAARecord *bool   `res:"enableResourceNameDnsAAAARecord"`
@@ -1577,6 +1621,25 @@ type PublicIpDnsNameOptions struct {
 	PublicDualStackDnsName *string `res:"publicDualStackDnsName"`
 	PublicIpv4DnsName      *string `res:"publicIpv4DnsName"`
 	PublicIpv6DnsName      *string `res:"publicIpv6DnsName"`
+}
+
+// PublicIpv4Pool is the shape of that name.
+type PublicIpv4Pool struct {
+	Description                *string               `res:"description"`
+	NetworkBorderGroup         *string               `res:"networkBorderGroup"`
+	PoolAddressRanges          []PublicIpv4PoolRange `res:"poolAddressRangeSet>item"`
+	PoolId                     *string               `res:"poolId"`
+	Tags                       []Tag                 `res:"tagSet>item"`
+	TotalAddressCount          *int32                `res:"totalAddressCount"`
+	TotalAvailableAddressCount *int32                `res:"totalAvailableAddressCount"`
+}
+
+// PublicIpv4PoolRange is the shape of that name.
+type PublicIpv4PoolRange struct {
+	AddressCount          *int32  `res:"addressCount"`
+	AvailableAddressCount *int32  `res:"availableAddressCount"`
+	FirstAddress          *string `res:"firstAddress"`
+	LastAddress           *string `res:"lastAddress"`
 }
 
 // ReferencedSecurityGroup is the shape of that name.
@@ -1698,6 +1761,24 @@ type SecurityGroup struct {
 	VpcId               *string        `res:"vpcId"`
 }
 
+// SecurityGroupForVpc is the shape of that name.
+type SecurityGroupForVpc struct {
+	Description  *string `res:"description"`
+	GroupId      *string `res:"groupId"`
+	GroupName    *string `res:"groupName"`
+	OwnerId      *string `res:"ownerId"`
+	PrimaryVpcId *string `res:"primaryVpcId"`
+	Tags         []Tag   `res:"tagSet>item"`
+}
+
+// SecurityGroupReference is the shape of that name.
+type SecurityGroupReference struct {
+	GroupId                *string `res:"groupId"`
+	ReferencingVpcId       *string `res:"referencingVpcId"`
+	TransitGatewayId       *string `res:"transitGatewayId"`
+	VpcPeeringConnectionId *string `res:"vpcPeeringConnectionId"`
+}
+
 // SecurityGroupRule is the shape of that name.
 type SecurityGroupRule struct {
 	CidrIpv4             *string                  `res:"cidrIpv4"`
@@ -1740,6 +1821,16 @@ type SecurityGroupRuleUpdate struct {
 	SecurityGroupRuleId *string                   `req:"SecurityGroupRuleId" rule:"required"`
 }
 
+// SecurityGroupVpcAssociation is the shape of that name.
+type SecurityGroupVpcAssociation struct {
+	GroupId      *string `res:"groupId"`
+	GroupOwnerId *string `res:"groupOwnerId"`
+	State        *string `res:"state"`
+	StateReason  *string `res:"stateReason"`
+	VpcId        *string `res:"vpcId"`
+	VpcOwnerId   *string `res:"vpcOwnerId"`
+}
+
 // SpotMarketOptions is the shape of that name.
 type SpotMarketOptions struct {
 	BlockDurationMinutes         *int32     `req:"BlockDurationMinutes"`
@@ -1747,6 +1838,26 @@ type SpotMarketOptions struct {
 	MaxPrice                     *string    `req:"MaxPrice"`
 	SpotInstanceType             *string    `req:"SpotInstanceType" enum:"one-time,persistent"`
 	ValidUntil                   *time.Time `req:"ValidUntil"`
+}
+
+// StaleIpPermission is the shape of that name.
+type StaleIpPermission struct {
+	FromPort         *int32            `res:"fromPort"`
+	IpProtocol       *string           `res:"ipProtocol"`
+	IpRanges         []string          `res:"ipRanges>item"`
+	PrefixListIds    []string          `res:"prefixListIds>item"`
+	ToPort           *int32            `res:"toPort"`
+	UserIdGroupPairs []UserIdGroupPair `res:"groups>item"`
+}
+
+// StaleSecurityGroup is the shape of that name.
+type StaleSecurityGroup struct {
+	Description              *string             `res:"description"`
+	GroupId                  *string             `res:"groupId"`
+	GroupName                *string             `res:"groupName"`
+	StaleIpPermissions       []StaleIpPermission `res:"staleIpPermissions>item"`
+	StaleIpPermissionsEgress []StaleIpPermission `res:"staleIpPermissionsEgress>item"`
+	VpcId                    *string             `res:"vpcId"`
 }
 
 // StateReason is the shape of that name.
@@ -1786,6 +1897,17 @@ type Subnet struct {
 type SubnetCidrBlockState struct {
 	State         *string `res:"state"`
 	StatusMessage *string `res:"statusMessage"`
+}
+
+// SubnetCidrReservation is the shape of that name.
+type SubnetCidrReservation struct {
+	Cidr                    *string `res:"cidr"`
+	Description             *string `res:"description"`
+	OwnerId                 *string `res:"ownerId"`
+	ReservationType         *string `res:"reservationType"`
+	SubnetCidrReservationId *string `res:"subnetCidrReservationId"`
+	SubnetId                *string `res:"subnetId"`
+	Tags                    []Tag   `res:"tagSet>item"`
 }
 
 // SubnetIpv6CidrBlockAssociation is the shape of that name.
@@ -1944,6 +2066,31 @@ type VpcAttachment struct {
 	VpcId *string `res:"vpcId"`
 }
 
+// VpcBlockPublicAccessExclusion is the shape of that name.
+type VpcBlockPublicAccessExclusion struct {
+	CreationTimestamp            *time.Time `res:"creationTimestamp"`
+	DeletionTimestamp            *time.Time `res:"deletionTimestamp"`
+	ExclusionId                  *string    `res:"exclusionId"`
+	InternetGatewayExclusionMode *string    `res:"internetGatewayExclusionMode"`
+	LastUpdateTimestamp          *time.Time `res:"lastUpdateTimestamp"`
+	Reason                       *string    `res:"reason"`
+	ResourceArn                  *string    `res:"resourceArn"`
+	State                        *string    `res:"state"`
+	Tags                         []Tag      `res:"tagSet>item"`
+}
+
+// VpcBlockPublicAccessOptions is the shape of that name.
+type VpcBlockPublicAccessOptions struct {
+	AwsAccountId             *string    `res:"awsAccountId"`
+	AwsRegion                *string    `res:"awsRegion"`
+	ExclusionsAllowed        *string    `res:"exclusionsAllowed"`
+	InternetGatewayBlockMode *string    `res:"internetGatewayBlockMode"`
+	LastUpdateTimestamp      *time.Time `res:"lastUpdateTimestamp"`
+	ManagedBy                *string    `res:"managedBy"`
+	Reason                   *string    `res:"reason"`
+	State                    *string    `res:"state"`
+}
+
 // VpcCidrBlockAssociation is the shape of that name.
 type VpcCidrBlockAssociation struct {
 	AssociationId  *string            `res:"associationId"`
@@ -1955,6 +2102,13 @@ type VpcCidrBlockAssociation struct {
 type VpcCidrBlockState struct {
 	State         *string `res:"state"`
 	StatusMessage *string `res:"statusMessage"`
+}
+
+// VpcClassicLink is the shape of that name.
+type VpcClassicLink struct {
+	ClassicLinkEnabled *bool   `res:"classicLinkEnabled"`
+	Tags               []Tag   `res:"tagSet>item"`
+	VpcId              *string `res:"vpcId"`
 }
 
 // VpcEncryptionControl is the shape of that name.
@@ -2008,6 +2162,16 @@ type VpcIpv6CidrBlockAssociation struct {
 	Ipv6CidrBlockState   *VpcCidrBlockState `res:"ipv6CidrBlockState"`
 	Ipv6Pool             *string            `res:"ipv6Pool"`
 	NetworkBorderGroup   *string            `res:"networkBorderGroup"`
+}
+
+// VpnConcentrator is the shape of that name.
+type VpnConcentrator struct {
+	State                      *string `res:"state"`
+	Tags                       []Tag   `res:"tagSet>item"`
+	TransitGatewayAttachmentId *string `res:"transitGatewayAttachmentId"`
+	TransitGatewayId           *string `res:"transitGatewayId"`
+	Type                       *string `res:"type"`
+	VpnConcentratorId          *string `res:"vpnConcentratorId"`
 }
 
 // VpnConnection is the shape of that name.

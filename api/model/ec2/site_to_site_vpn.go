@@ -121,6 +121,21 @@ type DescribeCustomerGatewaysOutput struct {
 	CustomerGateways []CustomerGateway `res:"customerGatewaySet>item"`
 }
 
+// DescribeVpnConcentratorsInput is the request of DescribeVpnConcentrators.
+type DescribeVpnConcentratorsInput struct {
+	DryRun             *bool    `req:"DryRun"`
+	Filters            []Filter `req:"Filter"`
+	MaxResults         *int32   `req:"MaxResults" rule:"min=200,max=1000"`
+	NextToken          *string  `req:"NextToken"`
+	VpnConcentratorIds []string `req:"VpnConcentratorId"`
+}
+
+// DescribeVpnConcentratorsOutput is the answer of DescribeVpnConcentrators.
+type DescribeVpnConcentratorsOutput struct {
+	NextToken        *string           `res:"nextToken"`
+	VpnConcentrators []VpnConcentrator `res:"vpnConcentratorSet>item"`
+}
+
 // DescribeVpnConnectionsInput is the request of DescribeVpnConnections.
 type DescribeVpnConnectionsInput struct {
 	DryRun           *bool    `req:"DryRun"`

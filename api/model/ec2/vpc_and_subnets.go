@@ -82,6 +82,21 @@ type CreateSubnetOutput struct {
 	Subnet *Subnet `res:"subnet"`
 }
 
+// CreateSubnetCidrReservationInput is the request of CreateSubnetCidrReservation.
+type CreateSubnetCidrReservationInput struct {
+	Cidr              *string            `req:"Cidr" rule:"required"`
+	Description       *string            `req:"Description"`
+	DryRun            *bool              `req:"DryRun"`
+	ReservationType   *string            `req:"ReservationType" rule:"required" enum:"prefix,explicit"`
+	SubnetId          *string            `req:"SubnetId" rule:"required"`
+	TagSpecifications []TagSpecification `req:"TagSpecification"`
+}
+
+// CreateSubnetCidrReservationOutput is the answer of CreateSubnetCidrReservation.
+type CreateSubnetCidrReservationOutput struct {
+	SubnetCidrReservation *SubnetCidrReservation `res:"subnetCidrReservation"`
+}
+
 // CreateVpcInput is the request of CreateVpc.
 type CreateVpcInput struct {
 	AmazonProvidedIpv6CidrBlock     *bool                              `req:"AmazonProvidedIpv6CidrBlock"`
@@ -112,6 +127,17 @@ type DeleteSubnetInput struct {
 
 // DeleteSubnetOutput is the answer of DeleteSubnet: nothing but that it succeeded.
 type DeleteSubnetOutput struct{}
+
+// DeleteSubnetCidrReservationInput is the request of DeleteSubnetCidrReservation.
+type DeleteSubnetCidrReservationInput struct {
+	DryRun                  *bool   `req:"DryRun"`
+	SubnetCidrReservationId *string `req:"SubnetCidrReservationId" rule:"required"`
+}
+
+// DeleteSubnetCidrReservationOutput is the answer of DeleteSubnetCidrReservation.
+type DeleteSubnetCidrReservationOutput struct {
+	DeletedSubnetCidrReservation *SubnetCidrReservation `res:"deletedSubnetCidrReservation"`
+}
 
 // DeleteVpcInput is the request of DeleteVpc.
 type DeleteVpcInput struct {
@@ -152,6 +178,72 @@ type DescribeVpcAttributeOutput struct {
 	VpcId                            *string                `res:"vpcId"`
 }
 
+// DescribeVpcBlockPublicAccessExclusionsInput is the request of DescribeVpcBlockPublicAccessExclusions.
+type DescribeVpcBlockPublicAccessExclusionsInput struct {
+	DryRun       *bool    `req:"DryRun"`
+	ExclusionIds []string `req:"ExclusionId"`
+	Filters      []Filter `req:"Filter"`
+	MaxResults   *int32   `req:"MaxResults" rule:"min=5,max=1000"`
+	NextToken    *string  `req:"NextToken"`
+}
+
+// DescribeVpcBlockPublicAccessExclusionsOutput is the answer of DescribeVpcBlockPublicAccessExclusions.
+type DescribeVpcBlockPublicAccessExclusionsOutput struct {
+	NextToken                      *string                         `res:"nextToken"`
+	VpcBlockPublicAccessExclusions []VpcBlockPublicAccessExclusion `res:"vpcBlockPublicAccessExclusionSet>item"`
+}
+
+// DescribeVpcBlockPublicAccessOptionsInput is the request of DescribeVpcBlockPublicAccessOptions.
+type DescribeVpcBlockPublicAccessOptionsInput struct {
+	DryRun *bool `req:"DryRun"`
+}
+
+// DescribeVpcBlockPublicAccessOptionsOutput is the answer of DescribeVpcBlockPublicAccessOptions.
+type DescribeVpcBlockPublicAccessOptionsOutput struct {
+	VpcBlockPublicAccessOptions *VpcBlockPublicAccessOptions `res:"vpcBlockPublicAccessOptions"`
+}
+
+// DescribeVpcClassicLinkInput is the request of DescribeVpcClassicLink.
+type DescribeVpcClassicLinkInput struct {
+	DryRun  *bool    `req:"DryRun"`
+	Filters []Filter `req:"Filter"`
+	VpcIds  []string `req:"VpcId"`
+}
+
+// DescribeVpcClassicLinkOutput is the answer of DescribeVpcClassicLink.
+type DescribeVpcClassicLinkOutput struct {
+	Vpcs []VpcClassicLink `res:"vpcSet>item"`
+}
+
+// DescribeVpcClassicLinkDnsSupportInput is the request of DescribeVpcClassicLinkDnsSupport.
+type DescribeVpcClassicLinkDnsSupportInput struct {
+	MaxResults *int32   `req:"MaxResults" rule:"min=5,max=255"`
+	NextToken  *string  `req:"NextToken" rule:"min=1,max=1024"`
+	VpcIds     []string `req:"VpcIds"`
+}
+
+// DescribeVpcClassicLinkDnsSupportOutput is the answer of DescribeVpcClassicLinkDnsSupport.
+type DescribeVpcClassicLinkDnsSupportOutput struct {
+	NextToken *string                 `res:"nextToken"`
+	Vpcs      []ClassicLinkDnsSupport `res:"vpcs>item"`
+}
+
+// DescribeVpcEncryptionControlsInput is the request of DescribeVpcEncryptionControls.
+type DescribeVpcEncryptionControlsInput struct {
+	DryRun                  *bool    `req:"DryRun"`
+	Filters                 []Filter `req:"Filter"`
+	MaxResults              *int32   `req:"MaxResults" rule:"min=5,max=1000"`
+	NextToken               *string  `req:"NextToken"`
+	VpcEncryptionControlIds []string `req:"VpcEncryptionControlId"`
+	VpcIds                  []string `req:"VpcId"`
+}
+
+// DescribeVpcEncryptionControlsOutput is the answer of DescribeVpcEncryptionControls.
+type DescribeVpcEncryptionControlsOutput struct {
+	NextToken             *string                `res:"nextToken"`
+	VpcEncryptionControls []VpcEncryptionControl `res:"vpcEncryptionControlSet>item"`
+}
+
 // DescribeVpcsInput is the request of DescribeVpcs.
 type DescribeVpcsInput struct {
 	DryRun     *bool    `req:"DryRun"`
@@ -190,6 +282,22 @@ type DisassociateVpcCidrBlockOutput struct {
 	VpcId                    *string                      `res:"vpcId"`
 }
 
+// GetSubnetCidrReservationsInput is the request of GetSubnetCidrReservations.
+type GetSubnetCidrReservationsInput struct {
+	DryRun     *bool    `req:"DryRun"`
+	Filters    []Filter `req:"Filter"`
+	MaxResults *int32   `req:"MaxResults" rule:"min=5,max=1000"`
+	NextToken  *string  `req:"NextToken"`
+	SubnetId   *string  `req:"SubnetId" rule:"required"`
+}
+
+// GetSubnetCidrReservationsOutput is the answer of GetSubnetCidrReservations.
+type GetSubnetCidrReservationsOutput struct {
+	NextToken                  *string                 `res:"nextToken"`
+	SubnetIpv4CidrReservations []SubnetCidrReservation `res:"subnetIpv4CidrReservationSet>item"`
+	SubnetIpv6CidrReservations []SubnetCidrReservation `res:"subnetIpv6CidrReservationSet>item"`
+}
+
 // ModifySubnetAttributeInput is the request of ModifySubnetAttribute.
 type ModifySubnetAttributeInput struct {
 	AssignIpv6AddressOnCreation             *AttributeBooleanValue `req:"AssignIpv6AddressOnCreation"`
@@ -218,3 +326,15 @@ type ModifyVpcAttributeInput struct {
 
 // ModifyVpcAttributeOutput is the answer of ModifyVpcAttribute: nothing but that it succeeded.
 type ModifyVpcAttributeOutput struct{}
+
+// ModifyVpcTenancyInput is the request of ModifyVpcTenancy.
+type ModifyVpcTenancyInput struct {
+	DryRun          *bool   `req:"DryRun"`
+	InstanceTenancy *string `req:"InstanceTenancy" rule:"required" enum:"default"`
+	VpcId           *string `req:"VpcId" rule:"required"`
+}
+
+// ModifyVpcTenancyOutput is the answer of ModifyVpcTenancy.
+type ModifyVpcTenancyOutput struct {
+	ReturnValue *bool `res:"return"`
+}
