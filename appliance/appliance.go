@@ -54,8 +54,10 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 		return fmt.Errorf("offloads_off: %w", err)
 	}
 	a := &running{config: c, tunnels: tunnels, log: log, status: status, said: map[string]State{}, offloads: probe.Settle(wanted, log)}
+	tell, written := a.startTunnelLog(ctx)
+	defer func() { err = errors.Join(err, written()) }()
 	host, err := ipsec.New(context.WithoutCancel(ctx), ipsec.Config{
-		Logger: log, Offloads: a.offloads, Lanes: c.Lanes, StandardAES: c.StandardAES, Listen: tunnel.Listen, OpenProber: openProber, OpenDevice: a.openDevice,
+		Log: tell, Logger: log, Offloads: a.offloads, Lanes: c.Lanes, StandardAES: c.StandardAES, Listen: tunnel.Listen, OpenProber: openProber, OpenDevice: a.openDevice,
 		Keeper: c.keeper(), AdoptDevice: a.adoptDevice, AdoptSocket: a.adoptSocket,
 	})
 	if err != nil {

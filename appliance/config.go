@@ -49,8 +49,11 @@ type Config struct {
 	// most 10m. Default 0s: they end, and their TUNs and routes go.
 	HandOver Duration `yaml:"hand_over"`
 
-	// ControlSocket is where `causeway doctor --appliance FILE` asks; default one
-	// in /run/causeway of this file's own.
+	// TunnelLog is where the log of the tunnels goes.
+	TunnelLog TunnelLog `yaml:"tunnel_log"`
+
+	// ControlSocket is where `causeway doctor --appliance FILE` and `causeway capture
+	// --appliance FILE` ask; default one in /run/causeway of this file's own.
 	ControlSocket string `yaml:"control_socket"`
 }
 
@@ -105,9 +108,11 @@ func LoadConfig(name string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", name, err)
 	}
+	folder := filepath.Dir(name)
 	for i := range c.Tunnels {
-		c.Tunnels[i].findFiles(filepath.Dir(name))
+		c.Tunnels[i].findFiles(folder)
 	}
+	findFile(folder, &c.TunnelLog.File)
 	if c.ControlSocket == "" {
 		c.ControlSocket, err = defaultSocket(name)
 	}
@@ -138,6 +143,10 @@ func ParseConfig(text []byte) (Config, error) {
 	}
 	if h := time.Duration(c.HandOver); h < 0 || h > keeper.WaitMax {
 		return Config{}, fmt.Errorf("hand_over: %v is not between 0s and %v", h, keeper.WaitMax)
+	}
+	c.TunnelLog.setDefaults()
+	if err := c.TunnelLog.validate(); err != nil {
+		return Config{}, fmt.Errorf("tunnel_log: %w", err)
 	}
 	names := map[string]bool{}
 	for i := range c.Tunnels {

@@ -98,8 +98,12 @@ func readCRL(file string) (*pki.CRL, error) {
 // whole.
 func (t *Tunnel) findFiles(folder string) {
 	for _, file := range []*string{&t.Certificate, &t.Key, &t.CA, &t.CRL} {
-		if *file != "" && !filepath.IsAbs(*file) {
-			*file = filepath.Join(folder, *file)
-		}
+		findFile(folder, file)
+	}
+}
+
+func findFile(folder string, file *string) {
+	if *file != "" && !filepath.IsAbs(*file) {
+		*file = filepath.Join(folder, *file)
 	}
 }

@@ -3,13 +3,13 @@ package appliance
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 
+	"causeway.dev/capture"
 	"causeway.dev/doctor"
 	"causeway.dev/internal/localapi"
 	"causeway.dev/internal/run"
@@ -52,7 +52,10 @@ func (a *running) serveControl(ctx context.Context) *run.Group {
 		}
 	}
 	group.Go("control", func(ctx context.Context) error {
-		return localapi.Serve(ctx, name, a.log, map[string]http.Handler{"GET " + doctor.Path: doctor.Handler(a.find)})
+		return localapi.Serve(ctx, name, a.log, map[string]http.Handler{
+			"GET " + doctor.Path:  doctor.Handler(a.find),
+			"GET " + capture.Path: a.capturer(),
+		})
 	})
 	return group
 }
@@ -80,7 +83,7 @@ func (a *running) find(of, _ string) ([]doctor.Report, error) {
 // tunnel, or of all.
 func Doctor(ctx context.Context, c Config, tunnel string) ([]doctor.Report, error) {
 	if c.ControlSocket == "" {
-		return nil, errors.New("the configuration names no control socket")
+		return nil, errNoSocket
 	}
 	reports, err := doctor.Ask(ctx, c.ControlSocket, tunnel, "")
 	if err != nil {

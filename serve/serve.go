@@ -28,6 +28,7 @@ import (
 	logsapi "causeway.dev/api/logs"
 	"causeway.dev/api/server"
 	"causeway.dev/api/sts"
+	"causeway.dev/capture"
 	"causeway.dev/control/certificates"
 	"causeway.dev/control/flowlogs"
 	"causeway.dev/control/lifecycle"
@@ -150,11 +151,11 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("flow logs", flowLog.Run)
 	group.Go("control", func(ctx context.Context) error {
 		return serveControl(ctx, cfg, log, map[string]http.Handler{
-			"GET /capture":       capturer{records, agent},
-			"GET " + doctor.Path: doctor.Handler(diagnoser{records, agent.Diagnose}.find),
-			"GET /bill":          biller{records, cfg.prices()},
-			"POST " + attachPath: http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.attach),
-			"POST " + detachPath: http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.detach),
+			"GET " + capture.Path: capturer(records, agent),
+			"GET " + doctor.Path:  doctor.Handler(diagnoser{records, agent.Diagnose}.find),
+			"GET /bill":           biller{records, cfg.prices()},
+			"POST " + attachPath:  http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.attach),
+			"POST " + detachPath:  http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.detach),
 		})
 	})
 	group.Go("api", func(ctx context.Context) error {

@@ -30,7 +30,7 @@ type commands struct {
 	Exec      execCommand      `cmd:"" help:"Run a command inside an instance."`
 	Attach    attachCommand    `cmd:"" help:"Attach a network interface to a container, a bridge, a virtual machine or a LAN."`
 	Detach    detachCommand    `cmd:"" help:"Take a network interface from where attach has put it."`
-	Capture   captureCommand   `cmd:"" help:"Capture the packets of a VPN connection's tunnels, inside and outside."`
+	Capture   captureCommand   `cmd:"" help:"Capture the packets of VPN tunnels, inside and outside."`
 	Billing   billingCommand   `cmd:"" help:"What the VPN connections of a month cost: hours, prices, tax."`
 	Doctor    doctorCommand    `cmd:"" help:"Say of VPN tunnels whether they are up, why not, and what to do."`
 	Appliance applianceCommand `cmd:"" help:"Run a customer gateway: IKE and ESP in this network namespace."`
@@ -185,8 +185,9 @@ func (c execCommand) Run(ctx context.Context, log *slog.Logger) error {
 
 type captureCommand struct {
 	configFlag
-	Connection string        `arg:"" help:"VPN connection id, vpn-…."`
+	Connection string        `arg:"" optional:"" help:"VPN connection id, vpn-…; of an appliance the name of a tunnel, all of them without it."`
 	Tunnel     string        `help:"Only the tunnel with this outside address." placeholder:"ADDRESS"`
+	Appliance  string        `help:"Capture from the appliance that runs with this configuration." placeholder:"FILE"`
 	Write      string        `help:"Directory for the files." default:"." type:"existingdir" placeholder:"DIR"`
 	MaxMiB     int64         `help:"Size of one file." default:"16" name:"max-mib"`
 	Files      int           `help:"Files of each kind that are kept, the newest included." default:"4"`
@@ -202,14 +203,11 @@ proves a pre-shared key, are left out unless --keys asks for them.
 Examples:
   causeway capture vpn-0123456789abcdef0
   causeway capture vpn-0123456789abcdef0 --tunnel 203.0.113.1 --write /tmp --for 1m
-  causeway capture vpn-0123456789abcdef0 --keys`
+  causeway capture vpn-0123456789abcdef0 --keys
+  causeway capture --appliance /etc/causeway/appliance.yaml vpn1 --for 1m`
 }
 
 func (c captureCommand) Run(ctx context.Context, out io.Writer) error {
-	cfg, err := serve.LoadConfig(c.Config)
-	if err != nil {
-		return err
-	}
 	if c.MaxMiB < 1 || c.Files < 1 {
 		return errors.New("capture: --max-mib and --files must be at least 1")
 	}
@@ -218,14 +216,32 @@ func (c captureCommand) Run(ctx context.Context, out io.Writer) error {
 		ctx, cancel = context.WithTimeout(ctx, c.For)
 		defer cancel()
 	}
-	lost, err := serve.Capture(ctx, cfg, serve.CaptureOptions{
-		Connection: c.Connection, Tunnel: c.Tunnel, Keys: c.Keys,
+	lost, err := c.capture(ctx, capture.Options{
+		Of: c.Connection, Outside: c.Tunnel, Keys: c.Keys,
 		Files: capture.Files{Dir: c.Write, BytesMax: c.MaxMiB << 20, Count: c.Files, Notes: out},
 	})
 	if lost > 0 {
 		fmt.Fprintf(out, "%d packets came faster than they could be written\n", lost)
 	}
 	return err
+}
+
+func (c captureCommand) capture(ctx context.Context, o capture.Options) (lost uint64, err error) {
+	if c.Appliance != "" {
+		cfg, err := appliance.LoadConfig(c.Appliance)
+		if err != nil {
+			return 0, err
+		}
+		return appliance.Capture(ctx, cfg, o)
+	}
+	if c.Connection == "" {
+		return 0, errors.New("capture: which VPN connection? vpn-… is missing")
+	}
+	cfg, err := serve.LoadConfig(c.Config)
+	if err != nil {
+		return 0, err
+	}
+	return serve.Capture(ctx, cfg, o)
 }
 
 type applianceCommand struct {

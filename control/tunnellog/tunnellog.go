@@ -14,18 +14,7 @@ import (
 	"causeway.dev/nodespec"
 	"causeway.dev/resource"
 	"causeway.dev/store"
-)
-
-const (
-	// queueMax bounds what waits to be written: a minute of a thousand
-	// tunnels that each do a dead peer check every ten seconds.
-	queueMax = 16_384
-
-	// collect is how long entries wait for others to be written with them.
-	collect = time.Second
-
-	// batchMax is how many entries are written at a time.
-	batchMax = 4_096
+	"causeway.dev/vpnlog"
 )
 
 // A Log writes the logs of all tunnels.
@@ -33,9 +22,9 @@ type Log struct {
 	records *store.Store
 	logs    *logs.Store
 	log     *slog.Logger
-	queue   chan nodespec.TunnelLogEntry
+	queue   *vpnlog.Queue
 
-	overflown, undelivered atomic.Uint64
+	undelivered atomic.Uint64
 
 	// Owned by Run.
 	revision int64
@@ -48,64 +37,26 @@ type Log struct {
 type destination struct {
 	scope         logs.Scope
 	group, stream string
-	text          bool
-	dpd           bool
-	cgw           string // the customer gateway's address, or its id where that is not fixed
+	style         vpnlog.Style
 }
 
 // New returns a Log that looks for options in records and writes to logs.
 func New(records *store.Store, l *logs.Store, log *slog.Logger) *Log {
-	return &Log{records: records, logs: l, log: log, queue: make(chan nodespec.TunnelLogEntry, queueMax), failed: map[stream]string{}}
+	return &Log{records: records, logs: l, log: log, queue: vpnlog.NewQueue(), failed: map[stream]string{}}
 }
 
 // Take takes an entry of any tunnel. It never waits: what finds no room is
 // dropped and counted.
-func (l *Log) Take(e nodespec.TunnelLogEntry) {
-	select {
-	case l.queue <- e:
-	default:
-		l.overflown.Add(1)
-	}
-}
+func (l *Log) Take(e nodespec.TunnelLogEntry) { l.queue.Take(e) }
 
 // Drops counts entries that were not written: because they came faster than they
 // could be, or because the log group took none.
 func (l *Log) Drops() (overflown, undelivered uint64) {
-	return l.overflown.Load(), l.undelivered.Load()
+	return l.queue.Overflown(), l.undelivered.Load()
 }
 
 // Run writes until ctx ends, and then what has been taken until then.
-func (l *Log) Run(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			for entries := l.waiting(nil); len(entries) > 0; entries = l.waiting(nil) {
-				l.write(entries)
-			}
-			return ctx.Err()
-		case e := <-l.queue:
-			entries := []nodespec.TunnelLogEntry{e}
-			select {
-			case <-ctx.Done():
-			case <-time.After(collect):
-			}
-			l.write(l.waiting(entries))
-		}
-	}
-}
-
-// waiting adds what is in the queue, up to a batch.
-func (l *Log) waiting(entries []nodespec.TunnelLogEntry) []nodespec.TunnelLogEntry {
-	for len(entries) < batchMax {
-		select {
-		case e := <-l.queue:
-			entries = append(entries, e)
-		default:
-			return entries
-		}
-	}
-	return entries
-}
+func (l *Log) Run(ctx context.Context) error { return l.queue.Each(ctx, l.write) }
 
 // write appends the entries of the tunnels that have a log. A log group that is
 // gone keeps nothing from the others.
@@ -122,7 +73,7 @@ func (l *Log) write(entries []nodespec.TunnelLogEntry) {
 			b = &logs.Batch{Scope: d.scope, Group: d.group, Stream: d.stream, Create: true}
 			batches[d] = b
 		}
-		b.Events = append(b.Events, logs.Event{Timestamp: e.At.UnixMilli(), Message: d.format(e)})
+		b.Events = append(b.Events, logs.Event{Timestamp: e.At.UnixMilli(), Message: d.style.Line(e)})
 	}
 	if len(batches) == 0 {
 		return
@@ -182,11 +133,13 @@ func (l *Log) lookUp() {
 			}
 			d := destination{
 				scope: logs.Scope{Account: account, Region: region}, group: group, stream: t.LogStream(v.ID),
-				text: t.Log.Format == resource.TunnelLogText, dpd: t.Effective().DPDTimeoutAction != resource.DPDActionNone,
+				style: vpnlog.Style{
+					Text: t.Log.Format == resource.TunnelLogText, DPD: t.Effective().DPDTimeoutAction != resource.DPDActionNone,
+					Peer: v.CustomerGateway, // where it has no fixed address
+				},
 			}
-			d.cgw = v.CustomerGateway
 			if g, ok := store.CustomerGateways.Get(snapshot, store.Scope{Account: v.Account, Region: v.Region}, v.CustomerGateway); ok && g.Address.IsValid() {
-				d.cgw = g.Address.String()
+				d.style.Peer = g.Address.String()
 			}
 			l.tunnels[resource.TunnelID(v.ID, i+1)] = d
 			wanted[stream{d.scope, d.group, d.stream}] = true

@@ -1,7 +1,6 @@
 package tunnellog
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -24,33 +23,6 @@ var (
 		Event: nodespec.LogExchange, Details: `is sending request (id=7) for CREATE_CHILD_SA: "x" <y>`,
 	}
 )
-
-func TestFormat(t *testing.T) {
-	for _, test := range []struct {
-		d    destination
-		want string
-	}{
-		{destination{dpd: true}, `{"event_timestamp":1772366400,"timestamp":"2026-03-01T12:00:00.250Z","dpd_enabled":true,"nat_t_detected":true,` +
-			`"ike_phase1_state":"established","ike_phase2_state":"rekeying","details":"AWS tunnel is sending request (id=7) for CREATE_CHILD_SA: \"x\" <y>"}`},
-		{destination{text: true}, `1772366400 2026-03-01T12:00:00.250Z false true established rekeying AWS tunnel is sending request (id=7) for CREATE_CHILD_SA: "x" <y>`},
-	} {
-		if got := test.d.format(entry); got != test.want {
-			t.Errorf("got  %s\nwant %s", got, test.want)
-		}
-	}
-	for event, want := range map[nodespec.TunnelLogEvent]string{
-		nodespec.LogOther:        "AWS tunnel: why",
-		nodespec.LogKeyMismatch:  "AWS tunnel detected a pre-shared key mismatch with cgw: 198.51.100.7: why",
-		nodespec.LogNoProposal:   "No Proposal Match Found by AWS: why",
-		nodespec.LogPeerDead:     "AWS tunnel DPD timed out: why",
-		nodespec.LogDeletedIKE:   "AWS tunnel received DELETE for IKE_SA from CGW: why",
-		nodespec.LogDeletedChild: "AWS tunnel received DELETE for Phase 2 SA: why",
-	} {
-		if got := (destination{cgw: "198.51.100.7"}).details(nodespec.TunnelLogEntry{Event: event, Details: "why"}); got != want {
-			t.Errorf("%q: %s, want %s", event, got, want)
-		}
-	}
-}
 
 // TestOneTunnelAtATime: what has no log is not written, what has one is, from
 // when it was switched on; and a log group that is gone costs the others nothing.
@@ -101,28 +73,5 @@ func TestOneTunnelAtATime(t *testing.T) {
 	}
 	if overflown, undelivered := log.Drops(); overflown != 0 || undelivered != 1+3*2 {
 		t.Errorf("%d overflown, %d undelivered", overflown, undelivered)
-	}
-}
-
-// TestNeverWaits: a log that nobody writes drops, and what is taken when it ends
-// is written.
-func TestNeverWaits(t *testing.T) {
-	records := storetest.Open(t)
-	l, err := logs.Open(filepath.Join(t.TempDir(), "logs.db"), logs.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	log := New(records, l, slog.New(slog.DiscardHandler))
-	for range queueMax + 10 {
-		log.Take(entry)
-	}
-	if overflown, _ := log.Drops(); overflown != 10 {
-		t.Errorf("%d overflown", overflown)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := log.Run(ctx); err != context.Canceled || len(log.queue) > 0 {
-		t.Errorf("%v, %d are left", err, len(log.queue))
 	}
 }

@@ -1,9 +1,14 @@
 package interop
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +16,7 @@ import (
 	"causeway.dev/doctor"
 	"causeway.dev/internal/netlab"
 	"causeway.dev/ipsec"
+	"causeway.dev/packet"
 )
 
 // A patient is an appliance that the doctor is asked about.
@@ -21,8 +27,76 @@ type patient struct {
 }
 
 func (s scene) startPatient(config side) patient {
-	file := s.lab.File("patient.yaml", config.String())
+	file := s.lab.File("patient.yaml", "tunnel_log: { file: tunnel.log }\n"+config.String())
 	return patient{gateway{s.our.Start("patient", program, "appliance", "--status", "--config", file), s.lab}, s.our, file}
+}
+
+// has says what is missing in a text.
+func (patient) has(text string, words ...string) error {
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			return fmt.Errorf("%q is missing in\n%s", w, text)
+		}
+	}
+	return nil
+}
+
+// mustTell looks into the log of a tunnel that is up, and into a capture that has run
+// from before that, while pings leave.
+func (p patient) mustTell(t *testing.T, capturing *netlab.Process, folder string) {
+	t.Helper()
+	const mark = "causeway"
+	all := ""
+	p.lab.Eventually(soon, "the log and the capture have it", func() error {
+		_, _ = p.host.Try("ping", "-n", "-c", "1", "-W", "1", "-p", hex.EncodeToString([]byte(mark)), peerInside) // an answer may be kept from us
+		all = ""
+		for file, words := range map[string][]string{
+			filepath.Join(filepath.Dir(p.file), "tunnel.log"): {
+				`{"tunnel":"vpn1","event_timestamp":`, `"ike_phase1_state":"negotiating"`, `"details":"Tunnel processed request (id=0) for IKE_SA_INIT`,
+				`"ike_phase1_state":"established","ike_phase2_state":"established","details":"Tunnel`,
+			},
+			filepath.Join(folder, "vpn1-inner.pcap"): {mark + mark},
+			filepath.Join(folder, "vpn1-outer.pcap"): nil,
+		} {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			if err := p.has(string(text), words...); err != nil {
+				return err
+			}
+			if strings.HasSuffix(file, "outer.pcap") && espIn(text) == 0 {
+				return errors.New("no ESP is captured")
+			}
+			all += string(text)
+		}
+		return p.has(capturing.Log(), "<- IKE_SA_INIT", "-> IKE_AUTH")
+	})
+	capturing.Stop()
+	if strings.Contains(all+capturing.Log(), key) {
+		t.Error("the log or the capture has the key")
+	}
+	if tables, _ := filepath.Glob(filepath.Join(folder, "*_*")); len(tables) > 0 {
+		t.Errorf("nobody asked for keys: %v", tables)
+	}
+}
+
+// espIn counts the packets of ESP over IPv4 in a pcap file, of which the last may
+// not be whole yet.
+func espIn(file []byte) (n int) {
+	const fileHeader, recordHeader, protocol = 24, 16, 9
+	for rest := file[min(len(file), fileHeader):]; len(rest) >= recordHeader; {
+		p := rest[recordHeader:]
+		length := int(binary.LittleEndian.Uint32(rest[8:]))
+		if length > len(p) {
+			break
+		}
+		if length > protocol && p[protocol] == packet.ProtocolESP {
+			n++
+		}
+		rest = p[length:]
+	}
+	return n
 }
 
 // ask runs `causeway doctor` and returns what it prints, with its exit code.
@@ -110,14 +184,20 @@ func TestDoctorShowsBothSides(t *testing.T) {
 }
 
 // Given a wire that drops IP protocol 50, then IKE stands, and what is told of the
-// tunnel says why nothing comes back.
+// tunnel says why nothing comes back. Its log has how it came to stand, and a capture
+// the messages, what leaves, and what was in it; the key is in neither.
 func TestBlockedESPIsNamed(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, "nft")
 	s.wire.Run("nft", "add table ip cut; add chain ip cut plain { type filter hook forward priority 0; }; add rule ip cut plain ip protocol 50 drop")
 	gw := s.startPatient(ours())
+	gw.waitMessage("no packet from "+peerAddress, soon)
+	folder := t.TempDir()
+	capturing := s.our.Start("capture", program, "capture", "--appliance", gw.file, "vpn1", "--write", folder)
+	s.lab.Eventually(soon, "the capture begins", func() error { return gw.has(capturing.Log(), "vpn1 is captured from now on") })
 	startAppliance(s.lab, s.peer, "theirs", theirs())
 	gw.waitUp(true, soon)
+	gw.mustTell(t, capturing, folder)
 	if n := s.our.Ping(peerInside, 8, "0.02"); n != 0 {
 		t.Errorf("%d pings were answered", n)
 	}
