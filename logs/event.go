@@ -77,7 +77,7 @@ type Batch struct {
 // nothing.
 func (s *Store) Append(now time.Time, batches ...Batch) error {
 	added := map[string]int64{}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		clear(added)
 		for _, b := range batches {
 			n, err := s.appendBatch(tx, now, b)

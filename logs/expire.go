@@ -30,7 +30,7 @@ func (s *Store) Sweep(now time.Time) error {
 	for {
 		removed := 0
 		freed := map[string]int64{}
-		err := s.db.Update(func(tx *bbolt.Tx) error {
+		err := s.update(func(tx *bbolt.Tx) error {
 			removed = 0
 			clear(freed)
 			for key, value := range keys(tx.Bucket(groupsBucket), nil, nil) {
@@ -131,7 +131,7 @@ func (s *Store) makeRoom() error {
 			return nil
 		}
 		removed, freed := 0, int64(0)
-		err := s.db.Update(func(tx *bbolt.Tx) (err error) {
+		err := s.update(func(tx *bbolt.Tx) (err error) {
 			removed, freed, err = evict(tx, account, excess)
 			return err
 		})
@@ -160,10 +160,10 @@ func (s *Store) excess() (account string, n int64) {
 			account = a
 		}
 	}
-	if total <= s.bytesMax {
+	if total <= s.options.BytesMax {
 		return account, 0
 	}
-	return account, min(total-s.bytesMax+s.bytesMax/evictPart, s.bytes[account])
+	return account, min(total-s.options.BytesMax+s.options.BytesMax/evictPart, s.bytes[account])
 }
 
 // evict removes the oldest events of an account until so many bytes are free, or

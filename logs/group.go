@@ -24,7 +24,7 @@ func accountOf(groupKey []byte) string {
 
 // CreateGroup makes a log group; its ID is chosen here.
 func (s *Store) CreateGroup(scope Scope, g Group) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.update(func(tx *bbolt.Tx) error {
 		groups := tx.Bucket(groupsBucket)
 		key := scope.groupKey(g.Name)
 		if groups.Get(key) != nil {
@@ -84,7 +84,7 @@ func decodeGroup(value []byte) (Group, error) {
 
 // Group returns a log group.
 func (s *Store) Group(scope Scope, name string) (g Group, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *bbolt.Tx) error {
 		if g, err = readGroup(tx, scope, name); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func groupBytes(tx *bbolt.Tx, id uint64) (n int64, err error) {
 // part and follow after, sorted by name, at most limit. more says that there are
 // others behind.
 func (s *Store) Groups(scope Scope, prefix, part, after string, limit int) (list []Group, more bool, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *bbolt.Tx) error {
 		start := []byte(nil)
 		switch {
 		case after == "" || after < prefix:
@@ -139,7 +139,7 @@ func (s *Store) Groups(scope Scope, prefix, part, after string, limit int) (list
 // UpdateGroup changes a group: f gets it as it is. Its name, ID and creation stay
 // what they are. An error of f leaves all as it was.
 func (s *Store) UpdateGroup(scope Scope, name string, f func(*Group) error) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.update(func(tx *bbolt.Tx) error {
 		g, err := readGroup(tx, scope, name)
 		if err != nil {
 			return err
@@ -157,7 +157,7 @@ func (s *Store) UpdateGroup(scope Scope, name string, f func(*Group) error) erro
 // an error keeps it; nil checks nothing.
 func (s *Store) DeleteGroup(scope Scope, name string, check func(Group) error) error {
 	var freed int64
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		freed = 0
 		g, err := readGroup(tx, scope, name)
 		if err != nil {

@@ -59,7 +59,7 @@ type Page struct {
 // Read answers a query. It sees everything that was appended before it was
 // called, and nothing that the group's retention no longer keeps.
 func (s *Store) Read(now time.Time, q Query) (page Page, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *bbolt.Tx) error {
 		g, err := readGroup(tx, q.Scope, q.Group)
 		if err != nil {
 			return err

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
-	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Bounds of what is stored.
@@ -33,9 +33,6 @@ const (
 
 	// fileGrowth is how much larger than its events the file gets.
 	fileGrowth = 2
-
-	// openMax bounds the wait for another process that has the file open.
-	openMax = 500 * time.Millisecond
 
 	// sweepEvery is how often expired events are removed. Readers don't see
 	// them anyway.
@@ -99,14 +96,21 @@ type Options struct {
 
 // A Store holds log groups. Its methods may be called by any goroutine.
 type Store struct {
-	db       *bbolt.DB
-	log      *slog.Logger
-	bytesMax int64
+	file    string
+	options Options
+	log     *slog.Logger
+
+	// gate is held for reading by who uses db, and for writing by who opens another.
+	gate     sync.RWMutex
+	db       *database // guarded by gate; nil while there is none
+	whyNot   error     // guarded by gate: why there is none
+	reopenAt time.Time // guarded by gate: when to try again
 
 	mu      sync.Mutex
 	bytes   map[string]int64 // of the events of each account; guarded by mu
 	streams map[string]int   // of each account; guarded by mu
 	evicted uint64           // events removed for lack of room since Open; guarded by mu
+	spoilt  uint64           // files that were moved aside since Open; guarded by mu
 }
 
 // The buckets:
@@ -122,65 +126,187 @@ var (
 	ownersBucket  = []byte("owners")
 )
 
-// ErrSpoilt is Open's of a file that holds something else than a store, or one that a
-// disk or a crash of the machine has spoilt.
-var ErrSpoilt = errors.New("the file is no log store, or is spoilt")
-
-// Open opens the store in a file, which is made if it does not exist.
-func Open(file string, options Options) (s *Store, err error) {
-	defer func() { // bbolt believes the file once it has seen its first pages; what it finds in goroutines of its own nobody can catch
-		if problem := recover(); problem != nil {
-			s, err = nil, fmt.Errorf("read the log store %s: %w: %v", file, ErrSpoilt, problem)
-		}
-	}()
+// Open opens the store in a file, which is made if it does not exist. Logs are no
+// reason to run nothing: a spoilt file is moved aside, to FILE.spoilt-TIME, and an
+// empty one begun, which the log and Usage tell.
+func Open(file string, options Options) (*Store, error) {
 	if options.BytesMax == 0 {
 		options.BytesMax = BytesMaxDefault
 	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := bbolt.Open(file, 0o600, &bbolt.Options{
-		Timeout: openMax, NoSync: options.NoSync, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
-		// Addresses for the file as large as it gets: to map more of it, a
-		// writer would have to wait for all readers.
-		InitialMmapSize: int(fileGrowth * options.BytesMax),
-	})
-	switch {
-	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("open the log store %s: %w: %w", file, ErrSpoilt, err)
-	case err != nil:
-		return nil, fmt.Errorf("open the log store %s: %w", file, err)
-	}
-	s = &Store{db: db, log: options.Logger, bytesMax: options.BytesMax, bytes: map[string]int64{}, streams: map[string]int{}}
-	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read the log store %s: %w: %w", file, ErrSpoilt, err), db.Close())
+	s := &Store{file: file, options: options, log: options.Logger}
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if err := s.open(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-// load makes the buckets and counts the bytes.
-func (s *Store) load() error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{groupsBucket, streamsBucket, eventsBucket, ownersBucket} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
+// open opens the file, or an empty one in its place. The caller holds gate.
+func (s *Store) open() error {
+	err := s.openFile()
+	if !errors.Is(err, errSpoilt) {
+		return err
+	}
+	aside, moved := moveAside(s.file)
+	if moved != nil {
+		return errors.Join(err, moved)
+	}
+	s.log.Error("log store is spoilt: moved aside, and an empty one begun", "err", err, "moved", aside)
+	s.mu.Lock()
+	s.spoilt++
+	s.mu.Unlock()
+	return s.openFile()
+}
+
+// openFile opens the file as it is. The caller holds gate.
+func (s *Store) openFile() error {
+	db, err := openDatabase(s.file, s.options)
+	if err != nil {
+		return fmt.Errorf("open the log store %s: %w", s.file, err)
+	}
+	stuck, err := db.transact(true, s.load)
+	switch {
+	case err == nil:
+		s.db = db
+		return nil
+	case stuck:
+		err = errors.Join(err, db.abandon())
+	default:
+		err = errors.Join(err, db.Close())
+	}
+	if errors.Is(err, errBroken) {
+		err = fmt.Errorf("%w: %w", errSpoilt, err)
+	}
+	return fmt.Errorf("read the log store %s: %w", s.file, err)
+}
+
+// view runs a transaction that reads.
+func (s *Store) view(f func(*bbolt.Tx) error) error { return s.transact(false, f) }
+
+// update runs a transaction that writes. An error of f leaves all as it was.
+func (s *Store) update(f func(*bbolt.Tx) error) error { return s.transact(true, f) }
+
+// transact runs a transaction. A database that breaks off, for its file was spoilt
+// while it was open, is opened anew: the call has failed, the next one finds what can
+// be read, or an empty store.
+func (s *Store) transact(writable bool, f func(*bbolt.Tx) error) error {
+	s.gate.RLock()
+	db, whyNot := s.db, s.whyNot
+	if db == nil {
+		s.gate.RUnlock()
+		s.reopen(nil, false)
+		return whyNot
+	}
+	stuck, err := db.transact(writable, f)
+	s.gate.RUnlock()
+	if errors.Is(err, errBroken) {
+		s.log.Error("log store breaks off: it is opened anew", "err", err)
+		s.reopen(db, stuck)
+	}
+	return err
+}
+
+// reopen opens another database than the one that has broken off, which is nil where
+// none could be opened before.
+func (s *Store) reopen(broken *database, stuck bool) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.db != broken || broken == nil && time.Now().Before(s.reopenAt) {
+		return // another caller has done it, or it is too early
+	}
+	s.db, s.reopenAt = nil, time.Now().Add(reopenEvery)
+	var err error
+	switch {
+	case stuck:
+		err = broken.abandon()
+	case broken != nil:
+		err = broken.Close()
+	}
+	if s.whyNot = errors.Join(err, s.open()); s.db == nil {
+		s.log.Error("log store can't be opened", "err", s.whyNot)
+	}
+}
+
+// load makes the buckets, counts the bytes and streams, and looks whether what is there
+// belongs together.
+func (s *Store) load(tx *bbolt.Tx) error {
+	for _, name := range [][]byte{groupsBucket, streamsBucket, eventsBucket, ownersBucket} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return fmt.Errorf("%w: %w", errSpoilt, err)
 		}
-		return tx.Bucket(streamsBucket).ForEach(func(key, value []byte) error {
-			var stream Stream
-			if err := json.Unmarshal(value, &stream); err != nil {
-				return fmt.Errorf("log stream %q: %w", key, err)
-			}
-			account := accountOf(tx.Bucket(ownersBucket).Get(key[:8]))
-			s.bytes[account] += stream.Bytes
-			s.streams[account]++
-			return nil
-		})
-	})
+	}
+	bytes, streams := map[string]int64{}, map[string]int{}
+	total := int64(0)
+	err := checkGroups(tx)
+	for key, value := range keys(tx.Bucket(streamsBucket), nil, nil) {
+		if err != nil {
+			break
+		}
+		var stream Stream
+		if stream, err = decodeStream(value); err != nil {
+			break
+		}
+		owner := tx.Bucket(ownersBucket).Get(key[:8])
+		if total += stream.Bytes; owner == nil || stream.Name != string(key[8:]) || stream.ID > tx.Bucket(streamsBucket).Sequence() ||
+			stream.Bytes < 0 || total < 0 || total > tx.Size() {
+			err = fmt.Errorf("log stream %q does not belong here", key)
+		}
+		bytes[accountOf(owner)] += stream.Bytes
+		streams[accountOf(owner)]++
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errSpoilt, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes, s.streams = bytes, streams
+	return nil
+}
+
+// checkGroups looks whether each log group has the key that its ID leads to, and each
+// ID a group.
+func checkGroups(tx *bbolt.Tx) error {
+	groups, owners := tx.Bucket(groupsBucket), tx.Bucket(ownersBucket)
+	ids := 0
+	for key, value := range keys(groups, nil, nil) {
+		g, err := decodeGroup(value)
+		if err != nil {
+			return err
+		}
+		if string(owners.Get(idKey(g.ID))) != string(key) || !strings.HasSuffix(string(key), "\x00"+g.Name) || g.ID > groups.Sequence() {
+			return fmt.Errorf("log group %q does not belong here", key)
+		}
+		ids++
+	}
+	for id := range keys(owners, nil, nil) {
+		if ids--; ids < 0 {
+			return fmt.Errorf("the log group of ID %x is lost", id)
+		}
+	}
+	return nil
 }
 
 // Close closes the file. Calls under way end first.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.db == nil {
+		return nil
+	}
+	db := s.db
+	s.db, s.whyNot, s.reopenAt = nil, errClosed, never
+	return db.Close()
+}
+
+// errClosed is of calls after Close, after which the file is opened no more.
+var (
+	errClosed = errors.New("the log store is closed")
+	never     = time.Unix(1<<40, 0)
+)
 
 // Run removes expired events now and then until ctx ends.
 func (s *Store) Run(ctx context.Context) error {
@@ -202,13 +328,14 @@ func (s *Store) Run(ctx context.Context) error {
 type Usage struct {
 	Bytes   int64  // of all events, each with EventOverhead
 	Evicted uint64 // events removed for lack of room since Open
+	Spoilt  uint64 // files moved aside since Open, for they were spoilt
 }
 
 // Usage returns how much is stored.
 func (s *Store) Usage() Usage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u := Usage{Evicted: s.evicted}
+	u := Usage{Evicted: s.evicted, Spoilt: s.spoilt}
 	for n := range maps.Values(s.bytes) {
 		u.Bytes += n
 	}

@@ -14,7 +14,7 @@ func streamKey(group uint64, name string) []byte { return append(idKey(group), n
 
 // CreateStream makes a log stream.
 func (s *Store) CreateStream(scope Scope, group, name string, now time.Time) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.update(func(tx *bbolt.Tx) error {
 		g, err := readGroup(tx, scope, group)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func eachStream(tx *bbolt.Tx, group uint64, prefix string, f func(Stream) bool) 
 // Streams returns the streams of a group whose names begin with prefix, sorted by
 // name: at most StreamsMax.
 func (s *Store) Streams(scope Scope, group, prefix string) (list []Stream, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *bbolt.Tx) error {
 		g, err := readGroup(tx, scope, group)
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (s *Store) Streams(scope Scope, group, prefix string) (list []Stream, err e
 // DeleteStream removes a stream with its events.
 func (s *Store) DeleteStream(scope Scope, group, name string) error {
 	var freed int64
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		g, err := readGroup(tx, scope, group)
 		if err != nil {
 			return err

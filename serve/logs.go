@@ -2,11 +2,8 @@ package serve
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,20 +15,9 @@ import (
 // logsFile, in the data directory, holds what the CloudWatch Logs actions show.
 const logsFile = "logs.db"
 
-// openLogs opens the log store. A spoilt one is moved aside: logs are no reason to run
-// no networks.
+// openLogs opens the log store.
 func openLogs(cfg Config, log *slog.Logger) (*logs.Store, error) {
-	file, options := filepath.Join(cfg.DataDir, logsFile), logs.Options{BytesMax: int64(cfg.Logs.MaxMiB) << 20, Logger: log}
-	store, err := logs.Open(file, options)
-	if !errors.Is(err, logs.ErrSpoilt) {
-		return store, err
-	}
-	aside := fmt.Sprintf("%s.spoilt-%s", file, time.Now().UTC().Format("20060102T150405Z"))
-	log.Error("log store is spoilt: moved aside, and an empty one begun", "err", err, "moved", aside)
-	if renamed := os.Rename(file, aside); renamed != nil {
-		return nil, errors.Join(err, renamed)
-	}
-	return logs.Open(file, options)
+	return logs.Open(filepath.Join(cfg.DataDir, logsFile), logs.Options{BytesMax: int64(cfg.Logs.MaxMiB) << 20, Logger: log})
 }
 
 // logGroupExists lets the EC2 API look for log groups.
@@ -59,6 +45,7 @@ var (
 	logsBytes      = prometheus.NewDesc("causeway_logs_bytes", "Bytes of the log events that are stored.", nil, nil)
 	tunnelLogDrops = prometheus.NewDesc("causeway_tunnel_log_drops_total", "Entries of tunnels' logs that were not written.", []string{"reason"}, nil)
 	flowLogDrops   = prometheus.NewDesc("causeway_flow_log_drops_total", "Flows, or records of flow logs, that were not written.", []string{"reason"}, nil)
+	logsSpoilt     = prometheus.NewDesc("causeway_logs_spoilt_total", "Times since the start, the start included, that the log store was spoilt, moved aside and begun anew.", nil, nil)
 	logsEvicted    = prometheus.NewDesc("causeway_logs_evicted_total", "Log events removed for lack of room since the start.", nil, nil)
 )
 
@@ -66,6 +53,7 @@ var (
 func (logsMetrics) Describe(to chan<- *prometheus.Desc) {
 	to <- logsBytes
 	to <- logsEvicted
+	to <- logsSpoilt
 	to <- tunnelLogDrops
 	to <- flowLogDrops
 }
@@ -75,6 +63,7 @@ func (m logsMetrics) Collect(to chan<- prometheus.Metric) {
 	u := m.store.Usage()
 	to <- prometheus.MustNewConstMetric(logsBytes, prometheus.GaugeValue, float64(u.Bytes))
 	to <- prometheus.MustNewConstMetric(logsEvicted, prometheus.CounterValue, float64(u.Evicted))
+	to <- prometheus.MustNewConstMetric(logsSpoilt, prometheus.CounterValue, float64(u.Spoilt))
 	for desc, log := range map[*prometheus.Desc]interface {
 		Drops() (overflown, undelivered uint64)
 	}{tunnelLogDrops: m.tunnels, flowLogDrops: m.flows} {

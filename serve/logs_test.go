@@ -47,6 +47,9 @@ func TestSpoiltLogsAreMovedAside(t *testing.T) {
 		if store, err = openLogs(cfg, log); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+		if n := store.Usage().Spoilt; n != 1 {
+			t.Errorf("%s: %d are counted", name, n)
+		}
 		if aside, _ := filepath.Glob(file + ".spoilt-*"); len(aside) == 0 || !strings.Contains(said.String(), "moved aside") {
 			t.Errorf("%s: %v are kept; said: %s", name, aside, said.String())
 		}

@@ -52,7 +52,7 @@ func (p patient) mustTell(t *testing.T, capturing *netlab.Process, folder string
 		all = ""
 		for file, words := range map[string][]string{
 			filepath.Join(filepath.Dir(p.file), "tunnel.log"): {
-				`{"tunnel":"vpn1","event_timestamp":`, `"ike_phase1_state":"negotiating"`, `"details":"Tunnel processed request (id=0) for IKE_SA_INIT`,
+				`{"tunnel":"vpn1","event_timestamp":`, `"ike_phase1_state":"negotiating"`, `"details":"Tunnel processed request (id=1) for IKE_AUTH`,
 				`"ike_phase1_state":"established","ike_phase2_state":"established","details":"Tunnel`,
 			},
 			filepath.Join(folder, "vpn1-inner.pcap"): {mark + mark},
@@ -70,7 +70,7 @@ func (p patient) mustTell(t *testing.T, capturing *netlab.Process, folder string
 			}
 			all += string(text)
 		}
-		return p.has(capturing.Log(), "<- IKE_SA_INIT", "-> IKE_AUTH")
+		return p.has(capturing.Log(), "<- IKE_AUTH", "-> IKE_AUTH")
 	})
 	capturing.Stop()
 	if strings.Contains(all+capturing.Log(), key) {
