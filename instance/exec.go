@@ -39,10 +39,16 @@ func (d *Namespaces) Exec(ctx context.Context, id string, argv []string, stdin i
 		return 0, fmt.Errorf("execute in instance %s: %w", id, err)
 	}
 	defer unix.Close(fd)
+	group, err := d.groups.Entry(id)
+	if err != nil {
+		return 0, fmt.Errorf("execute in instance %s: %w", id, err)
+	}
+	defer group.Close()
 
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Dir, cmd.WaitDelay = environment, "/", outputWait
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	var terminal *terminal
 	err = joined(fd, func() (err error) {
 		if cmd.Path, err = lookPath(argv[0]); err != nil {
@@ -56,7 +62,7 @@ func (d *Namespaces) Exec(ctx context.Context, id string, argv []string, stdin i
 			defer terminal.command.Close()
 			terminal.attach(cmd)
 		}
-		return cmd.Start()
+		return group.Start(cmd.SysProcAttr, cmd.Start)
 	})
 	if errors.Is(err, exec.ErrNotFound) {
 		return exitNotFound, fmt.Errorf("execute in instance %s: %s: %w", id, argv[0], err)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"net/netip"
+
+	"causeway.dev/instance/cgroup"
 )
 
 // Config is what an instance shall be.
@@ -30,6 +32,10 @@ type Config struct {
 	// anew where they have changed, also while the instance runs.
 	Resolvers []netip.Addr
 	Domain    string
+
+	// Limits are what its processes may take of the host together. Ensure sets them
+	// anew where they have changed.
+	Limits cgroup.Limits
 }
 
 // String names the instance. It keeps the user data to itself, which often holds

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"causeway.dev/instance/cgroup"
 	"causeway.dev/netfabric/netns"
 )
 
@@ -27,12 +28,18 @@ type Options struct {
 	Hide       []string     // directories of the host that instances find empty; Dir always is one
 	Executable string       // the program whose "instance-init" command is InitMain; "" for our own
 	Logger     *slog.Logger // nil discards
+
+	// Groups is the name of the control group that has those of the instances in it;
+	// "": nothing is limited. Limits says what becomes of the limits that instances
+	// are given; nil: they hold.
+	Groups string
+	Limits func(cgroup.Limits) cgroup.Limits
 }
 
 // Namespaces runs an instance as a set of Linux namespaces over the host's own
-// root file system: net, mount, pid, uts, ipc. Its root user has few of the
-// host's root's capabilities, but reads what the host's root file system holds,
-// and shares the kernel, memory and disk with all others. It is safe for
+// root file system: net, mount, pid, uts, ipc, in a control group of its own. Its
+// root user has few of the host's root's capabilities, but reads what the host's root
+// file system holds, and shares the kernel and disk with all others. It is safe for
 // concurrent use.
 //
 // An instance's directory holds
@@ -42,12 +49,16 @@ type Options struct {
 //	console  the end of its output
 //	reason   why it ended, if it could still say so: one of the reasons below
 //	booted   there once its user data has been run
+//	killed   how many of its processes the kernel has killed for want of memory
 //	upper    what differs from the host's root file system
 //
 // The lock is the truth about whether it runs. So an instance outlives us, and
 // our next life finds it.
 type Namespaces struct {
-	o Options
+	o      Options
+	groups *cgroup.Tree
+
+	memoryInterval time.Duration // a test's is shorter
 
 	mu       sync.Mutex
 	busy     map[string]*sync.Mutex // one start or end of an instance at a time; guarded by mu
@@ -55,6 +66,9 @@ type Namespaces struct {
 	children map[int]bool           // init processes to be waited for; guarded by mu
 	watched  map[string]watched     // instances that ran when they were looked at last; guarded by mu
 	mounts   *os.File               // the mount namespace that instances' are copied from; guarded by mu
+	killed   map[string]uint64      // processes, for want of memory, as far as was told; guarded by mu
+	looked   time.Time              // when it was looked for such; guarded by mu
+	grouped  map[string]bool        // instances that may have a control group; nil: not looked for yet; guarded by mu
 }
 
 var _ Driver = (*Namespaces)(nil)
@@ -90,7 +104,7 @@ var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // ErrNotRunning is the error about an instance that is not there or has ended.
 var ErrNotRunning = errors.New("instance is not running")
 
-// NewNamespaces returns the driver. It starts nothing.
+// NewNamespaces returns the driver. It starts no instance.
 func NewNamespaces(o Options) (*Namespaces, error) {
 	var err error
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
@@ -110,7 +124,11 @@ func NewNamespaces(o Options) (*Namespaces, error) {
 	}
 	// The link leads to our program even if its file has been replaced since.
 	o.Executable = cmp.Or(o.Executable, "/proc/self/exe")
-	return &Namespaces{o: o, busy: map[string]*sync.Mutex{}, resolv: map[string]string{}, children: map[int]bool{}, watched: map[string]watched{}}, nil
+	d := &Namespaces{o: o, groups: &cgroup.Tree{}, busy: map[string]*sync.Mutex{}, resolv: map[string]string{}, children: map[int]bool{}, watched: map[string]watched{}, killed: map[string]uint64{}, memoryInterval: memoryInterval}
+	if o.Groups != "" {
+		d.groups = cgroup.Open(o.Groups)
+	}
+	return d, nil
 }
 
 func (d *Namespaces) dir(id string) string { return filepath.Join(d.o.Dir, id) }
@@ -120,15 +138,26 @@ func (d *Namespaces) lock(id string) (unlock func(), err error) {
 	if !validID.MatchString(id) {
 		return nil, fmt.Errorf("instance id %q is malformed", id)
 	}
+	m := d.busyWith(id)
+	m.Lock()
+	return m.Unlock, nil
+}
+
+// tryLock does the same if nobody else is just at it.
+func (d *Namespaces) tryLock(id string) (unlock func(), ok bool) {
+	m := d.busyWith(id)
+	return m.Unlock, m.TryLock()
+}
+
+func (d *Namespaces) busyWith(id string) *sync.Mutex {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	m := d.busy[id]
 	if m == nil {
 		m = new(sync.Mutex)
 		d.busy[id] = m
 	}
-	d.mu.Unlock()
-	m.Lock()
-	return m.Unlock, nil
+	return m
 }
 
 // Ensure implements Driver.
@@ -151,6 +180,7 @@ func (d *Namespaces) Ensure(ctx context.Context, c Config) error {
 		case p.boot != c.Boot:
 			d.o.Logger.Info("instance restarts", "instance", c.ID)
 		case p.network() == network:
+			d.followLimits(c)
 			return d.follow(p, c)
 		default:
 			// Its network has been removed and made anew: nothing can be plugged
@@ -176,6 +206,9 @@ func (d *Namespaces) start(ctx context.Context, c Config) error {
 		return err
 	}
 	if err := os.Remove(filepath.Join(dir, fileReason)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := d.makeGroup(c); err != nil {
 		return err
 	}
 	if err := d.tell(c); err != nil {
@@ -277,6 +310,9 @@ func (d *Namespaces) end(ctx context.Context, id string, force bool) error {
 		return fmt.Errorf("end instance %s: %w", id, err)
 	}
 	d.reap()
+	if err := d.removeGroup(id); err != nil {
+		return fmt.Errorf("end instance %s: %w", id, err)
+	}
 	return nil
 }
 
@@ -326,6 +362,7 @@ func (d *Namespaces) List() ([]Status, error) {
 			return nil, fmt.Errorf("look for instance %s: %w", e.Name(), err)
 		}
 	}
+	d.lookAtGroups(list)
 	return list, nil
 }
 

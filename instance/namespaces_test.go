@@ -68,6 +68,9 @@ func newLab(t testing.TB) *lab {
 				t.Errorf("Terminate: %v", err)
 			}
 		}
+		if err := l.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
 		names, _ := netns.List(l.prefix)
 		for _, name := range names {
 			if err := netns.Delete(name); err != nil {
@@ -81,10 +84,11 @@ func newLab(t testing.TB) *lab {
 // newLife replaces the driver by one that knows nothing.
 func (l *lab) newLife() {
 	l.t.Helper()
-	d, err := NewNamespaces(Options{Dir: l.dir, Hide: []string{"/boot", filepath.Join(filepath.Dir(l.hidden), "link")}})
+	d, err := NewNamespaces(Options{Dir: l.dir, Hide: []string{"/boot", filepath.Join(filepath.Dir(l.hidden), "link")}, Groups: "causeway-" + l.prefix})
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	d.memoryInterval = 0
 	l.Namespaces = d
 }
 

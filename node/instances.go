@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"causeway.dev/instance"
+	"causeway.dev/instance/cgroup"
 	"causeway.dev/netfabric"
 	"causeway.dev/nodespec"
 )
@@ -125,6 +126,7 @@ func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired, present [
 		config := instance.Config{
 			ID: i.ID, Boot: i.Boot, Hostname: i.Hostname, UserData: i.UserData, Addresses: addresses[i.ID],
 			Resolvers: i.Resolvers, Domain: i.Domain, AuthorizedKeys: i.AuthorizedKeys,
+			Limits:           cgroup.Limits{CPUs: i.CPUs, MemoryBytes: i.MemoryBytes, Processes: i.Processes},
 			NetworkNamespace: netfabric.NamespaceName(n.cfg.Prefix, i.ID),
 		}
 		boot, runs := running[i.ID]

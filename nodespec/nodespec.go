@@ -269,6 +269,13 @@ type Instance struct {
 	// Boot tells starts apart: an instance that runs with another number starts
 	// anew, and one that has switched itself off stays off while it is the same.
 	Boot int64
+
+	// CPUs, MemoryBytes and Processes are the most that it takes of the node:
+	// processors' time in processors, memory with what files take of it, processes
+	// and threads. They are bounds; nothing is set aside. 0: no limit.
+	CPUs        float64
+	MemoryBytes int64
+	Processes   int
 }
 
 // Observed is what a node has seen. It is complete: what is not in it is not

@@ -103,10 +103,12 @@ func (c *compiler) vpcPart(id string) (desired nodespec.Desired) {
 	resolvers, domain := c.told(vpc)
 	for _, p := range c.plugged {
 		if p.nic.Place == nil && p.nic.DeviceIndex == 0 {
+			size, _ := resource.InstanceTypeOf(p.instance.InstanceType) // one that is not known any more has no limits
 			desired.Instances = append(desired.Instances, nodespec.Instance{
 				ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData, Boot: p.instance.Boot,
 				Resolvers: resolvers, Domain: domain,
 				AuthorizedKeys: authorizedKeys(p.instance),
+				CPUs:           float64(size.VCPUs), MemoryBytes: size.MemoryMiB << 20, Processes: size.Processes(),
 			})
 		}
 	}

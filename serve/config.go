@@ -56,6 +56,8 @@ type Config struct {
 	FlowLogs FlowLogConfig  `yaml:"flow_logs"`
 	Billing  BillingConfig  `yaml:"billing"`
 
+	InstanceLimits InstanceLimits `yaml:"instance_limits"`
+
 	// FormerKeyLifetime is how long a tunnel takes a pre-shared key that was
 	// replaced, unless the customer gateway uses the new one before: "24h", the
 	// default; 1s to 720h.
@@ -256,6 +258,7 @@ func (c *Config) setDefaults() {
 	c.Logs.MaxMiB = cmp.Or(c.Logs.MaxMiB, 1024)
 	c.FlowLogs.Interval = cmp.Or(c.FlowLogs.Interval, node.FlowIntervalDefault)
 	c.FlowLogs.MaxMiB = cmp.Or(c.FlowLogs.MaxMiB, 1024)
+	c.InstanceLimits.setDefaults()
 	c.FormerKeyLifetime = cmp.Or(c.FormerKeyLifetime, ec2.FormerKeyLifetimeDefault)
 	if c.DefaultVPCs == nil {
 		c.DefaultVPCs = new(true)
@@ -329,7 +332,7 @@ func (c *Config) validate() error {
 	if _, err := c.Billing.prices(); err != nil {
 		return err
 	}
-	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI(), c.Resolver.validate(), c.FlowLogs.validate())
+	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI(), c.Resolver.validate(), c.FlowLogs.validate(), c.InstanceLimits.validate())
 }
 
 func (c *Config) validatePKI() error {

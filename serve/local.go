@@ -37,7 +37,7 @@ func Clean(ctx context.Context, cfg Config, data bool, log *slog.Logger) error {
 	for _, i := range instances {
 		errs = append(errs, driver.Terminate(ctx, i.ID))
 	}
-	errs = append(errs, netfabric.Clean(ctx, cfg.Prefix(), cfg.Underlay()), cfg.Underlay().SetAddresses(nil))
+	errs = append(errs, driver.Close(), netfabric.Clean(ctx, cfg.Prefix(), cfg.Underlay()), cfg.Underlay().SetAddresses(nil))
 	if data {
 		errs = append(errs, os.RemoveAll(cfg.DataDir))
 	}

@@ -118,6 +118,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	warnAboutLimits(cfg, driver, log)
 	offloads, err := packetio.Without(cfg.OffloadsOff)
 	if err != nil {
 		return fmt.Errorf("offloads_off: %w", err)
@@ -176,7 +177,7 @@ func (c Config) Underlay() netfabric.Underlay {
 func (c Config) InstancesDir() string { return filepath.Join(c.DataDir, "instances") }
 
 func newDriver(cfg Config, log *slog.Logger) (*instance.Namespaces, error) {
-	return instance.NewNamespaces(instance.Options{Dir: cfg.InstancesDir(), Hide: []string{cfg.DataDir}, Logger: log})
+	return instance.NewNamespaces(instance.Options{Dir: cfg.InstancesDir(), Hide: []string{cfg.DataDir}, Logger: log, Groups: cfg.groups(), Limits: cfg.InstanceLimits.of})
 }
 
 // lock makes sure that one process at a time serves a data directory.
@@ -203,9 +204,9 @@ func openStore(ctx context.Context, cfg Config, keyring *seal.Keyring, log *slog
 	return store.Open(ctx, c)
 }
 
-func handler(cfg Config, log *slog.Logger, records *store.Store, written writtenLogs, guard *access.Guard, keyring *seal.Keyring, driver instance.Driver, agent *node.Node) http.Handler {
+func handler(cfg Config, log *slog.Logger, records *store.Store, written writtenLogs, guard *access.Guard, keyring *seal.Keyring, driver *instance.Namespaces, agent *node.Node) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{written})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{written}, instanceMetrics{driver, *cfg.InstanceLimits.Enforce})
 	operations := ec2.New(ec2.Config{
 		Store:            records,
 		Regions:          cfg.ec2Regions(),
@@ -219,7 +220,7 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, written written
 
 		FormerKeyLifetime: cfg.FormerKeyLifetime,
 		Console:           console{driver},
-		Host:              ec2.Host{CPUs: runtime.NumCPU(), MemoryMiB: memoryMiB(), Architecture: architecture()},
+		Host:              ec2.Host{Architecture: architecture()},
 	})
 	var regions []string
 	for _, r := range cfg.Regions {
@@ -252,14 +253,6 @@ func (c console) ConsoleOutput(_ context.Context, id string) ([]byte, time.Time,
 		return nil, time.Time{}, nil
 	}
 	return output, time.Now(), err
-}
-
-func memoryMiB() int64 {
-	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) != nil {
-		return 0
-	}
-	return int64(info.Totalram) * int64(info.Unit) >> 20
 }
 
 func architecture() string {

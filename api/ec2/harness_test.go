@@ -73,7 +73,7 @@ func newCloud(t testing.TB, change ...func(*Config)) *cloud {
 		OutsideAddresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
 		ElasticAddresses: []netip.Prefix{netip.MustParsePrefix("100.64.0.0/16")},
 		IPv6Addresses:    []netip.Prefix{netip.MustParsePrefix("2001:db8::/40")},
-		Host:             Host{CPUs: 2, MemoryMiB: 4096, Architecture: "x86_64"},
+		Host:             Host{Architecture: "x86_64"},
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -3,7 +3,6 @@ package ec2
 import (
 	"context"
 	"slices"
-	"strconv"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -28,18 +27,6 @@ const (
 	hostImageDescription = "The root file system of the host. What an instance changes in it is the instance's alone, and goes with it."
 )
 
-// instanceTypes are the names that can be asked for, so that what was written
-// for AWS can be used as it is. They make no difference: all instances share the
-// host.
-var instanceTypes = []string{
-	"c5.large", "c5.xlarge", "c6i.large", "c6i.xlarge",
-	"m1.small", "m5.large", "m5.xlarge", "m6i.large", "m6i.xlarge",
-	"r5.large", "r6i.large",
-	"t2.medium", "t2.micro", "t2.nano", "t2.small",
-	"t3.large", "t3.medium", "t3.micro", "t3.nano", "t3.small",
-	"t4g.micro", "t4g.small",
-}
-
 // instanceTypeDefault is what an instance is for whose type nobody asked.
 const instanceTypeDefault = "m1.small"
 
@@ -60,7 +47,7 @@ func (s *Service) readHost(v *resource.Instance) error {
 }
 
 func checkInstanceType(name string) error {
-	if !slices.Contains(instanceTypes, name) {
+	if _, ok := resource.InstanceTypeOf(name); !ok {
 		return resource.Errorf(resource.CodeInvalidParameterValue, "Invalid value '%s' for InstanceType. DescribeInstanceTypes lists those that there are", resource.Clip(name))
 	}
 	return nil
@@ -127,135 +114,6 @@ func (s *Service) DescribeImages(_ context.Context, c server.Caller, in *model.D
 		RootDeviceType: new(model.RootDeviceTypeInstanceStore),
 		State:          new(model.ImageStateAvailable),
 	}}}, nil
-}
-
-// DescribeInstanceTypes lists instance types, each with what it has of the host:
-// all of it.
-func (s *Service) DescribeInstanceTypes(_ context.Context, c server.Caller, in *model.DescribeInstanceTypesInput) (*model.DescribeInstanceTypesOutput, error) {
-	const action = "DescribeInstanceTypes"
-	host := s.config.Host
-	no := func(reader, *string) []string { return truth(false) }
-	chosen, err := fields[string]{
-		"bare-metal":                      no,
-		"burstable-performance-supported": no,
-		"current-generation":              func(reader, *string) []string { return truth(true) },
-		"instance-storage-supported":      no,
-		"instance-type":                   func(_ reader, name *string) []string { return one(*name) },
-		"memory-info.size-in-mib":         func(reader, *string) []string { return one(strconv.FormatInt(host.MemoryMiB, 10)) },
-		"network-info.ipv6-supported":     no,
-		"processor-info.supported-architecture": func(reader, *string) []string {
-			return one(host.Architecture)
-		},
-		"supported-root-device-type": func(reader, *string) []string { return one(model.RootDeviceTypeInstanceStore) },
-		"supported-usage-class":      func(reader, *string) []string { return one(model.UsageClassTypeOnDemand) },
-		"vcpu-info.default-cores":    func(reader, *string) []string { return one(strconv.Itoa(host.CPUs)) },
-		"vcpu-info.default-vcpus":    func(reader, *string) []string { return one(strconv.Itoa(host.CPUs)) },
-	}.compile(action, in.Filters)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPage(action, in.MaxResults, in.NextToken, in.InstanceTypes)
-	if err != nil {
-		return nil, err
-	}
-	names := slices.Clone(instanceTypes)
-	if len(in.InstanceTypes) > 0 {
-		for _, name := range in.InstanceTypes {
-			if !slices.Contains(instanceTypes, name) {
-				return nil, resource.Errorf("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", resource.Clip(name))
-			}
-		}
-		names = slices.Compact(slices.Sorted(slices.Values(in.InstanceTypes)))
-	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	itself := func(name *string) string { return *name }
-	found, next := take(p, chosen.filter(s.read(c), sorted(names, itself)), itself)
-	return &model.DescribeInstanceTypesOutput{InstanceTypes: mapped(found, host.instanceType), NextToken: next}, nil
-}
-
-func (h Host) instanceType(name *string) model.InstanceTypeInfo {
-	cpus := int32(h.CPUs)
-	network := networkCapacities[*name]
-	return model.InstanceTypeInfo{
-		AutoRecoverySupported:         new(false),
-		BareMetal:                     new(false),
-		BurstablePerformanceSupported: new(false),
-		CurrentGeneration:             new(true),
-		DedicatedHostsSupported:       new(false),
-		FreeTierEligible:              new(false),
-		HibernationSupported:          new(false),
-		InstanceStorageSupported:      new(false),
-		InstanceType:                  name,
-		MemoryInfo:                    &model.MemoryInfo{SizeInMiB: &h.MemoryMiB},
-		NetworkInfo: &model.NetworkInfo{
-			DefaultNetworkCardIndex: new(int32(0)), EfaSupported: new(false), EncryptionInTransitSupported: new(false),
-			Ipv4AddressesPerInterface: new(int32(network.addresses)), Ipv6AddressesPerInterface: new(int32(0)), Ipv6Supported: new(false),
-			MaximumNetworkCards: new(int32(1)), MaximumNetworkInterfaces: new(int32(network.interfaces)),
-		},
-		ProcessorInfo:            &model.ProcessorInfo{SupportedArchitectures: one(h.Architecture)},
-		SupportedInRegion:        new(true),
-		SupportedRootDeviceTypes: []string{model.RootDeviceTypeInstanceStore},
-		SupportedUsageClasses:    []string{model.UsageClassTypeOnDemand},
-		VCpuInfo:                 &model.VCpuInfo{DefaultCores: &cpus, DefaultThreadsPerCore: new(int32(1)), DefaultVCpus: &cpus},
-	}
-}
-
-// An offering is an instance type in a place.
-type offering struct{ name, location string }
-
-// DescribeInstanceTypeOfferings lists which instance types there are where: all
-// of them everywhere.
-func (s *Service) DescribeInstanceTypeOfferings(_ context.Context, c server.Caller, in *model.DescribeInstanceTypeOfferingsInput) (*model.DescribeInstanceTypeOfferingsOutput, error) {
-	const action = "DescribeInstanceTypeOfferings"
-	chosen, err := fields[offering]{
-		"instance-type": func(_ reader, o *offering) []string { return one(o.name) },
-		"location":      func(_ reader, o *offering) []string { return one(o.location) },
-	}.compile(action, in.Filters)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPage(action, in.MaxResults, in.NextToken, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	kind := val(in.LocationType)
-	if kind == "" {
-		kind = model.LocationTypeRegion
-	}
-	var all []offering
-	for _, location := range s.locations(c.Region, kind) {
-		for _, name := range instanceTypes {
-			all = append(all, offering{name, location})
-		}
-	}
-	key := func(o *offering) string { return o.name + "\x00" + o.location }
-	found, next := take(p, chosen.filter(s.read(c), sorted(all, key)), key)
-	answer := func(o *offering) *model.InstanceTypeOffering {
-		return &model.InstanceTypeOffering{InstanceType: &o.name, Location: &o.location, LocationType: &kind}
-	}
-	return &model.DescribeInstanceTypeOfferingsOutput{InstanceTypeOfferings: answers(found, answer), NextToken: next}, nil
-}
-
-// locations are the places of one kind in a region.
-func (s *Service) locations(region, kind string) []string {
-	switch zones := s.zones(region); kind {
-	case model.LocationTypeRegion:
-		return []string{region}
-	case model.LocationTypeAvailabilityZone:
-		return zones
-	case model.LocationTypeAvailabilityZoneId:
-		ids := make([]string, len(zones))
-		for i := range zones {
-			ids[i] = zoneID(region, i)
-		}
-		return ids
-	}
-	return nil
 }
 
 // A volume is what no instance has; it gives the filters of volumes a type.

@@ -64,11 +64,12 @@ func (view instanceView) readNIC(v *resource.Instance, number int, nic *resource
 func (view instanceView) answer(v *resource.Instance) *model.Instance {
 	state, reason := instanceState(view.reader, v)
 	host := view.service.config.Host
+	size, _ := resource.InstanceTypeOf(v.InstanceType)
 	answer := &model.Instance{
 		AmiLaunchIndex:  &v.LaunchIndex,
 		Architecture:    str(host.Architecture),
 		ClientToken:     str(v.ClientToken),
-		CpuOptions:      &model.CpuOptions{CoreCount: new(int32(host.CPUs)), ThreadsPerCore: new(int32(1))},
+		CpuOptions:      &model.CpuOptions{CoreCount: new(int32(cores(&size))), ThreadsPerCore: new(int32(size.Threads))},
 		EbsOptimized:    new(false),
 		ImageId:         &v.Image,
 		InstanceId:      &v.ID,

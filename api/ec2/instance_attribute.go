@@ -108,8 +108,25 @@ func modifyStopped(r reader, v *resource.Instance, in *model.ModifyInstanceAttri
 		v.UserData = in.UserData.Value
 		return checkUserData(v.UserData)
 	}
-	v.InstanceType = val(in.InstanceType.Value)
-	return checkInstanceType(v.InstanceType)
+	return retype(r, v, val(in.InstanceType.Value))
+}
+
+// retype gives an instance another type, which has to take its network interfaces.
+func retype(r reader, v *resource.Instance, name string) error {
+	if err := checkInstanceType(name); err != nil {
+		return err
+	}
+	v.InstanceType = name
+	if err := checkInstanceInterfaces(name, len(v.Interfaces)); err != nil {
+		return err
+	}
+	for _, id := range v.Interfaces {
+		nic, _ := networkInterfaces.table.Get(r.Reader, r.scope, id)
+		if err := checkInterfaceAddresses(name, 1+len(nic.Secondary)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // normalizeAttribute moves an attribute that is given as Attribute and Value to

@@ -271,16 +271,3 @@ func TestRunWithInterfaces(t *testing.T) {
 		t.Errorf("two instances with two interfaces each have %v", addresses)
 	}
 }
-
-// TestCapacitiesOfTypes knows how much of the network every type has.
-func TestCapacitiesOfTypes(t *testing.T) {
-	t.Parallel()
-	for _, name := range instanceTypes {
-		if c := networkCapacities[name]; c.interfaces < 2 || c.addresses < 2 {
-			t.Errorf("%s has %+v", name, c)
-		}
-	}
-	if len(networkCapacities) != len(instanceTypes) {
-		t.Errorf("%d capacities for %d types", len(networkCapacities), len(instanceTypes))
-	}
-}

@@ -85,10 +85,8 @@ type Region struct {
 	Zones []string // at least one
 }
 
-// A Host is what instances share: none has a part of it of its own.
+// A Host is what instances share.
 type Host struct {
-	CPUs         int
-	MemoryMiB    int64
 	Architecture string // AWS's name: "x86_64" or "arm64"
 }
 
