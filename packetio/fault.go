@@ -58,6 +58,7 @@ func (s *FaultySocket) WriteBatch(sender *Sender, datagrams []Datagram) (int, er
 		out = append(out, d)
 	}
 	if _, err := s.Socket.WriteBatch(sender, append(out, late...)); err != nil {
+		refuse(datagrams)
 		return 0, err
 	}
 	return len(datagrams), nil

@@ -49,7 +49,7 @@ func (d *MemoryDevice) Packets() <-chan []byte { return d.toStack }
 
 // ReadBatch implements Device.
 func (d *MemoryDevice) ReadBatch(b *Batch) error {
-	b.Reset()
+	b.begin()
 	if d.closed() {
 		return fmt.Errorf("read memory device: %w", os.ErrClosed)
 	}
@@ -141,6 +141,7 @@ func (s *MemorySocket) ReadBatch(r *Receiver) error {
 // is lost without an error.
 func (s *MemorySocket) WriteBatch(_ *Sender, datagrams []Datagram) (int, error) {
 	if s.closed() {
+		refuse(datagrams)
 		return 0, fmt.Errorf("send from %v: %w", s.local, os.ErrClosed)
 	}
 	s.network.mu.RLock()

@@ -14,18 +14,27 @@ import (
 
 func TestBatch(t *testing.T) {
 	b := NewBatch(24, 64)
-	for range batchPackets {
-		if p := b.Append(100); len(p) != 100 || cap(p) < 164 {
-			t.Fatalf("packet of %d bytes, capacity %d", len(p), cap(p))
+	for turn := range 2 {
+		if b.Full() {
+			t.Fatalf("full before turn %d", turn)
+		}
+		b.begin()
+		for range turnPackets {
+			if p := b.Append(100); len(p) != 100 || cap(p) < 164 {
+				t.Fatalf("packet of %d bytes, capacity %d", len(p), cap(p))
+			}
+		}
+		if b.Append(1) != nil || len(b.Turn()) != turnPackets {
+			t.Fatalf("more packets than a turn's: %d", len(b.Turn()))
 		}
 	}
-	if b.Append(1) != nil {
-		t.Fatal("more packets than a batch holds")
+	if b.begin(); !b.Full() || b.Append(1) != nil || len(b.Packets) != batchPackets {
+		t.Fatalf("%d packets, want %d", len(b.Packets), batchPackets)
 	}
 	b.Reset()
 	for n := 0; b.Append(60000) != nil; n++ {
-		if n > batchBytes/60000 {
-			t.Fatal("more bytes than a batch holds")
+		if n > turnBytes/60000 {
+			t.Fatal("more bytes than a turn's")
 		}
 	}
 	for i, p := range b.Packets[1:] {
@@ -77,14 +86,17 @@ func TestMemoryDevice(t *testing.T) {
 	for range 2 { // what is read is gone
 		d.Put([]byte("one"))
 		d.Put([]byte("two"))
+		b.Reset()
 		if err := d.ReadBatch(b); err != nil || len(b.Packets) != 2 || string(b.Packets[1].Bytes()) != "two" {
 			t.Fatalf("ReadBatch: %v, %v", b.Packets, err)
 		}
+		b.Reset()
 		if err := d.ReadBatch(b); err != nil || len(b.Packets) != 0 {
 			t.Fatalf("ReadBatch: %v, %v", b.Packets, err)
 		}
 	}
 	d.Close()
+	b.Reset()
 	if err := d.ReadBatch(b); !errors.Is(err, os.ErrClosed) {
 		t.Fatalf("ReadBatch = %v", err)
 	}

@@ -93,6 +93,7 @@ func TestOracleTUNReads(t *testing.T) {
 					sent++
 				}
 				for got := 0; got < len(want); {
+					batch.Reset()
 					if err := tun.ReadBatch(batch); err != nil || len(batch.Packets) == 0 {
 						t.Fatalf("seed %d: %d of %d packets, then %d, %v", seed, got, len(want), len(batch.Packets), err)
 					}
@@ -106,6 +107,7 @@ func TestOracleTUNReads(t *testing.T) {
 						got++
 					}
 				}
+				batch.Reset()
 				if err := tun.ReadBatch(batch); err != nil || len(batch.Packets) > 0 {
 					t.Fatalf("seed %d: %d packets that nobody sent, %v", seed, len(batch.Packets), err)
 				}
@@ -176,15 +178,18 @@ func TestPendingSegmentsDieWithTheirTUN(t *testing.T) {
 		m = traffic.Next()
 	}
 	firstStack.write(t, m)
+	batch.Reset()
 	if err := first.ReadBatch(batch); err != nil || !batch.More() {
 		t.Fatalf("%d packets, %v", len(batch.Packets), err)
 	}
 	first.Close()
+	batch.Reset()
 	if err := first.ReadBatch(batch); err == nil || len(batch.Packets) > 0 {
 		t.Errorf("%d packets from a closed TUN, %v", len(batch.Packets), err)
 	}
 	other := oracle.Message{Packet: []byte("of the second TUN")}
 	secondStack.write(t, other)
+	batch.Reset()
 	if err := second.ReadBatch(batch); err != nil || len(batch.Packets) != 1 || !bytes.Equal(batch.Packets[0].Bytes(), other.Packet) {
 		t.Fatalf("%d packets, the first %.60x, %v", len(batch.Packets), batch.Packets[0].Bytes(), err)
 	}

@@ -24,14 +24,18 @@ type Packet struct {
 // Bytes returns the packet without the room around it.
 func (p Packet) Bytes() []byte { return p.Slot[p.Offset : p.Offset+p.Length] }
 
-// A Batch is a number of packets in one buffer. It is owned by one goroutine
-// and used again for each read, of whichever device.
+// A Batch is a number of packets in one buffer, read from one device or from
+// several in turn. It is owned by one goroutine and used again and again.
 type Batch struct {
 	Packets []Packet
 
 	headroom, tailroom int
 	buf                []byte
 	used               int
+
+	// turn is where the present device's packets begin, packetsEnd and usedEnd
+	// are how far they may go.
+	turn, packetsEnd, usedEnd int
 
 	// super is where a device reads one virtio-net header and packet;
 	// pending are the segments of it for which there was no room, from next on.
@@ -40,37 +44,60 @@ type Batch struct {
 	next    int
 }
 
-// batchPackets and batchBytes bound a batch: what a few TUN super-packets of
-// 64 KiB split into, with the room around each packet. Larger batches cost less a
-// packet: of 64, 128 and 256, side by side, 256 took the least processor time, and
-// 384 and 512 no less (docs/performance.md).
+// turnPackets and turnBytes bound what one device adds at a time: what a few TUN
+// super-packets of 64 KiB split into, with the room around each packet. More cost
+// less a packet: of 64, 128 and 256, side by side, 256 took the least processor
+// time, and 384 and 512 no less (docs/performance.md). A batch has room for another
+// such turn when it is not yet full, so that all devices' turns are alike.
 const (
-	batchPackets = 256
-	batchBytes   = 512 << 10
+	turnPackets = 256
+	turnBytes   = 512 << 10
+
+	batchPackets = 2 * turnPackets
+	batchBytes   = 2 * turnBytes
 )
 
 // NewBatch returns an empty batch whose packets have at least the given room.
 func NewBatch(headroom, tailroom int) *Batch {
-	return &Batch{
+	b := &Batch{
 		Packets:  make([]Packet, 0, batchPackets),
 		headroom: headroom,
 		tailroom: tailroom,
 		buf:      make([]byte, batchBytes),
 		super:    make([]byte, vnetHeaderLen+ipPacketMax),
 	}
+	b.begin()
+	return b
 }
 
 // Reset empties the batch; packets taken from it are no longer valid.
 func (b *Batch) Reset() {
 	b.Packets = b.Packets[:0]
 	b.used = 0
+	b.begin()
+}
+
+// begin is called by a device before it adds packets.
+func (b *Batch) begin() {
+	b.turn = len(b.Packets)
+	b.packetsEnd = min(b.turn+turnPackets, cap(b.Packets))
+	b.usedEnd = min(b.used+turnBytes, len(b.buf))
+}
+
+// Turn are the packets that the last ReadBatch added.
+func (b *Batch) Turn() []Packet { return b.Packets[b.turn:] }
+
+// Full reports whether there is no room for a whole turn: the batch has to be
+// emptied before the next.
+func (b *Batch) Full() bool {
+	return len(b.Packets) > cap(b.Packets)-turnPackets || b.used > len(b.buf)-turnBytes
 }
 
 // Append adds a packet of n bytes of undefined content and returns it to be
-// filled, or nil if the batch is full.
+// filled, or nil if the turn is over.
 func (b *Batch) Append(n int) []byte {
 	size := b.headroom + n + b.tailroom
-	if len(b.Packets) == cap(b.Packets) || b.used+size > len(b.buf) {
+	if len(b.Packets) >= b.packetsEnd || b.used+size > b.usedEnd {
 		return nil
 	}
 	slot := b.buf[b.used : b.used+size : b.used+size]
@@ -79,9 +106,9 @@ func (b *Batch) Append(n int) []byte {
 	return slot[b.headroom : b.headroom+n]
 }
 
-// More reports whether the device's last packet had more segments than the
-// batch has room: its next ReadBatch begins with them, and must come before
-// another device's.
+// More reports whether the device's last packet had more segments than its turn
+// has room: its next ReadBatch begins with them, and must come before another
+// device's.
 func (b *Batch) More() bool { return b.next < b.pending.Count() }
 
 // takePending adds the segments that are left.
@@ -100,7 +127,7 @@ func (b *Batch) forgetPending() { b.pending, b.next = packet.Segments{}, 0 }
 
 // fits reports whether one more packet of n bytes can be appended.
 func (b *Batch) fits(n int) bool {
-	return len(b.Packets) < cap(b.Packets) && b.used+b.headroom+n+b.tailroom <= len(b.buf)
+	return len(b.Packets) < b.packetsEnd && b.used+b.headroom+n+b.tailroom <= b.usedEnd
 }
 
 // A Datagram is the payload of one UDP datagram or raw IP packet. Payload is
@@ -149,9 +176,9 @@ type Socket interface {
 	ReadBatch(r *Receiver) error
 
 	// WriteBatch sends the datagrams in order and returns how many were
-	// handed to the network; the error is that of the first that was not. One
-	// that is refused, or for which the kernel has no room, does not keep back
-	// those after it.
+	// handed to the network; the error is that of the first that was not, and
+	// the Payload of each that was not is nil afterwards. One that is refused,
+	// or for which the kernel has no room, does not keep back those after it.
 	WriteBatch(s *Sender, datagrams []Datagram) (int, error)
 
 	// Local is the address that the socket is bound to.
@@ -164,9 +191,9 @@ type Socket interface {
 type Device interface {
 	Source
 
-	// ReadBatch empties the batch and fills it with what is there, or with
-	// nothing. It returns os.ErrClosed, wrapped, after Close. It has one
-	// caller at a time.
+	// ReadBatch adds what is there to the batch, up to a turn's worth, or
+	// nothing. It returns os.ErrClosed, wrapped, after Close. It has one caller
+	// at a time.
 	ReadBatch(*Batch) error
 
 	// WriteBatch hands the packets to the stack, those of one flow in order, and

@@ -75,6 +75,7 @@ func (s *TracedSocket) Unwrap() Socket { return s.Socket }
 func (s *TracedSocket) WriteBatch(sender *Sender, datagrams []Datagram) (int, error) {
 	for _, d := range datagrams {
 		if err := s.pcap.Write(s.now(), outerPacket(s.Local(), d)); err != nil {
+			refuse(datagrams)
 			return 0, err
 		}
 	}

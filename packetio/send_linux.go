@@ -38,6 +38,7 @@ func NewSender(messages int) *Sender {
 func (s *KernelSocket) WriteBatch(t *Sender, datagrams []Datagram) (sent int, err error) {
 	fd, err := s.hold()
 	if err != nil {
+		refuse(datagrams)
 		return 0, s.wrap("send from", err)
 	}
 	defer s.release()
@@ -75,12 +76,20 @@ func (s *KernelSocket) WriteBatch(t *Sender, datagrams []Datagram) (sent int, er
 			if err == nil {
 				err = s.wrap("send from", errno)
 			}
+			refuse(datagrams[:count])
 			first++
 		}
 		datagrams, plain = datagrams[count:], max(plain-count, 0)
 	}
 	clear(t.iov)
 	return sent, err
+}
+
+// refuse marks datagrams that were not sent, as Socket says.
+func refuse(datagrams []Datagram) {
+	for i := range datagrams {
+		datagrams[i].Payload = nil
+	}
 }
 
 // gather makes messages of the datagrams, as many as fit one call; the first

@@ -105,10 +105,10 @@ func (t *TUN) Offloads() Offloads { return t.offloads }
 // Name is the device's name in its namespace.
 func (t *TUN) Name() string { return t.name }
 
-// ReadBatch implements Device: it reads until nothing is left or the batch might
-// not hold one more packet, and never waits to fill it.
+// ReadBatch implements Device: it reads until nothing is left or its turn might
+// have no room for one more packet, and never waits to fill it.
 func (t *TUN) ReadBatch(b *Batch) error {
-	b.Reset()
+	b.begin()
 	fd, err := t.hold()
 	if err != nil {
 		b.forgetPending()
@@ -122,7 +122,7 @@ func (t *TUN) ReadBatch(b *Batch) error {
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:
 			return nil
-		case errno != 0 && len(b.Packets) > 0:
+		case errno != 0 && len(b.Turn()) > 0:
 			return nil // it will be there again
 		case errno != 0:
 			return fmt.Errorf("read TUN %s: %w", t.name, errno)

@@ -52,6 +52,7 @@ func TestTUN(t *testing.T) {
 	batch, readable := NewBatch(24, 64), waiter(t, tun)
 	for got := 0; got < 5; {
 		readable()
+		batch.Reset()
 		if err := tun.ReadBatch(batch); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +112,11 @@ func TestTUNOffloadCarriesTCP(t *testing.T) {
 				return
 			}
 			defer poller.Close()
-			for way[0].ReadBatch(batch) == nil {
+			for {
+				batch.Reset()
+				if way[0].ReadBatch(batch) != nil {
+					return
+				}
 				if len(batch.Packets) == 0 {
 					timer := time.AfterFunc(100*time.Millisecond, poller.Wake)
 					_, _ = poller.Wait(nil)

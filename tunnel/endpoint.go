@@ -267,7 +267,10 @@ func (e *Endpoint) takeESP(r *inboundRun, d packetio.Datagram) {
 		e.drops.add(DropMalformedESP, 1)
 		return
 	}
-	sa := r.table[spi]
+	sa := r.sa // packets of one SA follow each other
+	if sa == nil || sa.spi != spi {
+		sa = r.table[spi]
+	}
 	if sa == nil {
 		e.drops.add(DropUnknownSPI, 1)
 		now := time.Now()

@@ -48,15 +48,14 @@ func newHotPath(tb testing.TB, proposal ike.ESPProposal, size int) hotPath {
 	if err := t.ActivateChild(child.Outbound); err != nil {
 		tb.Fatal(err)
 	}
-	out, batch := &lane.outbound, lane.batch
-	out.tunnel = t
+	out, batch := &lane.outbound, lane.outbound.batch
 	p := udp(hostA, hostB, 0, size)
 	sealOne := func() {
-		batch.Reset()
 		for range hotPathBatch {
 			copy(batch.Append(len(p)), p)
 		}
-		out.carry(batch)
+		out.carry(t, batch.Turn())
+		out.flush()
 	}
 	sealer, err := esp.NewSealer(esp.Params{SPI: child.Inbound, Encryption: proposal.Encryption, Integrity: proposal.Integrity, Key: peer.OutboundKey, IntegrityKey: peer.OutboundIntegrityKey})
 	if err != nil {

@@ -43,13 +43,13 @@ type Lane struct {
 	outbound outboundRun
 	inbound  inboundRun
 	received *packetio.Receiver
-	batch    *packetio.Batch
 	keys     []int
 }
 
 // A source is what a lane reads from, with what is done when it is readable.
 type source struct {
 	packetio.Source
+	sends  bool         // its turn leaves something in the outbound run
 	turn   func() error // reads and carries one batch
 	failed chan<- error // takes the error that ended the source
 }
@@ -66,8 +66,12 @@ func NewLane(newPoller func() (packetio.Poller, error)) (*Lane, error) {
 		poller:   poller,
 		inbound:  inboundRun{gatherer: gatherer},
 		received: packetio.NewReceiver(),
-		batch:    packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax),
-		outbound: outboundRun{sender: packetio.NewSender(senderMessages), gatherer: gatherer, fragments: packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax)},
+		outbound: outboundRun{
+			sender:    packetio.NewSender(senderMessages),
+			gatherer:  gatherer,
+			batch:     packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax),
+			fragments: packetio.NewBatch(esp.HeadroomMax, esp.TailroomMax),
+		},
 	}, nil
 }
 
@@ -85,15 +89,23 @@ func (l *Lane) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// round gives each readable source one turn.
+// round gives each readable source one turn: devices first, whose packets leave
+// together and wait for nothing that has come in.
 func (l *Lane) round() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.doPosted()
+	l.turns(true)
+	l.outbound.flush()
+	l.turns(false)
+}
+
+// turns gives one turn to each source that sends, or that does not.
+func (l *Lane) turns(send bool) {
 	for _, key := range l.keys {
 		s := l.sources[key]
-		if s == nil {
-			continue // removed since the poller named it
+		if s == nil || s.sends != send {
+			continue // removed since the poller named it, or not yet
 		}
 		if err := s.turn(); err != nil {
 			l.drop(key)

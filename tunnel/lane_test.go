@@ -3,6 +3,7 @@ package tunnel
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"causeway.dev/ike"
 	"causeway.dev/internal/netlab"
 	"causeway.dev/packetio"
 )
@@ -125,28 +127,106 @@ func TestLaneIsFair(t *testing.T) {
 	}
 }
 
-// A turn is a batch, however much there is.
-func TestTurnIsABatch(t *testing.T) {
+// A turn is half of what a batch has room for, however much there is, and
+// whatever other tunnels have put there: all have turns alike.
+func TestTurnsAreAlike(t *testing.T) {
 	lane := newLane(t)
-	endpoint := NewEndpoint(EndpointConfig{Local: outsideA, Lane: lane}, Sockets{IKE: nowhere{}, NATT: nowhere{}, ESP: nowhere{}})
+	socket := &countingSocket{}
+	var tunnels []*Tunnel
+	for i, waiting := range []int{100, 1000, 1000, 3} {
+		tunnel, device := newTunnelOn(t, lane, socket, byte(i))
+		for range waiting {
+			device.Put(udp(hostA, hostB, 0, 100))
+		}
+		tunnels = append(tunnels, tunnel)
+	}
+	for _, tunnel := range tunnels {
+		if err := tunnel.turn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lane.outbound.flush()
+	half := uint64(cap(lane.outbound.batch.Packets)) / 2
+	for i, want := range []uint64{100, half, half, 3} {
+		if n := tunnels[i].Counters().OutboundPackets; n != want {
+			t.Errorf("%d packets of tunnel %d in its turn, want %d", n, i, want)
+		}
+	}
+	if want := []int{100 + int(half), int(half) + 3}; !slices.Equal(socket.calls, want) {
+		t.Errorf("sent %v, want %v: a batch that is full leaves at once", socket.calls, want)
+	}
+}
+
+// What few packets many tunnels have leaves in one call, in order, and each
+// tunnel hears of its own refusals.
+func TestTunnelsLeaveTogether(t *testing.T) {
+	lane := newLane(t)
+	socket := &countingSocket{refused: []int{3, 4}}
+	var tunnels []*Tunnel
+	for i := range 4 {
+		tunnel, device := newTunnelOn(t, lane, socket, byte(i))
+		for range i + 1 {
+			device.Put(udp(hostA, hostB, 0, 100))
+		}
+		tunnels = append(tunnels, tunnel)
+		if err := tunnel.turn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lane.outbound.flush()
+	if want := []int{10}; !slices.Equal(socket.calls, want) {
+		t.Errorf("sent %v, want %v", socket.calls, want)
+	}
+	if want := []uint32{0, 1, 1, 2, 2, 2, 3, 3, 3, 3}; !slices.Equal(socket.of, want) {
+		t.Errorf("sent for the tunnels %v, want %v", socket.of, want)
+	}
+	for i, want := range []uint64{0, 0, 2, 0} { // datagrams 3 and 4 are the third tunnel's
+		if c := tunnels[i].Counters(); c.Drops[DropSend] != want || c.LastOutbound.IsZero() {
+			t.Errorf("tunnel %d: %d packets refused, want %d; last sent %v", i, c.Drops[DropSend], want, c.LastOutbound)
+		}
+	}
+	if len(lane.outbound.batch.Packets) != 0 || len(lane.outbound.datagrams) != 0 {
+		t.Error("something is left over")
+	}
+}
+
+// newTunnelOn makes tunnel number n of a lane, whose packets leave by socket.
+func newTunnelOn(t *testing.T, lane *Lane, socket packetio.Socket, n byte) (*Tunnel, *packetio.MemoryDevice) {
+	t.Helper()
+	endpoint := NewEndpoint(EndpointConfig{Local: outsideA, Lane: lane}, Sockets{IKE: nowhere{}, NATT: socket, ESP: nowhere{}})
 	device := packetio.NewMemoryDevice()
 	tunnel, err := New(Config{Device: device, Endpoint: endpoint})
 	if err != nil {
 		t.Fatal(err)
 	}
 	child, _ := children(gcm128, true, 0)
+	child.Outbound = 0x1000 + ike.SPI(n) // RFC 4303 section 2.1: up to 255 are reserved
 	if err := errors.Join(tunnel.InstallChild(child), tunnel.ActivateChild(child.Outbound)); err != nil {
 		t.Fatal(err)
 	}
-	for range 1000 {
-		device.Put(udp(hostA, hostB, 0, 100))
+	return tunnel, device
+}
+
+// A countingSocket notes its calls and refuses some datagrams of each.
+type countingSocket struct {
+	nowhere
+	refused []int
+	calls   []int
+	of      []uint32 // tunnels, by SPI
+}
+
+func (s *countingSocket) WriteBatch(_ *packetio.Sender, d []packetio.Datagram) (int, error) {
+	s.calls = append(s.calls, len(d))
+	for i := range d {
+		s.of = append(s.of, binary.BigEndian.Uint32(d[i].Payload)-0x1000)
 	}
-	if err := tunnel.turn(); err != nil {
-		t.Fatal(err)
+	for _, i := range s.refused {
+		d[i].Payload = nil
 	}
-	if n, batch := tunnel.Counters().OutboundPackets, uint64(cap(lane.batch.Packets)); n == 0 || n > batch {
-		t.Errorf("%d packets in one turn, want up to %d", n, batch)
+	if len(s.refused) > 0 {
+		return len(d) - len(s.refused), errors.New("no room")
 	}
+	return len(d), nil
 }
 
 // A source that fails ends alone: its owner hears why, and the lane goes on.

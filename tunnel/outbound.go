@@ -33,58 +33,77 @@ type route struct {
 	insideMTU int
 }
 
-// An outboundRun is a lane's work on one batch of a TUN.
+// An outboundRun is a lane's work on what TUNs have. It seals one tunnel's packets
+// after the other's and sends them together: few packets of each of many tunnels
+// cost no more than many of one.
 type outboundRun struct {
-	tunnel    *Tunnel
-	route     *route
-	tap       Tap // nil: none
 	sender    *packetio.Sender
 	gatherer  *packetio.Gatherer
+	batch     *packetio.Batch
 	fragments *packetio.Batch
+
+	// datagrams are sealed and not yet sent; shares are whose they are, in
+	// order.
 	datagrams []packetio.Datagram
-	bytes     uint64
-	packets   uint64
-	errors    [][]byte // ICMP errors for the TUN
+	shares    []share
+
+	// Of the tunnel whose turn it is.
+	tunnel  *Tunnel
+	route   *route
+	tap     Tap // nil: none
+	bytes   uint64
+	packets uint64
+	errors  [][]byte // ICMP errors for the TUN
+}
+
+// A share are the datagrams of one tunnel, up to end, that leave by one socket.
+type share struct {
+	tunnel *Tunnel
+	socket packetio.Socket
+	end    int
 }
 
 // Run lets a lane carry packets from the TUN to the peer until ctx ends or the
 // TUN fails. It may be called again, but not twice at once; the owner ends it
 // before it closes the TUN.
 func (t *Tunnel) Run(ctx context.Context) error {
-	return t.lane.carry(ctx, &source{Source: t.cfg.Device, turn: t.turn})
+	return t.lane.carry(ctx, &source{Source: t.cfg.Device, sends: true, turn: t.turn})
 }
 
-// turn carries what the TUN has now, a batch, and then whatever of its last
-// super-packet had no room there.
+// turn seals what the TUN has now, a turn's worth, and then whatever of its last
+// super-packet had no room there. What is sealed leaves with other tunnels' at the
+// end of the lane's round, or before, when the batch is full.
 func (t *Tunnel) turn() error {
-	batch, r := t.lane.batch, &t.lane.outbound
-	r.tunnel = t
+	r := &t.lane.outbound
 	for {
-		if err := t.cfg.Device.ReadBatch(batch); err != nil {
+		if err := t.cfg.Device.ReadBatch(r.batch); err != nil {
 			return err
 		}
-		r.carry(batch)
-		if !batch.More() {
+		r.carry(t, r.batch.Turn())
+		more := r.batch.More()
+		if more || r.batch.Full() {
+			r.flush()
+		}
+		if !more {
 			return nil
 		}
 	}
 }
 
-// carry seals a batch and sends it.
-func (r *outboundRun) carry(batch *packetio.Batch) {
-	t := r.tunnel
-	r.tap = t.tapped()
+// carry seals a turn's packets.
+func (r *outboundRun) carry(t *Tunnel, packets []packetio.Packet) {
+	r.tunnel, r.tap = t, t.tapped()
 	if r.route = t.route.Load(); r.route == nil {
-		t.drops.add(DropNoSA, uint64(len(batch.Packets)))
+		t.drops.add(DropNoSA, uint64(len(packets)))
 		return
 	}
 	sa := r.route.sa
 	sa.mu.Lock()
-	for _, p := range batch.Packets {
+	for _, p := range packets {
 		r.take(p)
 	}
 	sa.mu.Unlock()
-	r.send()
+	r.endShare()
 	r.sendErrors()
 }
 
@@ -121,6 +140,7 @@ func (r *outboundRun) fragment(p packet.IPv4) {
 		if dst == nil {
 			// What lies in the fragments' batch must leave before it is used again.
 			r.route.sa.mu.Unlock()
+			r.endShare()
 			r.send()
 			r.route.sa.mu.Lock()
 			dst = r.fragments.Append(r.route.insideMTU)
@@ -168,22 +188,61 @@ func (r *outboundRun) seal(slot packetio.Packet) {
 	}
 }
 
-// send hands what is sealed to the socket.
-func (r *outboundRun) send() {
-	t := r.tunnel
-	if len(r.datagrams) > 0 {
-		sent, err := r.route.socket.WriteBatch(r.sender, r.datagrams)
-		if err != nil {
-			t.drops.add(DropSend, uint64(len(r.datagrams)-sent))
-		}
-		if sent > 0 {
-			t.lastOutbound.Store(time.Now().UnixNano())
-		}
+// endShare counts what has been sealed for the tunnel, and what is still to be
+// sent of it.
+func (r *outboundRun) endShare() {
+	if r.packets == 0 {
+		return
 	}
-	t.outboundPackets.Add(r.packets)
-	t.outboundBytes.Add(r.bytes)
-	r.datagrams, r.packets, r.bytes = r.datagrams[:0], 0, 0
+	r.tunnel.outboundPackets.Add(r.packets)
+	r.tunnel.outboundBytes.Add(r.bytes)
+	r.shares = append(r.shares, share{r.tunnel, r.route.socket, len(r.datagrams)})
+	r.packets, r.bytes = 0, 0
+}
+
+// flush sends what is sealed and empties the batch.
+func (r *outboundRun) flush() {
+	r.send()
+	r.batch.Reset()
+}
+
+// send hands what is sealed to the sockets, one call for all tunnels whose turns
+// followed each other and who have one socket.
+func (r *outboundRun) send() {
+	now := time.Now().UnixNano()
+	for begin, first := 0, 0; first < len(r.shares); {
+		last := first
+		for last+1 < len(r.shares) && r.shares[last+1].socket == r.shares[first].socket {
+			last++
+		}
+		end := r.shares[last].end
+		_, err := r.shares[first].socket.WriteBatch(r.sender, r.datagrams[begin:end])
+		for _, s := range r.shares[first : last+1] {
+			s.account(r.datagrams[begin:s.end], err, now)
+			begin = s.end
+		}
+		first = last + 1
+	}
+	clear(r.shares) // a tunnel that is gone is not kept
+	r.shares, r.datagrams = r.shares[:0], r.datagrams[:0]
 	r.fragments.Reset()
+}
+
+// account counts those of a share's datagrams that were not sent, if err says that
+// there are such.
+func (s share) account(datagrams []packetio.Datagram, err error, now int64) {
+	refused := 0
+	if err != nil {
+		for _, d := range datagrams {
+			if d.Payload == nil {
+				refused++
+			}
+		}
+		s.tunnel.drops.add(DropSend, uint64(refused))
+	}
+	if refused < len(datagrams) {
+		s.tunnel.lastOutbound.Store(now)
+	}
 }
 
 // ICMP errors of a tunnel are bounded: RFC 1812 section 4.3.2.8. A sender needs

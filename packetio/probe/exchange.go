@@ -81,6 +81,7 @@ func next(device packetio.Device, protocol uint8, f func(packet.IPv4) (done bool
 		if err := await(device, deadline); err != nil {
 			return err
 		}
+		batch.Reset()
 		if err := device.ReadBatch(batch); err != nil {
 			return err
 		}
