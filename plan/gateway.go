@@ -46,7 +46,8 @@ func (c *compiler) internetGateways(desired *nodespec.Desired, vpc resource.VPC)
 // connection left, and for the internet gateway if it belongs to none.
 func (c *compiler) outside(desired *nodespec.Desired, vpc resource.VPC, igw string, egressOnly []string) {
 	addresses, ranges := c.elastic, routes.IPv6Ranges(vpc)
-	if !slices.ContainsFunc(c.plugged, func(p plugged) bool { return len(p.nic.IPv6) > 0 }) {
+	speaks := func(p plugged) bool { return len(p.nic.IPv6) > 0 || !p.nic.SourceDestCheck } // a router speaks for others
+	if !slices.ContainsFunc(c.plugged, speaks) {
 		ranges, egressOnly = nil, nil
 	}
 	if igw == "" {

@@ -27,6 +27,11 @@ func (d interpreter) send(p packet) string {
 			if network.Outside == nil {
 				continue
 			}
+			for _, ours := range network.Outside.Ranges {
+				if ours.Contains(p.dst) {
+					return d.route(p, network.ID, network.Outside.Table)
+				}
+			}
 			for _, e := range network.Outside.Addresses {
 				if e.Outside == p.dst {
 					p.dst = e.Inside
@@ -39,6 +44,9 @@ func (d interpreter) send(p packet) string {
 	for _, network := range d.Networks {
 		for _, i := range network.Interfaces {
 			if i.ID == p.nic {
+				if !i.AnySource && !addressed(i, p.src) {
+					return "dropped: source/destination check"
+				}
 				if !d.passes(network, i, p, true, p.dst) {
 					return "dropped: egress"
 				}
@@ -73,7 +81,7 @@ func (d interpreter) route(p packet, id, table string) string {
 		return fate
 	}
 	for _, i := range network.Interfaces {
-		if i.Address == p.dst {
+		if addressed(i, p.dst) {
 			return d.arrive(network, i, p)
 		}
 	}
@@ -113,6 +121,9 @@ func (d interpreter) lookUp(p packet, network nodespec.Network, all []nodespec.R
 				side := slices.IndexFunc(link.Ends[:], func(end nodespec.LinkEnd) bool { return end.Network == network.ID })
 				return d.over(p, network, link, side), true
 			case nodespec.ToOutside:
+				if slices.ContainsFunc(network.Outside.Ranges, func(ours netip.Prefix) bool { return ours.Contains(p.src) && !ours.Contains(p.dst) }) {
+					return "leaves as " + p.src.String(), true
+				}
 				for _, e := range network.Outside.Addresses {
 					if e.Inside == p.src {
 						return "leaves as " + e.Outside.String(), true
@@ -131,10 +142,15 @@ func (d interpreter) arrive(network nodespec.Network, i nodespec.Interface, p pa
 		return "dropped: acl"
 	case !d.passes(network, i, p, false, p.src):
 		return "dropped: ingress"
-	case i.Address != p.dst && !i.AnySource:
+	case !addressed(i, p.dst) && !i.AnySource:
 		return "dropped: source/destination check"
 	}
 	return "goes to " + i.ID
+}
+
+// addressed reports whether an address is an interface's.
+func addressed(i nodespec.Interface, a netip.Addr) bool {
+	return i.Address == a || slices.Contains(i.Others, a)
 }
 
 func (interpreter) passes(network nodespec.Network, i nodespec.Interface, p packet, egress bool, peer netip.Addr) bool {
@@ -156,9 +172,9 @@ func (interpreter) passes(network nodespec.Network, i nodespec.Interface, p pack
 
 // isOf tells whether a rule is for the protocol and port of a packet.
 func isOf(rule nodespec.Rule, p packet) bool {
-	numbers := map[string]int{"icmp": 1, "tcp": 6, "udp": 17, "50": 50}
+	numbers := map[string]int{"icmp": 1, "tcp": 6, "udp": 17, "50": 50, "icmpv6": 58}
 	port := rule.FromPort <= int(p.port) && int(p.port) <= rule.ToPort
-	if p.protocol == "icmp" {
+	if p.protocol == "icmp" || p.protocol == "icmpv6" {
 		port = rule.FromPort == int(p.port) && (rule.ToPort == -1 || rule.ToPort == 0)
 	}
 	return (rule.Protocol == -1 || rule.Protocol == numbers[p.protocol]) && (rule.FromPort == -1 || port)

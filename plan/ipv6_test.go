@@ -38,7 +38,7 @@ func TestIPv6GatewaysShareANetwork(t *testing.T) {
 		store.EgressOnlyInternetGateways.Put(tx, resource.EgressOnlyInternetGateway{Meta: meta("eigw-1"), VPC: "vpc-1"})
 		store.Instances.Put(tx, resource.Instance{Meta: meta("i-1"), VPC: "vpc-1", Subnet: "subnet-1", Interfaces: []string{"eni-1"}, Wanted: resource.InstanceRunning})
 		store.NetworkInterfaces.Put(tx, resource.NetworkInterface{
-			Meta: meta("eni-1"), VPC: "vpc-1", Subnet: "subnet-1", Instance: "i-1", MAC: "02:00:00:00:00:01",
+			Meta: meta("eni-1"), VPC: "vpc-1", Subnet: "subnet-1", Instance: "i-1", MAC: "02:00:00:00:00:01", SourceDestCheck: true,
 			Address: netip.MustParseAddr("10.0.1.4"), IPv6: []netip.Addr{netip.MustParseAddr("2001:db8:0:1::4")},
 		})
 	})

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -55,8 +56,8 @@ func TestPacketsAgainstReference(t *testing.T) {
 		for range 1500 { // most are dropped, so that a few of each kind are chosen
 			p := w.randomPacket(packets)
 			want := (reference{w}).send(p)
-			kind := kindOf(want[0])
-			if kind != "nowhere" && sample[kind] < 12 && r.sends(w, p) {
+			kind := p.family() + kindOf(want[0])
+			if want[0] != "nowhere" && sample[kind] < 12 && r.sends(w, p) {
 				sample[kind]++
 				fates[kind]++
 				r.send(p, want)
@@ -74,7 +75,10 @@ func TestPacketsAgainstReference(t *testing.T) {
 		}
 	}
 	t.Logf("packets by their fate: %v", fates)
-	for _, kind := range []string{"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: acl"} {
+	for _, kind := range []string{
+		"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: acl", "dropped: source/destination check",
+		"IPv6 goes", "IPv6 leaves", "IPv6 dropped: egress", "IPv6 dropped: route", "IPv6 dropped: ingress", "IPv6 dropped: acl", "IPv6 dropped: source/destination check",
+	} {
 		if fates[kind] < 5 {
 			t.Errorf("only %d packets were %s: the test proves little (%v)", fates[kind], kind, fates)
 		}
@@ -94,10 +98,18 @@ type real struct {
 	prefix  string
 	desired nodespec.Desired
 	ears    []ear
-	from    map[string]int // raw sockets: of interfaces by id, of the outside by ""
-	tuns    map[string]int // of tunnels by id
+	places  map[string]string // namespaces of interfaces by id, of the outside by ""
+	from    map[mouth]int     // raw sockets
+	tuns    map[string]int    // of tunnels by id
 	sent    []*sent
 	spi     map[netip.Addr]bool // who has sent or got a packet of protocol 50
+}
+
+// A mouth sends packets from a place under an address, which tells the kernel of an
+// instance by which interface they leave.
+type mouth struct {
+	place  string
+	source netip.Addr
 }
 
 // An ear hears packets that arrive in one place.
@@ -131,7 +143,7 @@ func buildReal(t *testing.T, desired nodespec.Desired, up []string) *real {
 	t.Helper()
 	random := make([]byte, 4)
 	crand.Read(random)
-	r := &real{t: t, prefix: "cwt" + hex.EncodeToString(random), desired: desired, from: map[string]int{}, tuns: map[string]int{}, spi: map[netip.Addr]bool{}}
+	r := &real{t: t, prefix: "cwt" + hex.EncodeToString(random), desired: desired, places: map[string]string{}, from: map[mouth]int{}, tuns: map[string]int{}, spi: map[netip.Addr]bool{}}
 	underlay := netfabric.Underlay{Namespace: r.prefix + "u", Interface: "lo", Label: r.prefix, Elastic: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}
 	if err := netns.Create(underlay.Namespace); err != nil {
 		t.Skipf("network namespaces cannot be made here: %v", err)
@@ -145,6 +157,7 @@ func buildReal(t *testing.T, desired nodespec.Desired, up []string) *real {
 	r.in(underlay.Namespace, exec.Command("ip", "link", "set", "lo", "up").Run)
 	fabric := netfabric.New(netfabric.Options{})
 	r.must(fabric.Apply(t.Context(), node.FabricConfig(r.prefix, underlay, desired)))
+	r.places[""] = underlay.Namespace
 	r.in(underlay.Namespace, func() error {
 		return r.listen("", func(source netip.Addr) string { return "leaves as " + source.String() })
 	})
@@ -153,12 +166,15 @@ func buildReal(t *testing.T, desired nodespec.Desired, up []string) *real {
 			if i.Instance == "" {
 				continue
 			}
-			r.in(netfabric.NamespaceName(r.prefix, i.Instance), func() error {
+			r.places[i.ID] = netfabric.NamespaceName(r.prefix, i.Instance)
+			r.in(r.places[i.ID], func() error {
 				// What it gets for others it keeps: it is an ear, and no router.
-				if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("0"), 0); err != nil {
-					return err
+				for _, setting := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+					if err := os.WriteFile("/proc/sys/net/"+setting, []byte("0"), 0); err != nil {
+						return err
+					}
 				}
-				return r.listen(i.ID, func(netip.Addr) string { return "goes to " + i.ID })
+				return r.listen(fmt.Sprintf("eth%d", i.Index), func(netip.Addr) string { return "goes to " + i.ID })
 			})
 		}
 	}
@@ -186,16 +202,55 @@ func (r *real) in(namespace string, f func() error) {
 	r.must(netns.Do(namespace, f))
 }
 
-// listen opens an ear and a mouth in the calling thread's network namespace.
-func (r *real) listen(id string, place func(netip.Addr) string) error {
-	const protocol = unix.ETH_P_IP<<8&0xff00 | unix.ETH_P_IP>>8 // in network order
-	hear, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
-	if err != nil {
-		return err
+// listen opens ears, one for each family, in the calling thread's network namespace;
+// without a device they hear all.
+func (r *real) listen(device string, place func(netip.Addr) string) error {
+	index := 0
+	if device != "" {
+		found, err := net.InterfaceByName(device)
+		if err != nil {
+			return err
+		}
+		index = found.Index
 	}
-	r.ears = append(r.ears, ear{hear, place, true})
-	r.from[id], err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-	return err
+	for _, protocol := range []uint16{unix.ETH_P_IP, unix.ETH_P_IPV6} {
+		protocol = protocol<<8 | protocol>>8 // in network order
+		hear, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		r.ears = append(r.ears, ear{hear, place, true})
+		if err := unix.Bind(hear, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: index}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// speak returns a socket that sends packets as they are, and opens it if there is none.
+func (r *real) speak(p packet) int {
+	r.t.Helper()
+	m := mouth{p.nic, p.src}
+	if fd, ok := r.from[m]; ok {
+		return fd
+	}
+	r.in(r.places[p.nic], func() error {
+		family, level, header, free := unix.AF_INET, unix.IPPROTO_IP, unix.IP_HDRINCL, unix.IP_FREEBIND
+		var source unix.Sockaddr
+		if p.src.Is6() {
+			family, level, header, free = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_HDRINCL, unix.IPV6_FREEBIND
+			source = &unix.SockaddrInet6{Addr: p.src.As16()}
+		} else {
+			source = &unix.SockaddrInet4{Addr: p.src.As4()}
+		}
+		fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		if err != nil {
+			return err
+		}
+		r.from[m] = fd
+		return errors.Join(unix.SetsockoptInt(fd, level, header, 1), unix.SetsockoptInt(fd, level, free, 1), unix.Bind(fd, source))
+	})
+	return r.from[m]
 }
 
 // openTUN opens a tunnel's device, as the tunnel's owner does.
@@ -217,12 +272,17 @@ func (r *real) openTUN(id string) error {
 // sends reports whether a packet says the same to the kernel as to the reference,
 // whatever was sent before. The kernel remembers flows: those of protocol 50, which
 // has no ports, by their addresses, so that only the first of an address counts; and
-// an echo reply is no beginning of one.
+// an echo reply is no beginning of one. What an instance sends to itself never leaves
+// it.
 func (r *real) sends(w *world, p packet) bool {
-	if p.nic != "" && r.from[p.nic] == 0 || p.src == p.dst || p.protocol == "icmp" && p.port != 8 {
+	if p.nic != "" && r.places[p.nic] == "" || p.protocol == "icmp" && p.port != 8 || p.protocol == "icmpv6" && p.port != 128 {
 		return false
 	}
-	if p.tunnel != "" && !slices.Contains(w.up, p.tunnel) || p.nic != "" && r.unanswered(p) {
+	instance := w.nic(p.nic).Instance
+	if p.nic != "" && slices.ContainsFunc(w.nics, func(nic resource.NetworkInterface) bool { return nic.Instance == instance && has(nic, p.dst) }) {
+		return false
+	}
+	if p.src == p.dst || p.tunnel != "" && !slices.Contains(w.up, p.tunnel) || p.nic != "" && r.unanswered(p) {
 		return false
 	}
 	if p.protocol != "50" {
@@ -238,12 +298,13 @@ func (r *real) sends(w *world, p packet) bool {
 }
 
 // unanswered reports whether the sender would ask its subnet for an address that
-// nobody there has: the question is not answered, and no packet leaves it.
+// nobody there has: the question is not answered, and no packet leaves it. For IPv6 it
+// asks for its router only.
 func (r *real) unanswered(p packet) bool {
 	for _, network := range r.desired.Networks {
 		at := slices.IndexFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.ID == p.nic })
 		if at >= 0 && network.Interfaces[at].Subnet.Contains(p.dst) {
-			return !slices.ContainsFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.Address == p.dst })
+			return !slices.ContainsFunc(network.Interfaces, func(i nodespec.Interface) bool { return addressed(i, p.dst) })
 		}
 	}
 	return false
@@ -257,8 +318,10 @@ func (r *real) send(p packet, want []string) {
 	var err error
 	if p.tunnel != "" {
 		_, err = unix.Write(r.tuns[p.tunnel], data)
+	} else if fd := r.speak(p); p.dst.Is6() {
+		err = unix.Sendto(fd, data, 0, &unix.SockaddrInet6{Addr: p.dst.As16()})
 	} else {
-		err = unix.Sendto(r.from[p.nic], data, 0, &unix.SockaddrInet4{Addr: p.dst.As4()})
+		err = unix.Sendto(fd, data, 0, &unix.SockaddrInet4{Addr: p.dst.As4()})
 	}
 	if errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.EPERM) {
 		return // refused on the spot: it turns up nowhere
@@ -297,11 +360,10 @@ func (r *real) hear(e ear) {
 		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
 			continue
 		}
-		number, ok := numberOf(buffer[:n])
+		source, number, ok := numberOf(buffer[:n])
 		if !ok || int(number) >= len(r.sent) {
 			continue
 		}
-		source := netip.AddrFrom4([4]byte(buffer[12:16]))
 		r.sent[number].got = append(r.sent[number].got, e.place(source))
 	}
 }
@@ -319,23 +381,19 @@ func (r *real) close() {
 // What follows the headers: a word to know our packets by, and their number.
 const realMark = "causeway"
 
-var protocolNumbers = map[string]byte{"icmp": 1, "tcp": 6, "udp": 17, "50": 50}
+var protocolNumbers = map[string]byte{"icmp": 1, "tcp": 6, "udp": 17, "50": 50, "icmpv6": 58}
 
 // realHeaders are the lengths of what stands between the IP header and the mark.
-var realHeaders = map[byte]int{1: 8, 6: 20, 17: 8, 50: 8}
+var realHeaders = map[byte]int{1: 8, 6: 20, 17: 8, 50: 8, 58: 8}
 
-// realPacket makes an IPv4 packet (RFC 791): the beginning of a flow of its own.
+// realPacket makes a packet of IPv4 (RFC 791) or IPv6 (RFC 8200): the beginning of a
+// flow of its own.
 func realPacket(p packet, number uint32) []byte {
 	protocol := protocolNumbers[p.protocol]
-	length := realHeaders[protocol]
-	data := make([]byte, 20+length)
-	data = binary.BigEndian.AppendUint32(append(data, realMark...), number)
-	ip, payload := data[:20], data[20:]
-	ip[0], ip[8], ip[9] = 0x45, 64, protocol
-	binary.BigEndian.PutUint16(ip[2:], uint16(len(data)))
-	copy(ip[12:], p.src.AsSlice())
-	copy(ip[16:], p.dst.AsSlice())
-	binary.BigEndian.PutUint16(ip[10:], checksum(0, ip))
+	payload := make([]byte, realHeaders[protocol])
+	payload = binary.BigEndian.AppendUint32(append(payload, realMark...), number)
+	pseudo := uint32(protocol) + uint32(len(payload))
+	addresses := slices.Concat(p.src.AsSlice(), p.dst.AsSlice())
 	own := uint16(20000 + number)
 	switch p.protocol {
 	case "tcp", "udp":
@@ -347,17 +405,32 @@ func realPacket(p packet, number uint32) []byte {
 		} else {
 			binary.BigEndian.PutUint16(payload[4:], uint16(len(payload)))
 		}
-		pseudo := uint32(protocol) + uint32(len(payload))
-		binary.BigEndian.PutUint16(payload[at:], checksum(pseudo, slices.Concat(ip[12:20], payload)))
-	case "icmp":
+		binary.BigEndian.PutUint16(payload[at:], checksum(pseudo, slices.Concat(addresses, payload)))
+	case "icmp", "icmpv6":
 		payload[0] = byte(p.port)
 		binary.BigEndian.PutUint16(payload[4:], own)
-		binary.BigEndian.PutUint16(payload[2:], checksum(0, payload))
+		covered := payload
+		if p.protocol == "icmp" {
+			pseudo = 0
+		} else {
+			covered = slices.Concat(addresses, payload)
+		}
+		binary.BigEndian.PutUint16(payload[2:], checksum(pseudo, covered))
 	default: // ESP: an SPI and a sequence number
 		binary.BigEndian.PutUint32(payload, 0x1000+number)
 		payload[7] = 1
 	}
-	return data
+	return slices.Concat(ipHeader(p, protocol, len(payload)), payload)
+}
+
+func ipHeader(p packet, protocol byte, length int) []byte {
+	addresses := slices.Concat(p.src.AsSlice(), p.dst.AsSlice())
+	if p.dst.Is6() {
+		return append([]byte{0x60, 0, 0, 0, byte(length >> 8), byte(length), protocol, 64}, addresses...)
+	}
+	ip := append([]byte{0x45, 0, 0, byte(20 + length), 0, 0, 0, 0, 64, protocol, 0, 0}, addresses...)
+	binary.BigEndian.PutUint16(ip[10:], checksum(0, ip))
+	return ip
 }
 
 // checksum is the internet's (RFC 1071).
@@ -371,17 +444,24 @@ func checksum(sum uint32, data []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// numberOf knows a packet of ours again. Answers, and errors about it, are others.
-func numberOf(data []byte) (uint32, bool) {
-	if len(data) < 20 || data[0] != 0x45 {
-		return 0, false
+// numberOf knows a packet of ours again, and tells by whom it says that it is.
+// Answers, and errors about it, are others.
+func numberOf(data []byte) (source netip.Addr, number uint32, ok bool) {
+	if len(data) < 40 {
+		return source, 0, false
 	}
-	length, known := realHeaders[data[9]]
-	if at := 20 + length; known && len(data) >= at+len(realMark)+4 && string(data[at:at+len(realMark)]) == realMark {
-		if data[9] == 1 && data[20] != 8 { // the answer to an echo request has its payload
-			return 0, false
-		}
-		return binary.BigEndian.Uint32(data[at+len(realMark):]), true
+	protocol, payload := data[9], data[20:]
+	source = netip.AddrFrom4([4]byte(data[12:]))
+	if data[0]>>4 == 6 {
+		protocol, payload = data[6], data[40:]
+		source = netip.AddrFrom16([16]byte(data[8:]))
 	}
-	return 0, false
+	length, known := realHeaders[protocol]
+	if !known || len(payload) < length+len(realMark)+4 || string(payload[length:length+len(realMark)]) != realMark {
+		return source, 0, false
+	}
+	if protocol == 1 && payload[0] != 8 || protocol == 58 && payload[0] != 128 { // the answer to an echo request has its payload
+		return source, 0, false
+	}
+	return source, binary.BigEndian.Uint32(payload[length+len(realMark):]), true
 }

@@ -56,6 +56,7 @@ type world struct {
 	connections []resource.VPNConnection
 	up          []string // tunnels
 	internet    []resource.InternetGateway
+	egressOnly  []resource.EgressOnlyInternetGateway
 	addresses   []resource.Address
 	nats        []resource.NATGateway
 	acls        []resource.NetworkACL
@@ -140,6 +141,16 @@ func (w *world) addAddress(nic, outside string) {
 	}
 }
 
+// nic is an interface by its id.
+func (w *world) nic(id string) resource.NetworkInterface {
+	for _, v := range w.nics {
+		if v.ID == id {
+			return v
+		}
+	}
+	return resource.NetworkInterface{}
+}
+
 // addNAT puts a NAT gateway into a subnet.
 func (w *world) addNAT(name, vpc, subnet, address string) {
 	w.nats = append(w.nats, resource.NATGateway{
@@ -192,6 +203,7 @@ func (w *world) put(t testing.TB, s *store.Store) *store.Snapshot {
 		replace(tx, store.VPNGateways, w.gateways)
 		replace(tx, store.VPNConnections, w.connections)
 		replace(tx, store.InternetGateways, w.internet)
+		replace(tx, store.EgressOnlyInternetGateways, w.egressOnly)
 		replace(tx, store.Addresses, w.addresses)
 		replace(tx, store.NATGateways, w.nats)
 		replace(tx, store.NetworkACLs, w.acls)

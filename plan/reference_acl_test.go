@@ -17,25 +17,30 @@ func (w *world) randomACLs(r *rand.Rand, name string) {
 	strict := resource.NetworkACL{Meta: w.meta("acl-strict-" + name), VPC: "vpc-" + name}
 	for _, egress := range []bool{false, true} {
 		everything := resource.NetworkACLEntry{Number: 100, Egress: egress, Protocol: -1, FromPort: -1, ToPort: -1, CIDR: netip.MustParsePrefix("0.0.0.0/0")}
+		everything6 := everything
+		everything6.Number, everything6.CIDR = 101, netip.MustParsePrefix("::/0")
 		open.Entries = append(open.Entries, everything)
+		if r.IntN(4) > 0 { // as AWS adds where a VPC gets IPv6
+			open.Entries = append(open.Entries, everything6)
+		}
 		numbers := r.Perm(200)
-		for n := range r.IntN(5) {
+		for n := range r.IntN(8) {
 			entry := resource.NetworkACLEntry{
 				Number: int32(numbers[n] + 1), Egress: egress, Deny: r.IntN(2) == 0, Protocol: pick(r, -1, -1, 1, 6, 6, 17, 50, 58), FromPort: -1, ToPort: -1,
-				CIDR: netip.MustParsePrefix(pick(r, "0.0.0.0/0", "10.0.0.0/16", "10.0.1.0/24", "192.168.0.0/16", "8.8.8.8/32", "::/0")),
+				CIDR: netip.MustParsePrefix(pick(r, "0.0.0.0/0", "10.0.0.0/16", "10.0.1.0/24", "192.168.0.0/16", "8.8.8.8/32", "::/0", "2001:db8:0:"+name+"01::/64", "2001:db8::/32", "2600::/16")),
 			}
 			switch {
 			case entry.HasPorts():
 				entry.FromPort = pick[int32](r, 0, 22, 80)
 				entry.ToPort = entry.FromPort + pick[int32](r, 0, 60, 5000)
 			case entry.HasICMPType() && r.IntN(2) == 0:
-				entry.FromPort, entry.ToPort = pick[int32](r, 0, 8), pick[int32](r, -1, 0, 1)
+				entry.FromPort, entry.ToPort = pick[int32](r, 0, 8, 128), pick[int32](r, -1, 0, 1)
 			}
 			strict.Entries = append(strict.Entries, entry)
 		}
 		if r.IntN(3) > 0 {
-			everything.Number = 1000
-			strict.Entries = append(strict.Entries, everything)
+			everything.Number, everything6.Number = 1000, 1001
+			strict.Entries = append(strict.Entries, everything, everything6)
 		}
 	}
 	for n := range 3 {
@@ -72,7 +77,7 @@ func (w reference) toGateway(p packet, gateway string) []string {
 // byACL asks the ACL of a subnet. "We evaluate the rules in order, starting with
 // the lowest numbered rule"; "as soon as a rule matches traffic, it's applied".
 func (w reference) byACL(p packet, subnet string, egress bool, peer netip.Addr) bool {
-	numbers := map[string]int{"icmp": 1, "tcp": 6, "udp": 17, "50": 50}
+	numbers := map[string]int{"icmp": 1, "tcp": 6, "udp": 17, "50": 50, "icmpv6": 58}
 	for _, acl := range w.acls {
 		if !slices.ContainsFunc(acl.Associations, func(a resource.NetworkACLAssociation) bool { return a.Subnet == subnet }) {
 			continue
@@ -83,7 +88,7 @@ func (w reference) byACL(p packet, subnet string, egress bool, peer netip.Addr) 
 			switch p.protocol {
 			case "tcp", "udp":
 				matches = matches && (e.Protocol == -1 || e.FromPort <= p.port && p.port <= e.ToPort)
-			case "icmp":
+			case "icmp", "icmpv6":
 				matches = matches && (e.FromPort == -1 || e.FromPort == p.port && e.ToPort <= 0)
 			}
 			if matches && e.Number < lowest {

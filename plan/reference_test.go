@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -12,13 +13,15 @@ import (
 	"causeway.dev/resource"
 )
 
+var plannedWorlds = flag.Uint64("planned", 300, "let TestPlanAgainstReference compile that many random networks")
+
 // TestPlanAgainstReference sends packets through random networks, twice: by the
 // compiled state, as nodespec says what it means, and by the records, as AWS's
 // documentation of route tables, security groups and VPN gateways reads. The two
 // readings share no code.
 func TestPlanAgainstReference(t *testing.T) {
 	fates := map[string]int{}
-	for seed := range uint64(300) {
+	for seed := range *plannedWorlds {
 		w := randomWorld(rand.New(rand.NewPCG(seed, 1)))
 		desired := plan.Compile(w.put(t, shared), "node-1")
 		checkReferences(t, desired)
@@ -30,10 +33,13 @@ func TestPlanAgainstReference(t *testing.T) {
 			if !slices.Contains(want, got) {
 				t.Fatalf("seed %d: %v: the plan says %q, AWS %q\n%s", seed, p, got, want, plan.Text(desired))
 			}
-			fates[kindOf(got)]++
+			fates[p.family()+kindOf(got)]++
 		}
 	}
-	for _, kind := range []string{"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: unsolicited", "dropped: acl"} {
+	for _, kind := range []string{
+		"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: unsolicited", "dropped: acl", "dropped: source/destination check",
+		"IPv6 goes", "IPv6 leaves", "IPv6 dropped: egress", "IPv6 dropped: route", "IPv6 dropped: ingress", "IPv6 dropped: no outside address", "IPv6 dropped: acl", "IPv6 dropped: source/destination check",
+	} {
 		if fates[kind] < 50 {
 			t.Errorf("only %d packets were %s: the test proves little (%v)", fates[kind], kind, fates)
 		}
@@ -47,247 +53,23 @@ type packet struct {
 	outside     bool
 	src, dst    netip.Addr
 	protocol    string
-	port        int32 // or ICMP type; the code is 0
+	port        int32 // or type of ICMP or ICMPv6; the code is 0
 
 	// subnet is where the packet is on its way, as who carries it calls that; ""
 	// in a gateway and beyond.
 	subnet string
 }
 
+// family begins the kinds of fates of IPv6.
+func (p packet) family() string {
+	if p.dst.Is6() {
+		return "IPv6 "
+	}
+	return ""
+}
+
 func (p packet) String() string {
 	return fmt.Sprintf("%s from %s%s, %s to %s, port %d", p.protocol, p.nic, p.tunnel, p.src, p.dst, p.port)
-}
-
-// sitePrefixes are what static routes and routes entered by hand lead to. The
-// last two are inside VPCs, where only VPN connections may have routes.
-var sitePrefixes = []string{"0.0.0.0/0", "10.0.0.0/8", "172.16.0.0/12", "172.16.1.0/24", "192.168.0.0/16", "192.168.1.0/24", "10.0.1.0/24", "10.0.0.0/16"}
-
-func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
-
-func randomWorld(r *rand.Rand) *world {
-	w := &world{scope: scope}
-	w.randomLists(r)
-	for _, name := range []string{"a", "b"} {
-		w.randomVPC(r, name)
-		w.randomEdges(r, name)
-		w.randomACLs(r, name)
-		vgw := resource.VPNGateway{Meta: w.meta("vgw-" + name), State: resource.StateAvailable}
-		if r.IntN(5) > 0 {
-			vgw.VPC, vgw.AttachmentState = "vpc-"+name, resource.StateAttached
-		}
-		w.gateways = append(w.gateways, vgw)
-		w.customers = append(w.customers, resource.CustomerGateway{Meta: w.meta("cgw-" + name), Address: netip.MustParseAddr("198.51.100.7")})
-	}
-	for n := range r.IntN(5) {
-		id := fmt.Sprintf("vpn-%d", n)
-		var prefixes []string
-		for _, p := range sitePrefixes {
-			if r.IntN(4) == 0 {
-				prefixes = append(prefixes, p)
-			}
-		}
-		w.addConnection(id, pick(r, "vgw-a", "vgw-a", "vgw-b"), "cgw-a", byte(n), prefixes...)
-		if r.IntN(6) == 0 {
-			w.connections[n].State, w.connections[n].Deleted = resource.StateDeleted, &w.connections[n].Created
-		}
-		for number := 1; number <= 2; number++ {
-			if r.IntN(3) > 0 {
-				w.up = append(w.up, resource.TunnelID(id, number))
-			}
-		}
-	}
-	return w
-}
-
-// randomVPC adds a VPC of three subnets, two route tables, three groups and some
-// instances, of which some are ending.
-func (w *world) randomVPC(r *rand.Rand, name string) {
-	vpc := "vpc-" + name
-	v := resource.VPC{Meta: w.meta(vpc), CIDRs: []resource.CIDRAssociation{{ID: "1", Prefix: netip.MustParsePrefix("10.0.0.0/16"), State: "associated"}}}
-	if r.IntN(2) == 0 {
-		v.CIDRs = append(v.CIDRs, resource.CIDRAssociation{ID: "2", Prefix: netip.MustParsePrefix("10.7.0.0/16"), State: "associated"})
-	}
-	w.vpcs = append(w.vpcs, v)
-	for n := range 3 {
-		w.subnets = append(w.subnets, resource.Subnet{
-			Meta: w.meta(fmt.Sprintf("subnet-%s%d", name, n)), VPC: vpc, CIDR: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(n), 0}), 24),
-		})
-		w.groups = append(w.groups, w.randomGroup(r, name, n))
-	}
-	for n := range 5 {
-		id := fmt.Sprintf("%s%d", name, n)
-		subnet := r.IntN(3)
-		nic := resource.NetworkInterface{
-			Meta: w.meta("eni-" + id), VPC: vpc, Subnet: fmt.Sprintf("subnet-%s%d", name, subnet), Address: netip.AddrFrom4([4]byte{10, 0, byte(subnet), byte(4 + n)}),
-			Instance: "i-" + id, SourceDestCheck: r.IntN(2) == 0,
-		}
-		for g := range 3 {
-			if r.IntN(2) == 0 {
-				nic.Groups = append(nic.Groups, fmt.Sprintf("sg-%s%d", name, g))
-			}
-		}
-		w.nics = append(w.nics, nic)
-		w.instances = append(w.instances, resource.Instance{Meta: w.meta("i-" + id), VPC: vpc, Interfaces: []string{nic.ID}, Wanted: pick(r, "running", "running", "running", "terminated")})
-	}
-	for n := range 2 {
-		table := resource.RouteTable{Meta: w.meta(fmt.Sprintf("rtb-%s%d", name, n)), VPC: vpc, Main: n == 0}
-		if n == 1 {
-			table.Associations = []resource.RouteTableAssociation{{ID: "rtbassoc-" + name, Subnet: fmt.Sprintf("subnet-%s%d", name, r.IntN(3))}}
-		}
-		if r.IntN(2) == 0 {
-			table.PropagatingVGWs = []string{"vgw-" + name}
-		}
-		for _, prefix := range sitePrefixes[:6] {
-			route := resource.Route{Destination: netip.MustParsePrefix(prefix)}
-			switch r.IntN(8) {
-			case 0, 1:
-				route.Gateway = "vgw-" + name
-			case 2:
-				route.NetworkInterface = fmt.Sprintf("eni-%s%d", name, r.IntN(6)) // the last is not there
-			case 3:
-				route.Instance = fmt.Sprintf("i-%s%d", name, r.IntN(6))
-			default:
-				continue
-			}
-			table.Routes = append(table.Routes, route)
-		}
-		if r.IntN(2) == 0 {
-			table.Routes = append(table.Routes, resource.Route{PrefixList: pick(r, w.lists...).ID, Gateway: "vgw-" + name})
-		}
-		w.tables = append(w.tables, table)
-	}
-}
-
-// randomLists adds prefix lists, one of which is empty.
-func (w *world) randomLists(r *rand.Rand) {
-	for n := range 3 {
-		list := resource.PrefixList{Meta: w.meta(fmt.Sprintf("pl-%d", n)), AddressFamily: resource.PrefixListIPv4}
-		for _, prefix := range append([]string{"192.168.2.0/24", "172.20.0.0/16", "10.99.0.0/16", "8.8.0.0/16"}, sitePrefixes...) {
-			if n > 0 && r.IntN(3) == 0 {
-				list.Entries = append(list.Entries, resource.PrefixListEntry{CIDR: netip.MustParsePrefix(prefix)})
-			}
-		}
-		w.lists = append(w.lists, list)
-	}
-}
-
-// randomEdges adds an internet gateway, most often attached, a NAT gateway, outside
-// addresses for some of the interfaces, routes to the gateways, routes inside the
-// VPC and a table of what the gateways let in.
-func (w *world) randomEdges(r *rand.Rand, name string) {
-	vpc := "vpc-" + name
-	igw := resource.InternetGateway{Meta: w.meta("igw-" + name)}
-	if r.IntN(6) > 0 {
-		igw.VPC = vpc
-	}
-	w.internet = append(w.internet, igw)
-	for n := range 5 {
-		if r.IntN(2) == 0 {
-			w.addAddress(fmt.Sprintf("eni-%s%d", name, n), fmt.Sprintf("198.51.100.%d", len(w.addresses)+1))
-		}
-	}
-	for i := range w.groups {
-		if g := &w.groups[i]; g.VPC == vpc && r.IntN(2) == 0 { // as new groups have it
-			g.Rules = append(g.Rules, resource.SecurityGroupRule{Egress: true, Protocol: "-1", FromPort: -1, ToPort: -1, CIDR: netip.MustParsePrefix("0.0.0.0/0")})
-		}
-	}
-	subnet := r.IntN(3)
-	nat := w.natOf(name, subnet)
-	if r.IntN(4) == 0 {
-		nat.Deleted = &nat.Created
-	}
-	w.nats = append(w.nats, nat)
-	if r.IntN(3) > 0 && nat.Deleted == nil {
-		w.addresses = append(w.addresses, resource.Address{Meta: w.meta("eipalloc-nat-" + name), PublicIP: netip.MustParseAddr(fmt.Sprintf("198.51.100.%d", len(w.addresses)+1)), NetworkInterface: "eni-nat-" + name, PrivateAddress: nat.PrivateAddress})
-	}
-	for i := range w.tables {
-		table := &w.tables[i]
-		if table.VPC != vpc {
-			continue
-		}
-		for _, prefix := range []string{"0.0.0.0/0", "8.0.0.0/8"} {
-			if slices.ContainsFunc(table.Routes, func(route resource.Route) bool { return route.Destination.String() == prefix }) {
-				continue
-			}
-			switch route := (resource.Route{Destination: netip.MustParsePrefix(prefix)}); r.IntN(4) {
-			case 0, 1:
-				route.Gateway = "igw-" + name
-				table.Routes = append(table.Routes, route)
-			case 2:
-				route.NATGateway = "nat-" + name
-				table.Routes = append(table.Routes, route)
-			}
-		}
-		if r.IntN(4) == 0 { // through an appliance, though local
-			table.Routes = append(table.Routes, resource.Route{Destination: netip.MustParsePrefix("10.0.2.0/24"), NetworkInterface: fmt.Sprintf("eni-%s%d", name, r.IntN(5))})
-		}
-	}
-	if r.IntN(2) == 0 {
-		w.tables = append(w.tables, resource.RouteTable{
-			Meta: w.meta("rtb-edge-" + name), VPC: vpc,
-			Routes:       []resource.Route{{Destination: netip.MustParsePrefix("10.0.1.0/24"), NetworkInterface: fmt.Sprintf("eni-%s%d", name, r.IntN(5))}},
-			Associations: []resource.RouteTableAssociation{{ID: "edge-" + name, Gateway: pick(r, "igw-", "vgw-") + name}},
-		})
-	}
-}
-
-// natOf is a NAT gateway with its interface, which is no instance's.
-func (w *world) natOf(name string, subnet int) resource.NATGateway {
-	return resource.NATGateway{
-		Meta: w.meta("nat-" + name), VPC: "vpc-" + name, Subnet: fmt.Sprintf("subnet-%s%d", name, subnet),
-		PrivateAddress: netip.AddrFrom4([4]byte{10, 0, byte(subnet), 99}), NetworkInterface: "eni-nat-" + name,
-	}
-}
-
-func (w *world) randomGroup(r *rand.Rand, name string, n int) resource.SecurityGroup {
-	g := resource.SecurityGroup{Meta: w.meta(fmt.Sprintf("sg-%s%d", name, n)), VPC: "vpc-" + name}
-	for range r.IntN(5) {
-		rule := resource.SecurityGroupRule{Egress: r.IntN(2) == 0, Protocol: pick(r, "-1", "-1", "tcp", "tcp", "udp", "icmp", "50"), FromPort: -1, ToPort: -1}
-		switch rule.Protocol {
-		case "tcp", "udp":
-			rule.FromPort = pick[int32](r, 0, 22, 80)
-			rule.ToPort = rule.FromPort + pick[int32](r, 0, 100)
-		case "icmp":
-			if r.IntN(2) == 0 {
-				rule.FromPort, rule.ToPort = 8, pick[int32](r, -1, 0, 1)
-			}
-		}
-		if r.IntN(4) == 0 {
-			rule.PrefixList = pick(r, w.lists...).ID
-		} else if r.IntN(2) == 0 {
-			rule.Group = fmt.Sprintf("sg-%s%d", name, r.IntN(3))
-		} else {
-			rule.CIDR = netip.MustParsePrefix(pick(r, "0.0.0.0/0", "10.0.0.0/16", "10.0.1.0/24", "172.16.0.0/12", "192.168.1.0/24", "2001:db8::/32"))
-		}
-		g.Rules = append(g.Rules, rule)
-	}
-	return g
-}
-
-func (w *world) randomPacket(r *rand.Rand) packet {
-	remote := netip.MustParseAddr(pick(r, "172.16.1.9", "172.20.0.1", "192.168.1.9", "192.168.2.9", "8.8.8.8", "10.0.1.200", "10.7.0.9", "10.99.0.1"))
-	protocol := pick(r, "tcp", "udp", "icmp", "50")
-	p := packet{dst: remote, protocol: protocol, port: pick[int32](r, 22, 80, 100, 4000)}
-	if protocol == "icmp" {
-		p.port = pick[int32](r, 0, 8)
-	}
-	if r.IntN(2) == 0 {
-		p.dst = pick(r, w.nics...).Address
-	}
-	if len(w.up) > 0 && r.IntN(3) == 0 {
-		p.tunnel, p.src = pick(r, w.up...), netip.MustParseAddr("192.168.1.77")
-		return p
-	}
-	if len(w.addresses) > 0 && r.IntN(4) == 0 {
-		p.outside, p.src, p.dst = true, netip.MustParseAddr("8.8.8.8"), pick(r, w.addresses...).PublicIP
-		return p
-	}
-	nic := pick(r, w.nics...)
-	p.nic, p.src = nic.ID, nic.Address
-	if r.IntN(3) == 0 {
-		p.dst = netip.MustParseAddr("8.8.8.8")
-	}
-	return p
 }
 
 // reference reads the records as AWS's user guides do. Where those leave a choice
@@ -311,6 +93,9 @@ func (w reference) send(p packet) []string {
 	if !running {
 		return []string{"nowhere"}
 	}
+	if nic.SourceDestCheck && !has(nic, p.src) {
+		return []string{"dropped: source/destination check"}
+	}
 	if !w.admits(nic, p, true, p.dst) {
 		return []string{"dropped: egress"}
 	}
@@ -319,8 +104,20 @@ func (w reference) send(p packet) []string {
 }
 
 // fromOutside says what becomes of a packet to an outside address: "the internet
-// gateway translates it to the private address", if the VPC has one attached.
+// gateway translates it to the private address", if the VPC has one attached. "IPv6
+// addresses are globally unique": they need no other, and what comes by nobody's
+// request comes by an internet gateway or not at all, since an egress-only one
+// "prevents the internet from initiating an IPv6 connection with your instances".
 func (w reference) fromOutside(p packet) []string {
+	for _, v := range w.vpcs {
+		if p.dst.Is6() && w.isLocal(v.ID, p.dst) {
+			fates := w.enter(p, v.ID, "igw-"+v.ID[4:])
+			if strings.HasPrefix(fates[0], "dropped") {
+				fates = append(fates, "dropped: route", "dropped: no outside address") // whoever says first that it gets nowhere
+			}
+			return fates
+		}
+	}
 	for _, a := range w.addresses {
 		if a.PublicIP != p.dst {
 			continue
@@ -357,7 +154,7 @@ func (w reference) enter(p packet, vpc, gateway string) []string {
 func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []string {
 	if w.isLocal(vpc, p.dst) { // "the local route is preferred, even if a propagated one is more specific"
 		for i, route := range table.Routes {
-			if route.PrefixList == "" && w.isLocal(vpc, route.Destination.Addr()) && route.Destination.Bits() > 16 && route.Destination.Contains(p.dst) {
+			if route.PrefixList == "" && w.isWithin(vpc, route.Destination) && route.Destination.Contains(p.dst) {
 				return w.through(p, &table.Routes[i])
 			}
 		}
@@ -386,7 +183,7 @@ func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []st
 	}
 	for i := range table.Routes { // "routes that reference a prefix list take priority over propagated ones"
 		for _, entry := range w.list(table.Routes[i].PrefixList).Entries {
-			if !w.isLocal(vpc, entry.CIDR.Addr()) || entry.CIDR.Bits() < 16 { // the local route is preferred
+			if !w.isWithin(vpc, entry.CIDR) { // the local route is preferred
 				consider(entry.CIDR, &table.Routes[i])
 			}
 		}
@@ -403,6 +200,11 @@ func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []st
 		return w.toGateway(p, table.PropagatingVGWs[0])
 	case strings.HasPrefix(manual.Gateway, "igw-"):
 		return w.cross(p, "", w.leave(p, vpc, manual.Gateway))
+	case manual.EgressOnlyInternetGateway != "":
+		if !slices.ContainsFunc(w.egressOnly, func(g resource.EgressOnlyInternetGateway) bool { return g.ID == manual.EgressOnlyInternetGateway }) {
+			return []string{"dropped: route"}
+		}
+		return w.cross(p, "", w.leaveAsIs(p, vpc))
 	case manual.NATGateway != "":
 		for _, nat := range w.nats {
 			if nat.ID == manual.NATGateway && nat.Deleted == nil {
@@ -420,11 +222,14 @@ func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []st
 }
 
 // leave says what becomes of a packet at an internet gateway: only what an outside
-// address stands for the sender of leaves.
+// address stands for the sender of leaves, and what has an IPv6 address of the VPC.
 func (w reference) leave(p packet, vpc, gateway string) []string {
 	for _, g := range w.internet {
 		if g.ID != gateway || g.VPC != vpc {
 			continue
+		}
+		if p.src.Is6() {
+			return w.leaveAsIs(p, vpc)
 		}
 		for _, a := range w.addresses {
 			if a.PrivateAddress == p.src && strings.HasSuffix(strings.TrimRight(a.NetworkInterface, "0123456789"), "-"+vpc[4:]) {
@@ -434,6 +239,14 @@ func (w reference) leave(p packet, vpc, gateway string) []string {
 		return []string{"dropped: no outside address", "dropped: route"}
 	}
 	return []string{"dropped: route"}
+}
+
+// leaveAsIs is what becomes of a packet of IPv6 at a gateway of its VPC to the outside.
+func (w reference) leaveAsIs(p packet, vpc string) []string {
+	if !w.isLocal(vpc, p.src) {
+		return []string{"dropped: no outside address", "dropped: route"}
+	}
+	return []string{"leaves as " + p.src.String()}
 }
 
 // translate says what becomes of a packet at a NAT gateway: it goes on under the
@@ -463,7 +276,7 @@ func (w reference) through(p packet, manual *resource.Route) []string {
 		return []string{"dropped: route"}
 	case !w.admits(middle, p, false, p.src):
 		return w.cross(p, middle.Subnet, []string{"dropped: ingress"})
-	case middle.SourceDestCheck && middle.Address != p.dst: // "the source or destination of any traffic it sends or receives"
+	case middle.SourceDestCheck && !has(middle, p.dst): // "the source or destination of any traffic it sends or receives"
 		return w.cross(p, middle.Subnet, []string{"dropped: source/destination check"})
 	}
 	return w.cross(p, middle.Subnet, []string{"goes to " + middle.ID})
@@ -508,7 +321,7 @@ func (w reference) deliver(vpc string, p packet) []string {
 	}
 	for _, candidate := range w.nics {
 		nic, running := w.runningNIC(candidate.ID)
-		if !running || nic.VPC != vpc || nic.Address != p.dst {
+		if !running || nic.VPC != vpc || !has(nic, p.dst) {
 			continue
 		}
 		if !w.admits(nic, p, false, p.src) {
@@ -540,7 +353,7 @@ func matchesTraffic(rule resource.SecurityGroupRule, p packet) bool {
 		return true
 	case rule.Protocol != p.protocol:
 		return false
-	case p.protocol == "icmp":
+	case p.protocol == "icmp" || p.protocol == "icmpv6":
 		return rule.FromPort == -1 || rule.FromPort == p.port && (rule.ToPort == -1 || rule.ToPort == 0)
 	case p.protocol == "50":
 		return true
@@ -557,7 +370,7 @@ func (w reference) isPeer(vpc string, rule resource.SecurityGroupRule, peer neti
 	}
 	return slices.ContainsFunc(w.nics, func(nic resource.NetworkInterface) bool {
 		_, running := w.runningNIC(nic.ID)
-		return running && nic.VPC == vpc && nic.Address == peer && slices.Contains(nic.Groups, rule.Group)
+		return running && nic.VPC == vpc && has(nic, peer) && slices.Contains(nic.Groups, rule.Group)
 	})
 }
 
@@ -571,21 +384,33 @@ func (w reference) list(id string) resource.PrefixList {
 }
 
 func (w reference) runningNIC(id string) (resource.NetworkInterface, bool) {
-	for n, nic := range w.nics {
-		if nic.ID == id {
-			return nic, w.instances[n].Wanted == "running"
-		}
-	}
-	return resource.NetworkInterface{}, false
+	nic := w.nic(id)
+	return nic, slices.ContainsFunc(w.instances, func(i resource.Instance) bool { return i.ID == nic.Instance && i.Wanted == "running" })
+}
+
+// has reports whether an address of either family is an interface's own.
+func has(nic resource.NetworkInterface, a netip.Addr) bool {
+	return nic.Address == a || slices.Contains(nic.Secondary, a) || slices.Contains(nic.IPv6, a)
 }
 
 func (w reference) isLocal(vpc string, a netip.Addr) bool {
+	return slices.ContainsFunc(w.ranges(vpc), func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// isWithin reports whether a prefix is in a range of a VPC.
+func (w reference) isWithin(vpc string, prefix netip.Prefix) bool {
+	return slices.ContainsFunc(w.ranges(vpc), func(p netip.Prefix) bool { return p.Contains(prefix.Addr()) && p.Bits() <= prefix.Bits() })
+}
+
+func (w reference) ranges(vpc string) (list []netip.Prefix) {
 	for _, v := range w.vpcs {
-		if v.ID == vpc {
-			return slices.ContainsFunc(v.CIDRs, func(c resource.CIDRAssociation) bool { return c.Prefix.Contains(a) })
+		for _, c := range slices.Concat(v.CIDRs, v.IPv6) {
+			if v.ID == vpc {
+				list = append(list, c.Prefix)
+			}
 		}
 	}
-	return false
+	return list
 }
 
 func (w reference) tableOf(nic resource.NetworkInterface) (main resource.RouteTable) {
