@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -285,6 +286,21 @@ func TestIPv6ComesAndGoes(t *testing.T) {
 	l.mustPing6("i-1", "2001:db8:0:1::6")
 }
 
+// received counts the packets that have come to an instance's eth0.
+func (l *lab) received(instance string) int {
+	l.t.Helper()
+	_, line, _ := strings.Cut(l.output(instance, "cat", "/proc/net/dev"), "eth0:")
+	fields := strings.Fields(line)
+	if len(fields) < 2 {
+		l.t.Fatalf("%s has no eth0", instance)
+	}
+	count, err := strconv.Atoi(fields[1]) // behind the bytes
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return count
+}
+
 // TestIPv6RoutesLeadThroughAnInterface sends a prefix to a router, whose source is
 // not checked.
 func TestIPv6RoutesLeadThroughAnInterface(t *testing.T) {
@@ -299,5 +315,18 @@ func TestIPv6RoutesLeadThroughAnInterface(t *testing.T) {
 	l.mustPing6("i-1", "2001:db8:ffff::1")
 	if err := l.ping6("i-1", "", "2001:db8:fffe::1", silence); err != errLost {
 		t.Errorf("ping to where a route drops = %v", err)
+	}
+
+	// What a router sends by a route that leads back to it comes back, again and again:
+	// nobody tells it that the destination is on its link, or it would look for it there.
+	before := l.received("i-2")
+	const pings = 10
+	for range pings {
+		l.ping6("i-2", "2001:db8:0:1::6", "2001:db8:ffff:1::1", time.Millisecond)
+	}
+	for deadline := time.Now().Add(20 * time.Second); l.received("i-2") < before+pings; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("of %d packets %d came back", pings, l.received("i-2")-before)
+		}
 	}
 }

@@ -38,17 +38,19 @@ func (w *world) randomACLs(r *rand.Rand, name string) {
 			}
 			strict.Entries = append(strict.Entries, entry)
 		}
-		if r.IntN(3) > 0 {
-			everything.Number, everything6.Number = 1000, 1001
-			strict.Entries = append(strict.Entries, everything, everything6)
+		everything.Number, everything6.Number = 1000, 1001
+		for _, e := range []resource.NetworkACLEntry{everything, everything6} {
+			if r.IntN(3) > 0 {
+				strict.Entries = append(strict.Entries, e)
+			}
 		}
 	}
 	for n := range 3 {
 		association := resource.NetworkACLAssociation{ID: fmt.Sprintf("aclassoc-%s%d", name, n), Subnet: fmt.Sprintf("subnet-%s%d", name, n)}
 		switch r.IntN(6) {
-		case 0, 1, 2:
+		case 0, 1:
 			open.Associations = append(open.Associations, association)
-		case 3, 4:
+		case 2, 3, 4:
 			strict.Associations = append(strict.Associations, association)
 		}
 	}

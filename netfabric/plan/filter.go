@@ -419,6 +419,9 @@ func (w *filterWriter) input() {
 	}
 	w.line("\t%s", w.drop(droppedInput))
 	w.line("}")
+	if w.ports > 0 && w.network.ipv6() {
+		w.withoutRedirects()
+	}
 }
 
 // neighbours admits questions of hosts for their router, under their own addresses
@@ -426,6 +429,15 @@ func (w *filterWriter) input() {
 func (w *filterWriter) neighbours() {
 	w.line("\ticmpv6 type nd-neighbor-solicit iifname . ip6 saddr @addresses6 accept")
 	w.line("\ticmpv6 type nd-neighbor-solicit iifname @unchecked accept")
+}
+
+// withoutRedirects keeps the kernel from telling a host whose packet is led back to it
+// that the destination is its neighbour. For IPv6 no sysctl does.
+func (w *filterWriter) withoutRedirects() {
+	w.chain("redirects", []string{
+		"type filter hook output priority filter; policy accept;",
+		"icmpv6 type nd-redirect drop",
+	})
 }
 
 // arp admits questions of hosts about others under their own address only, or
