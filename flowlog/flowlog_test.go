@@ -124,6 +124,41 @@ func TestObjects(t *testing.T) {
 	}
 }
 
+// TestLinesOfNATGateways has the case "Traffic through a NAT gateway" of the same
+// page: what an instance sends by a NAT gateway, on both of its ways past the gateway's
+// interface, and what comes back.
+func TestLinesOfNATGateways(t *testing.T) {
+	gateway := ours
+	gateway.ID, gateway.Instance, gateway.Address = "eni-nat", "", netip.MustParseAddr("10.0.0.220")
+	const instance, server = "10.0.1.5", "203.0.113.5"
+	flow := func(egress bool, source, destination string, after time.Duration) nodespec.Flow {
+		return nodespec.Flow{
+			Interface: "eni-nat", Egress: egress, Accepted: true, Source: netip.MustParseAddr(source), Destination: netip.MustParseAddr(destination),
+			Protocol: 6, Packets: 1, First: begin.Add(after),
+		}
+	}
+	told := nodespec.Flows{From: begin, Until: end, Flows: []nodespec.Flow{
+		flow(false, instance, server, time.Second), flow(true, "10.0.0.220", server, 2*time.Second),
+		flow(false, server, "10.0.0.220", 3*time.Second), flow(true, server, instance, 4*time.Second),
+	}}
+	f, err := ParseFormat("${instance-id} ${interface-id} ${srcaddr} ${dstaddr} ${pkt-srcaddr} ${pkt-dstaddr} ${flow-direction} ${traffic-path}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, r := range Records(told, gateway) {
+		lines = append(lines, f.Line(&r))
+	}
+	if want := []string{
+		"- eni-nat 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 ingress -",
+		"- eni-nat 10.0.0.220 203.0.113.5 10.0.0.220 203.0.113.5 egress 8",
+		"- eni-nat 203.0.113.5 10.0.0.220 203.0.113.5 10.0.0.220 ingress -",
+		"- eni-nat 10.0.0.220 10.0.1.5 203.0.113.5 10.0.1.5 egress 1",
+	}; !slices.Equal(lines, want) {
+		t.Errorf("lines are\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 // FuzzParseFormat: a format that is read is written as it was, and a record has as
 // many parts as it has fields.
 func FuzzParseFormat(f *testing.F) {

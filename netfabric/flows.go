@@ -112,16 +112,16 @@ func (f *Fabric) turnFlows(h *rtnl.Handle, ns plan.Namespace) error {
 // stand for an interface tell by their alias for which.
 func flowsOf(network string, w nft.Window, until time.Time, aliases map[int]string) Flows {
 	all := Flows{Network: network, From: w.From, Until: until, Skipped: map[string]uint64{}}
-	counted := map[string]bool{}
-	for _, alias := range aliases {
-		if slices.Contains(w.Devices, plan.PortName(alias)) {
-			counted[alias] = true
+	counted, of := map[string]bool{}, map[int]string{}
+	for index, alias := range aliases {
+		if id, device := plan.StandsFor(alias); slices.Contains(w.Devices, device) {
+			of[index], counted[id] = id, true
 		}
 	}
 	all.Interfaces = slices.Sorted(maps.Keys(counted))
 	merged := map[Flow]*Flow{} // by what tells flows apart
 	add := func(interfaceID string, egress bool, c nft.FlowCount) {
-		if !counted[interfaceID] {
+		if interfaceID == "" {
 			return
 		}
 		key := Flow{
@@ -140,9 +140,9 @@ func flowsOf(network string, w nft.Window, until time.Time, aliases map[int]stri
 		}
 	}
 	for _, c := range w.Flows {
-		add(aliases[c.In], true, c)
+		add(of[c.In], true, c)
 		if c.Mark != plan.RejectedLeaving { // else it never came there
-			add(aliases[c.Out], false, c)
+			add(of[c.Out], false, c)
 		}
 	}
 	for _, m := range merged {
@@ -150,7 +150,7 @@ func flowsOf(network string, w nft.Window, until time.Time, aliases map[int]stri
 	}
 	for _, s := range w.Skipped {
 		for _, device := range []int{s.In, s.Out} {
-			if id := aliases[device]; counted[id] {
+			if id := of[device]; id != "" {
 				all.Skipped[id] += s.Packets
 			}
 		}

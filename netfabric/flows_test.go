@@ -268,3 +268,41 @@ func TestFlowsOfIPv6AreCounted(t *testing.T) {
 		t.Errorf("flows of IPv6 are %q", got)
 	}
 }
+
+// TestFlowsOfTranslatorsAreCounted has an instance ask the world by a translator, past
+// whose interface each packet comes twice: with the instance's address, and with its
+// own. What others begin passes the interface, and the translator drops it.
+func TestFlowsOfTranslatorsAreCounted(t *testing.T) {
+	g, b := newGatewayLab(t), new(flowBook)
+	g.Fabric = New(Options{Flows: b.take})
+	c := g.private(PortRange{First: 1024, Last: 65535}, elastic("198.51.100.7", "10.0.2.9"))
+	nat := &c.Links[1].Ends[1]
+	nat.Interface, nat.Counted = "eni-nat", true
+	g.apply(c)
+	b.lines()
+	g.mustPing("i-2", worldAddress)
+	b.expect(t, g.lab,
+		"eni-nat in 10.0.3.5 -> 192.0.2.10 protocol 1: 1 accepted",
+		"eni-nat in 192.0.2.10 -> 10.0.2.9 protocol 1: 1 accepted",
+		"eni-nat out 10.0.2.9 -> 192.0.2.10 protocol 1: 1 accepted",
+		"eni-nat out 192.0.2.10 -> 10.0.3.5 protocol 1: 1 accepted")
+	if _, err := g.reaches(g.world, "198.51.100.7:80", silence); err == nil {
+		t.Error("the world gets in by the translator")
+	}
+	b.expect(t, g.lab, "eni-nat in 192.0.2.10 -> 10.0.2.9 protocol 6 port 80 flags 2: 1 accepted")
+
+	// The ACL of its subnet lets the world's answers in no more.
+	guard(&c.Networks[0], "acl-1", []ACLRule{deny(false, -1, -1, -1, "192.0.2.0/24"), everything[0], everything[1]}, "10.0.2.0/24")
+	g.apply(c)
+	g.mustNotPing("i-2", worldAddress)
+	b.expect(t, g.lab,
+		"eni-nat in 10.0.3.5 -> 192.0.2.10 protocol 1: 1 accepted",
+		"eni-nat in 192.0.2.10 -> 10.0.2.9 protocol 1: 1 rejected",
+		"eni-nat out 10.0.2.9 -> 192.0.2.10 protocol 1: 1 accepted")
+	g.mustStand(c)
+
+	nat.Counted = false
+	g.apply(c)
+	g.mustNotPing("i-2", worldAddress)
+	b.expect(t, g.lab)
+}

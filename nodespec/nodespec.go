@@ -151,6 +151,12 @@ type LinkEnd struct {
 	// the link: a Translator's.
 	Address netip.Addr
 
+	// Interface, with an Address, is the network interface that has it: what comes out
+	// of the link is what the interface sends. Counted says that its flows are
+	// counted, as an Interface's are.
+	Interface string
+	Counted   bool
+
 	// Answers, where not empty, lets hosts behind the link begin connections, and
 	// nobody to them: it is the table by which what an Outside answers to these
 	// is routed.

@@ -117,7 +117,7 @@ func (c *compiler) natGateways(desired *nodespec.Desired, vpc resource.VPC) {
 		desired.Links = append(desired.Links, nodespec.Link{
 			ID: link, Ends: [2]nodespec.LinkEnd{
 				{Network: nat.ID, Table: gatewayTable},
-				{Network: vpc.ID, Table: c.tableOf(nat.Subnet), Address: nat.PrivateAddress},
+				{Network: vpc.ID, Table: c.tableOf(nat.Subnet), Address: nat.PrivateAddress, Interface: nat.NetworkInterface, Counted: c.counted(nat.NetworkInterface, nat.Subnet, nat.VPC)},
 			},
 		})
 	}

@@ -97,7 +97,11 @@ func has(end nodespec.LinkEnd) string {
 	if !end.Address.IsValid() {
 		return ""
 	}
-	return fmt.Sprintf(", has %v", end.Address)
+	text := fmt.Sprintf(", has %v", end.Address)
+	if end.Counted {
+		text += " counted"
+	}
+	return text
 }
 
 type writer struct{ strings.Builder }

@@ -120,6 +120,7 @@ type attachment struct {
 	port      *Interface // nil for a link, TUN or outside
 	isTUN     bool
 	isOutside bool
+	counted   bool       // its flows are
 	answers   uint32     // table of a link's Answers; 0 for none
 	address   netip.Addr // of the network's own that is behind a link
 }
@@ -284,7 +285,7 @@ func (k *compiler) attach(r *router, i *Interface, name string, known func(netip
 	r.portIPv6(name, i, mac)
 	target := Target{ToInterface, i.ID}
 	r.device[target], r.via[target] = name, i.Address
-	r.attach = append(r.attach, attachment{device: name, table: r.table[i.Table], port: i})
+	r.attach = append(r.attach, attachment{device: name, table: r.table[i.Table], port: i, counted: i.Counted})
 }
 
 // plug gives an instance, or a namespace of somebody else, the other end of a port.
@@ -349,12 +350,16 @@ func (k *compiler) link(l Link) {
 			k.fail("link %s: address %v is not free in the ranges of network %s", l.ID, a, l.Ends[i].Network)
 			return
 		}
+		if id := l.Ends[i].Interface; id != "" && !(validID.MatchString(id) && l.Ends[i].Address.IsValid()) || l.Ends[i].Counted && id == "" {
+			k.fail("link %s: interface id %q is malformed, or there is no address that it has", l.ID, id)
+			return
+		}
 	}
 	macs := [2]net.HardwareAddr{deviceMAC(l.ID + " 0"), deviceMAC(l.ID + " 1")}
 	for i, r := range ends {
 		other := 1 - i
 		r.add(Device{
-			Name: name, Kind: Veth, Alias: l.ID, MAC: macs[i], MTU: cmp.Or(l.MTU, defaultMTU), Creator: i == 0,
+			Name: name, Kind: Veth, Alias: linkAlias(l.ID, l.Ends[i]), MAC: macs[i], MTU: cmp.Or(l.MTU, defaultMTU), Creator: i == 0,
 			Peer: Peer{Namespace: ends[other].Name, Name: name, MAC: macs[other]},
 		})
 		r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: linkNextHop, MAC: macs[other]})
@@ -370,7 +375,7 @@ func (k *compiler) link(l Link) {
 				Table: tablePorts, Destination: netip.PrefixFrom(address, address.BitLen()), Kind: Unicast, Device: name, Gateway: linkNextHop,
 			})
 		}
-		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table], address: address, answers: r.table[l.Ends[i].Answers]})
+		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table], counted: l.Ends[i].Counted, address: address, answers: r.table[l.Ends[i].Answers]})
 	}
 }
 

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Marks of packets that groups or ACLs have rejected, where flows are counted: such
@@ -22,12 +23,29 @@ var ifRejected = fmt.Sprintf("meta mark & %#x != 0x0", uint32(rejectedBit))
 func (r *router) counted() []string {
 	var devices []string
 	for _, a := range r.attach {
-		if a.port != nil && a.port.Counted {
+		if a.counted {
 			devices = append(devices, a.device)
 		}
 	}
 	slices.Sort(devices)
 	return devices
+}
+
+// linkAlias tells what an end of a link is, and which interface it stands for.
+func linkAlias(linkID string, end LinkEnd) string {
+	if end.Interface == "" {
+		return linkID
+	}
+	return linkID + " " + end.Interface
+}
+
+// StandsFor returns the interface that a device stands for by its alias, and what the
+// device is called if it does.
+func StandsFor(alias string) (interfaceID, device string) {
+	if linkID, interfaceID, ok := strings.Cut(alias, " "); ok {
+		return interfaceID, LinkName(linkID)
+	}
+	return alias, PortName(alias)
 }
 
 // reject is the end of a rule by which a group or an ACL rejects a packet.

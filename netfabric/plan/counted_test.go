@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,37 @@ func TestCountingTakesFewRules(t *testing.T) {
 	golden.Text(t, "testdata/counted.txt", strings.Join(changed, "\n")+"\n")
 	if dropping := strings.Count(after.Inet, " drop\n"); dropping >= strings.Count(before.Inet, " drop\n") {
 		t.Errorf("%d rules drop, as before", dropping)
+	}
+}
+
+// TestLinksStandForInterfaces counts flows at the end of a link, whose device says for
+// which interface.
+func TestLinksStandForInterfaces(t *testing.T) {
+	c := site()
+	end := &c.Links[0].Ends[0]
+	if end.Network != c.Networks[0].ID {
+		end = &c.Links[0].Ends[1]
+	}
+	end.Address, end.Interface, end.Counted = netip.MustParseAddr("10.0.9.9"), "eni-nat", true
+	if want, got := []string{LinkName(c.Links[0].ID)}, filterOf(t, c).Counted; !slices.Equal(got, want) {
+		t.Errorf("counted are %q, want %q", got, want)
+	}
+	state, told := mustCompile(t, c), false
+	for _, ns := range state.Namespaces {
+		for _, d := range ns.Devices {
+			if id, device := StandsFor(d.Alias); id == "eni-nat" {
+				told = ns.Name == NamespaceName(c.Prefix, end.Network) && device == d.Name
+			}
+		}
+	}
+	if !told {
+		t.Errorf("no device of %s stands for the interface\n%s", end.Network, state)
+	}
+	for _, spoil := range []func(){func() { end.Interface = "" }, func() { end.Interface = "eni nat" }, func() { end.Interface, end.Address = "eni-nat", netip.Addr{} }} {
+		spoil()
+		if _, err := Compile(c, nil); err == nil {
+			t.Errorf("an end of %+v is taken", *end)
+		}
 	}
 }
 
