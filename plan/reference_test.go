@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -21,9 +22,14 @@ var plannedWorlds = flag.Uint64("planned", 300, "let TestPlanAgainstReference co
 // readings share no code.
 func TestPlanAgainstReference(t *testing.T) {
 	fates := map[string]int{}
+	var compiler plan.Compiler // of one network after the other, as if changes had made it
 	for seed := range *plannedWorlds {
 		w := randomWorld(rand.New(rand.NewPCG(seed, 1)))
-		desired := plan.Compile(w.put(t, shared), "node-1")
+		snapshot := w.put(t, shared)
+		desired := plan.Compile(snapshot, "node-1")
+		if changed, _ := compiler.Compile(snapshot); !reflect.DeepEqual(changed, desired) {
+			t.Fatalf("seed %d: changed from the one before it is\n%s\nand compiled at once\n%s", seed, plan.Text(changed), plan.Text(desired))
+		}
 		checkReferences(t, desired)
 		packets := rand.New(rand.NewPCG(seed, 2))
 		for range 60 {
