@@ -56,6 +56,42 @@ func TestAnswersLeaveByTheirInterface(t *testing.T) {
 	}
 }
 
+// The same for IPv6, whose answers would be dropped as forged if they left by the other
+// interface; and what an instance begins leaves by the first that has IPv6, which need
+// not be its first one.
+func TestIPv6AnswersLeaveByTheirInterface(t *testing.T) {
+	l := newLab(t)
+	open := group("sg-1", allOut, allOut6, pingsIn6)
+	with := func(first []string, others ...Interface) Config {
+		ports := append([]Interface{port6("i-two", "10.0.1.4", first, "sg-1"), port6("i-far", "10.0.3.4", []string{"2001:db8:0:3::4"}, "sg-1")}, others...)
+		return Config{Networks: []Network{vpc6("vpc-1", []Group{open}, ports...)}, Instances: []string{"i-two", "i-far"}}
+	}
+	other := second(port6("i-two", "10.0.2.4", []string{"2001:db8:0:2::4", "2001:db8:0:2::9"}, "sg-1"), 1)
+	both := with([]string{"2001:db8:0:1::4"}, other)
+	l.apply(both)
+	for _, address := range []string{"2001:db8:0:1::4", "2001:db8:0:2::4", "2001:db8:0:2::9"} {
+		l.mustPing6("i-far", address)
+		l.mustPing6From("i-two", address, "2001:db8:0:3::4")
+	}
+	l.mustPing6("i-two", "2001:db8:0:3::4")
+	l.output("i-two", "ip", "-6", "rule", "del", "from", "2001:db8:0:2::4")
+	l.mustNotPing6("i-far", "2001:db8:0:2::4")
+	l.apply(both)
+	l.mustPing6("i-far", "2001:db8:0:2::4")
+	l.mustStand(both)
+
+	l.apply(with([]string{"2001:db8:0:1::4"})) // the other one goes while the instance runs
+	l.mustNotPing6("i-far", "2001:db8:0:2::4")
+	l.mustPing6("i-two", "2001:db8:0:3::4")
+
+	l.apply(Config{})
+	only := with(nil, other)
+	l.apply(only)
+	l.mustPing6("i-far", "2001:db8:0:2::9")
+	l.mustPing6("i-two", "2001:db8:0:3::4")
+	l.mustStand(only)
+}
+
 // An instance with an interface in each of two subnets carries packets between
 // them, if sources and destinations are not checked and it forwards.
 func TestInstanceRoutesBetweenSubnets(t *testing.T) {

@@ -313,7 +313,7 @@ func (k *compiler) plug(r *router, host *Namespace, i *Interface, peer string, p
 		Table: MainTable, Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Kind: Unicast,
 		Device: peer, Gateway: gateway(i.Subnet),
 	})
-	if i.hasIPv6() {
+	if i.hasIPv6() && i.Place != nil { // an instance asks all of its interfaces: routeBySource
 		host.Routes = append(host.Routes, Route{
 			Table: MainTable, Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Kind: Unicast,
 			Device: peer, Gateway: routerLinkLocal,

@@ -105,12 +105,20 @@ func IsInstanceRule(priority int) bool {
 }
 
 // routeBySource lets what an instance sends from an address leave by the interface
-// that has it, so that answers go the way that the questions came.
+// that has it, so that answers go the way that the questions came. What it sends from
+// no address yet leaves by the first interface that speaks the protocol: the one with
+// index 0 always speaks IPv4.
 func (n *Namespace) routeBySource(ports []*Interface) {
+	slices.SortFunc(ports, func(a, b *Interface) int { return cmp.Compare(a.Index, b.Index) })
+	if at := slices.IndexFunc(ports, func(i *Interface) bool { return i.hasIPv6() }); at >= 0 {
+		n.Routes = append(n.Routes, Route{
+			Table: MainTable, Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Kind: Unicast,
+			Device: fmt.Sprintf("eth%d", ports[at].Index), Gateway: routerLinkLocal,
+		})
+	}
 	if len(ports) < 2 {
 		return // all leaves by the only one
 	}
-	slices.SortFunc(ports, func(a, b *Interface) int { return cmp.Compare(a.Index, b.Index) })
 	for _, i := range ports {
 		table, device := uint32(instanceTables+i.Index), fmt.Sprintf("eth%d", i.Index)
 		n.Routes = append(n.Routes,
