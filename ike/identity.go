@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // attributeTypes are the attributes of distinguished names by the names that
@@ -34,6 +35,9 @@ func parseDN(s string) (Identity, bool) {
 		}
 		var content any = strings.TrimSpace(value)
 		if slices.Contains(ia5Attributes, key) {
+			if strings.ContainsFunc(value, func(r rune) bool { return r > unicode.MaxASCII }) {
+				return Identity{}, false // an IA5String has no such letters, and whoever read it would refuse the name
+			}
 			content = asn1.RawValue{Tag: asn1.TagIA5String, Bytes: []byte(strings.TrimSpace(value))}
 		}
 		name = append(name, pkix.RelativeDistinguishedNameSET{{Type: kind, Value: content}})

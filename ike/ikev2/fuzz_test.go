@@ -227,3 +227,24 @@ func halfOpen(w *world, spi uint64, exchange wire.ExchangeType, first wire.Paylo
 		w.Right.Receive(w.Net.Now(), at(enginetest.RightAddr, 500), from, packet)
 	}
 }
+
+// FuzzSchemeOf: what a peer names as the algorithm of its signature is one of ours or
+// none; what follows it is the signature.
+func FuzzSchemeOf(f *testing.F) {
+	for _, s := range schemes {
+		f.Add(append([]byte{byte(len(s.algorithm))}, s.algorithm...))
+	}
+	f.Add([]byte{200, 0x30, 0x80})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		algorithm, signature, ok := cutAlgorithm(data)
+		if !ok {
+			return
+		}
+		if 1+len(algorithm)+len(signature) != len(data) {
+			t.Errorf("%x becomes %x and %x", data, algorithm, signature)
+		}
+		if s, ok := schemeOf(algorithm); ok && (s.kind == keyUnknown || s.kind != keyEd25519 && !s.hash.Available()) {
+			t.Errorf("%x is %+v", algorithm, s)
+		}
+	})
+}
