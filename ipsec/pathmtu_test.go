@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,14 +79,14 @@ func TestOutageIsNoSize(t *testing.T) {
 // narrow is a path that lets datagrams of so many bytes pass.
 type narrow struct {
 	socket func() packetio.Socket
-	mtu    *int
-	knows  bool // this host does
-	sent   int
+	mtu    atomic.Int64
+	knows  atomic.Bool // this host does
+	sent   atomic.Int64
 }
 
 func (n *narrow) Send(_ uint16, remote netip.AddrPort, payload []byte) error {
-	if n.sent++; packet.IPv4HeaderLen+len(payload) > *n.mtu {
-		if n.knows {
+	if n.sent.Add(1); int64(packet.IPv4HeaderLen+len(payload)) > n.mtu.Load() {
+		if n.knows.Load() {
 			return packetio.ErrTooLarge
 		}
 		return nil
@@ -119,8 +120,8 @@ func echo(ctx context.Context, d *packetio.MemoryDevice) {
 // grown, and forgotten with the path; DPD and IKE hear nothing of it.
 func TestPathMTU(t *testing.T) {
 	pairOfSites(t, func(w, e *site) {
-		mtu := 1400
-		prober := &narrow{mtu: &mtu, socket: func() packetio.Socket { return w.sockets[2] }}
+		prober := &narrow{socket: func() packetio.Socket { return w.sockets[2] }}
+		prober.mtu.Store(1400)
 		w.Host.cfg.OpenProber = func(netip.Addr) (Prober, error) { return prober, nil }
 		w.Host.group.Go("path MTU", w.measurePaths)
 		var told []LogEntry
@@ -154,17 +155,18 @@ func TestPathMTU(t *testing.T) {
 		default:
 		}
 
-		sent := prober.sent
-		mtu, prober.knows = 1300, true
+		sent := prober.sent.Load()
+		prober.mtu.Store(1300)
+		prober.knows.Store(true)
 		time.Sleep(probeInterval + 2*probeFuzz)
 		synctest.Wait()
 		if p := w.status("w").PathMTU; p.Outside > 1300 || p.Outside < 1296 {
 			t.Errorf("after it has become narrower: %+v", p)
 		}
-		if prober.sent-sent > 60 {
-			t.Errorf("%d probes in %v", prober.sent-sent, probeInterval)
+		if n := prober.sent.Load() - sent; n > 60 {
+			t.Errorf("%d probes in %v", n, probeInterval)
 		}
-		mtu = 9000
+		prober.mtu.Store(9000)
 		time.Sleep(probeInterval + 2*probeFuzz)
 		synctest.Wait()
 		if p := w.status("w").PathMTU; p.Lower() || p.Inside != 1446 || w.tunnels["w"].tunnel.InsideMTU() != 1446 {
@@ -193,8 +195,8 @@ func TestPathMTUUnknown(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pairOfSites(t, func(w, e *site) {
-				mtu := 1500
-				prober := &narrow{mtu: &mtu, socket: func() packetio.Socket { return w.sockets[2] }}
+				prober := &narrow{socket: func() packetio.Socket { return w.sockets[2] }}
+				prober.mtu.Store(1500)
 				w.Host.cfg.OpenProber = func(netip.Addr) (Prober, error) { return prober, nil }
 				w.Host.group.Go("path MTU", w.measurePaths)
 				west, east := tunnelTo("w", west, east, true), tunnelTo("e", east, west, false)
