@@ -65,6 +65,10 @@ const (
 // namespace of a network or an instance.
 func NamespaceName(prefix, id string) string { return plan.NamespaceName(prefix, id) }
 
+// PortName is the name, in the network's namespace, of the device that leads to an
+// interface.
+func PortName(interfaceID string) string { return plan.PortName(interfaceID) }
+
 // TUNName is the name that a tunnel's device must be opened with.
 func TUNName(tunnelID string) string { return plan.TUNName(tunnelID) }
 

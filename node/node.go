@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	dhcp "causeway.dev/dhcp/listen"
 	"causeway.dev/ike"
 	"causeway.dev/instance"
 	"causeway.dev/internal/run"
@@ -104,6 +105,7 @@ type Node struct {
 
 	resolvers   *listen.Host
 	metadata    *metadata.Service
+	dhcp        *dhcp.Service
 	revocation  *revocation.Service
 	credentials credentials // owned by the goroutine that applies
 
@@ -135,6 +137,7 @@ func New(cfg Config) *Node {
 		fabric:      netfabric.New(netfabric.Options{Logger: cfg.Logger, Flows: cfg.tellFlows}),
 		resolvers:   listen.New(listen.Config{Forwarders: cfg.Forwarders, Dial: cfg.dial, Logger: cfg.Logger}),
 		metadata:    metadata.New(cfg.Logger),
+		dhcp:        dhcp.New(cfg.Logger),
 		revocation:  lookups,
 		credentials: credentials{fetched: lookups, hardFail: cfg.HardFail, known: map[string]credential{}},
 		wake:        make(chan struct{}, 1), // one waiting wake-up says all
@@ -229,6 +232,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.running.Store(host)
 	defer n.resolvers.Close()
 	defer n.metadata.Close()
+	defer n.dhcp.Close()
 	defer func() {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
@@ -357,7 +361,8 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 		n.credentials.changed = false
 		n.host.JudgeCertificates()
 	}
-	errs = append(errs, n.resolvers.Set(resolverNetworks(n.cfg.Prefix, d), everything), n.metadata.Set(metadataNetworks(n.cfg.Prefix, d), everything), n.beginInstances(ctx, d, present))
+	errs = append(errs, n.resolvers.Set(resolverNetworks(n.cfg.Prefix, d), everything), n.metadata.Set(metadataNetworks(n.cfg.Prefix, d), everything),
+		n.dhcp.Set(dhcpPorts(n.cfg.Prefix, d)), n.beginInstances(ctx, d, present))
 	return errors.Join(errs...)
 }
 

@@ -45,6 +45,10 @@ type Network struct {
 
 	Metadata []HostMetadata // by instance; served at 169.254.169.254, one of the Services
 
+	// Told is what hosts behind devices learn by DHCP besides their addresses; nil: no
+	// interface is behind one.
+	Told *HostOptions
+
 	Outside    *Outside    // joins the network to the underlay; nil: nothing does
 	Translator *Translator // nil: packets pass as they are
 }

@@ -100,13 +100,13 @@ func (c *compiler) vpcPart(id string) (desired nodespec.Desired) {
 			desired.Networks = append(desired.Networks, c.vpc(vpc))
 		}
 	}
-	resolvers, domain := c.told(vpc)
+	told := c.told(vpc)
 	for _, p := range c.plugged {
 		if p.nic.Place == nil && p.nic.DeviceIndex == 0 {
 			size, _ := resource.InstanceTypeOf(p.instance.InstanceType) // one that is not known any more has no limits
 			desired.Instances = append(desired.Instances, nodespec.Instance{
 				ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData, Boot: p.instance.Boot,
-				Resolvers: resolvers, Domain: domain,
+				Resolvers: told.Resolvers, Domain: told.Domain,
 				AuthorizedKeys: authorizedKeys(p.instance),
 				CPUs:           float64(size.VCPUs), MemoryBytes: size.MemoryMiB << 20, Processes: size.Processes(),
 			})
@@ -208,6 +208,10 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 	}
 	if network.Metadata = c.metadata(vpc); len(network.Metadata) > 0 {
 		network.Services = slices.SortedFunc(slices.Values(append([]netip.Addr{metadataAddress}, network.Services...)), netip.Addr.Compare)
+	}
+	if slices.ContainsFunc(c.plugged, func(p plugged) bool { return p.nic.Place != nil && p.nic.Place.Kind != resource.PlaceNamespace }) {
+		told := c.told(vpc)
+		network.Told = &told
 	}
 	return network
 }

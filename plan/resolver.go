@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"causeway.dev/nodespec"
 	"causeway.dev/resource"
@@ -43,24 +44,38 @@ func (c *compiler) resolver(vpc resource.VPC) *nodespec.Resolver {
 	return r
 }
 
-// told are what a VPC's DHCP options tell its hosts: the resolvers to ask, and the
-// domains that names are looked for in.
-func (c *compiler) told(vpc resource.VPC) (resolvers []netip.Addr, domain string) {
+// told is what a VPC's DHCP options tell its hosts.
+func (c *compiler) told(vpc resource.VPC) (told nodespec.HostOptions) {
 	options, ok := store.DHCPOptions.Get(c.snapshot, scopeOf(vpc.Meta), vpc.DHCPOptionsID)
 	if !ok {
-		return nil, ""
+		return told
 	}
 	for _, value := range options.Values(resource.DHCPDomainNameServers) {
 		if value == resource.AmazonProvidedDNS {
 			if vpc.EnableDNSSupport && len(vpc.CIDRs) > 0 {
-				resolvers = append(resolvers, resolverAddresses(vpc)[0])
+				told.Resolvers = append(told.Resolvers, resolverAddresses(vpc)[0])
 			}
 		} else if a, err := netip.ParseAddr(value); err == nil {
-			resolvers = append(resolvers, a)
+			told.Resolvers = append(told.Resolvers, a)
 		}
 	}
-	if domains := options.Values(resource.DHCPDomainName); len(domains) > 0 {
-		domain = domains[0]
+	told.TimeServers = hosts(options.Values(resource.DHCPNTPServers))
+	told.NetBIOSServers = hosts(options.Values(resource.DHCPNetBIOSNameServers))
+	if kinds := options.Values(resource.DHCPNetBIOSNodeType); len(kinds) > 0 {
+		told.NetBIOSNodeType, _ = strconv.Atoi(kinds[0]) // which was checked
 	}
-	return resolvers, domain
+	if domains := options.Values(resource.DHCPDomainName); len(domains) > 0 {
+		told.Domain = domains[0]
+	}
+	return told
+}
+
+// hosts are the addresses among an option's values.
+func hosts(values []string) (all []netip.Addr) {
+	for _, value := range values {
+		if a, err := netip.ParseAddr(value); err == nil {
+			all = append(all, a)
+		}
+	}
+	return all
 }

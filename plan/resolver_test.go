@@ -96,3 +96,44 @@ func (w *world) move() {
 		into(&w.options[i].Meta)
 	}
 }
+
+// What is behind a device is told the options by DHCP; instances find them in their
+// files.
+func TestHostsBehindDevicesAreTold(t *testing.T) {
+	options := []resource.DHCPConfiguration{
+		{Key: resource.DHCPDomainName, Values: []string{"example.com"}}, {Key: resource.DHCPDomainNameServers, Values: []string{"AmazonProvidedDNS"}},
+		{Key: resource.DHCPNTPServers, Values: []string{"192.0.2.1", "2001:db8::1"}}, {Key: resource.DHCPNetBIOSNameServers, Values: []string{"192.0.2.2"}},
+		{Key: resource.DHCPNetBIOSNodeType, Values: []string{"2"}},
+	}
+	told := func(place *resource.Place) string {
+		w := named(func(*resource.VPC) {}, options...)
+		if w.nics[0].Place = place; place != nil {
+			w.nics[0].Instance = ""
+		}
+		for _, n := range plan.Compile(w.put(t, shared), "node-1").Networks {
+			if n.ID == "vpc-a" && n.Told != nil {
+				return fmt.Sprintf("%+v", *n.Told)
+			}
+		}
+		return ""
+	}
+	const want = "{Resolvers:[10.0.0.2] Domain:example.com TimeServers:[192.0.2.1 2001:db8::1] NetBIOSServers:[192.0.2.2] NetBIOSNodeType:2}"
+	if got := told(&resource.Place{Kind: resource.PlaceBridge, Name: "br0"}); got != want {
+		t.Errorf("behind a bridge: %s, want %s", got, want)
+	}
+	if got := told(&resource.Place{Kind: resource.PlaceNamespace, Name: "web", Device: "eth0"}) + told(nil); got != "" {
+		t.Errorf("in a namespace, and in an instance: %s", got)
+	}
+}
+
+// An instance is held to its type's size; one whose type nobody knows any more to none.
+func TestInstancesHaveTheSizeOfTheirType(t *testing.T) {
+	for kind, want := range map[string]string{"t3.nano": "2 536870912 2048", "m1.small": "1 1824522240 6960", "x9.gone": "0 0 0"} {
+		w := named(func(*resource.VPC) {})
+		w.instances[0].InstanceType = kind
+		i := plan.Compile(w.put(t, shared), "node-1").Instances[0]
+		if got := fmt.Sprint(i.CPUs, i.MemoryBytes, i.Processes); got != want {
+			t.Errorf("%s: %s, want %s", kind, got, want)
+		}
+	}
+}

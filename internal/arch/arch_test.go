@@ -43,6 +43,8 @@ var rules = []rule{
 	{"netfabric", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "netfabric has a configuration of its own, so that it can be read and tested alone"},
 	{"metadata", []string{"metadata/listen"}, []string{module, "net", "os", "os/exec", "syscall", "golang.org/x/sys/unix"}, "the metadata service answers values with values"},
 	{"metadata", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the metadata service has not heard of AWS's nouns"},
+	{"dhcp", []string{"dhcp/listen"}, append([]string{module}, worldly...), "leases are answered by bytes for bytes"},
+	{"dhcp", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "DHCP has not heard of AWS's nouns"},
 	{"resolver", []string{"resolver/listen"}, worldly, "the resolver answers bytes with bytes"},
 	{"resolver", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the resolver has not heard of AWS's nouns"},
 	{"instance", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec"}, "instances have not heard of AWS"},

@@ -69,6 +69,7 @@ func TestAttachAsDocumented(t *testing.T) {
 		reaches(t, s.lab, web, "10.0.1.10", 20*time.Second)
 		refusedToAttach(t, i, "in use already", i.interfaceAt("10.0.1.50"), "--netns", s.internet.Name+"-web")
 	}
+	getsLease(t, shell)
 	eni := i.interfaceAt("10.0.1.50")
 	if status := i.call("DescribeNetworkInterfaces", "NetworkInterfaceId.1="+eni).get("networkInterfaceSet/item/status"); status != "available" {
 		t.Errorf("at the end the interface is %s", status)
@@ -82,6 +83,36 @@ func TestAttachAsDocumented(t *testing.T) {
 	refusedToAttach(t, i, "there is no network interface", "eni-00000000000000000", "--bridge", "br0")
 	if out, err := i.causeway("detach", eni); err == nil || !strings.Contains(out, "is not attached") {
 		t.Errorf("detached again: %v\n%s", err, out)
+	}
+}
+
+// getsLease lets a machine behind a bridge ask for its address, by Debian's client, and
+// use it.
+func getsLease(t *testing.T, shell func(string) string) {
+	t.Helper()
+	script := filepath.Join(t.TempDir(), "lease")
+	text := `#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip address add $ip/$mask dev $interface
+ip route add default via $router
+echo "$ip/$mask $router $dns $domain $mtu"
+`
+	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out := shell(`ip link add br1 up type bridge
+ip netns add vm
+ip link add vm1 up master br1 type veth peer name eth0 netns vm
+mac=$(causeway attach "$ENI" --bridge br1 | awk '$1 == "mac" { print $2 }')
+ip -n vm link set eth0 address "$mac"
+ip -n vm link set eth0 up
+ip netns exec vm busybox udhcpc -f -q -n -i eth0 -t 30 -T 1 -O mtu -s ` + script + `
+ip netns exec vm ping -c 3 "$PEER"
+causeway detach "$ENI"
+ip netns del vm
+ip link del br1`)
+	if want := "10.0.1.50/24 10.0.1.1 10.0.0.2 ec2.internal 1500\n"; !strings.Contains(out, want) {
+		t.Errorf("it has learnt\n%s\nwant %s", out, want)
 	}
 }
 

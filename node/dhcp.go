@@ -1,0 +1,66 @@
+package node
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"causeway.dev/dhcp"
+	"causeway.dev/dhcp/listen"
+	"causeway.dev/netfabric"
+	"causeway.dev/nodespec"
+)
+
+const (
+	// leaseTime is AWS's: a change of the options is known after half of it.
+	leaseTime = time.Hour
+
+	// guestMTU is what networks carry.
+	guestMTU = 1500
+
+	// serversTold bounds the servers of one kind that a host is told, as AWS does.
+	serversTold = 4
+)
+
+// dhcpPorts are the interfaces behind which hosts of others ask for their addresses:
+// instances, and namespaces that an interface is put into, are given theirs.
+func dhcpPorts(prefix string, d nodespec.Desired) []listen.Port {
+	var ports []listen.Port
+	for _, n := range d.Networks {
+		if n.Told == nil {
+			continue
+		}
+		for _, i := range n.Interfaces {
+			mac, err := net.ParseMAC(i.MAC)
+			if i.Place == nil || i.Place.Kind == nodespec.InNamespace || err != nil || len(mac) != 6 {
+				continue
+			}
+			lease := dhcp.Lease{
+				MAC: [6]byte(mac), Address: netip.PrefixFrom(i.Address, i.Subnet.Bits()), Router: i.Subnet.Masked().Addr().Next(), Time: leaseTime,
+				HostName: "ip-" + strings.ReplaceAll(i.Address.String(), ".", "-"), Domain: n.Told.Domain, MTU: guestMTU,
+				Resolvers: servers(n.Told.Resolvers), TimeServers: servers(n.Told.TimeServers),
+				NetBIOSServers: servers(n.Told.NetBIOSServers), NetBIOSNodeType: n.Told.NetBIOSNodeType,
+			}
+			for _, a := range n.Services {
+				if a.IsLinkLocalUnicast() {
+					lease.LinkLocal = append(lease.LinkLocal, a)
+				}
+			}
+			ports = append(ports, listen.Port{
+				Interface: i.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Device: netfabric.PortName(i.ID), Lease: lease,
+			})
+		}
+	}
+	return ports
+}
+
+// servers are the first of IPv4.
+func servers(all []netip.Addr) []netip.Addr {
+	all = slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool { return !a.Is4() })
+	return all[:min(len(all), serversTold)]
+}
+
+// DHCP counts what became of messages that hosts behind interfaces sent, by outcome.
+func (n *Node) DHCP() map[string]uint64 { return n.dhcp.Counts() }

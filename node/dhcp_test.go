@@ -1,0 +1,49 @@
+package node
+
+import (
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"causeway.dev/dhcp"
+	"causeway.dev/dhcp/listen"
+	"causeway.dev/netfabric"
+	"causeway.dev/nodespec"
+)
+
+// Hosts behind devices are answered: no instance, and nobody to whom causeway has given
+// an interface with its addresses.
+func TestDHCPPorts(t *testing.T) {
+	at := func(id string, kind nodespec.PlaceKind) nodespec.Interface {
+		return nodespec.Interface{
+			ID: id, MAC: "02:00:00:00:01:32", Address: netip.MustParseAddr("10.0.1.50"), Subnet: netip.MustParsePrefix("10.0.1.0/24"),
+			Place: &nodespec.Place{Kind: kind, Name: "x"},
+		}
+	}
+	addresses := func(texts ...string) (all []netip.Addr) {
+		for _, text := range texts {
+			all = append(all, netip.MustParseAddr(text))
+		}
+		return all
+	}
+	instance := at("eni-1", nodespec.OnTAP)
+	instance.Place, instance.Instance = nil, "i-1"
+	told := &nodespec.HostOptions{Resolvers: addresses("10.0.0.2", "2001:db8::1", "10.9.9.1", "10.9.9.2", "10.9.9.3", "10.9.9.4"), Domain: "example.com", NetBIOSNodeType: 2}
+	d := nodespec.Desired{Networks: []nodespec.Network{
+		{ID: "vpc-1", Told: told, Services: addresses("10.0.0.2", "169.254.169.253"), Interfaces: []nodespec.Interface{instance, at("eni-2", nodespec.InNamespace), at("eni-3", nodespec.OnBridge)}},
+		{ID: "vpc-2", Interfaces: []nodespec.Interface{instance}},
+	}}
+	want := []listen.Port{{Interface: "eni-3", Namespace: netfabric.NamespaceName("cwx", "vpc-1"), Device: netfabric.PortName("eni-3"), Lease: dhcp.Lease{
+		MAC: [6]byte{2, 0, 0, 0, 1, 0x32}, Address: netip.MustParsePrefix("10.0.1.50/24"), Router: netip.MustParseAddr("10.0.1.1"), Time: time.Hour,
+		HostName: "ip-10-0-1-50", Domain: "example.com", MTU: 1500, Resolvers: addresses("10.0.0.2", "10.9.9.1", "10.9.9.2", "10.9.9.3"), NetBIOSNodeType: 2,
+		TimeServers: []netip.Addr{}, NetBIOSServers: []netip.Addr{}, LinkLocal: addresses("169.254.169.253"),
+	}}}
+	got := dhcpPorts("cwx", d)
+	for i := range got { // nil and empty are the same to whom it is told
+		got[i].TimeServers, got[i].NetBIOSServers = append([]netip.Addr{}, got[i].TimeServers...), append([]netip.Addr{}, got[i].NetBIOSServers...)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
