@@ -42,6 +42,9 @@ type Peer struct {
 	FormerKey      Secret
 	FormerKeyUntil time.Time
 
+	// KeyChanges counts how often PreSharedKey was replaced. KeyUsed repeats it.
+	KeyChanges int64
+
 	// Certificate and Verifier, which go together, make both sides
 	// authenticate by certificates instead: ours is Certificate, the peer's is
 	// what Verifier accepts.
@@ -335,6 +338,12 @@ type Established struct {
 	FormerKey bool
 }
 
+// KeyUsed: the peer has proved itself by the PreSharedKey of the configuration with
+// that number of KeyChanges, so that FormerKey is accepted no longer. The owner
+// should see to it that FormerKey is not configured again: nothing else outlives
+// the process.
+type KeyUsed struct{ KeyChanges int64 }
+
 // ChildInstalled: a new pair is to be installed. Inbound takes packets from
 // now on; outbound is to be used only after ChildActivated. The keys are the
 // owner's, to be wiped when they are no longer needed.
@@ -366,6 +375,7 @@ type Closed struct{ Reason string }
 
 func (Connecting) event()        {}
 func (Established) event()       {}
+func (KeyUsed) event()           {}
 func (ChildInstalled) event()    {}
 func (ChildActivated) event()    {}
 func (ChildRemoved) event()      {}

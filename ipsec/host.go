@@ -184,7 +184,8 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	return h, nil
 }
 
-// Changed receives a value after some tunnel has come up or gone down.
+// Changed receives a value after some tunnel has come up or gone down, or its peer has
+// used a new key.
 func (h *Host) Changed() <-chan struct{} { return h.changed }
 
 // Set makes the tunnels be these: it adds, removes, changes what differs, and
@@ -489,6 +490,9 @@ func (h *Host) observe(id ike.PeerID, event ike.Event) {
 	l.tracker.record.carried(now, received, sent)
 	if !flipped {
 		h.mu.Unlock()
+		if _, used := event.(ike.KeyUsed); used { // until it is written down, a crash brings the former key back
+			h.wake()
+		}
 		return
 	}
 	up, message := l.tracker.up, l.tracker.message(arrival{datagrams: 1})
@@ -542,7 +546,7 @@ func (h *Host) Status() []Status {
 		s := Status{
 			ID: id, Up: l.tracker.up, Since: l.tracker.since,
 			Message: l.tracker.message(arrivalOf(seen, counters)),
-			Remote:  l.tracker.path.Remote, PathMTU: l.pathMTU, Counters: counters,
+			KeyUsed: l.tracker.keyUsed, Remote: l.tracker.path.Remote, PathMTU: l.pathMTU, Counters: counters,
 		}
 		if s.Up {
 			s.Version, s.IKE, s.ESP = l.tracker.version, l.tracker.proposal, l.tracker.carrier().proposal

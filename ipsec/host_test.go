@@ -229,6 +229,45 @@ func TestTwoHosts(t *testing.T) {
 
 // Setting what is set already touches nothing: no device, no socket, no SA, not a
 // datagram.
+// When the peer has used a new key, the status says so and whoever watches is woken: it
+// is to be written down at once.
+func TestKeyUsedIsTold(t *testing.T) {
+	for _, version := range []ike.Version{ike.IKEv1, ike.IKEv2} {
+		pairOfSites(t, func(w, e *site) {
+			key := func(name string) ike.Secret { return ike.Secret(name + " key of both") }
+			ours, theirs := speaking(tunnelTo("e", east, west, false), version), speaking(tunnelTo("w", west, east, true), version)
+			ours.Peer.PreSharedKey, theirs.Peer.PreSharedKey = key("old"), key("old")
+			e.set(ours)
+			w.set(theirs)
+			synctest.Wait()
+			e.wantUp("e", true, version.String())
+			ours.Peer.PreSharedKey, ours.Peer.FormerKey, ours.Peer.FormerKeyUntil, ours.Peer.KeyChanges = key("new"), key("old"), time.Now().Add(time.Hour), 7
+			e.set(ours)
+			synctest.Wait()
+			if used := e.status("e").KeyUsed; used != 0 {
+				t.Errorf("%v: the key of change %d is used, though the peer has not got it", version, used)
+			}
+			select {
+			case <-e.Changed():
+			default:
+			}
+			theirs.Peer.PreSharedKey = key("new")
+			w.set(theirs)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			e.wantUp("e", true, version.String())
+			if used := e.status("e").KeyUsed; used != 7 {
+				t.Errorf("%v: the key of change %d is used, want 7", version, used)
+			}
+			select {
+			case <-e.Changed():
+			default:
+				t.Errorf("%v: nobody was woken", version)
+			}
+		})
+	}
+}
+
 func TestSetAgain(t *testing.T) {
 	pairOfSites(t, func(w, e *site) {
 		e.set(tunnelTo("e", east, west, false))

@@ -79,6 +79,8 @@ func (j *journal) tell(event ike.Event) (LogEvent, string) {
 			what = "rekeyed"
 		}
 		return LogOther, fmt.Sprintf("IKE_SA with %v %s: %v, the peer is %s", e.Path.Remote, what, e.Proposal, diagnosis.Name(e.RemoteID))
+	case ike.KeyUsed:
+		return LogOther, "the peer has used the new pre-shared key; the former one is no longer accepted"
 	case ike.ChildInstalled:
 		if j.children++; j.children > 1 {
 			j.child = SARekeying

@@ -26,6 +26,10 @@ type Status struct {
 	IKE     ike.IKEProposal
 	ESP     ike.ESPProposal
 
+	// KeyUsed is the KeyChanges of the configuration whose pre-shared key the peer has
+	// used while a former one was configured; 0: none.
+	KeyUsed int64
+
 	PathMTU  PathMTU
 	Remote   netip.AddrPort // where the peer was last heard from
 	Counters tunnel.Counters
@@ -60,6 +64,7 @@ type tracker struct {
 	path        ike.Path
 	proved      proof  // with certificates: what the peer has proved itself with
 	formerKey   bool   // the peer has proved itself by its former pre-shared key
+	keyUsed     int64  // Status.KeyUsed
 	remarks     string // what an operator should know of it though it is accepted
 
 	broken error // why packets can't be carried, whatever SAs stand
@@ -100,6 +105,8 @@ func (t *tracker) observe(now time.Time, event ike.Event) bool {
 		if !e.Rekeyed || len(e.RemoteChain) > 0 { // a rekey proves nothing anew
 			t.proved = proof{e.RemoteChain, e.RemoteID}
 		}
+	case ike.KeyUsed:
+		t.keyUsed = e.KeyChanges
 	case ike.ChildInstalled:
 		c := e.Child
 		t.pairs = append(t.pairs, pair{c.Inbound, c.Outbound, c.Proposal, &about{c.LocalSelectors, c.RemoteSelectors, now, c.RekeyAt, c.ExpiresAt}})

@@ -115,6 +115,7 @@ func ipsecTunnel(t nodespec.Tunnel) (ipsec.Tunnel, error) {
 		PreSharedKey:    ike.Secret(t.PreSharedKey),
 		FormerKey:       ike.Secret(t.FormerKey),
 		FormerKeyUntil:  t.FormerUntil,
+		KeyChanges:      t.KeyChanges,
 		LocalSelectors:  t.LocalSelectors,
 		RemoteSelectors: t.RemoteSelectors,
 		Start:           t.Start,
@@ -163,7 +164,7 @@ func parseAll[T any](texts []string, parse func(string) (T, error)) ([]T, error)
 
 // tunnelStatus says s in the words of nodespec.
 func tunnelStatus(s ipsec.Status) nodespec.TunnelStatus {
-	out := nodespec.TunnelStatus{ID: string(s.ID), Up: s.Up, Since: s.Since, Message: s.Message}
+	out := nodespec.TunnelStatus{ID: string(s.ID), Up: s.Up, Since: s.Since, Message: s.Message, KeyUsed: s.KeyUsed}
 	if s.Up {
 		out.Negotiated = nodespec.Negotiated{IKEVersion: strings.ToLower(s.Version.String()), IKE: s.IKE.String(), ESP: s.ESP.String()}
 	}

@@ -215,6 +215,9 @@ type Tunnel struct {
 	FormerKey   Secret
 	FormerUntil time.Time
 
+	// KeyChanges counts how often PreSharedKey was replaced.
+	KeyChanges int64
+
 	// Certificates authenticate both sides in place of the pre-shared key,
 	// where set.
 	Certificates *Certificates
@@ -316,6 +319,10 @@ type TunnelStatus struct {
 	Message string    // one sentence: why it is down and what to change
 
 	Negotiated Negotiated // zero while it is down
+
+	// KeyUsed is the KeyChanges of the Tunnel whose PreSharedKey the peer has used
+	// while a FormerKey was there; 0: none.
+	KeyUsed int64
 }
 
 // Negotiated is what the SAs of a tunnel run with.

@@ -43,6 +43,7 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 			PreSharedKey: nodespec.Secret(tunnel.PreSharedKey),
 			FormerKey:    nodespec.Secret(tunnel.FormerPreSharedKey),
 			FormerUntil:  tunnel.FormerPreSharedKeyUntil,
+			KeyChanges:   tunnel.PreSharedKeyChanges,
 			Certificates: certificates,
 			Replacements: tunnel.Replacements,
 

@@ -19,9 +19,11 @@ type VPNTunnel struct {
 
 	// FormerPreSharedKey is what PreSharedKey has replaced; it is valid beside
 	// it until the customer gateway has used the new one, but no longer than
-	// FormerPreSharedKeyUntil.
+	// FormerPreSharedKeyUntil. Either way it is forgotten then.
+	// PreSharedKeyChanges counts the changes.
 	FormerPreSharedKey      string    `json:"formerPreSharedKey,omitempty"`
 	FormerPreSharedKeyUntil time.Time `json:"formerPreSharedKeyUntil,omitzero"`
+	PreSharedKeyChanges     int64     `json:"preSharedKeyChanges,omitempty"`
 
 	// KeyStorage is where the keys are; with KeyStorageSecretsManager they are not
 	// here but in the connection's KeySecret. Empty: here.
@@ -135,6 +137,12 @@ func (t *VPNTunnel) ReplacePreSharedKey(key string, formerUntil time.Time) {
 		t.FormerPreSharedKey, t.FormerPreSharedKeyUntil = t.PreSharedKey, formerUntil
 	}
 	t.PreSharedKey = key
+	t.PreSharedKeyChanges++
+}
+
+// ForgetFormerPreSharedKey has the tunnel accept one key alone.
+func (t *VPNTunnel) ForgetFormerPreSharedKey() {
+	t.FormerPreSharedKey, t.FormerPreSharedKeyUntil = "", time.Time{}
 }
 
 // KeysInSecret reports whether the tunnel's keys are in the connection's KeySecret.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
-	"time"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -281,7 +280,8 @@ func (s *Service) moveToCustomerGateway(w writer, v *resource.VPNConnection, id 
 		t := &v.Tunnels[i]
 		switch {
 		case customer.Certificate != "":
-			t.PreSharedKey, t.FormerPreSharedKey, t.FormerPreSharedKeyUntil = "", "", time.Time{}
+			t.PreSharedKey = ""
+			t.ForgetFormerPreSharedKey()
 		case t.PreSharedKey == "":
 			t.PreSharedKey = s.newPreSharedKey()
 		}

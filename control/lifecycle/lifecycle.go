@@ -39,6 +39,7 @@ func (l *Lifecycle) Run(ctx context.Context) error {
 		powerOffInstances,
 		endInstances,
 		endAttachments,
+		forgetFormerKeys,
 		forget(store.Instances, l.Retention, func(tx *store.Tx, key reconcile.Key) {
 			store.InstanceStatuses.Delete(tx, key.Scope, key.ID)
 		}),
@@ -53,6 +54,41 @@ func (l *Lifecycle) Run(ctx context.Context) error {
 		forget(store.VPNGateways, l.Retention, nil),
 		forget(store.CustomerGateways, l.Retention, nil),
 	)
+}
+
+// forgetFormerKeys removes pre-shared keys whose time is over: a clock that is set back
+// is not to make them valid again.
+var forgetFormerKeys = reconcile.Duty{
+	Name: "forget former pre-shared keys",
+	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
+		return func(yield func(reconcile.Key, time.Time) bool) {
+			for connection := range store.VPNConnections.All(snapshot) {
+				key := reconcile.Key{Scope: store.Scope{Account: connection.Account, Region: connection.Region}, ID: connection.ID}
+				for i := range connection.Tunnels {
+					if t := &connection.Tunnels[i]; t.FormerPreSharedKey != "" && !yield(key, t.FormerPreSharedKeyUntil) {
+						return
+					}
+				}
+			}
+		}
+	},
+	Do: func(tx *store.Tx, key reconcile.Key, now time.Time) error {
+		connection, ok := store.VPNConnections.Get(tx, key.Scope, key.ID)
+		if !ok {
+			return nil
+		}
+		changed := false
+		for i := range connection.Tunnels {
+			if t := &connection.Tunnels[i]; t.FormerPreSharedKey != "" && !now.Before(t.FormerPreSharedKeyUntil) {
+				t.ForgetFormerPreSharedKey()
+				changed = true
+			}
+		}
+		if changed {
+			store.VPNConnections.Put(tx, connection)
+		}
+		return nil
+	},
 }
 
 // powerOffInstances lets instances that have switched themselves off be stopped or

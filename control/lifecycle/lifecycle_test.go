@@ -63,6 +63,25 @@ func eventually(t *testing.T, s *store.Store, what string, holds func(snapshot *
 	}
 }
 
+// A pre-shared key that was replaced is forgotten when its time is over, and not before.
+func TestFormerKeyIsForgottenWithItsTime(t *testing.T) {
+	s := storetest.Open(t)
+	start(t, s, time.Hour)
+	connection := resource.VPNConnection{Meta: meta("vpn-1")}
+	for i, until := range []time.Time{time.Now().Add(-time.Second), time.Now().Add(time.Hour)} {
+		connection.Tunnels[i].PreSharedKey = "first"
+		connection.Tunnels[i].ReplacePreSharedKey("second", until)
+	}
+	update(t, s, func(tx *store.Tx) { store.VPNConnections.Put(tx, connection) })
+	eventually(t, s, "the key whose time is over is forgotten", func(snapshot *store.Snapshot) bool {
+		stored, _ := store.VPNConnections.Get(snapshot, scope, "vpn-1")
+		if stored.Tunnels[1].FormerPreSharedKey != "first" {
+			t.Fatal("the other key is forgotten too")
+		}
+		return stored.Tunnels[0].FormerPreSharedKey == ""
+	})
+}
+
 func TestTerminatedInstanceFreesItsInterfaces(t *testing.T) {
 	s := storetest.Open(t)
 	start(t, s, time.Hour)

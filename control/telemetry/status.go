@@ -181,6 +181,23 @@ func (v view) tunnel(r store.Reader, k key) (resource.TunnelStatus, verdict) {
 	return status, put
 }
 
+// connection judges a connection's pre-shared keys: a former one is forgotten once the
+// customer gateway has used the one after it, or else the next daemon would accept it
+// again.
+func (v view) connection(r store.Reader, k key) (resource.VPNConnection, verdict) {
+	connection, _ := store.VPNConnections.Get(r, k.scope, k.id)
+	verdict := keep
+	for i := range connection.Tunnels {
+		t := &connection.Tunnels[i]
+		used := v.tunnels[resource.TunnelID(k.id, i+1)].KeyUsed
+		if t.FormerPreSharedKey != "" && used > 0 && used == t.PreSharedKeyChanges { // not that of a change before
+			t.ForgetFormerPreSharedKey()
+			verdict = put
+		}
+	}
+	return connection, verdict
+}
+
 // instance judges the status of an instance. What is terminated stays so.
 func (v view) instance(r store.Reader, k key) (resource.InstanceStatus, verdict) {
 	status, known := store.InstanceStatuses.Get(r, k.scope, k.id)

@@ -18,7 +18,8 @@ import (
 const batchMax = 50
 
 // A Reporter turns the node's observations into the statuses of tunnels,
-// instances, network interfaces and NAT gateways.
+// instances, network interfaces and NAT gateways, and forgets pre-shared keys that
+// have been replaced where they are.
 type Reporter struct {
 	store *store.Store
 	now   func() time.Time
@@ -38,6 +39,12 @@ func (r *Reporter) Report(ctx context.Context, seen nodespec.Observed) error {
 	for k := range tunnelKeys(snapshot) {
 		if _, verdict := v.tunnel(snapshot, k); verdict != keep {
 			writes = append(writes, func(tx *store.Tx) { settle(tx, store.TunnelStatuses, k, v.tunnel) })
+		}
+	}
+	for connection := range store.VPNConnections.All(snapshot) {
+		k := keyOf(connection.Meta)
+		if _, verdict := v.connection(snapshot, k); verdict != keep {
+			writes = append(writes, func(tx *store.Tx) { settle(tx, store.VPNConnections, k, v.connection) })
 		}
 	}
 	for k := range instanceKeys(snapshot) {
@@ -63,7 +70,7 @@ func (r *Reporter) Report(ctx context.Context, seen nodespec.Observed) error {
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("write %d statuses: %w", len(batch), err)
+			return fmt.Errorf("write %d records: %w", len(batch), err)
 		}
 	}
 	return nil

@@ -81,6 +81,36 @@ func TestTunnelStatusFollowsWhatIsSeen(t *testing.T) {
 	}
 }
 
+// A pre-shared key that was replaced is forgotten once the customer gateway has used
+// the one after it, whatever restarts; what is told of a change before says nothing
+// of the last.
+func TestFormerKeyIsForgottenAfterUse(t *testing.T) {
+	r, s := reporter(t)
+	connection := resource.VPNConnection{Meta: meta("vpn-1")}
+	for i := range connection.Tunnels {
+		connection.Tunnels[i].PreSharedKey = "first"
+		connection.Tunnels[i].ReplacePreSharedKey("second", start)
+		connection.Tunnels[i].ReplacePreSharedKey("third", start)
+	}
+	update(t, s, func(tx *store.Tx) { store.VPNConnections.Put(tx, connection) })
+	for _, step := range []struct {
+		used int64 // of the first tunnel
+		want string
+	}{{0, "second"}, {1, "second"}, {2, ""}, {0, ""}} {
+		seen := tunnel("vpn-1/1", true, 0, "")
+		seen.KeyUsed = step.used
+		report(t, r, nodespec.Observed{Tunnels: []nodespec.TunnelStatus{seen, tunnel("vpn-1/2", true, 0, "")}})
+		stored, _ := store.VPNConnections.Get(s.Snapshot(), scope, "vpn-1")
+		first, other := stored.Tunnels[0], stored.Tunnels[1]
+		if first.FormerPreSharedKey != step.want || first.PreSharedKey != "third" || first.FormerPreSharedKeyUntil.IsZero() != (step.want == "") {
+			t.Errorf("change %d used: the former key is %q until %v, want %q", step.used, first.FormerPreSharedKey, first.FormerPreSharedKeyUntil, step.want)
+		}
+		if other.FormerPreSharedKey != "second" {
+			t.Error("the other tunnel's former key is forgotten")
+		}
+	}
+}
+
 // What a tunnel runs with is told in AWS's words, and follows a rekey.
 func TestNegotiatedIsKept(t *testing.T) {
 	r, s := reporter(t)

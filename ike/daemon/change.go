@@ -46,6 +46,7 @@ func effectOf(old, config ike.Peer) effect {
 // authentication, when something is due is asked each time.
 func withoutHarmless(p ike.Peer) ike.Peer {
 	p.PreSharedKey, p.FormerKey, p.FormerKeyUntil, p.Certificate, p.Verifier = nil, nil, time.Time{}, nil, nil
+	p.KeyChanges = 0
 	p.IKEOffers, p.ESPOffers, p.FragmentSize = nil, nil, 0
 	p.RekeyMargin, p.RekeyFuzz, p.DPDTimeout, p.DPDAction, p.Start = 0, 0, 0, 0, false
 	return p

@@ -66,8 +66,8 @@ func (d *Daemon) over() bool {
 }
 
 // Resume goes on with what another daemon has frozen, for peers that SetPeer has
-// added, before their datagrams arrive. It tells of nothing: the owner has the pairs
-// of ESP SAs from where they were kept. Attempts that SetPeer has begun are forgotten
+// added, before their datagrams arrive. It tells of nothing but KeyUsed: the owner has the
+// pairs of ESP SAs from where they were kept. Attempts that SetPeer has begun are forgotten
 // without a word. A peer whose configuration is another than it was then is treated
 // as by SetPeer.
 //

@@ -36,8 +36,23 @@ func (r *Rotation) FormerValid(now time.Time, p *ike.Peer) bool {
 	return !r.used && len(p.FormerKey) > 0 && now.Before(p.FormerKeyUntil)
 }
 
-// Proved notes that the peer has proved itself.
-func (r *Rotation) Proved(by ProvedBy) { r.used = r.used || by == ByCurrentKey }
+// Proved notes that p has proved itself, and returns what the owner is to be told of
+// that: that the former key has ended, if it has.
+func (r *Rotation) Proved(p *ike.Peer, by ProvedBy) []ike.Output {
+	if r.used || by != ByCurrentKey {
+		return nil
+	}
+	r.used = true
+	return r.Tell(p)
+}
+
+// Tell returns what the owner has to know of p's keys.
+func (r *Rotation) Tell(p *ike.Peer) []ike.Output {
+	if !r.used || len(p.FormerKey) == 0 || p.Certificate != nil {
+		return nil
+	}
+	return []ike.Output{{Peer: p.ID, Event: ike.KeyUsed{KeyChanges: p.KeyChanges}}}
+}
 
 // Replace goes on with a new configuration of the peer. It returns what has become
 // of the key by which an SA's peer had proved itself under the old one.

@@ -111,6 +111,9 @@ func (g *Gate) SetPeer(p ike.Peer) error {
 		for _, sa := range s.sas {
 			sa.provedBy = nowProved(sa.provedBy)
 		}
+		if s.attempt != nil { // its keys may have been derived
+			s.attempt.provedBy = nowProved(s.attempt.provedBy)
+		}
 	}
 	s.peer = &p
 	for _, sa := range s.sas {

@@ -320,7 +320,8 @@ func (n *negotiation) sendProof(now time.Time, d ike.Datagram, h wire.Header, m 
 	n.nr, n.public[1] = m.nonce.Data, m.ke.Data
 	n.wants = wantsCertificate(m)
 	n.nat = n.detectNAT(d, h, m)
-	n.keys = n.derive(p, engine.ByCurrentKey)
+	n.provedBy = engine.ByCurrentKey
+	n.keys = n.derive(p, n.provedBy)
 	n.float(p)
 	id := isakmp.NewID(engine.LocalID(p, n.path))
 	proof, err := n.prove(p, id)
@@ -415,6 +416,7 @@ func (n *negotiation) receiveAnsweredProof(now time.Time, d ike.Datagram, h wire
 	}
 	switch {
 	case reason == "":
+		n.gate.out = append(n.gate.out, n.session.rotation.Proved(p, n.provedBy)...)
 		n.complete(now, m.id.Identity(), d.Payload, m.notify(isakmp.InitialContact) != nil, nil)
 		return ike.Accepted
 	case authentic:

@@ -250,7 +250,7 @@ func (n *negotiation) identify(now time.Time, d ike.Datagram, h wire.Header) ide
 			}
 			found := n.tryKey(now, d, h, p, by)
 			if found.peer != nil {
-				s.rotation.Proved(by)
+				n.gate.out = append(n.gate.out, s.rotation.Proved(p, by)...)
 				return found
 			}
 			if found.reason != "" {

@@ -438,27 +438,3 @@ func TestValidate(t *testing.T) {
 		t.Errorf("offered: %v", all)
 	}
 }
-
-// TestFormerKey: a peer that has not got the new key yet connects by the one
-// before, until that ends.
-func TestFormerKey(t *testing.T) {
-	w := newWorld(t, 1, enginetest.LAN, func(_, right *ike.Peer) {
-		right.FormerKey, right.FormerKeyUntil = right.PreSharedKey, enginetest.Epoch.Add(10*time.Minute)
-		right.PreSharedKey = ike.Secret("the new key")
-		right.Remote = netip.Addr{} // so that only the left can begin
-	})
-	w.Connect()
-	w.CheckSettled()
-	if established, _ := enginetest.Last[ike.Established](w.Right); !established.FormerKey {
-		t.Error("the owner does not learn that the former key was used")
-	}
-	w.Net.RunFor(12 * time.Minute)
-	if w.Right.Engine.Status("right").Established {
-		t.Error("an SA outlives the key that it was proved by")
-	}
-	w.Left.Command(ike.Initiate{})
-	w.Net.RunFor(time.Minute)
-	if failed, _ := enginetest.Last[ike.NegotiationFailed](w.Right); failed.Reason != reasonUnreadable {
-		t.Errorf("after its end: %q", failed.Reason)
-	}
-}

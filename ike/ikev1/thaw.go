@@ -52,6 +52,7 @@ func (g *Gate) Thaw(now time.Time, kept ike.Kept) error {
 	s.announced, s.orphaned, s.lastHeard = document.Announced, document.Orphaned, document.LastHeard
 	s.outdated, s.graceEnd = document.Outdated, document.GraceEnd
 	s.rotation = document.Keys.Rotation(s.peer)
+	g.out = append(g.out, s.rotation.Tell(s.peer)...)
 	for _, sa := range s.sas {
 		g.sas[sa.local()] = sa
 		s.limitByKey(sa)

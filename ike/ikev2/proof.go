@@ -72,7 +72,7 @@ func (s *session) disprove(now time.Time, p *ike.Peer, m parts, id *wire.ID, o p
 		for _, by := range rotation.Valid(now, p) {
 			if keys.Equal(m.auth.Data, o.shared(engine.Key(p, by), id)) {
 				s.provedBy = by
-				rotation.Proved(by)
+				s.gate.out = append(s.gate.out, rotation.Proved(p, by)...)
 				return ""
 			}
 		}

@@ -48,6 +48,7 @@ func (g *Gate) Thaw(now time.Time, kept ike.Kept) error {
 		return err
 	}
 	state.rotation = document.Keys.Rotation(state.config)
+	g.out = append(g.out, state.rotation.Tell(state.config)...)
 	for _, s := range sessions {
 		if s.phase == established {
 			g.abandonAttempts(s)
