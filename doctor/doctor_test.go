@@ -44,11 +44,12 @@ func down() Report {
 func up() Report {
 	return Report{Connection: "vpn-1", Name: "vpn-1/2", Outside: "203.0.113.2", Diagnosis: ipsec.Diagnosis{
 		Tunnel: "vpn-1/2", At: now, Up: true, Since: now.Add(-50 * time.Hour), Verdict: "IKEv2 over UDP 4500", Configuration: configuration(),
-		Arrivals: ipsec.Arrivals{UDP4500: daemon.Arrivals{Count: 3, Last: now}, ESP: daemon.Arrivals{Count: 9, Last: now}},
-		IKE:      &ipsec.IKESA{Version: "IKEv2", Proposal: "aes256gcm16-prfsha384-group20", RemoteID: `"198.51.100.7"`, Established: now.Add(-time.Hour), RekeyAt: now.Add(7 * time.Hour), ExpiresAt: now.Add(8 * time.Hour), LastReceived: now.Add(-time.Second)},
-		Children: []ipsec.ChildSA{{Inbound: "c0ffee01", Outbound: "00000002", Active: true, Proposal: "aes256gcm16", ExpiresAt: now.Add(90 * time.Second)}},
-		Traffic:  ipsec.Traffic{InboundPackets: 9, InboundBytes: 12_345_678, LastInbound: now, Drops: map[string]uint64{"replay": 2, "dummy": 1}},
-		Path:     ipsec.Path{Local: netip.MustParseAddrPort("203.0.113.2:4500"), Remote: netip.MustParseAddrPort("198.51.100.7:4500"), Encapsulation: "UDP 4500", NATRemote: true, InsideMTU: 1438},
+		Arrivals:     ipsec.Arrivals{UDP4500: daemon.Arrivals{Count: 3, Last: now}, ESP: daemon.Arrivals{Count: 9, Last: now}},
+		IKE:          &ipsec.IKESA{Version: "IKEv2", Proposal: "aes256gcm16-prfsha384-group20", RemoteID: `"198.51.100.7"`, Established: now.Add(-time.Hour), RekeyAt: now.Add(7 * time.Hour), ExpiresAt: now.Add(8 * time.Hour), LastReceived: now.Add(-time.Second)},
+		Children:     []ipsec.ChildSA{{Inbound: "c0ffee01", Outbound: "00000002", Active: true, Proposal: "aes256gcm16", ExpiresAt: now.Add(90 * time.Second)}},
+		Traffic:      ipsec.Traffic{InboundPackets: 9, InboundBytes: 12_345_678, LastInbound: now, Drops: map[string]uint64{"replay": 2, "dummy": 1}},
+		OutsideDrops: map[string]uint64{"ike/cookie": 12, "ike/unknown-peer": 3},
+		Path:         ipsec.Path{Local: netip.MustParseAddrPort("203.0.113.2:4500"), Remote: netip.MustParseAddrPort("198.51.100.7:4500"), Encapsulation: "UDP 4500", NATRemote: true, InsideMTU: 1438},
 	}}
 }
 

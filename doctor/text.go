@@ -69,6 +69,7 @@ func Write(w io.Writer, r Report) error {
 		p.child(c)
 	}
 	p.traffic(r.Traffic)
+	p.row("ignored", counted(r.OutsideDrops)...) // of anybody: a flood is seen here
 	p.path(r.Path)
 	p.configuration(r.Configuration)
 	p.failures(r.Failures)
@@ -199,11 +200,15 @@ func selectors(s ipsec.SelectorPair) string {
 func (p *page) traffic(t ipsec.Traffic) {
 	p.row("in", fmt.Sprintf("%d packets", t.InboundPackets), octets(t.InboundBytes), "last "+p.ago(t.LastInbound))
 	p.row("out", fmt.Sprintf("%d packets", t.OutboundPackets), octets(t.OutboundBytes), "last "+p.ago(t.LastOutbound))
-	var drops []string
-	for _, reason := range slices.Sorted(maps.Keys(t.Drops)) {
-		drops = append(drops, fmt.Sprintf("%s %d", reason, t.Drops[reason]))
+	p.row("dropped", counted(t.Drops)...)
+}
+
+// counted are numbers by their reasons.
+func counted(drops map[string]uint64) (all []string) {
+	for _, reason := range slices.Sorted(maps.Keys(drops)) {
+		all = append(all, fmt.Sprintf("%s %d", reason, drops[reason]))
 	}
-	p.row("dropped", drops...)
+	return all
 }
 
 func (p *page) path(path ipsec.Path) {

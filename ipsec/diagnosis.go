@@ -43,6 +43,10 @@ type Diagnosis struct {
 	SendError   string    `json:"sendError,omitempty"`
 
 	Failures []Failure `json:"failures"` // the last ones, the newest first
+
+	// OutsideDrops are the packets from outside that the host has ignored and no
+	// tunnel can claim, by layer and reason: "ike/cookie".
+	OutsideDrops map[string]uint64 `json:"outsideDrops"`
 }
 
 // Configuration is what the tunnel shall be. Proposals are in the notation
@@ -175,13 +179,13 @@ var ErrNoTunnel = errors.New("no such tunnel runs here")
 func Absent(id string) Diagnosis {
 	return Diagnosis{
 		Tunnel: id, At: time.Now(), Since: time.Now(), Verdict: "the tunnel does not run here", Change: "look into this side's log", Cause: diagnosis.CauseLocal,
-		Children: []ChildSA{}, Failures: []Failure{},
+		Children: []ChildSA{}, Failures: []Failure{}, OutsideDrops: map[string]uint64{},
 	}
 }
 
 // Diagnose tells all that is known of a tunnel.
 func (h *Host) Diagnose(id ike.PeerID) (Diagnosis, error) {
-	seen := h.daemon.Status(id)
+	seen, ignored := h.daemon.Status(id), h.Drops()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.tunnels[id]
@@ -191,13 +195,16 @@ func (h *Host) Diagnose(id ike.PeerID) (Diagnosis, error) {
 	t, counters := l.tracker, l.tunnel.Counters()
 	d := Diagnosis{
 		Tunnel: string(id), At: time.Now(), Up: t.up, Since: t.since,
-		Configuration: configurationOf(l.config), Children: []ChildSA{}, Failures: []Failure{},
+		Configuration: configurationOf(l.config), Children: []ChildSA{}, Failures: []Failure{}, OutsideDrops: map[string]uint64{},
 		Arrivals: Arrivals{
 			UDP500: seen.IKE, UDP4500: seen.NATT, Strays: seen.Strays,
 			ESP: daemon.Arrivals{Count: counters.InboundPackets, Last: counters.LastInbound},
 		},
 		Traffic: trafficOf(counters), Path: l.path(seen),
 		Connecting: seen.Connecting, NextAttempt: seen.NextAttempt, SendError: seen.SendError,
+	}
+	for what, n := range ignored {
+		d.OutsideDrops[what[0]+"/"+what[1]] = n
 	}
 	d.Verdict, d.Change, d.Cause = t.verdict(arrivalOf(seen, counters))
 	if t.established {

@@ -1,7 +1,6 @@
 package ikev1
 
 import (
-	"container/list"
 	"crypto/sha256"
 	"errors"
 	"net/netip"
@@ -16,18 +15,16 @@ import (
 // answer without keeping state: what begins a main mode is not sent again, and the
 // proofs cover it. So what is kept is small and bounded: until the initiator has
 // shown by its third message that our answer reached it, it costs no
-// Diffie-Hellman computation, and at most 8 KiB; and where many don't show it, the
-// oldest make room. Who invents its address has nothing to do but fill that queue,
+// Diffie-Hellman computation and little memory; and where many don't show it, the
+// oldest make room. Who invents its address has nothing to do but fill that room,
 // which takes it longer than a round trip takes the others.
 type admission struct {
-	// unheard are the main modes of responders that wait for the third message, of
-	// initiators at any address and of those whose address is configured.
-	unheard, configured queue
+	unheard unheards // main modes of responders that wait for the third message
 
 	halfOpen int                // main modes of responders whose third message has come
 	sources  map[netip.Addr]int // the same by source
 
-	// negotiations are those of responders by their first message, so that one
+	// negotiations are the others of responders by their first message, so that one
 	// that arrives again, even late, does not make another.
 	negotiations map[firstKey]*negotiation
 
@@ -40,12 +37,6 @@ type admission struct {
 	// What is computed for initiators at addresses that nobody has configured; what
 	// is for one that is configured counts in its session.
 	strangers allowance
-}
-
-// A queue holds negotiations, the oldest first.
-type queue struct {
-	list.List
-	octets int // of their first messages
 }
 
 // An allowance is time of the engine's that may be spent in each second.
@@ -91,12 +82,6 @@ type firstKey struct {
 }
 
 const (
-	// At 50,000 first messages a second each waits a third of a second at least
-	// until it has to make room. One of a usual length takes some 2 KiB.
-	unheardMax       = 16384
-	unheardOctetsMax = 16 << 20
-	configuredMax    = 4096
-
 	// A main mode whose third message has come lives for at most 30 s.
 	// Legitimate peers have one, for a round trip.
 	halfOpenMax       = 4096
@@ -117,8 +102,8 @@ const (
 	firstLengthMax = 8 << 10
 )
 
-func newAdmission() admission {
-	return admission{sources: map[netip.Addr]int{}, negotiations: map[firstKey]*negotiation{}, refusedBy: map[netip.Addr]int{}}
+func newAdmission(g *Gate) admission {
+	return admission{unheard: newUnheards(g), sources: map[netip.Addr]int{}, negotiations: map[firstKey]*negotiation{}, refusedBy: map[netip.Addr]int{}}
 }
 
 // receiveFirst handles what has no cookie of ours.
@@ -126,10 +111,11 @@ func (g *Gate) receiveFirst(now time.Time, d ike.Datagram, h wire.Header) ike.Dr
 	if h.SPIi == 0 || h.MessageID != 0 || h.Flags&isakmp.FlagEncryption != 0 || len(d.Payload) > firstLengthMax {
 		return ike.DropMalformed
 	}
-	if n := g.admission.negotiations[firstKey{d.Remote, h.SPIi}]; n != nil && n.received == sha256.Sum256(d.Payload) {
-		n.answerAgain(d)
+	origin := firstKey{d.Remote, h.SPIi}
+	if u := g.admission.unheard.byOrigin[origin]; u != nil && u.received == sha256.Sum256(d.Payload) {
+		g.transmit(u.id, ike.Path{Local: d.Local, Remote: d.Remote}, u.sent)
 		return ike.DropRetransmitted
-	} else if n != nil {
+	} else if u != nil || g.admission.negotiations[origin] != nil {
 		return ike.DropUnexpected
 	}
 	candidates := g.listed.Candidates(d.Local.Addr(), d.Remote.Addr())
@@ -144,60 +130,49 @@ func (g *Gate) receiveFirst(now time.Time, d ike.Datagram, h wire.Header) ike.Dr
 	if a.refusedOctets >= refusedOctetsMax || a.refusedBy[source] >= refusedMaxSource {
 		return ike.DropRefusals
 	}
-	n := &negotiation{gate: g, candidates: candidates, spii: h.SPIi, created: now, path: ike.Path{Local: d.Local, Remote: d.Remote}}
-	refuse := func(t isakmp.NotifyType, reason string) ike.Drop {
+	refuse := func(t isakmp.NotifyType, reason func(n *negotiation) string) ike.Drop {
 		a.refused++
 		a.refusedOctets += len(d.Payload)
 		if a.refused > refusedMax {
 			return ike.DropRefusals
 		}
 		a.refusedBy[source]++
+		n := &negotiation{gate: g, candidates: candidates, spii: h.SPIi, created: now, path: ike.Path{Local: d.Local, Remote: d.Remote}}
 		g.notifyPlain("", n.path, h.SPIi, 0, t)
-		n.report(reason)
+		n.report(reason(n))
 		return ike.Accepted
 	}
 	switch h.Exchange {
 	case isakmp.MainMode:
 	case isakmp.AggressiveMode:
-		return refuse(isakmp.UnsupportedExchangeType, reasonAggressive)
+		return refuse(isakmp.UnsupportedExchangeType, func(*negotiation) string { return reasonAggressive })
 	default:
 		return ike.DropUnexpected
 	}
 	message, err := isakmp.Parse(d.Payload)
 	var problem *isakmp.Error
 	if errors.As(err, &problem) && problem.Notify != isakmp.PayloadMalformed {
-		return refuse(problem.Notify, reasonMalformed(problem))
+		return refuse(problem.Notify, func(*negotiation) string { return reasonMalformed(problem) })
 	}
 	m := sortPayloads(message.Payloads)
 	if err != nil || m.sa == nil {
 		return ike.DropMalformed
 	}
-	if reason := n.answerFirst(now, d, m); reason != "" {
-		return refuse(isakmp.NoProposalChosen, reason)
+	if g.answerFirst(now, d, h, m, candidates) {
+		return ike.Accepted
 	}
-	return ike.Accepted
-}
-
-// enter queues a negotiation of a responder, and has the oldest make room.
-func (a *admission) enter(n *negotiation, octets int) {
-	n.origin = firstKey{n.path.Remote, n.spii}
-	a.negotiations[n.origin] = n
-	q, most := &a.unheard, unheardMax
-	if n.candidates[0].Remote.IsValid() {
-		q, most = &a.configured, configuredMax
-	}
-	n.queue, n.place, n.octets = q, q.PushBack(n), octets
-	q.octets += octets
-	for q.Len() > most || q.octets > unheardOctetsMax {
-		q.Front().Value.(*negotiation).end()
-	}
+	return refuse(isakmp.NoProposalChosen, func(n *negotiation) string {
+		first := candidates[0]
+		method, _ := methodOf(first)
+		return n.ikeMismatch(true, m.sa, offerIKE(accepted(first), method, 0), method)
+	})
 }
 
 // heard counts a negotiation whose third message has come until it is over, or
 // returns false if there is no room: strangers can't take that of those whose
 // address is configured.
 func (a *admission) heard(n *negotiation) bool {
-	if n.queue == nil { // its value of before was none
+	if n.heard { // its value of before was none
 		return true
 	}
 	source := n.origin.remote.Addr()
@@ -205,16 +180,12 @@ func (a *admission) heard(n *negotiation) bool {
 	if a.halfOpen >= halfOpenMax && !reserved || a.sources[source] >= halfOpenMaxSource {
 		return false
 	}
-	a.unqueue(n)
+	n.heard = true
+	a.unheard.remove(a.unheard.byCookie[n.spir])
+	a.negotiations[n.origin], n.gate.negotiations[n.spir] = n, n
 	a.halfOpen++
 	a.sources[source]++
 	return true
-}
-
-func (a *admission) unqueue(n *negotiation) {
-	n.queue.Remove(n.place)
-	n.queue.octets -= n.octets
-	n.queue = nil
 }
 
 // leave follows the end of a negotiation of a responder.
@@ -223,10 +194,6 @@ func (a *admission) leave(n *negotiation) {
 		return
 	}
 	delete(a.negotiations, n.origin)
-	if n.queue != nil {
-		a.unqueue(n)
-		return
-	}
 	source := n.origin.remote.Addr()
 	a.halfOpen--
 	if a.sources[source]--; a.sources[source] == 0 {

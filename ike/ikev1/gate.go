@@ -66,17 +66,18 @@ func NewGate(cfg Config) *Gate {
 	if cfg.SPIs == nil {
 		cfg.SPIs = engine.OwnSPIs{}
 	}
-	return &Gate{
+	g := &Gate{
 		rand:         cfg.Rand,
 		spis:         cfg.SPIs,
 		sessions:     map[ike.PeerID]*session{},
 		listed:       engine.Directory{},
 		negotiations: map[uint64]*negotiation{},
 		sas:          map[uint64]*isakmpSA{},
-		admission:    newAdmission(),
 		computing:    map[*keys.Agreement]waiting{},
 		costly:       keys.Costly,
 	}
+	g.admission = newAdmission(g)
+	return g
 }
 
 // Validate says what keeps a peer from IKEv1.
@@ -184,6 +185,9 @@ func (g *Gate) Receive(now time.Time, d ike.Datagram) ike.Drop {
 			return drop
 		}
 	}
+	if u := g.admission.unheard.byCookie[h.SPIr]; u != nil && u.origin.spi == h.SPIi {
+		return g.hear(now, d, h, u)
+	}
 	return ike.DropUnknownSPI
 }
 
@@ -242,7 +246,8 @@ func (g *Gate) Status(id ike.PeerID) ike.Status {
 // a DELETE of IKEv1.
 func (g *Gate) Closing() bool { return false }
 
-// Sessions is the number of negotiations, and of peers with SAs.
+// Sessions is the number of negotiations, and of peers with SAs. Those of strangers,
+// and those of configured addresses, whose third message has not come count as one.
 func (g *Gate) Sessions() int { return g.schedule.Len() }
 
 // touch puts an actor where its deadline belongs, or takes it off the books.
@@ -269,7 +274,7 @@ func (g *Gate) newDH(group ike.Group) *keys.DH {
 func (g *Gate) newCookie() uint64 {
 	for {
 		cookie := binary.BigEndian.Uint64(g.random(8))
-		if cookie != 0 && g.negotiations[cookie] == nil && g.sas[cookie] == nil {
+		if cookie != 0 && g.negotiations[cookie] == nil && g.admission.unheard.byCookie[cookie] == nil && g.sas[cookie] == nil {
 			return cookie
 		}
 	}

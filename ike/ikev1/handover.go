@@ -149,6 +149,7 @@ func (g *Gate) Freeze(now time.Time) []ike.Kept {
 			State: engine.EncodeFrozen(document), Farewell: s.farewell(),
 		})
 	}
+	g.admission.unheard.clear()
 	for _, a := range slices.Clone(g.schedule.All()) {
 		if n, halfOpen := a.(*negotiation); halfOpen {
 			n.end()

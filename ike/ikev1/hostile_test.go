@@ -3,6 +3,7 @@ package ikev1
 import (
 	"encoding/binary"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -79,14 +80,28 @@ func TestHalfOpenIsBounded(t *testing.T) {
 	}
 	g.admission.halfOpen -= halfOpenMax - halfOpenMaxSource - 5
 	w.Net.RunFor(connectTimeout + time.Second)
-	if a := &g.admission; a.halfOpen != 0 || len(a.sources) != 0 || a.unheard.Len() != 0 || a.unheard.octets != 0 || g.Sessions() != 0 {
-		t.Errorf("%d half-open, %d unheard are left", a.halfOpen, a.unheard.Len())
+	if a := &g.admission; a.halfOpen != 0 || len(a.sources) != 0 || len(a.unheard.byCookie) != 0 || a.unheard.strangers.octets != 0 || g.Sessions() != 0 {
+		t.Errorf("%d half-open, %d unheard are left", a.halfOpen, len(a.unheard.byCookie))
 	}
+}
+
+// longMessage is a message 1 whose SA payload is as long as is taken.
+func longMessage(t *testing.T) []byte {
+	t.Helper()
+	offers := enginetest.IKE(t, "aes128-sha256-group19")
+	for len(offers) < 200 {
+		offers = append(offers, offers[0])
+	}
+	b := firstMessage(1, offers)
+	if len(b) > firstLengthMax || len(b) < firstLengthMax*3/4 {
+		t.Fatalf("%d octets", len(b))
+	}
+	return b
 }
 
 // TestFloodOfFirstMessages: whoever invents its address can keep nobody out, neither
 // peers from anywhere nor those whose address is configured: the oldest main modes
-// make room, which is bounded in number and octets; nothing is told of them.
+// make room; nothing is told of them.
 func TestFloodOfFirstMessages(t *testing.T) {
 	for _, configured := range []bool{false, true} {
 		w := newWorld(t, 1, enginetest.LAN, func(_, right *ike.Peer) {
@@ -100,46 +115,142 @@ func TestFloodOfFirstMessages(t *testing.T) {
 		if err := g.SetPeer(other); err != nil {
 			t.Fatal(err)
 		}
-		spi := uint64(1) << 32
-		flood := func(count int) {
+		all, spi := &g.admission.unheard, uint64(1)<<32
+		flood := func(message []byte, count int) {
 			for range count {
 				spi++
+				binary.BigEndian.PutUint64(message, spi)
 				from := netip.AddrFrom4([4]byte{198, 18, byte(spi >> 8), byte(spi)})
-				if drop, answers := receive(w, at500(from), firstMessage(spi, w.Right.Peer.IKEProposals)); drop != ike.Accepted || len(answers) != 1 {
+				if drop, answers := receive(w, at500(from), message); drop != ike.Accepted || len(answers) != 1 {
 					t.Fatalf("message %d: %v", spi, drop)
 				}
 			}
 		}
-		flood(unheardMax + 100)
-		if a := &g.admission; a.unheard.Len() != unheardMax || len(g.negotiations) != unheardMax || len(a.negotiations) != unheardMax || a.unheard.octets > unheardOctetsMax {
-			t.Fatalf("%d unheard, %d negotiations, want %d", a.unheard.Len(), len(g.negotiations), unheardMax)
+		usual, long := firstMessage(1, w.Right.Peer.IKEProposals), longMessage(t)
+		for _, message := range [][]byte{usual, long, usual} {
+			flood(message, strangersMax/(unheardCost+len(message))+100)
+			if n := all.strangers.waiting.Len(); all.strangers.octets > strangersMax || all.strangers.octets < strangersMax-2*len(long) || len(all.byCookie) != n || len(all.byOrigin) != n {
+				t.Fatalf("%d octets of %d main modes, %d at most", all.strangers.octets, n, strangersMax)
+			}
+		}
+		if n := all.strangers.waiting.Len(); n < 50_000/4 {
+			t.Errorf("%d wait: at 50,000 a second none has a quarter of a second", n)
 		}
 		told := len(w.Right.Events)
 		w.Left.Command(ike.Initiate{})
 		for range 10 { // 50,000 a second, for longer than the main mode takes
-			flood(500)
+			flood(usual, 500)
 			w.Net.RunFor(10 * time.Millisecond)
 		}
 		w.CheckSettled()
 		if told > 0 {
 			t.Errorf("%d events are told of strangers", told)
 		}
-		long := isakmp.Message{
-			Header:   wire.Header{SPIi: 1, Major: 1, Exchange: isakmp.MainMode},
-			Payloads: []isakmp.Payload{offerIKE(w.Right.Peer.IKEProposals, isakmp.AuthPreSharedKey, time.Hour), &isakmp.VendorID{Data: make([]byte, 8000)}},
-		}.Append(nil)
-		for range unheardOctetsMax/len(long) + 10 {
-			spi++
-			binary.BigEndian.PutUint64(long, spi)
-			receive(w, at500(netip.AddrFrom4([4]byte{198, 19, byte(spi >> 8), byte(spi)})), long)
-		}
-		if a := &g.admission; a.unheard.octets > unheardOctetsMax || a.unheard.octets < unheardOctetsMax/2 {
-			t.Errorf("%d octets are kept, %d at most", a.unheard.octets, unheardOctetsMax)
-		}
 		w.Net.RunFor(connectTimeout + time.Second)
-		if a := &g.admission; a.unheard.Len()+a.configured.Len()+a.halfOpen+len(a.negotiations)+a.unheard.octets != 0 {
-			t.Errorf("%d are left", len(a.negotiations))
+		if a := &g.admission; len(all.byCookie)+len(all.byOrigin)+a.halfOpen+len(a.negotiations)+all.strangers.octets+all.configured.octets+len(all.addresses) != 0 {
+			t.Errorf("%d and %d are left", len(all.byCookie), len(a.negotiations))
 		}
+	}
+}
+
+// TestFloodByNamesOfPeers: whoever invents the address of a peer that is configured can
+// keep that one out, but no other: each has its share of the room.
+func TestFloodByNamesOfPeers(t *testing.T) {
+	w := newWorld(t, 1, enginetest.LAN, nil)
+	w.Right.Several = true
+	g := w.Right.Engine
+	all := &g.admission.unheard
+	victim := netip.MustParseAddr("203.0.113.1")
+	others := []netip.Addr{netip.MustParseAddr("203.0.113.2"), netip.MustParseAddr("203.0.113.3")}
+	for _, address := range append(others, victim) {
+		p := w.Right.Peer
+		p.ID, p.Remote = ike.PeerID(address.String()), address
+		if err := g.SetPeer(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spi := uint64(1) << 32
+	flood := func(from netip.Addr, count int) {
+		for range count {
+			spi++
+			if drop, _ := receive(w, at500(from), firstMessage(spi, w.Right.Peer.IKEProposals)); drop != ike.Accepted {
+				t.Fatalf("message %d: %v", spi, drop)
+			}
+		}
+	}
+	most := configuredMax / unheardCost
+	flood(others[0], most+100)
+	if n := all.configured.octets; n > configuredMax || n < configuredMax*9/10 {
+		t.Errorf("one address takes %d octets, of %d", n, configuredMax)
+	}
+	flood(victim, 3)
+	for range 3 {
+		for _, other := range others {
+			flood(other, most)
+		}
+	}
+	if n := all.addresses[victim].waiting.Len(); n != 3 {
+		t.Errorf("of three main modes of another address %d are left", n)
+	}
+	for _, other := range others {
+		if n := all.addresses[other].octets; n > configuredMax/3 || n < configuredMax/4 {
+			t.Errorf("%v takes %d octets of %d", other, n, configuredMax)
+		}
+	}
+	w.Left.Command(ike.Initiate{}) // a fourth
+	for range 10 {
+		flood(others[0], 500)
+		w.Net.RunFor(10 * time.Millisecond)
+	}
+	w.CheckSettled()
+	_, failed := enginetest.Last[ike.NegotiationFailed](w.Right)
+	if w.Net.RunFor(connectTimeout + time.Second); len(all.byCookie)+len(all.addresses)+all.configured.octets != 0 || failed != 0 {
+		t.Errorf("%d are left; %d failures are told before their time", len(all.byCookie), failed)
+	}
+}
+
+// TestFloodIsBoundedInMemory measures what main modes take that wait for their third
+// message, short ones and long ones, of strangers and of configured addresses.
+func TestFloodIsBoundedInMemory(t *testing.T) {
+	for name, long := range map[string]bool{"usual": false, "long": true} {
+		w := newWorld(t, 1, enginetest.LAN, nil)
+		g := w.Right.Engine
+		anybody := w.Right.Peer
+		anybody.ID, anybody.Remote = "anybody", netip.Addr{}
+		if err := g.SetPeer(anybody); err != nil {
+			t.Fatal(err)
+		}
+		message := firstMessage(1, w.Right.Peer.IKEProposals)
+		if long {
+			message = longMessage(t)
+		}
+		heap := func() uint64 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.GC() // what the first has unlinked
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before, spi := heap(), uint64(0)
+		for range strangersMax * 5 / 4 / (unheardCost + len(message)) {
+			for _, from := range []netip.Addr{enginetest.LeftAddr, netip.AddrFrom4([4]byte{198, 18, byte(spi >> 8), byte(spi)})} {
+				spi++
+				binary.BigEndian.PutUint64(message, spi)
+				g.Receive(w.Net.Now(), ike.Datagram{Local: at500(enginetest.RightAddr), Remote: at500(from), Payload: message})
+				clear(g.TakeOutput())
+			}
+		}
+		after := heap()
+		all := &g.admission.unheard
+		counted := all.strangers.octets + all.configured.octets
+		t.Logf("%s: %d of %d octets wait, counted as %d, and take %d", name, len(all.byCookie), len(message), counted, after-before)
+		if counted < (strangersMax+configuredMax)*9/10 {
+			t.Errorf("%s: %d octets are counted, %d were expected", name, counted, strangersMax+configuredMax)
+		}
+		if after > before+strangersMax+configuredMax+1<<20 { // of whatever else the process does
+			t.Errorf("%s: %d octets are taken, %d at most", name, after-before, strangersMax+configuredMax)
+		}
+		runtime.KeepAlive(w)
 	}
 }
 
@@ -281,8 +392,8 @@ func TestDuplicates(t *testing.T) {
 	first := firstMessage(1, w.Left.Peer.IKEProposals)
 	_, one := receive(w, at500(enginetest.LeftAddr), first)
 	drop, two := receive(w, at500(enginetest.LeftAddr), first)
-	if drop != ike.DropRetransmitted || len(two) != 1 || string(one[0]) != string(two[0]) || len(w.Right.Engine.negotiations) != 1 {
-		t.Errorf("%v, %d answers, %d main modes", drop, len(two), len(w.Right.Engine.negotiations))
+	if drop != ike.DropRetransmitted || len(two) != 1 || string(one[0]) != string(two[0]) || len(w.Right.Engine.admission.unheard.byCookie) != 1 {
+		t.Errorf("%v, %d answers, %d main modes", drop, len(two), len(w.Right.Engine.admission.unheard.byCookie))
 	}
 	w = newWorld(t, 1, enginetest.LAN, nil)
 	w.Net.Conditions.Duplicate = 1

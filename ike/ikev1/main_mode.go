@@ -2,7 +2,6 @@ package ikev1
 
 import (
 	"bytes"
-	"container/list"
 	"crypto/sha256"
 	"time"
 
@@ -67,9 +66,7 @@ type negotiation struct {
 
 	// responder
 	origin firstKey
-	queue  *queue // that it waits in for the third message
-	place  *list.Element
-	octets int // of its first message
+	heard  bool // its third message has come: it is on the books
 
 	engine.Retransmission        // initiator
 	reason                string // what the peer may have told
@@ -203,33 +200,6 @@ func (n *negotiation) receive(now time.Time, d ike.Datagram, h wire.Header) ike.
 		n.received = digest
 	}
 	return drop
-}
-
-// answerFirst answers message 1, or returns why it can't.
-func (n *negotiation) answerFirst(now time.Time, d ike.Datagram, m parts) string {
-	g := n.gate
-	for _, p := range n.candidates {
-		method, err := methodOf(p)
-		if err != nil {
-			continue
-		}
-		agreed, ok := chooseIKE(m.sa, accepted(p), method)
-		if !ok {
-			continue
-		}
-		n.proposal, n.method, n.lifetime = agreed.proposal, method, agreed.lifetime
-		n.extensions = readExtensions(m.vendors)
-		n.offer = bytes.Clone(isakmp.Body(isakmp.PayloadType(d.Payload[nextPayloadOffset]), d.Payload[wire.HeaderLength:], isakmp.PayloadSA))
-		n.spir, n.awaits = g.newCookie(), 3
-		n.received = sha256.Sum256(d.Payload)
-		g.negotiations[n.spir] = n
-		g.admission.enter(n, len(d.Payload))
-		n.send(now, append([]isakmp.Payload{&isakmp.SA{Proposals: []isakmp.Proposal{agreed.answer}}}, n.extensions.payloads()...))
-		g.touch(n)
-		return ""
-	}
-	method, _ := methodOf(n.candidates[0])
-	return n.ikeMismatch(true, m.sa, offerIKE(accepted(n.candidates[0]), method, 0), method)
 }
 
 // nextPayloadOffset is where the header names the first payload.
@@ -548,7 +518,7 @@ func (n *negotiation) end() {
 	n.gate.touch(n)
 }
 
-func (n *negotiation) over() bool { return n.ended }
+func (n *negotiation) over() bool { return n.ended || !n.initiator && !n.heard }
 
 func (n *negotiation) nextDeadline() time.Time {
 	if n.initiator && !n.computing {
@@ -572,8 +542,7 @@ func (n *negotiation) timeOut(now time.Time) {
 	switch {
 	case reason != "":
 	case !n.initiator:
-		// Who invents its address never sends a third message.
-		if n.id() != "" && (n.queue == nil || n.candidates[0].Remote.IsValid()) {
+		if n.id() != "" {
 			n.report(reasonUnfinished(n.path.Remote))
 		}
 		n.end()

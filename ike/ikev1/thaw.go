@@ -201,7 +201,7 @@ func (t *thawing) thawSA(f *frozenSA, marks engine.FrozenKeys) (*isakmpSA, error
 	if sa.keys, err = keys.RestorePhase1(proposal, f.D, f.A, f.Key); err != nil {
 		return nil, err
 	}
-	inUse := t.gate.sas[sa.local()] != nil || t.gate.negotiations[sa.local()] != nil ||
+	inUse := t.gate.sas[sa.local()] != nil || t.gate.negotiations[sa.local()] != nil || t.gate.admission.unheard.byCookie[sa.local()] != nil ||
 		slices.ContainsFunc(t.sas, func(o *isakmpSA) bool { return o.local() == sa.local() })
 	switch {
 	case f.SPIi == 0 || f.SPIr == 0 || inUse:

@@ -48,7 +48,7 @@ func checkNone(w *world) {
 	w.T.Helper()
 	for _, s := range []*side{w.Left, w.Right} {
 		g := s.Engine
-		if len(s.Children) != 0 || g.Sessions() != 0 || len(g.negotiations) != 0 || len(g.sas) != 0 || g.admission.halfOpen+g.admission.unheard.Len()+g.admission.configured.Len() != 0 ||
+		if len(s.Children) != 0 || g.Sessions() != 0 || len(g.negotiations) != 0 || len(g.sas) != 0 || g.admission.halfOpen+len(g.admission.unheard.byCookie) != 0 ||
 			len(g.admission.sources) != 0 || len(g.admission.negotiations) != 0 || len(g.spis.(engine.OwnSPIs)) != 0 {
 			s.Fatalf("state is left: %d child SAs, %d sessions, %d main modes, %d ISAKMP SAs, %d ESP SPIs",
 				len(s.Children), g.Sessions(), len(g.negotiations), len(g.sas), len(g.spis.(engine.OwnSPIs)))

@@ -17,21 +17,19 @@ func TestFormerKeysStayRefused(t *testing.T) {
 	i := install(t, s.lab, s.internet, testAddresses, "hand_over: 30s")
 	j := i.joinSite(i.createVPC("10.0.0.0/16"), s, "add")
 	addresses := i.tunnelAddresses(j.connection)
-	for n, version := range []string{"ikev1", "ikev2"} {
-		i.modifyTunnel(j.connection, addresses[n], "IKEVersion.1.Value="+version)
-	}
-	former := i.download(j.connection)
+	former := i.downloadOfBothVersions(j.connection)
 	s.connect(former)
 	i.waitForTunnels(j.connection, 2, time.Minute)
 
 	for n, address := range addresses {
-		i.modifyTunnel(j.connection, address, fmt.Sprintf("PreSharedKey=another.key.of.tunnel.%d", n))
+		i.call("ModifyVpnTunnelOptions", "VpnConnectionId="+j.connection, "VpnTunnelOutsideIpAddress="+address,
+			fmt.Sprintf("TunnelOptions.PreSharedKey=another.key.of.tunnel.%d", n))
 	}
 	s.appliance.Stop()
 	s.connect(former)
 	i.waitForTelemetry(j.connection, "UP", "still uses the former pre-shared key")
 
-	current := i.download(j.connection)
+	current := i.downloadOfBothVersions(j.connection)
 	for _, end := range []struct {
 		name string
 		now  func()
@@ -40,9 +38,9 @@ func TestFormerKeysStayRefused(t *testing.T) {
 			s.appliance.Stop()
 			s.connect(current)
 			i.waitForTunnels(j.connection, 2, time.Minute)
+			s.appliance.Stop()
 			end.now()
 			i.start()
-			s.appliance.Stop()
 			s.connect(former)
 			i.waitForTelemetry(j.connection, "DOWN", "pre-shared key mismatch")
 		})
@@ -59,9 +57,18 @@ func (i *installation) tunnelAddresses(connection string) (all []string) {
 	return all
 }
 
-func (i *installation) modifyTunnel(connection, address, option string) {
+// downloadOfBothVersions returns a configuration by which the first tunnel speaks IKEv1
+// and the second IKEv2.
+func (i *installation) downloadOfBothVersions(connection string) string {
 	i.t.Helper()
-	i.call("ModifyVpnTunnelOptions", "VpnConnectionId="+connection, "VpnTunnelOutsideIpAddress="+address, "TunnelOptions."+option)
+	text := i.call("GetVpnConnectionDeviceSampleConfiguration", "VpnConnectionId="+connection, "VpnConnectionDeviceTypeId="+i.deviceType(),
+		"InternetKeyExchangeVersion=ikev1").get("vpnConnectionDeviceSampleConfiguration")
+	const v1, v2 = "ike_versions: [ikev1]", "ike_versions: [ikev2]"
+	if strings.Count(text, v1) != 2 {
+		i.t.Fatalf("not two tunnels of IKEv1:\n%s", text)
+	}
+	last := strings.LastIndex(text, v1)
+	return text[:last] + v2 + text[last+len(v1):]
 }
 
 // waitForTelemetry waits until both tunnels of a connection have a status, with words
