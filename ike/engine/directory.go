@@ -24,6 +24,18 @@ func (d Directory) Remove(p *ike.Peer) {
 	d[p.Local] = rest
 }
 
+// Knows reports whether there are Candidates, and whether one of them is configured
+// with the address.
+func (d Directory) Knows(local, remote netip.Addr) (any, configured bool) {
+	for _, at := range []netip.Addr{local, {}} {
+		for _, p := range d[at] {
+			configured = configured || p.Remote == remote
+			any = any || configured || !p.Remote.IsValid()
+		}
+	}
+	return any, configured
+}
+
 // Candidates are the peers that may have sent something from remote to local: those of
 // that address first, then those that are known by their identity only.
 func (d Directory) Candidates(local, remote netip.Addr) []*ike.Peer {

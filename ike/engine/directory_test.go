@@ -3,6 +3,7 @@ package engine
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"causeway.dev/ike"
@@ -30,10 +31,16 @@ func TestDirectory(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("candidates are %q, want %q", got, want)
 		}
+		any, configured := d.Knows(here, there)
+		if any != (len(want) > 0) || configured != slices.ContainsFunc(want, func(id ike.PeerID) bool { return strings.HasPrefix(string(id), "at it") }) {
+			t.Errorf("with the candidates %q it knows any: %v, one of the address: %v", want, any, configured)
+		}
 	}
 	check("at it", "at it, too", "roaming", "anywhere to any")
 	d.Remove(peers[1])
 	check("at it, too", "roaming", "anywhere to any")
+	d.Remove(peers[4])
+	check("roaming", "anywhere to any")
 	for _, p := range peers {
 		d.Remove(p)
 	}

@@ -116,7 +116,7 @@ func (f FrozenKeys) Mark(p *ike.Peer, by ProvedBy) []byte {
 // Thaw is which of a peer's keys a mark stands for now.
 func (f FrozenKeys) Thaw(p *ike.Peer, mark []byte) ProvedBy {
 	for _, by := range []ProvedBy{ByCurrentKey, ByFormerKey} {
-		if p.Certificate != nil || len(mark) > 0 && bytes.Equal(mark, f.Mark(p, by)) {
+		if p.Certificate != nil || len(mark) > 0 && keys.Equal(mark, f.Mark(p, by)) {
 			return by
 		}
 	}

@@ -21,8 +21,8 @@ type admission struct {
 	// one that arrives again, even late, does not make another.
 	sessions map[initKey]*session
 
-	secret, previous ike.Secret // of cookies
-	rotateAt         time.Time
+	cookies, former *keys.Cookies // nil: none yet
+	rotateAt        time.Time
 
 	// Requests that come to nothing cost a comparison of all that is offered
 	// with all that is accepted: those of this second, and of sources that
@@ -89,16 +89,12 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 		}
 		return ike.DropRetransmitted
 	}
-	candidates := g.listed.Candidates(d.Local.Addr(), d.Remote.Addr())
-	if len(candidates) == 0 {
+	known, configured := g.listed.Knows(d.Local.Addr(), d.Remote.Addr())
+	if !known {
 		return ike.DropUnknownPeer
 	}
-	message, err := wire.Parse(d.Payload)
-	if err != nil {
-		return ike.DropMalformed
-	}
-	m := sortPayloads(message.Payloads)
-	if m.sa == nil || m.ke == nil || m.nonce == nil {
+	m, ok := wire.OutlineInit(d.Payload)
+	if !ok {
 		return ike.DropMalformed
 	}
 	a, source := &g.admission, d.Remote.Addr()
@@ -110,19 +106,23 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 		return ike.DropRefusals
 	}
 	// Strangers can't take the room of those whose address is configured.
-	reserved := candidates[0].Remote.IsValid() && a.sources[source] < cookieThresholdSource
+	reserved := configured && a.sources[source] < cookieThresholdSource
 	if a.halfOpen >= halfOpenMax && !reserved || a.sources[source] >= halfOpenMaxSource {
 		return ike.DropHalfOpen
 	}
-	busy, crowded := g.busy(m.ke.Group, reserved)
+	busy, crowded := g.busy(m.Group, reserved)
 	if busy {
 		return ike.DropBusy
 	}
 	proven := g.returnedCookie(now, d, h, m)
 	if !proven && (crowded || a.halfOpen >= cookieThreshold || a.sources[source] >= cookieThresholdSource || a.refused >= refusedThreshold) {
-		return g.demandCookie(now, d, h, m)
+		return g.demandCookie(now, d, h, m.Nonce)
 	}
-	drop, agreed := g.answerInit(now, d, message, m, candidates, proven)
+	message, err := wire.Parse(d.Payload)
+	if err != nil {
+		return ike.DropMalformed
+	}
+	drop, agreed := g.answerInit(now, d, message, sortPayloads(message.Payloads), g.listed.Candidates(d.Local.Addr(), source), proven)
 	if !agreed {
 		a.refused++
 		if proven {
@@ -134,36 +134,38 @@ func (g *Gate) receiveInit(now time.Time, d Datagram, h wire.Header) Drop {
 
 // demandCookie lets the initiator show that it is where it says it is. RFC 7296
 // section 2.6.
-func (g *Gate) demandCookie(now time.Time, d Datagram, h wire.Header, m parts) Drop {
-	g.renewCookieSecret(now)
-	g.refuseInit(d, h, &wire.Notify{Type: wire.CookieNotify, Data: keys.Cookie(g.admission.secret, m.nonce.Data, d.Remote, h.SPIi)})
+func (g *Gate) demandCookie(now time.Time, d Datagram, h wire.Header, nonce []byte) Drop {
+	g.renewCookies(now)
+	demand := wire.AppendCookieDemand(make([]byte, 0, cookieDemandLength), h.SPIi, g.admission.cookies.Of(nonce, d.Remote, h.SPIi))
+	if len(demand) <= len(d.Payload) {
+		g.out = append(g.out, Output{Datagram: Datagram{Local: d.Local, Remote: d.Remote, Payload: demand}})
+	}
 	return ike.DropCookie
 }
 
-// renewCookieSecret replaces the secret when its time has come.
-func (g *Gate) renewCookieSecret(now time.Time) {
+// cookieDemandLength is that of a demand, or a little more.
+const cookieDemandLength = 80
+
+// renewCookies replaces their secret when its time has come.
+func (g *Gate) renewCookies(now time.Time) {
 	if a := &g.admission; !now.Before(a.rotateAt) {
-		keys.Wipe(a.previous)
-		a.previous, a.secret = a.secret, g.random(nonceLength)
+		secret := g.random(nonceLength)
+		a.former, a.cookies = a.cookies, keys.NewCookies(secret)
+		keys.Wipe(secret)
 		a.rotateAt = now.Add(cookieRotation)
 	}
 }
 
 // returnedCookie reports whether a request carries the cookie that its source was
 // sent.
-func (g *Gate) returnedCookie(now time.Time, d Datagram, h wire.Header, m parts) bool {
-	cookie := m.notify(wire.CookieNotify)
-	if cookie == nil {
+func (g *Gate) returnedCookie(now time.Time, d Datagram, h wire.Header, m wire.InitOutline) bool {
+	if m.Cookie == nil {
 		return false
 	}
 	a := &g.admission
-	g.renewCookieSecret(now)
-	for _, secret := range []ike.Secret{a.secret, a.previous} {
-		if secret != nil && keys.Equal(cookie.Data, keys.Cookie(secret, m.nonce.Data, d.Remote, h.SPIi)) {
-			return true
-		}
-	}
-	return false
+	g.renewCookies(now)
+	return keys.Equal(m.Cookie, a.cookies.Of(m.Nonce, d.Remote, h.SPIi)) ||
+		a.former != nil && keys.Equal(m.Cookie, a.former.Of(m.Nonce, d.Remote, h.SPIi))
 }
 
 // enter counts a session of ours as responder until it is proved or gone. An initiator that

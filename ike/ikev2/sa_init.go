@@ -268,7 +268,7 @@ func (g *Gate) answerInit(now time.Time, d Datagram, message wire.Message, m par
 	s.acceptance = a
 	s.endAt = now.Add(connectTimeout)
 	if like := s.initResponse(h, m, 0, proposal, chosen, m.ke.Data); !proven && len(like) > len(d.Payload) {
-		return g.demandCookie(now, d, h, m), true
+		return g.demandCookie(now, d, h, m.nonce.Data), true
 	}
 	if !g.costly(proposal.Group) {
 		return ike.Accepted, s.acceptInit(now, d, h, m, proposal, chosen)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"net/netip"
 
 	"causeway.dev/ike"
@@ -68,15 +69,27 @@ func natDetectionInput(spii, spir uint64, addr netip.AddrPort) []byte {
 	return binary.BigEndian.AppendUint16(b, addr.Port())
 }
 
-// Cookie is what an initiator has to return before a loaded responder keeps
-// state for it: a MAC under a secret that the responder changes now and then.
-// RFC 7296 section 2.6. Compare with [Equal].
-func Cookie(secret ike.Secret, nonce []byte, addr netip.AddrPort, spii uint64) []byte {
-	mac := hmac.New(sha256.New, secret)
+// Cookies makes what initiators have to return before a loaded responder keeps state
+// for them: MACs under a secret that the responder changes now and then. RFC 7296
+// section 2.6.
+type Cookies struct {
+	mac   hash.Hash
+	input [16 + 2 + 8]byte // what names the source
+	sum   [sha256.Size]byte
+}
+
+// NewCookies returns the cookies under a secret.
+func NewCookies(secret ike.Secret) *Cookies { return &Cookies{mac: hmac.New(sha256.New, secret)} }
+
+// Of returns the cookie for a request. It is valid until the next call, and is to be
+// compared with [Equal].
+func (c *Cookies) Of(nonce []byte, addr netip.AddrPort, spii uint64) []byte {
 	source := addr.Addr().As16()
-	mac.Write(source[:])
-	mac.Write(binary.BigEndian.AppendUint16(nil, addr.Port()))
-	mac.Write(binary.BigEndian.AppendUint64(nil, spii))
-	mac.Write(nonce)
-	return mac.Sum(nil)
+	input := append(c.input[:0], source[:]...)
+	input = binary.BigEndian.AppendUint16(input, addr.Port())
+	input = binary.BigEndian.AppendUint64(input, spii)
+	c.mac.Reset()
+	c.mac.Write(input)
+	c.mac.Write(nonce)
+	return c.mac.Sum(c.sum[:0])
 }

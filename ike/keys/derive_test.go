@@ -167,16 +167,19 @@ func TestNATDetectionHash(t *testing.T) {
 // source and as long as the secret lives. RFC 7296 section 3.10.1: up to 64 octets.
 func TestCookie(t *testing.T) {
 	secret, nonce, addr := ike.Secret("secret"), []byte("nonce"), netip.MustParseAddrPort("192.0.2.1:500")
-	cookie := Cookie(secret, nonce, addr, 7)
-	if len(cookie) == 0 || len(cookie) > 64 || !Equal(cookie, Cookie(secret, nonce, addr, 7)) {
+	of := func(secret ike.Secret, nonce []byte, addr netip.AddrPort, spii uint64) []byte {
+		return NewCookies(secret).Of(nonce, addr, spii)
+	}
+	cookie := of(secret, nonce, addr, 7)
+	if len(cookie) == 0 || len(cookie) > 64 || !Equal(cookie, of(secret, nonce, addr, 7)) {
 		t.Fatalf("cookie %x is not repeatable or of a wrong length", cookie)
 	}
 	for what, other := range map[string][]byte{
-		"secret": Cookie(ike.Secret("another"), nonce, addr, 7),
-		"nonce":  Cookie(secret, []byte("other"), addr, 7),
-		"source": Cookie(secret, nonce, netip.MustParseAddrPort("192.0.2.2:500"), 7),
-		"port":   Cookie(secret, nonce, netip.MustParseAddrPort("192.0.2.1:501"), 7),
-		"SPI":    Cookie(secret, nonce, addr, 8),
+		"secret": of(ike.Secret("another"), nonce, addr, 7),
+		"nonce":  of(secret, []byte("other"), addr, 7),
+		"source": of(secret, nonce, netip.MustParseAddrPort("192.0.2.2:500"), 7),
+		"port":   of(secret, nonce, netip.MustParseAddrPort("192.0.2.1:501"), 7),
+		"SPI":    of(secret, nonce, addr, 8),
 	} {
 		if Equal(cookie, other) {
 			t.Errorf("cookie is the same for another %s", what)

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"causeway.dev/ike"
 )
 
 // payloadsMax bounds the payloads of one message, or of one Encrypted payload.
@@ -67,6 +69,61 @@ func Parse(b []byte) (Message, error) {
 // its Next. Its errors are those of Parse.
 func ParsePayloads(first PayloadType, b []byte) ([]Payload, error) {
 	return parseChain(first, b, false)
+}
+
+// An InitOutline is what decides whether an IKE_SA_INIT request is worth being read.
+type InitOutline struct {
+	SA     bool // there is an SA payload
+	Group  ike.Group
+	Nonce  []byte
+	Cookie []byte // nil for none
+}
+
+// OutlineInit finds that in a request, without allocating; false if something of it is
+// missing, or if the payloads are not a chain. Of payloads that come twice the first
+// counts. What else is in the message is not looked at.
+func OutlineInit(b []byte) (o InitOutline, ok bool) {
+	h, err := ParseHeader(b)
+	if err != nil {
+		return o, false
+	}
+	next, b := h.NextPayload, b[HeaderLength:]
+	for count := 0; next != PayloadNone; count++ {
+		if count == payloadsMax || len(b) < payloadHeaderLength {
+			return o, false
+		}
+		length := int(binary.BigEndian.Uint16(b[2:]))
+		if length < payloadHeaderLength || length > len(b) {
+			return o, false
+		}
+		switch body := b[payloadHeaderLength:length]; {
+		case next == PayloadSA:
+			o.SA = true
+		case next == PayloadKE && o.Group == 0 && len(body) > keHeaderLength:
+			o.Group = ike.Group(binary.BigEndian.Uint16(body))
+		case next == PayloadNonce && o.Nonce == nil && len(body) >= NonceLengthMin && len(body) <= NonceLengthMax:
+			o.Nonce = body
+		case next == PayloadNotify && o.Cookie == nil && len(body) > notifyHeaderLength:
+			if NotifyType(binary.BigEndian.Uint16(body[2:])) == CookieNotify && body[1] == 0 {
+				o.Cookie = body[notifyHeaderLength:]
+			}
+		}
+		next, b = PayloadType(b[0]), b[length:]
+	}
+	return o, o.SA && o.Group != 0 && o.Nonce != nil
+}
+
+// AppendCookieDemand appends the answer to an IKE_SA_INIT request that its initiator is
+// to send again with a cookie. RFC 7296 section 2.6.
+func AppendCookieDemand(dst []byte, spii uint64, cookie []byte) []byte {
+	start := len(dst)
+	n := Notify{Type: CookieNotify, Data: cookie}
+	dst = Header{SPIi: spii, NextPayload: PayloadNotify, Major: 2, Exchange: IKESAInit, Flags: FlagResponse}.Append(dst)
+	payload := len(dst)
+	dst = n.appendBody(append(dst, 0, 0, 0, 0))
+	putLength(dst[payload:], 2)
+	binary.BigEndian.PutUint32(dst[start+offsetLength:], uint32(len(dst)-start))
+	return dst
 }
 
 func parseChain(next PayloadType, b []byte, outermost bool) ([]Payload, error) {

@@ -222,11 +222,13 @@ func socketDrops(t *testing.T, at *netlab.Host) int {
 	return 0
 }
 
+const cookieDemanded = "ike/" + string(ike.DropCookie)
+
 // checkCounted: of the first messages of a flood that have come to our socket, each was
 // answered or is counted with the reason why not, or why only with a cookie.
 func (p patient) checkCounted(t *testing.T, version int) {
 	t.Helper()
-	var drops map[string]uint64
+	drops, seen := map[string]uint64{}, ""
 	p.lab.Eventually(soon, "every message is answered or counted", func() error {
 		text, _ := p.ask(t, "--json", "vpn1")
 		var reports []doctor.Report
@@ -239,17 +241,18 @@ func (p patient) checkCounted(t *testing.T, version int) {
 		full := socketDrops(t, p.host)
 		uncounted := arrived - full - answered
 		for reason, n := range drops {
-			if reason != "ike/cookie" { // those are answered
+			if reason != cookieDemanded { // those are answered
 				uncounted -= int(n)
 			}
 		}
-		t.Logf("%d arrived, %d were dropped for a full socket, %d answered; counted: %v", arrived, full, answered, drops)
+		seen = fmt.Sprintf("%d arrived, %d were dropped for a full socket, %d answered; counted: %v", arrived, full, answered, drops)
 		if most := 100 + arrived/1000; uncounted > most || uncounted < -most { // the true peers' are among them
-			return fmt.Errorf("%d are neither answered nor counted", uncounted)
+			return fmt.Errorf("%d are neither answered nor counted: %s", uncounted, seen)
 		}
 		return nil
 	})
-	if version == 2 && drops["ike/cookie"] == 0 {
+	t.Log(seen)
+	if version == 2 && drops[cookieDemanded] == 0 {
 		t.Errorf("no cookie was demanded: %v", drops)
 	}
 }
