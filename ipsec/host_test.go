@@ -36,6 +36,7 @@ type site struct {
 	sent    func() // called for each batch that leaves
 	failing error  // of all receiving
 	sockets [3]packetio.Socket
+	another netip.Addr // which it may listen at too
 }
 
 // newSite returns a site whose sockets claim local and are reached at public.
@@ -43,6 +44,10 @@ func newSite(t *testing.T, network *packetio.MemoryNetwork, name string, local, 
 	t.Helper()
 	s := &site{t: t, name: name, network: network, devices: map[string]*packetio.MemoryDevice{}, sent: func() {}}
 	listen := func(cfg tunnel.EndpointConfig) (*tunnel.Endpoint, error) {
+		local, public := local, public
+		if cfg.Local == s.another {
+			local, public = s.another, s.another
+		}
 		if cfg.Local != local {
 			return nil, fmt.Errorf("%v is not an address of ours", cfg.Local)
 		}

@@ -1,10 +1,12 @@
 package ikev2
 
 import (
+	"net/netip"
 	"testing"
 
 	"causeway.dev/ike"
 	"causeway.dev/ike/enginetest"
+	"causeway.dev/ike/wire"
 	"causeway.dev/internal/simnet"
 )
 
@@ -28,4 +30,44 @@ func BenchmarkHandshake(b *testing.B) {
 			}
 		})
 	}
+}
+
+// flooded is a gate that demands cookies of strangers, and a request of one.
+func flooded(t testing.TB) (w *world, request []byte) {
+	t.Helper()
+	w = newWorld(t, 1, lan, func(_, right *ike.Peer) { right.Remote = netip.Addr{} })
+	w.Right.Engine.admission.halfOpen = cookieThreshold
+	return w, initRequest(w, 1)
+}
+
+// BenchmarkFlood is one IKE_SA_INIT request from an invented address, which is answered
+// with a cookie.
+func BenchmarkFlood(b *testing.B) {
+	w, request := flooded(b)
+	b.Run("cookie", func(b *testing.B) { w.BenchmarkReceive(b, request, enginetest.Invented, ike.DropCookie) })
+}
+
+// A cookie is demanded with one allocation, that of the answer.
+func TestCookieDemandAllocatesOnce(t *testing.T) {
+	w, request := flooded(t)
+	d := Datagram{Local: at(enginetest.RightAddr, portIKE), Payload: request}
+	n := uint32(0)
+	allocations := testing.AllocsPerRun(1000, func() {
+		n++
+		enginetest.Invented(n, &d)
+		if drop := w.Right.Engine.Receive(w.Net.Now(), d); drop != ike.DropCookie {
+			t.Fatal(drop)
+		}
+		w.Right.Engine.TakeOutput()
+	})
+	if allocations > 1 {
+		t.Errorf("%v allocations", allocations)
+	}
+}
+
+func BenchmarkJunk(b *testing.B) {
+	enginetest.BenchmarkJunk(b, engines, 2, func(w *world) []byte {
+		h := w.Left.Engine.standing("left", nil).current.header(wire.Informational, 2, false)
+		return wire.Message{Header: h, Payloads: []wire.Payload{&wire.Encrypted{Next: wire.PayloadNotify, Body: make([]byte, 160)}}}.Append(nil)
+	}, ike.DropIntegrity)
 }
