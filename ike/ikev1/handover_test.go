@@ -14,64 +14,22 @@ import (
 	"causeway.dev/ike/engine"
 	"causeway.dev/ike/enginetest"
 	"causeway.dev/internal/golden"
-	"causeway.dev/internal/simnet"
 )
 
-var line = simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}
+var line = enginetest.Line
 
-// What stands goes on as if nothing had been: nothing is negotiated, and each kind
-// of exchange works, also where it was handed over in the midst of it.
 func TestHandOver(t *testing.T) {
-	for _, v := range []struct {
-		name      string
-		configure func(left, right *ike.Peer)
-	}{
-		{"AES-CBC", func(left, right *ike.Peer) {
-			for _, p := range []*ike.Peer{left, right} {
-				p.ESPProposals = enginetest.ESP(t, "aes256-sha512-group20")
-			}
-		}},
-		{"AES-GCM and NAT", func(left, right *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways }},
-	} {
-		for messages := range 8 {
-			t.Run(fmt.Sprintf("%s, %d messages", v.name, messages), func(t *testing.T) {
-				w := newWorld(t, 3, line, v.configure)
-				w.Connect()
-				w.CheckSettled()
-				first := w.Left.Active
-				for i, s := range []*side{w.Left, w.Right, w.Left} {
-					s.HandOver(uint64(100 + i))
+	enginetest.HandOvers[*Gate]{
+		Engines: engines, CheckNone: checkNone, Messages: 7,
+		Kinds: map[string]func(left, right *ike.Peer){
+			"AES-CBC": func(left, right *ike.Peer) {
+				for _, p := range []*ike.Peer{left, right} {
+					p.ESPProposals = enginetest.ESP(t, "aes256-sha512-group20")
 				}
-				w.Net.RunFor(time.Minute) // both ask for signs of life
-				w.CheckSettled()
-				if w.Left.Active != first {
-					t.Fatal("another pair carries packets")
-				}
-				for i, c := range []ike.Command{ike.RekeyChild{}, ike.RekeyIKE{}} {
-					for _, s := range []*side{w.Left, w.Right} {
-						before := s.Active
-						s.Command(c)
-						w.Net.RunFor(time.Duration(messages)*10*time.Millisecond + 5*time.Millisecond)
-						s.HandOver(uint64(200 + i))
-						w.Net.RunFor(20 * time.Second)
-						w.CheckSettled()
-						if i == 0 && s.Active == before {
-							t.Fatal("nothing has been rekeyed")
-						}
-					}
-				}
-				for _, s := range []*side{w.Left, w.Right} {
-					if _, n := enginetest.Last[ike.Closed](s); n > 0 {
-						t.Error("something was closed")
-					}
-					s.Engine.RemovePeer(w.Net.Now(), s.Peer.ID, "removed")
-					s.Flush()
-				}
-				w.Net.RunFor(3 * time.Minute)
-				checkNone(w)
-			})
-		}
-	}
+			},
+			"AES-GCM and NAT": func(left, _ *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways },
+		},
+	}.Run(t)
 }
 
 // The keeper's farewell ends everything at the peer.
@@ -117,61 +75,6 @@ func TestPause(t *testing.T) {
 	w.CheckSettled()
 	if e, _ := enginetest.Last[ike.Established](w.Left); !e.Rekeyed {
 		t.Error("the rekey that was asked for in the pause has been forgotten")
-	}
-}
-
-// The key that stands may have been replaced while nobody was there.
-func TestHandOverBetweenKeys(t *testing.T) {
-	for _, c := range []struct {
-		name          string
-		change        func(*ike.Peer)
-		establishedBy int // ISAKMP SAs
-	}{
-		{"the same", func(*ike.Peer) {}, 1},
-		{"now the former", func(p *ike.Peer) {
-			p.PreSharedKey, p.FormerKey, p.FormerKeyUntil = ike.Secret("another"), enginetest.Key, enginetest.Epoch.Add(24*time.Hour)
-		}, 1},
-		{"replaced", func(p *ike.Peer) { p.PreSharedKey = ike.Secret("another") }, 2},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, 4, line, nil)
-			w.Connect()
-			first := w.Left.Active
-			c.change(&w.Left.Peer)
-			w.Right.Peer.PreSharedKey, w.Right.Peer.FormerKey, w.Right.Peer.FormerKeyUntil = w.Left.Peer.PreSharedKey, enginetest.Key, enginetest.Epoch.Add(24*time.Hour)
-			if err := w.Right.Engine.SetPeer(w.Right.Peer); err != nil {
-				t.Fatal(err)
-			}
-			w.Left.HandOver(7)
-			w.Net.RunFor(5 * time.Minute)
-			w.CheckSettled()
-			if _, n := enginetest.Last[ike.Established](w.Left); n != c.establishedBy {
-				t.Errorf("%d ISAKMP SAs, want %d", n, c.establishedBy)
-			}
-			if w.Left.Active != first {
-				t.Error("another pair carries packets")
-			}
-		})
-	}
-}
-
-// A main mode that began before the peer's SAs were thawed is forgotten.
-func TestThawForgetsAttempt(t *testing.T) {
-	w := newWorld(t, 4, line, nil)
-	w.Connect()
-	kept := w.Left.Engine.Freeze(w.Net.Now())
-	g := gateFor(t, w.Left.Peer)
-	if err := g.Command(w.Net.Now(), "left", ike.Initiate{}); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Thaw(w.Net.Now(), kept[0]); err != nil {
-		t.Fatal(err)
-	}
-	if st := g.Status("left"); st.Connecting || !st.Established || !st.Child || g.Sessions() != 1 {
-		t.Errorf("%d sessions, it stands as %+v", g.Sessions(), st)
-	}
-	if g.Thaw(w.Net.Now(), kept[0]) == nil {
-		t.Error("a gate has taken a document twice")
 	}
 }
 
@@ -313,21 +216,6 @@ func FuzzThaw(f *testing.F) {
 			}
 		}
 	})
-}
-
-// A main mode of ours that was to replace what another configuration had made is begun
-// anew by who goes on, so that packets have somewhere to go when the old ends.
-func TestHandOverWhileOutdated(t *testing.T) {
-	w := newWorld(t, 4, line, nil)
-	w.Connect()
-	w.Left.Engine.Outdate(w.Net.Now(), "left")
-	w.Left.Flush()
-	w.Left.HandOver(7)
-	w.Net.RunFor(2 * time.Minute)
-	w.CheckSettled()
-	if _, n := enginetest.Last[ike.Closed](w.Left); n > 0 {
-		t.Error("what stood has ended before anything had replaced it")
-	}
 }
 
 // Each field of what makes up a session is handed over, or there is a reason why not.

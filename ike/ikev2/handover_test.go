@@ -20,56 +20,29 @@ import (
 	"causeway.dev/internal/simnet"
 )
 
-// What stands goes on as if nothing had been: nothing is negotiated, and each kind
-// of exchange works.
 func TestHandOver(t *testing.T) {
-	for _, c := range []struct {
-		name      string
-		configure func(left, right *ike.Peer)
-	}{
-		{"AES-GCM", nil},
-		{"AES-CBC", func(left, right *ike.Peer) {
-			for _, p := range []*ike.Peer{left, right} {
-				p.IKEProposals, p.ESPProposals = enginetest.IKE(t, "aes256-sha384-group20"), enginetest.ESP(t, "aes256-sha512-group31")
-			}
-		}},
-		{"NAT", func(left, right *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways }},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, 3, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, c.configure)
-			w.Connect()
-			w.CheckSettled()
-			first := w.Left.Active
-			for i, s := range []*side{w.Left, w.Right, w.Left} {
-				s.HandOver(uint64(100 + i))
-			}
-			w.Net.RunFor(time.Minute)
-			w.CheckSettled()
-			if w.Left.Active != first {
-				t.Fatal("another pair carries packets")
-			}
-			for i, c := range []ike.Command{ike.RekeyChild{}, ike.RekeyIKE{}} {
-				for _, s := range []*side{w.Left, w.Right} {
-					before := s.Active
-					s.Command(c)
-					w.Net.RunFor(10 * time.Second)
-					w.CheckSettled()
-					if i == 0 && s.Active == before {
-						t.Fatal("nothing has been rekeyed")
-					}
-					s.HandOver(uint64(200 + i))
+	enginetest.HandOvers[*Gate]{
+		Engines: engines, CheckNone: checkNone, Messages: 3,
+		Kinds: map[string]func(left, right *ike.Peer){
+			"AES-GCM": nil,
+			"AES-CBC": func(left, right *ike.Peer) {
+				for _, p := range []*ike.Peer{left, right} {
+					p.IKEProposals, p.ESPProposals = enginetest.IKE(t, "aes256-sha384-group20"), enginetest.ESP(t, "aes256-sha512-group31")
 				}
-			}
-			if _, n := enginetest.Last[ike.Closed](w.Left); n > 0 {
-				t.Error("something was closed")
-			}
-			for _, s := range []*side{w.Left, w.Right} {
-				s.Engine.RemovePeer(w.Net.Now(), s.Peer.ID, "removed")
-				s.Flush()
-			}
-			w.Net.RunFor(3 * time.Minute)
-			checkNone(w)
-		})
+			},
+			"NAT": func(left, _ *ike.Peer) { left.Encapsulation = ike.EncapsulationAlways },
+		},
+	}.Run(t)
+}
+
+// An attempt beside what stands is waited for.
+func TestOutdatedIsBusy(t *testing.T) {
+	w := newWorld(t, 4, lan, nil)
+	w.Connect()
+	w.Left.Engine.Outdate(w.Net.Now(), "left")
+	w.Left.Flush()
+	if !w.Left.Engine.Busy() {
+		t.Error("an attempt beside what stands is not waited for")
 	}
 }
 
@@ -182,57 +155,6 @@ func TestPause(t *testing.T) {
 	w.CheckSettled()
 	if e, _ := enginetest.Last[ike.Established](w.Left); !e.Rekeyed {
 		t.Error("the rekey of the IKE SA that was asked for in the pause has been forgotten")
-	}
-}
-
-// The key that stands may have been replaced while nobody was there.
-func TestHandOverBetweenKeys(t *testing.T) {
-	for _, c := range []struct {
-		name          string
-		change        func(*ike.Peer)
-		establishedBy int // IKE SAs
-	}{
-		{"the same", func(*ike.Peer) {}, 1},
-		{"now the former", func(p *ike.Peer) {
-			p.PreSharedKey, p.FormerKey, p.FormerKeyUntil = ike.Secret("another"), enginetest.Key, enginetest.Epoch.Add(24*time.Hour)
-		}, 1},
-		{"replaced", func(p *ike.Peer) { p.PreSharedKey = ike.Secret("another") }, 2},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, 4, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
-			w.Connect()
-			c.change(&w.Left.Peer)
-			w.Right.Peer.PreSharedKey, w.Right.Peer.FormerKey, w.Right.Peer.FormerKeyUntil = w.Left.Peer.PreSharedKey, enginetest.Key, enginetest.Epoch.Add(24*time.Hour)
-			if err := w.Right.Engine.SetPeer(w.Right.Peer); err != nil {
-				t.Fatal(err)
-			}
-			w.Left.HandOver(7)
-			w.Net.RunFor(5 * time.Minute)
-			w.CheckSettled()
-			if _, n := enginetest.Last[ike.Established](w.Left); n != c.establishedBy {
-				t.Errorf("%d IKE SAs, want %d", n, c.establishedBy)
-			}
-		})
-	}
-}
-
-// An attempt that began before the peer's SAs were thawed is forgotten, and never
-// says INITIAL_CONTACT.
-func TestThawForgetsAttempt(t *testing.T) {
-	w := newWorld(t, 4, simnet.Conditions{DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond}, nil)
-	w.Connect()
-	kept := w.Left.Engine.Freeze(w.Net.Now())
-	children, active := w.Left.Children, w.Left.Active
-	w.Left.Restart(5)
-	w.Left.Children, w.Left.Active = children, active
-	w.Left.Command(ike.Initiate{})
-	if err := w.Left.Engine.Thaw(w.Net.Now(), kept[0]); err != nil {
-		t.Fatal(err)
-	}
-	w.Net.RunFor(time.Minute)
-	w.CheckSettled()
-	if w.Left.Active != active || w.Left.Engine.Sessions() != 1 {
-		t.Errorf("%d sessions, another pair: %t", w.Left.Engine.Sessions(), w.Left.Active != active)
 	}
 }
 
@@ -470,24 +392,5 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 		{reflect.TypeFor[followup](), "answer left link kem secret secrets", nil},
 	} {
 		enginetest.CheckFields(t, c.of, c.kept, c.left)
-	}
-}
-
-// An attempt beside what stands is waited for, and begun anew by who goes on if it was
-// to replace what another configuration had made: packets have somewhere to go when
-// that ends.
-func TestHandOverWhileOutdated(t *testing.T) {
-	w := newWorld(t, 4, lan, nil)
-	w.Connect()
-	w.Left.Engine.Outdate(w.Net.Now(), "left")
-	w.Left.Flush()
-	if !w.Left.Engine.Busy() {
-		t.Error("an attempt beside what stands is not waited for")
-	}
-	w.Left.HandOver(7)
-	w.Net.RunFor(2 * time.Minute)
-	w.CheckSettled()
-	if _, n := enginetest.Last[ike.Closed](w.Left); n > 0 {
-		t.Error("what stood has ended before anything had replaced it")
 	}
 }
