@@ -14,7 +14,7 @@ SOAK       ?= 5m
 TESTFLAGS  ?=
 STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
 
-.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance test-sdk bench bench-tunnel profile bench-scale bench-all fuzz lint generate golden clean
+.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance test-sdk test-timing bench bench-tunnel profile bench-scale bench-all fuzz lint generate golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,8 +63,12 @@ test-acceptance: setup build ## real AWS clients; CAUSEWAY_TF_MIRROR=DIR lets Te
 test-sdk: setup build ## AWS's SDK for Go, a module of its own: paginators, waiters, client tokens, errors
 	cd test/sdk && $(GO) vet . && CAUSEWAY_PROGRAM='$(CURDIR)/bin/causeway' $(GO) test -count=1 -timeout 5m $(TESTFLAGS) .
 
+test-timing: ## whether what checks MACs, proofs and cookies takes longer for a better guess; a quiet machine and a minute
+	$(GO) test -count=1 -timeout 10m -v ./test/timing -long
+
 bench: ## what performance.md shows, each for BENCHTIME (default 200ms); the tunnel for ROUNDS (default 1)
 	@$(call measure,Handshakes: initiator and responder in one process,Handshake,./ike/daemon)
+	@$(call measure,IKE: a datagram of nobody,^Benchmark(Flood|Junk)$$,./ike/ikev1 ./ike/ikev2)
 	@$(call measure,ESP: one packet of so many bytes,^Benchmark(Seal|Open)$$,./esp)
 	@$(call measure,Hot path: a batch of 32 packets with all but the system calls,HotPath,./tunnel)
 	@$(call measure,Plan: one compilation,Compile,./plan)
