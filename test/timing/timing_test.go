@@ -168,7 +168,7 @@ func espCheck(t *testing.T, name string, standard bool) check {
 	if err != nil {
 		t.Fatal(err)
 	}
-	params := esp.Params{SPI: 1, Encryption: p.Encryption, Integrity: p.Integrity, StandardAES: standard}
+	params := esp.Params{SPI: 0x1000, Encryption: p.Encryption, Integrity: p.Integrity, StandardAES: standard}
 	params.Key, params.IntegrityKey = octets(keys.EncryptionKeyLength(p.Encryption)), octets(keys.IntegrityKeyLength(p.Integrity))
 	sealer, err := esp.NewSealer(params)
 	if err != nil {
