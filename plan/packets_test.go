@@ -1,10 +1,7 @@
 package plan_test
 
 import (
-	"context"
-	crand "crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/netfabric"
-	"causeway.dev/netfabric/netns"
-	"causeway.dev/node"
 	"causeway.dev/nodespec"
 	"causeway.dev/plan"
 	"causeway.dev/resource"
@@ -36,12 +30,6 @@ var realWorlds = flag.Uint64("worlds", 6, "let TestPacketsAgainstReference build
 func TestPacketsAgainstReference(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes some seconds")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("network namespaces need root")
-	}
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("nft is not installed")
 	}
 	fates := map[string]int{}
 	for seed := range *realWorlds {
@@ -94,8 +82,7 @@ func kindOf(fate string) string {
 
 // A real is a network in the kernel, with ears in all places where packets end.
 type real struct {
-	t       *testing.T
-	prefix  string
+	*stack
 	desired nodespec.Desired
 	ears    []ear
 	places  map[string]string // namespaces of interfaces by id, of the outside by ""
@@ -158,24 +145,11 @@ func (s *sent) fate() string {
 
 func buildReal(t *testing.T, desired nodespec.Desired, up []string) *real {
 	t.Helper()
-	random := make([]byte, 4)
-	crand.Read(random)
-	r := &real{t: t, prefix: "cwt" + hex.EncodeToString(random), desired: desired, places: map[string]string{}, from: map[mouth]int{}, tuns: map[string]int{}, spi: map[netip.Addr]bool{}}
-	underlay := netfabric.Underlay{Namespace: r.prefix + "u", Interface: "lo", Label: r.prefix, Elastic: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}
-	if err := netns.Create(underlay.Namespace); err != nil {
-		t.Skipf("network namespaces cannot be made here: %v", err)
-	}
-	t.Cleanup(func() {
-		r.close()
-		if err := errors.Join(netfabric.Clean(context.Background(), r.prefix), netns.Delete(underlay.Namespace)); err != nil {
-			t.Errorf("clean up: %v", err)
-		}
-	})
-	r.in(underlay.Namespace, exec.Command("ip", "link", "set", "lo", "up").Run)
-	fabric := netfabric.New(netfabric.Options{})
-	r.must(fabric.Apply(t.Context(), node.FabricConfig(r.prefix, underlay, desired)))
-	r.places[""] = underlay.Namespace
-	r.in(underlay.Namespace, func() error {
+	r := &real{stack: newStack(t), desired: desired, places: map[string]string{}, from: map[mouth]int{}, tuns: map[string]int{}, spi: map[netip.Addr]bool{}}
+	t.Cleanup(r.close)
+	r.apply(desired)
+	r.places[""] = r.underlay.Namespace
+	r.in(r.underlay.Namespace, func() error {
 		return r.listen("", func(source netip.Addr) string { return "leaves as " + source.String() })
 	})
 	for _, network := range desired.Networks {
@@ -183,7 +157,7 @@ func buildReal(t *testing.T, desired nodespec.Desired, up []string) *real {
 			if i.Instance == "" {
 				continue
 			}
-			r.places[i.ID] = netfabric.NamespaceName(r.prefix, i.Instance)
+			r.places[i.ID] = r.namespace(i.Instance)
 			r.in(r.places[i.ID], func() error {
 				// What it gets for others it keeps: it is an ear, and no router.
 				for _, setting := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
@@ -196,27 +170,15 @@ func buildReal(t *testing.T, desired nodespec.Desired, up []string) *real {
 		}
 	}
 	for _, tunnel := range desired.Tunnels {
-		r.in(netfabric.NamespaceName(r.prefix, tunnel.Network), func() error { return r.openTUN(tunnel.ID) })
-		r.must(fabric.TUNOpened(t.Context(), tunnel.ID))
+		r.in(r.namespace(tunnel.Network), func() error { return r.openTUN(tunnel.ID) })
+		r.must(r.fabric.TUNOpened(t.Context(), tunnel.ID))
 	}
 	for _, tunnel := range up {
 		if _, ok := r.tuns[tunnel]; ok {
-			r.must(fabric.SetTunnelUp(t.Context(), tunnel, true))
+			r.must(r.fabric.SetTunnelUp(t.Context(), tunnel, true))
 		}
 	}
 	return r
-}
-
-func (r *real) must(err error) {
-	r.t.Helper()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-func (r *real) in(namespace string, f func() error) {
-	r.t.Helper()
-	r.must(netns.Do(namespace, f))
 }
 
 // listen opens ears, one for each family, in the calling thread's network namespace;
