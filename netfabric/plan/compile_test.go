@@ -314,17 +314,22 @@ func FuzzIDs(f *testing.F) {
 	f.Add("sg }", "vpc\n", "eni\"", "x;y")
 	f.Fuzz(func(t *testing.T, group, network, port, link string) {
 		c := site()
+		end := &c.Links[0].Ends[1]
+		end.Address, end.Interface = netip.MustParseAddr("10.0.9.9"), "eni-nat"
 		lines := strings.Count(mustCompile(t, c).String(), "\n")
 		c.Networks[0].Groups[1].ID = group // in four places, so that as much is written as before
 		c.Networks[0].Interfaces[1].Groups = []string{"sg-web", group}
 		c.Networks[0].Groups[0].Rules[2].PeerGroup = group
 		c.Networks[0].Groups[0].Rules[7].PeerGroup = group
 		c.Networks[0].ID, c.Links[0].Ends[1].Network = network, network
-		c.Networks[0].Interfaces[2].ID = port
+		c.Networks[0].Interfaces[2].ID, end.Interface = port, port
 		c.Links[0].ID = link
 		state, err := Compile(c, nil)
 		if err != nil {
 			return
+		}
+		if id, device := StandsFor(linkAlias(link, *end)); id != port || device != LinkName(link) {
+			t.Errorf("the end of %q stands for %q, by its alias %q as %s", link, port, id, device)
 		}
 		text := state.String()
 		if n := strings.Count(text, "\n"); n != lines {
