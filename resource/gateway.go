@@ -84,11 +84,18 @@ type NATGatewayStatus struct {
 	Stands bool `json:"stands"` // it carries packets
 }
 
-// InitialState notes that an account has had its default VPC of a region, so that
-// it is not made again once it is deleted. Its ID is InitialStateID.
+// InitialState notes that something was done that is done once: its ID says what.
 type InitialState struct {
 	Meta
 }
 
-// InitialStateID is the id of the only InitialState of a scope.
-const InitialStateID = "default-vpc"
+// Ids of InitialStates.
+const (
+	// InitialStateID says that an account has had its default VPC of a region, so
+	// that it is not made again once it is deleted.
+	InitialStateID = "default-vpc"
+
+	// UpgradedID says that the VPCs of an installation have what those of earlier
+	// versions lacked. It is in no account.
+	UpgradedID = "upgraded-vpcs"
+)

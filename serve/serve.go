@@ -39,6 +39,7 @@ import (
 	"causeway.dev/instance"
 	"causeway.dev/internal/run"
 	"causeway.dev/internal/seal"
+	"causeway.dev/logs"
 	"causeway.dev/netfabric"
 	"causeway.dev/node"
 	"causeway.dev/packetio"
@@ -123,9 +124,13 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("offloads_off: %w", err)
 	}
+	guard := access.New(access.Config{Store: records, Keys: directory, Sealer: keyring})
+	operations := newEC2(cfg, records, logStore, guard, driver)
+	if err := operations.Upgrade(ctx, time.Now()); err != nil {
+		return fmt.Errorf("upgrade the records of an earlier version: %w", err)
+	}
 	group := run.New(ctx)
 	tunnelLog := tunnellog.New(records, logStore, log)
-	guard := access.New(access.Config{Store: records, Keys: directory, Sealer: keyring})
 	flowLog := flowlogs.New(flowlogs.Config{
 		Records: records, Logs: logStore, Logger: log, RoleMay: guard.RoleMay, ZoneID: cfg.zoneID,
 		Files: &flowlogs.Files{Buckets: cfg.FlowLogs.Buckets, Dir: filepath.Join(cfg.DataDir, "buckets"), BytesMax: int64(cfg.FlowLogs.MaxMiB) << 20},
@@ -160,7 +165,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		})
 	})
 	group.Go("api", func(ctx context.Context) error {
-		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, writtenLogs{logStore, tunnelLog, flowLog}, guard, keyring, driver, agent))
+		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, writtenLogs{logStore, tunnelLog, flowLog}, guard, keyring, driver, agent, operations))
 	})
 	return group.Wait()
 }
@@ -204,10 +209,8 @@ func openStore(ctx context.Context, cfg Config, keyring *seal.Keyring, log *slog
 	return store.Open(ctx, c)
 }
 
-func handler(cfg Config, log *slog.Logger, records *store.Store, written writtenLogs, guard *access.Guard, keyring *seal.Keyring, driver *instance.Namespaces, agent *node.Node) http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{written}, instanceMetrics{driver, *cfg.InstanceLimits.Enforce})
-	operations := ec2.New(ec2.Config{
+func newEC2(cfg Config, records *store.Store, logStore *logs.Store, guard *access.Guard, driver instance.Driver) *ec2.Service {
+	return ec2.New(ec2.Config{
 		Store:            records,
 		Regions:          cfg.ec2Regions(),
 		Limits:           cfg.Limits,
@@ -215,13 +218,18 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, written written
 		ElasticAddresses: slices.Clone(cfg.Outside.ElasticAddresses),
 		IPv6Addresses:    slices.Clone(cfg.Outside.IPv6Addresses),
 		DefaultVPCs:      *cfg.DefaultVPCs,
-		LogGroupExists:   logGroupExists(written.store),
+		LogGroupExists:   logGroupExists(logStore),
 		ServiceMayAssume: guard.ServiceMayAssume,
 
 		FormerKeyLifetime: cfg.FormerKeyLifetime,
 		Console:           console{driver},
 		Host:              ec2.Host{Architecture: architecture()},
 	})
+}
+
+func handler(cfg Config, log *slog.Logger, records *store.Store, written writtenLogs, guard *access.Guard, keyring *seal.Keyring, driver *instance.Namespaces, agent *node.Node, operations *ec2.Service) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeMetrics{agent}, logsMetrics{written}, instanceMetrics{driver, *cfg.InstanceLimits.Enforce})
 	var regions []string
 	for _, r := range cfg.Regions {
 		regions = append(regions, r.Name)
