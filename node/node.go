@@ -109,6 +109,11 @@ type Node struct {
 	revocation  *revocation.Service
 	credentials credentials // owned by the goroutine that applies
 
+	// What was made of what is desired, kept for what stays as it is. Owned by the
+	// goroutine that applies.
+	networks memo[nodespec.Network, network]
+	tunnels  memo[nodespec.Tunnel, ipsecTranslation]
+
 	// ensured is what the driver was told of the instances that it runs, since
 	// everything was looked at last. Owned by the goroutine that applies.
 	ensured map[string]instance.Config
@@ -327,17 +332,19 @@ func (n *Node) observe(ctx context.Context) error {
 func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) error {
 	var errs []error
 	tunnels := make([]ipsec.Tunnel, 0, len(d.Tunnels))
+	n.tunnels.turn()
 	for _, t := range d.Tunnels {
-		translated, err := ipsecTunnel(t)
-		if err == nil {
-			err = n.credentials.give(&translated.Peer, t)
+		translated := n.tunnels.get(t.ID, t, translateTunnel)
+		if translated.err == nil {
+			translated.err = n.credentials.give(&translated.tunnel.Peer, t)
 		}
-		if err != nil {
-			errs = append(errs, err)
+		if translated.err != nil {
+			errs = append(errs, translated.err)
 			continue
 		}
-		tunnels = append(tunnels, translated)
+		tunnels = append(tunnels, translated.tunnel)
 	}
+	fabric, resolving, telling := n.translated(d)
 	networks := n.fabric.Update
 	if everything {
 		networks = n.fabric.Apply
@@ -350,7 +357,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 	errs = append(errs,
 		n.endTunnels(tunnels),
 		n.endInstances(ctx, d.Instances, present),
-		networks(ctx, FabricConfig(n.cfg.Prefix, n.cfg.Underlay, d)),
+		networks(ctx, fabricConfig(n.cfg.Prefix, n.cfg.Underlay, d, fabric)),
 		n.cfg.Underlay.SetAddresses(outsideAddresses(d)),
 	)
 	if everything {
@@ -361,7 +368,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 		n.credentials.changed = false
 		n.host.JudgeCertificates()
 	}
-	errs = append(errs, n.resolvers.Set(resolverNetworks(n.cfg.Prefix, d), everything), n.metadata.Set(metadataNetworks(n.cfg.Prefix, d), everything),
+	errs = append(errs, n.resolvers.Set(resolving, everything), n.metadata.Set(telling, everything),
 		n.dhcp.Set(dhcpPorts(n.cfg.Prefix, d)), n.beginInstances(ctx, d, present))
 	return errors.Join(errs...)
 }

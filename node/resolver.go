@@ -11,26 +11,22 @@ import (
 	"causeway.dev/resolver/listen"
 )
 
-// resolverNetworks says which networks have a resolver, and what each knows.
-func resolverNetworks(prefix string, d nodespec.Desired) []listen.Network {
-	var networks []listen.Network
-	for _, n := range d.Networks {
-		if n.Resolver == nil {
-			continue
-		}
-		made := listen.Network{
-			ID: n.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Addresses: n.Resolver.Addresses,
-			Config: resolver.Config{Local: n.Local, Names: make([]resolver.Name, len(n.Resolver.Names))},
-		}
-		for i, name := range n.Resolver.Names {
-			made.Names[i] = resolver.Name(name)
-		}
-		for _, i := range n.Interfaces {
-			made.Interfaces = append(made.Interfaces, append([]netip.Addr{i.Address}, i.Others...))
-		}
-		networks = append(networks, made)
+// resolverNetwork says what a network's resolver knows; nil if it has none.
+func resolverNetwork(prefix string, n nodespec.Network) *listen.Network {
+	if n.Resolver == nil {
+		return nil
 	}
-	return networks
+	made := &listen.Network{
+		ID: n.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Addresses: n.Resolver.Addresses,
+		Config: resolver.Config{Local: n.Local, Names: make([]resolver.Name, len(n.Resolver.Names))},
+	}
+	for i, name := range n.Resolver.Names {
+		made.Names[i] = resolver.Name(name)
+	}
+	for _, i := range n.Interfaces {
+		made.Interfaces = append(made.Interfaces, append([]netip.Addr{i.Address}, i.Others...))
+	}
+	return made
 }
 
 // dial reaches a forwarder from the underlay.

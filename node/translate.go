@@ -7,16 +7,24 @@ import (
 
 	"causeway.dev/ike"
 	"causeway.dev/ipsec"
+	metadata "causeway.dev/metadata/listen"
 	"causeway.dev/netfabric"
 	"causeway.dev/nodespec"
+	resolvers "causeway.dev/resolver/listen"
 )
 
 // FabricConfig says d's networks in the words of netfabric: what a node applies.
 func FabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired) netfabric.Config {
-	c := netfabric.Config{Prefix: prefix, Underlay: underlay.Plan(), Host: underlay.Namespace}
+	var networks []netfabric.Network
 	for _, n := range d.Networks {
-		c.Networks = append(c.Networks, fabricNetwork(n))
+		networks = append(networks, fabricNetwork(n))
 	}
+	return fabricConfig(prefix, underlay, d, networks)
+}
+
+// fabricConfig is FabricConfig where the networks are translated already.
+func fabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired, networks []netfabric.Network) netfabric.Config {
+	c := netfabric.Config{Prefix: prefix, Underlay: underlay.Plan(), Host: underlay.Namespace, Networks: networks}
 	for _, l := range d.Links {
 		c.Links = append(c.Links, netfabric.Link{ID: l.ID, Ends: [2]netfabric.LinkEnd{
 			netfabric.LinkEnd(l.Ends[0]), netfabric.LinkEnd(l.Ends[1]),
@@ -31,6 +39,43 @@ func FabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired
 		}
 	}
 	return c
+}
+
+// A network is a nodespec.Network in the words of those who have to do with it.
+type network struct {
+	fabric   netfabric.Network
+	resolver *resolvers.Network // nil: it has none
+	metadata *metadata.Network  // nil: its hosts are told nothing
+}
+
+// translated are the networks of d, for each who has to do with them.
+func (n *Node) translated(d nodespec.Desired) (fabric []netfabric.Network, resolving []resolvers.Network, telling []metadata.Network) {
+	n.networks.turn()
+	for _, wanted := range d.Networks {
+		is := n.networks.get(wanted.ID, wanted, func(v nodespec.Network) network {
+			return network{fabricNetwork(v), resolverNetwork(n.cfg.Prefix, v), metadataNetwork(n.cfg.Prefix, v)}
+		})
+		fabric = append(fabric, is.fabric)
+		if is.resolver != nil {
+			resolving = append(resolving, *is.resolver)
+		}
+		if is.metadata != nil {
+			telling = append(telling, *is.metadata)
+		}
+	}
+	return fabric, resolving, telling
+}
+
+// An ipsecTranslation is a nodespec.Tunnel in the words of ipsec, or why that is not
+// possible.
+type ipsecTranslation struct {
+	tunnel ipsec.Tunnel
+	err    error
+}
+
+func translateTunnel(t nodespec.Tunnel) ipsecTranslation {
+	translated, err := ipsecTunnel(t)
+	return ipsecTranslation{translated, err}
 }
 
 func fabricNetwork(n nodespec.Network) netfabric.Network {

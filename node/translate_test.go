@@ -113,12 +113,36 @@ func TestResolversAreTranslated(t *testing.T) {
 	at, address, other := netip.MustParseAddr("169.254.169.253"), netip.MustParseAddr("10.0.1.4"), netip.MustParseAddr("10.0.1.7")
 	d.Networks[1].Interfaces[0].Others = []netip.Addr{other}
 	d.Networks[1].Resolver = &nodespec.Resolver{Addresses: []netip.Addr{at}, Names: []nodespec.HostName{{Name: "web", Address: address, Reverse: true}}}
-	want := []listen.Network{{ID: "vpc-1", Namespace: "cw1-vpc-1", Addresses: []netip.Addr{at}, Config: resolver.Config{
+	want := &listen.Network{ID: "vpc-1", Namespace: "cw1-vpc-1", Addresses: []netip.Addr{at}, Config: resolver.Config{
 		Local: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}, Interfaces: [][]netip.Addr{{address, other}},
 		Names: []resolver.Name{{Name: "web", Address: address, Reverse: true}},
-	}}}
-	if got := resolverNetworks("cw1", d); !reflect.DeepEqual(got, want) {
+	}}
+	if got := resolverNetwork("cw1", d.Networks[1]); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// What has not changed is not translated again, and what has gone is forgotten.
+func TestMemoKeepsWhatStays(t *testing.T) {
+	var m memo[[]int, *int]
+	count := 0
+	get := func(id string, v ...int) *int {
+		return m.get(id, v, func(v []int) *int { count++; return &v[0] })
+	}
+	m.turn()
+	a, b := get("a", 1), get("b", 2)
+	m.turn()
+	if got := get("a", 1); got != a || count != 2 {
+		t.Errorf("the same value was translated again: %d times in all", count)
+	}
+	if got := get("b", 3); got == b || *got != 3 {
+		t.Errorf("another value gives %d", *got)
+	}
+	m.turn()
+	get("a", 1)
+	m.turn()
+	if get("b", 3); count != 4 {
+		t.Errorf("%d translations, want 4: b was not there in between", count)
 	}
 }
 

@@ -10,10 +10,11 @@ import (
 // others. Its name is that of AWS's filter.
 type Property string
 
-// The properties. Tags are one of every table; the others are of those whose
+// The properties. The first two are of every table; the others are of those whose
 // comments name them.
 const (
 	ByTag         Property = "tag"                      // key and value, as TagValue joins them
+	ByDeleted     Property = "deleted"                  // the empty value: what was deleted and is still shown
 	ByVPC         Property = "vpc-id"                   // of what is in a VPC, or attached to it
 	BySubnet      Property = "subnet-id"                // network interfaces, instances
 	ByInstance    Property = "attachment.instance-id"   // network interfaces
@@ -27,6 +28,8 @@ const (
 	ByCustomer    Property = "customer-gateway-id"      // VPN connections
 	ByInterface   Property = "network-interface-id"     // addresses
 	ByResource    Property = "resource-id"              // flow logs
+	ByState       Property = "state"                    // instance statuses
+	ByPoweredOff  Property = "powered-off"              // instance statuses; the empty value: those that say so
 )
 
 // TagValue is a tag as ByTag finds it.
@@ -81,6 +84,15 @@ var (
 			return one(v.Wanted)
 		},
 	}
+	instanceStatusProperties = properties[resource.InstanceStatus]{
+		ByState: func(v *resource.InstanceStatus) []string { return one(v.State) },
+		ByPoweredOff: func(v *resource.InstanceStatus) []string {
+			if !v.PoweredOff {
+				return nil
+			}
+			return one("")
+		},
+	}
 	addressProperties = properties[resource.Address]{
 		ByInterface: func(v *resource.Address) []string { return one(v.NetworkInterface) },
 	}
@@ -122,6 +134,9 @@ func (t *Table[T]) index(value any, add func(p Property, value string)) {
 	for _, tag := range t.meta(v).Tags {
 		add(ByTag, TagValue(tag.Key, tag.Value))
 	}
+	if t.meta(v).Deleted != nil {
+		add(ByDeleted, "")
+	}
 	for p, values := range t.indexes {
 		for _, value := range values(v) {
 			add(p, value)
@@ -130,7 +145,9 @@ func (t *Table[T]) index(value any, add func(p Property, value string)) {
 }
 
 // Finds reports whether the table's records are found by a property.
-func (t *Table[T]) Finds(p Property) bool { return p == ByTag || t.indexes[p] != nil }
+func (t *Table[T]) Finds(p Property) bool {
+	return p == ByTag || p == ByDeleted || t.indexes[p] != nil
+}
 
 // Find returns the records of one scope, or of all for the zero Scope, that have a
 // value of a property that the table Finds, sorted by account, region and id. It takes as long as there are such records, whatever

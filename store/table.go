@@ -17,7 +17,7 @@ var (
 	SecurityGroups    = newTable[resource.SecurityGroup](3, "security-groups").indexing(securityGroupProperties)
 	NetworkInterfaces = newTable[resource.NetworkInterface](4, "network-interfaces").indexing(interfaceProperties)
 	Instances         = newTable[resource.Instance](5, "instances").indexing(instanceProperties)
-	InstanceStatuses  = newTable[resource.InstanceStatus](6, "instance-statuses")
+	InstanceStatuses  = newTable[resource.InstanceStatus](6, "instance-statuses").indexing(instanceStatusProperties)
 	CustomerGateways  = newTable[resource.CustomerGateway](7, "customer-gateways")
 	VPNGateways       = newTable[resource.VPNGateway](8, "vpn-gateways").indexing(vpnGatewayProperties)
 	VPNConnections    = newTable[resource.VPNConnection](9, "vpn-connections").sealing((*resource.VPNConnection).Secrets).indexing(vpnConnectionProperties)

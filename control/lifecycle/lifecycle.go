@@ -97,7 +97,7 @@ var powerOffInstances = reconcile.Duty{
 	Name: "settle instances that have switched themselves off",
 	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
 		return func(yield func(reconcile.Key, time.Time) bool) {
-			for status := range store.InstanceStatuses.All(snapshot) {
+			for status := range store.InstanceStatuses.Find(snapshot, store.Scope{}, store.ByPoweredOff, "") {
 				key := reconcile.Key{Scope: store.Scope{Account: status.Account, Region: status.Region}, ID: status.ID}
 				if _, due := poweredOff(snapshot, key); due && !yield(key, time.Time{}) {
 					return
@@ -135,7 +135,7 @@ var endInstances = reconcile.Duty{
 	Name: "end instances",
 	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
 		return func(yield func(reconcile.Key, time.Time) bool) {
-			for status := range store.InstanceStatuses.All(snapshot) {
+			for status := range store.InstanceStatuses.Find(snapshot, store.Scope{}, store.ByState, resource.InstanceTerminated) {
 				key := reconcile.Key{Scope: store.Scope{Account: status.Account, Region: status.Region}, ID: status.ID}
 				if _, due := ended(snapshot, key); due && !yield(key, time.Time{}) {
 					return
@@ -250,10 +250,10 @@ func forget[T any, P noun[T]](table *store.Table[T], retention time.Duration, al
 		Name: "forget deleted records of " + table.Name(),
 		Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
 			return func(yield func(reconcile.Key, time.Time) bool) {
-				for record := range table.All(snapshot) {
-					meta := P(&record).GetMeta()
+				for record := range table.Find(snapshot, store.Scope{}, store.ByDeleted, "") {
+					meta := P(record).GetMeta()
 					key := reconcile.Key{Scope: store.Scope{Account: meta.Account, Region: meta.Region}, ID: meta.ID}
-					if meta.Deleted != nil && !yield(key, meta.Deleted.Add(retention)) {
+					if !yield(key, meta.Deleted.Add(retention)) {
 						return
 					}
 				}
