@@ -14,7 +14,7 @@ import (
 // installation is the scope of the note that Upgrade leaves: that of no account.
 var installation = store.Scope{Account: "installation", Region: "all"}
 
-// Upgrade gives the VPCs that versions before 0.1 have made what they would be made
+// Upgrade gives the VPCs that earlier versions have made what they would be made
 // with now: the region's own DHCP options, without which their instances have nobody
 // to ask for names, and a default network ACL that guards their subnets, which lets
 // all pass. It does so once in the life of a store, so that what a user has chosen
