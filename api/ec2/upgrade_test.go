@@ -55,7 +55,9 @@ func TestUpgradeGivesFormerVPCsWhatNewOnesHave(t *testing.T) {
 	const former = "vpc-0f0e0d0c0b0a09080"
 	fresh := c.vpc("10.1.0.0/16")
 	c.subnet(fresh, "10.1.1.0/24")
-	options := func(vpc string) string { return c.call("DescribeVpcs", "VpcId.1", vpc).text("vpcSet/item/dhcpOptionsId") }
+	options := func(vpc string) string {
+		return c.call("DescribeVpcs", "VpcId.1", vpc).text("vpcSet/item/dhcpOptionsId")
+	}
 	if got, want := options(former), options(fresh); got != want {
 		t.Errorf("DHCP options %s, but those of a new VPC are %s", got, want)
 	}
