@@ -33,7 +33,7 @@ func told(n *nodespec.Network, instance, address string) *nodespec.Interface {
 	return &n.Interfaces[len(n.Interfaces)-1]
 }
 
-func metadataNetwork(id string) nodespec.Network {
+func networkToTell(id string) nodespec.Network {
 	subnet := netip.MustParsePrefix("10.0.1.0/24")
 	return nodespec.Network{
 		ID: id, Local: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}, Services: []netip.Addr{listen.Address}, Tables: []nodespec.RouteTable{{ID: "rtb-1"}},
@@ -62,7 +62,7 @@ func TestMetadataIsOnesOwn(t *testing.T) {
 			t.Errorf("clean up: %v", err)
 		}
 	})
-	one, two := metadataNetwork("vpc-1"), metadataNetwork("vpc-2")
+	one, two := networkToTell("vpc-1"), networkToTell("vpc-2")
 	told(&one, "i-a", "10.0.1.4")
 	told(&one, "i-b", "10.0.1.5")
 	told(&one, "i-router", "10.0.1.6").AnySource = true
@@ -73,7 +73,7 @@ func TestMetadataIsOnesOwn(t *testing.T) {
 	}
 	service := listen.New(nil)
 	t.Cleanup(func() { service.Close() })
-	if err := service.Set(metadataNetworks(prefix, desired), true); err != nil {
+	if err := service.Set([]listen.Network{*metadataNetwork(prefix, one), *metadataNetwork(prefix, two)}, true); err != nil {
 		t.Fatal(err)
 	}
 	for _, instance := range []string{"i-a", "i-b", "i-router", "i-other"} {
