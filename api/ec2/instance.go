@@ -188,6 +188,9 @@ func (view instanceView) fields() fields[resource.Instance] {
 		"metadata-options.http-endpoint": func(_ reader, v *instance) []string {
 			return one(val(metadataOptionsAnswer(v.MetadataOptions).HttpEndpoint))
 		},
+		"metadata-options.http-protocol-ipv6": func(_ reader, v *instance) []string {
+			return one(val(metadataOptionsAnswer(v.MetadataOptions).HttpProtocolIpv6))
+		},
 		"metadata-options.http-put-response-hop-limit": func(_ reader, v *instance) []string { return one(strconv.Itoa(v.MetadataOptions.Hops())) },
 		"metadata-options.http-tokens": func(_ reader, v *instance) []string {
 			return one(val(metadataOptionsAnswer(v.MetadataOptions).HttpTokens))
@@ -195,14 +198,15 @@ func (view instanceView) fields() fields[resource.Instance] {
 		"metadata-options.instance-metadata-tags": func(_ reader, v *instance) []string {
 			return one(val(metadataOptionsAnswer(v.MetadataOptions).InstanceMetadataTags))
 		},
-		"monitoring-state": func(reader, *instance) []string { return one(model.MonitoringStateDisabled) },
-		"owner-id":         func(_ reader, v *instance) []string { return one(v.Account) },
-		"reservation-id":   func(_ reader, v *instance) []string { return one(v.Reservation) },
-		"root-device-type": func(reader, *instance) []string { return one(model.RootDeviceTypeInstanceStore) },
-		"subnet-id":        func(_ reader, v *instance) []string { return one(v.Subnet) },
-		"tenancy":          func(reader, *instance) []string { return one(model.TenancyDefault) },
-		"vpc-id":           func(_ reader, v *instance) []string { return one(v.VPC) },
-		"reason":           func(_ reader, v *instance) []string { return one(v.TransitionReason) },
+		"metadata-options.state": func(_ reader, v *instance) []string { return one(val(metadataOptionsAnswer(v.MetadataOptions).State)) },
+		"monitoring-state":       func(reader, *instance) []string { return one(model.MonitoringStateDisabled) },
+		"owner-id":               func(_ reader, v *instance) []string { return one(v.Account) },
+		"reservation-id":         func(_ reader, v *instance) []string { return one(v.Reservation) },
+		"root-device-type":       func(reader, *instance) []string { return one(model.RootDeviceTypeInstanceStore) },
+		"subnet-id":              func(_ reader, v *instance) []string { return one(v.Subnet) },
+		"tenancy":                func(reader, *instance) []string { return one(model.TenancyDefault) },
+		"vpc-id":                 func(_ reader, v *instance) []string { return one(v.VPC) },
+		"reason":                 func(_ reader, v *instance) []string { return one(v.TransitionReason) },
 		"state-reason-code": func(_ reader, v *instance) []string {
 			_, reason := instanceState(view.reader, v)
 			return one(reason.Code)

@@ -135,6 +135,11 @@ var instanceInterfaceFields = fields[resource.NetworkInterface]{
 	"addresses.private-dns-name": func(r reader, v *resource.NetworkInterface) []string {
 		return mapped(v.PrivateAddresses(), func(a *netip.Addr) string { return interfaceName(r, v.VPC, *a) })
 	},
+	"ipv6-address": func(_ reader, v *resource.NetworkInterface) []string { return mapped(v.IPv6, (*netip.Addr).String) },
+	"tag-key":      tagKeys[resource.NetworkInterface],
+	"tag-value": func(_ reader, v *resource.NetworkInterface) []string {
+		return mapped(v.Tags, func(tag *resource.Tag) string { return tag.Value })
+	},
 	"attachment.network-card-index": attached(func(*model.NetworkInterfaceAttachment) []string { return one("0") }),
 }
 

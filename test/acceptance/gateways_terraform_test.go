@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // A stateResource is what Terraform remembers of one resource.
 type stateResource struct {
-	Type, Name string
-	Instances  []struct {
+	Mode, Type, Name string
+	Instances        []struct {
 		Attributes map[string]any
 	}
 }
@@ -29,6 +30,12 @@ func (r stateResource) importID() any {
 		}
 	case "aws_vpc_dhcp_options_association":
 		return a["vpc_id"]
+	case "aws_default_route_table":
+		return a["vpc_id"]
+	case "aws_network_interface_sg_attachment":
+		return fmt.Sprintf("%s_%s", a["network_interface_id"], a["security_group_id"])
+	case "aws_ec2_subnet_cidr_reservation":
+		return fmt.Sprintf("%s:%s", a["subnet_id"], a["id"])
 	case "aws_route_table_association":
 		if a["gateway_id"] != "" {
 			return fmt.Sprintf("%s/%s", a["gateway_id"], a["route_table_id"])
@@ -51,8 +58,9 @@ func (tf terraform) forget() (resources, tagged int) {
 	if err := json.Unmarshal(text, &state); err != nil {
 		tf.t.Fatal(err)
 	}
+	managed := slices.DeleteFunc(state.Resources, func(r stateResource) bool { return r.Mode == "data" })
 	var blocks strings.Builder
-	for _, r := range state.Resources {
+	for _, r := range managed {
 		fmt.Fprintf(&blocks, "import {\n  to = %s.%s\n  id = %q\n}\n", r.Type, r.Name, r.importID())
 		if _, ok := r.Instances[0].Attributes["tags_all"]; ok {
 			tagged++
@@ -64,7 +72,7 @@ func (tf terraform) forget() (resources, tagged int) {
 	if err := os.Remove(file); err != nil {
 		tf.t.Fatal(err)
 	}
-	return len(state.Resources), tagged
+	return len(managed), tagged
 }
 
 // Terraform makes what a VPC with a public and a private subnet has, and finds
@@ -75,18 +83,7 @@ func TestGatewaysByTerraform(t *testing.T) {
 	s := newSite(t, "terraform")
 	mirror := terraformMirror(t)
 	i := install(t, s.lab, s.internet, testAddresses)
-	tf := newTerraform(t, i, s, mirror)
-	stack, err := os.ReadFile("testdata/gateways.tf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tf.dir = filepath.Join(s.lab.Dir(), "gateways") // of its own: the other stack's file is in the laboratory's
-	if err := os.Mkdir(tf.dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(tf.dir, "gateways.tf"), stack, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	tf := newTerraform(t, i, s, mirror, "gateways")
 	vpcOf := func(stage string) string {
 		return i.call("DescribeVpcs", "Filter.1.Name=tag:stage", "Filter.1.Value.1="+stage, "Filter.2.Name=is-default", "Filter.2.Value.1=false").get("vpcSet/item/vpcId")
 	}

@@ -2,8 +2,6 @@ package acceptance
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -88,19 +86,7 @@ func TestIdentitiesByTerraform(t *testing.T) {
 	s := newSite(t, "terraform")
 	mirror := terraformMirror(t)
 	i := install(t, s.lab, s.internet, testAddresses)
-	stack, err := os.ReadFile("testdata/identities.tf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tf := newTerraform(t, i, s, mirror)
-	// A directory of its own: the other stack's file is in the laboratory's.
-	tf.dir = filepath.Join(s.lab.Dir(), "identities")
-	if err := os.Mkdir(tf.dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(tf.dir, "identities.tf"), stack, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	tf := newTerraform(t, i, s, mirror, "identities")
 	tf.run("init", "-input=false", "-no-color")
 	tf.run("apply", "-input=false", "-no-color", "-auto-approve")
 	if out := tf.run("apply", "-input=false", "-no-color", "-auto-approve", "-var", "action=ec2:DescribeSubnets"); !strings.Contains(out, "0 added, 4 changed, 0 destroyed") {

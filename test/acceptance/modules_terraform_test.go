@@ -22,16 +22,7 @@ func TestModulesByTerraform(t *testing.T) {
 	s := newSite(t, "terraform")
 	mirror := terraformMirror(t)
 	i := install(t, s.lab, s.internet, testAddresses)
-	tf := newTerraform(t, i, s, mirror)
-	tf.dir = filepath.Join(s.lab.Dir(), "modules") // of its own: the other stack's file is in the laboratory's
-	stack, err := os.ReadFile("testdata/modules.tf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(tf.dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	s.lab.File("modules/modules.tf", string(stack))
+	tf := newTerraform(t, i, s, mirror, "modules")
 	for _, name := range registryModules {
 		if err := os.CopyFS(filepath.Join(tf.dir, name), os.DirFS(filepath.Join(modules, name))); err != nil {
 			t.Fatal(err)

@@ -41,15 +41,23 @@ type terraform struct {
 	env []string
 }
 
-func newTerraform(t *testing.T, i *installation, s *site, mirror string) terraform {
+// newTerraform makes a directory with a stack of testdata and the provider that all
+// stacks have.
+func newTerraform(t *testing.T, i *installation, s *site, mirror, stack string) terraform {
 	t.Helper()
-	stack, err := os.ReadFile("testdata/stack.tf")
-	if err != nil {
+	dir := filepath.Join(s.lab.Dir(), stack)
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.lab.File("stack.tf", string(stack))
+	for _, name := range []string{"provider.tf", stack + ".tf"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.lab.File(filepath.Join(stack, name), string(text))
+	}
 	config := s.lab.File("terraform.rc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
-	return terraform{t, s.lab.Dir(), append(os.Environ(),
+	return terraform{t, dir, append(os.Environ(),
 		"GOGC=400", // each run reads the provider's schemas, which is a third faster so
 		"TF_CLI_CONFIG_FILE="+config, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_CA_BUNDLE=",
@@ -82,7 +90,7 @@ func TestTerraform(t *testing.T) {
 	s := newSite(t, "terraform")
 	mirror := terraformMirror(t)
 	i := install(t, s.lab, s.internet, testAddresses)
-	tf := newTerraform(t, i, s, mirror)
+	tf := newTerraform(t, i, s, mirror, "stack")
 
 	tf.run("init", "-input=false", "-no-color")
 	tf.run("apply", "-input=false", "-no-color", "-auto-approve")

@@ -22,6 +22,7 @@ func TestSDK(t *testing.T) {
 	i := start(t)
 	for name, test := range map[string]func(*testing.T){
 		"paginators of EC2":      i.testNetworkPaginators,
+		"paginators of lists":    i.testListPaginators,
 		"paginators of the rest": i.testOtherPaginators,
 		"pages under change":     i.testPagesUnderChange,
 		"waiters of VPCs":        i.testNetworkWaiters,

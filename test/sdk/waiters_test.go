@@ -25,7 +25,7 @@ func waited(t testing.TB, what string, err error) {
 	}
 }
 
-// Waiters for a VPC's parts, an instance that runs and ends, and gateways.
+// Waiters for a VPC's parts, an instance that runs, stops and ends, and gateways.
 func (i *installation) testNetworkWaiters(t *testing.T) {
 	ctx := t.Context()
 	vpc := i.createVPC(t, "waited for")
@@ -56,11 +56,34 @@ func (i *installation) testNetworkWaiters(t *testing.T) {
 	waited(t, "InstanceRunning", ec2.NewInstanceRunningWaiter(i.ec2, func(o *ec2.InstanceRunningWaiterOptions) { o.MinDelay = often }).Wait(ctx, instances, waitMax))
 	waited(t, "InstanceStatusOk", ec2.NewInstanceStatusOkWaiter(i.ec2, func(o *ec2.InstanceStatusOkWaiterOptions) { o.MinDelay = often }).Wait(ctx, states, waitMax))
 	waited(t, "SystemStatusOk", ec2.NewSystemStatusOkWaiter(i.ec2, func(o *ec2.SystemStatusOkWaiterOptions) { o.MinDelay = often }).Wait(ctx, states, waitMax))
+	must(i.ec2.StopInstances(ctx, &ec2.StopInstancesInput{InstanceIds: []string{instance}}))(t)
+	waited(t, "InstanceStopped", ec2.NewInstanceStoppedWaiter(i.ec2, func(o *ec2.InstanceStoppedWaiterOptions) { o.MinDelay = often }).Wait(ctx, instances, waitMax))
+	must(i.ec2.StartInstances(ctx, &ec2.StartInstancesInput{InstanceIds: []string{instance}}))(t)
+	waited(t, "InstanceRunning again", ec2.NewInstanceRunningWaiter(i.ec2, func(o *ec2.InstanceRunningWaiterOptions) { o.MinDelay = often }).Wait(ctx, instances, waitMax))
+	i.testInterfaceWaiter(t, instance, subnet)
 	must(i.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{instance}}))(t)
 	waited(t, "InstanceTerminated", ec2.NewInstanceTerminatedWaiter(i.ec2, func(o *ec2.InstanceTerminatedWaiterOptions) { o.MinDelay = often }).Wait(ctx, instances, waitMax))
 
 	must(i.ec2.DeleteNatGateway(ctx, &ec2.DeleteNatGatewayInput{NatGatewayId: nat}))(t)
 	waited(t, "NatGatewayDeleted", ec2.NewNatGatewayDeletedWaiter(i.ec2, func(o *ec2.NatGatewayDeletedWaiterOptions) { o.MinDelay = often }).Wait(ctx, nats, waitMax))
+}
+
+// An interface that is taken from an instance is waited for until it is available.
+func (i *installation) testInterfaceWaiter(t *testing.T, instance, subnet string) {
+	ctx := t.Context()
+	nic := must(i.ec2.CreateNetworkInterface(ctx, &ec2.CreateNetworkInterfaceInput{SubnetId: &subnet}))(t).NetworkInterface.NetworkInterfaceId
+	available := func(what string) {
+		t.Helper()
+		waited(t, what, ec2.NewNetworkInterfaceAvailableWaiter(i.ec2, func(o *ec2.NetworkInterfaceAvailableWaiterOptions) { o.MinDelay = often }).Wait(ctx, &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{*nic}}, waitMax))
+	}
+	available("NetworkInterfaceAvailable")
+	attached := must(i.ec2.AttachNetworkInterface(ctx, &ec2.AttachNetworkInterfaceInput{NetworkInterfaceId: nic, InstanceId: &instance, DeviceIndex: aws.Int32(1)}))(t)
+	must(i.ec2.DetachNetworkInterface(ctx, &ec2.DetachNetworkInterfaceInput{AttachmentId: attached.AttachmentId}))(t)
+	available("NetworkInterfaceAvailable, detached")
+	must(i.ec2.DeleteNetworkInterface(ctx, &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: nic}))(t)
+
+	must(i.ec2.CreateKeyPair(ctx, &ec2.CreateKeyPairInput{KeyName: aws.String("waited"), KeyType: types.KeyTypeEd25519}))(t)
+	waited(t, "KeyPairExists", ec2.NewKeyPairExistsWaiter(i.ec2).Wait(ctx, &ec2.DescribeKeyPairsInput{KeyNames: []string{"waited"}}, waitMax))
 }
 
 // Waiters of Site-to-Site VPN.

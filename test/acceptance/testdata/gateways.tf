@@ -1,39 +1,6 @@
 # A public and a private subnet with all that leads them outside, and the default VPC.
 
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-variable "endpoint" { type = string }
-variable "region" { type = string }
-variable "access_key" { type = string }
-variable "secret_key" { type = string }
 variable "image" { type = string }
-
-variable "stage" {
-  type    = string
-  default = "first"
-}
-
-provider "aws" {
-  region                  = var.region
-  access_key              = var.access_key
-  secret_key              = var.secret_key
-  skip_metadata_api_check = true
-
-  endpoints {
-    acm = var.endpoint
-    ec2 = var.endpoint
-    iam = var.endpoint
-    sts = var.endpoint
-  }
-
-  default_tags {
-    tags = { stage = var.stage }
-  }
-}
 
 # Where the provider waits ten seconds by itself, the waits are side by side: for a
 # range of the VPC, an instance, a NAT gateway's end, an attribute of a subnet.
@@ -261,5 +228,169 @@ resource "aws_flow_log" "files" {
     file_format                = "plain-text"
     hive_compatible_partitions = true
     per_hour_partition         = true
+  }
+}
+
+# What has a resource of its own beside the thing that it is about.
+
+resource "aws_network_interface" "second" {
+  subnet_id = aws_subnet.public.id
+}
+
+resource "aws_network_interface_attachment" "second" {
+  instance_id          = aws_instance.web.id
+  network_interface_id = aws_network_interface.second.id
+  device_index         = 1
+}
+
+resource "aws_network_interface_sg_attachment" "side" {
+  security_group_id    = aws_security_group.web.id
+  network_interface_id = aws_network_interface.side.id
+}
+
+resource "aws_ec2_managed_prefix_list" "sites" {
+  name           = "sites"
+  address_family = "IPv6"
+  max_entries    = 2
+}
+
+resource "aws_ec2_managed_prefix_list_entry" "site" {
+  prefix_list_id = aws_ec2_managed_prefix_list.sites.id
+  cidr           = "2001:db8:1::/48"
+  description    = "the first"
+}
+
+resource "aws_ec2_subnet_cidr_reservation" "printers" {
+  subnet_id        = aws_subnet.private.id
+  cidr_block       = "10.7.1.64/28"
+  reservation_type = "explicit"
+  description      = "printers"
+}
+
+resource "aws_default_route_table" "main" {
+  default_route_table_id = aws_vpc.main.default_route_table_id
+}
+
+resource "aws_default_security_group" "main" {
+  vpc_id = aws_vpc.main.id
+}
+
+resource "aws_network_acl" "private" {
+  vpc_id = aws_vpc.main.id
+}
+
+resource "aws_network_acl_association" "private" {
+  network_acl_id = aws_network_acl.private.id
+  subnet_id      = aws_subnet.private.id
+}
+
+resource "aws_ec2_tag" "acl" {
+  resource_id = aws_vpc.main.default_network_acl_id
+  key         = "Name"
+  value       = "default"
+}
+
+resource "aws_vpc" "other" {
+  cidr_block = "10.8.0.0/16"
+}
+
+resource "aws_internet_gateway" "other" {}
+
+resource "aws_internet_gateway_attachment" "other" {
+  vpc_id              = aws_vpc.other.id
+  internet_gateway_id = aws_internet_gateway.other.id
+}
+
+# The same things, looked up as configurations do that others made them for.
+
+data "aws_vpc" "main" { id = aws_vpc.main.id }
+
+data "aws_vpcs" "main" {
+  filter {
+    name   = "cidr-block-association.cidr-block"
+    values = [aws_vpc_ipv4_cidr_block_association.second.cidr_block]
+  }
+}
+
+data "aws_subnet" "private" { id = aws_subnet.private.id }
+
+data "aws_subnets" "main" {
+  filter {
+    name   = "vpc-id"
+    values = [aws_subnet.public.vpc_id]
+  }
+}
+
+data "aws_security_group" "web" { id = aws_security_group.web.id }
+
+data "aws_route_table" "private" { subnet_id = aws_route_table_association.private.subnet_id }
+
+data "aws_route" "out" {
+  route_table_id         = aws_route.out.route_table_id
+  destination_cidr_block = "0.0.0.0/0"
+}
+
+data "aws_internet_gateway" "edge" {
+  internet_gateway_id = aws_internet_gateway.edge.id
+}
+
+data "aws_nat_gateway" "public" { id = aws_nat_gateway.public.id }
+
+data "aws_eip" "nat" { id = aws_eip.nat.id }
+
+data "aws_network_interface" "side" { id = aws_eip_association.side.network_interface_id }
+
+data "aws_network_acls" "private" {
+  vpc_id = aws_network_acl_association.private.network_acl_id == "" ? "" : aws_vpc.main.id
+}
+
+data "aws_instance" "web" { instance_id = aws_network_interface_attachment.second.instance_id }
+
+data "aws_ec2_instance_type" "web" { instance_type = aws_instance.web.instance_type }
+
+data "aws_vpc_dhcp_options" "main" { dhcp_options_id = aws_vpc_dhcp_options.main.id }
+
+data "aws_ec2_managed_prefix_list" "offices" { id = aws_ec2_managed_prefix_list.offices.id }
+
+data "aws_vpc_security_group_rules" "web" {
+  filter {
+    name   = "group-id"
+    values = [aws_vpc_security_group_ingress_rule.offices.security_group_id]
+  }
+}
+
+data "aws_availability_zones" "all" { state = "available" }
+
+data "aws_region" "here" {}
+
+data "aws_ec2_public_ipv4_pools" "none" {}
+
+data "aws_ami" "host" {
+  owners      = ["self", "amazon"]
+  most_recent = true
+  filter {
+    name   = "image-id"
+    values = [var.image]
+  }
+}
+
+output "looked_up" {
+  value = {
+    vpc       = data.aws_vpc.main.main_route_table_id == aws_default_route_table.main.id
+    vpcs      = length(data.aws_vpcs.main.ids)
+    subnets   = length(data.aws_subnets.main.ids)
+    zone      = data.aws_subnet.private.availability_zone
+    route     = data.aws_route.out.nat_gateway_id == aws_nat_gateway.public.id
+    table     = data.aws_route_table.private.id == aws_route_table.private.id
+    address   = data.aws_nat_gateway.public.public_ip == data.aws_eip.nat.public_ip
+    groups    = length(data.aws_network_interface.side.security_groups) > 0
+    rules     = length(data.aws_vpc_security_group_rules.web.ids)
+    acls      = length(data.aws_network_acls.private.ids)
+    entries   = length(data.aws_ec2_managed_prefix_list.offices.entries)
+    servers   = data.aws_vpc_dhcp_options.main.domain_name_servers[0]
+    processor = data.aws_ec2_instance_type.web.default_vcpus > 0
+    zones     = length(data.aws_availability_zones.all.names)
+    image     = data.aws_ami.host.id == var.image
+    pools     = length(data.aws_ec2_public_ipv4_pools.none.pool_ids)
   }
 }

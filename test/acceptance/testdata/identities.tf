@@ -1,32 +1,8 @@
 # Identities of all kinds, with what they have.
 
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-variable "endpoint" { type = string }
-variable "region" { type = string }
-variable "access_key" { type = string }
-variable "secret_key" { type = string }
-
 variable "action" {
   type    = string
   default = "ec2:DescribeVpcs"
-}
-
-provider "aws" {
-  region                  = var.region
-  access_key              = var.access_key
-  secret_key              = var.secret_key
-  skip_metadata_api_check = true
-
-  endpoints {
-    ec2 = var.endpoint
-    iam = var.endpoint
-    sts = var.endpoint
-  }
 }
 
 data "aws_caller_identity" "root" {}

@@ -1,39 +1,7 @@
 # A VPC with an instance, joined to a site by a static VPN connection.
 
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-variable "endpoint" { type = string }
-variable "region" { type = string }
-variable "access_key" { type = string }
-variable "secret_key" { type = string }
 variable "customer_address" { type = string }
 variable "image" { type = string }
-
-variable "stage" {
-  type    = string
-  default = "first"
-}
-
-provider "aws" {
-  region                  = var.region
-  access_key              = var.access_key
-  secret_key              = var.secret_key
-  skip_metadata_api_check = true
-
-  endpoints {
-    acm = var.endpoint
-    ec2 = var.endpoint
-    sts = var.endpoint
-  }
-
-  default_tags {
-    tags = { stage = var.stage }
-  }
-}
 
 resource "aws_vpc" "main" {
   cidr_block = "10.0.0.0/16"
@@ -53,6 +21,17 @@ resource "aws_route_table_association" "a" {
   subnet_id      = aws_subnet.a.id
   route_table_id = aws_route_table.private.id
 }
+
+resource "aws_main_route_table_association" "main" {
+  vpc_id         = aws_vpc.main.id
+  route_table_id = aws_route_table.private.id
+}
+
+data "aws_customer_gateway" "site" { id = aws_customer_gateway.site.id }
+
+data "aws_vpn_gateway" "main" { id = aws_vpn_gateway_attachment.main.vpn_gateway_id }
+
+data "aws_key_pair" "admin" { key_name = aws_key_pair.admin.key_name }
 
 resource "aws_security_group" "from_site" {
   name        = "from-site"
