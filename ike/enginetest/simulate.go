@@ -115,6 +115,11 @@ func (w *World[E]) Simulate(story time.Duration) {
 		case 15:
 			s.Engine.Outdate(w.Net.Now(), s.Peer.ID)
 			s.Flush()
+			// An attempt by the old configuration ends without a word: the owner begins
+			// another where nothing stands.
+			if status := s.Engine.Status(s.Peer.ID); !status.Established && !status.Child {
+				s.Retry()
+			}
 		}
 	}
 	w.Net.Run(Epoch.Add(story))

@@ -80,13 +80,16 @@ func (s *session) install(now time.Time, c childParameters) *childSA {
 	return child
 }
 
-// activate lets packets leave by a child SA that the peer is known to have.
+// activate lets packets leave by a child SA that the peer is known to have, unless
+// the session is to end and they leave by another's already.
 func (s *session) activate(child *childSA) {
 	if s.active == child || child.state == childRedundant || child.state == childDeleted {
 		return
 	}
 	s.active = child
-	s.emit(ike.ChildActivated{Outbound: child.out})
+	if s.endAt.IsZero() || !s.gate.carrying(s) {
+		s.emit(ike.ChildActivated{Outbound: child.out})
+	}
 }
 
 // inboundUsed: RFC 7296 section 2.8: a packet by a new SA shows that the peer has
@@ -96,8 +99,7 @@ func (s *session) inboundUsed(in ike.SPI) {
 	if child != nil && !s.confirmed {
 		s.confirm()
 	}
-	goes := !s.endAt.IsZero() && s.gate.carrying(s) // and another session stays
-	if child != nil && child.state == childUp && s.supersedes(child, s.active) && !goes {
+	if child != nil && child.state == childUp && s.supersedes(child, s.active) {
 		s.activate(child)
 	}
 }

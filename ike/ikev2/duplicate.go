@@ -78,10 +78,12 @@ func (s *session) endDuplicate(now time.Time) {
 	}
 }
 
-// carrying reports whether packets leave by another session with the peer of s.
+// carrying reports whether packets leave by another session with the peer of s. Of
+// two others, the one that is to stay may not carry yet.
 func (g *Gate) carrying(s *session) bool {
-	other := g.standing(s.peer.ID, s)
-	return other != nil && other.active != nil
+	return slices.ContainsFunc(g.peers[s.peer.ID].sessions, func(other *session) bool {
+		return other != s && other.phase == established && other.active != nil
+	})
 }
 
 // abandonAttempts ends those attempts of ours that have not come to IKE_AUTH,

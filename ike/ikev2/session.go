@@ -175,7 +175,9 @@ func (s *session) receive(now time.Time, d Datagram, h wire.Header) Drop {
 	if !whole {
 		return ike.Accepted
 	}
-	if !s.confirmed && sa.state != saHalfOpen && h.Exchange != wire.IKEAuth {
+	// A peer that has the session may have it no longer: then nothing is to leave by
+	// it in its last moment.
+	if !s.confirmed && sa.state != saHalfOpen && h.Exchange != wire.IKEAuth && purpose(message) != ike.PurposeDeleteIKE {
 		s.confirm()
 	}
 	s.follow(d)
