@@ -25,10 +25,13 @@ const (
 //
 // That both sides agree on whether attempts crossed follows from abandonAttempts:
 // no IKE_AUTH leaves once the peer's session stands, so that of two sessions that
-// come to stand each began, at both sides, before the other stood.
+// come to stand each began, at both sides, before the other stood. Where the peer
+// begins another on purpose beside one whose answer has not reached us yet, the lack
+// of INITIAL_CONTACT tells, if nothing else stands: ours stands there already, and is
+// what is replaced.
 func (g *Gate) resolveDuplicates(now time.Time, s *session, initialContact bool) {
 	if !s.initiator {
-		g.abandonAttempts(s)
+		g.abandonAttempts(s, initialContact)
 	}
 	other := g.standing(s.peer.ID, s)
 	if other == nil {
@@ -40,7 +43,7 @@ func (g *Gate) resolveDuplicates(now time.Time, s *session, initialContact bool)
 		other.dissolve(reasonReplaced)
 		other.forget()
 		other.setPhase(ended)
-	case crossed && bytes.Compare(s.nonceLow, other.nonceLow) < 0:
+	case s.superseded, crossed && bytes.Compare(s.nonceLow, other.nonceLow) < 0:
 		s.doom(now)
 	default:
 		other.doom(now)
@@ -87,13 +90,17 @@ func (g *Gate) carrying(s *session) bool {
 }
 
 // abandonAttempts ends those attempts of ours that have not come to IKE_AUTH,
-// now that the peer's own has succeeded.
-func (g *Gate) abandonAttempts(s *session) {
+// now that the peer's own has succeeded. Others may yet be answered.
+func (g *Gate) abandonAttempts(s *session, initialContact bool) {
 	for _, other := range slices.Clone(g.peers[s.peer.ID].sessions) {
-		if other.phase == connecting && other.initiator && len(other.sas) == 0 {
+		switch {
+		case other.phase != connecting || !other.initiator:
+		case len(other.sas) == 0:
 			other.forget()
 			other.setPhase(ended)
 			g.touch(other)
+		case !initialContact && g.standing(s.peer.ID, s) == nil:
+			other.superseded = true
 		}
 	}
 }

@@ -209,7 +209,7 @@ func (g *Gate) freezePeer(state *peerState) (ike.Kept, bool) {
 	var sessions []*session
 	for _, s := range state.sessions {
 		halfOpen := slices.ContainsFunc(s.sas, func(sa *ikeSA) bool { return sa.state == saHalfOpen })
-		if (s.phase == established || s.phase == ending) && !halfOpen {
+		if (s.phase == established || s.phase == ending) && !halfOpen && len(s.sas) > 0 {
 			sessions = append(sessions, s)
 		}
 	}

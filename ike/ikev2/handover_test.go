@@ -370,7 +370,7 @@ func TestEveryFieldIsHandedOver(t *testing.T) {
 		{reflect.TypeFor[session](), "phase peer initiator provedBy outdated graceEnd created establishedAt nonceLow sas current children active queue " +
 			"path nat mobike remoteID hintedAt askedAt confirmed lastHeard endAt", map[string]string{
 			"Entry": "follows from the rest", "gate": owner, "candidates": connecting, "agreed": "within one call", "wanted": "within one call", "following": peerAgain,
-			"init": connecting, "acceptance": connecting, "origin": "an IKE_SA_INIT that comes again so late makes a half-open IKE SA", "pairToldAt": pace, "chain": connecting,
+			"init": connecting, "acceptance": connecting, "origin": "an IKE_SA_INIT that comes again so late makes a half-open IKE SA", "pairToldAt": pace, "chain": connecting, "superseded": connecting,
 		}},
 		{reflect.TypeFor[ikeSA](), "state initiator local remote proposal keys seal open fragmentation nextID pending then expectID reply rekeyAt expiresAt", map[string]string{
 			"mixed": connecting, "chainI": connecting, "chainR": connecting, "former": connecting,

@@ -65,6 +65,7 @@ type session struct {
 	pairToldAt time.Time // when it was last told that the peer wants a second pair
 	chain      [][]byte  // what the peer has proved itself with, until it is told
 	confirmed  bool      // the peer is known to have the session, too
+	superseded bool      // an attempt of ours: the peer's own, which stands, is to replace it
 	lastHeard  time.Time // last authenticated message or ESP packet
 	endAt      time.Time // when connecting, ending or a doomed duplicate is over
 

@@ -17,6 +17,8 @@ func TestSimulationThatFailed(t *testing.T) {
 	for what, seed := range map[string]uint64{
 		"of three sessions with a peer, the one that carries is not the one that stays": 1723,
 		"a session that is to end takes the packets back by an answer that comes late":  2180,
+		"a session whose end comes before it stands is handed over":                     2651,
+		"an answer comes late, when the peer has made another session":                  15191,
 		"the deletion of a session makes it carry packets for a moment":                 9097,
 	} {
 		t.Run(what, func(t *testing.T) { simulate(t, seed) })

@@ -51,7 +51,7 @@ func (g *Gate) Thaw(now time.Time, kept ike.Kept) error {
 	g.out = append(g.out, state.rotation.Tell(state.config)...)
 	for _, s := range sessions {
 		if s.phase == established {
-			g.abandonAttempts(s)
+			g.abandonAttempts(s, true)
 		}
 		state.sessions = append(state.sessions, s)
 		g.attempt(s, func() {
