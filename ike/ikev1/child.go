@@ -160,13 +160,16 @@ func (s *session) deletedByPeer(now time.Time, c *child) {
 	s.childless(now)
 }
 
-// goOn lets packets leave by the best of the pairs that are left.
+// goOn lets packets leave by the best of the pairs that are left. Where rekeys
+// crossed, one that we have replaced may be what the peer sends by; one that it may
+// not have yet is the last choice.
 func (s *session) goOn(now time.Time) {
-	next := s.heir()
+	next := s.newest(childUp)
 	if next == nil {
-		next = s.newest(childReplaced)
-		if next != nil {
+		if next = s.newest(childReplaced); next != nil {
 			next.state, next.deleteAt, next.rekeyAt = childUp, time.Time{}, s.retryTime(now)
+		} else {
+			next = s.newest(childOffered)
 		}
 	}
 	if next != nil {
