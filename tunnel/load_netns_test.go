@@ -79,7 +79,8 @@ func TestLoadRekeyAtFullLoad(t *testing.T) {
 
 // rekeyFor replaces the SAs again and again as IKE does: both ends take the new
 // pair before either uses it, and the old one goes when each has seen a packet
-// of the new one. It returns how often.
+// of the new one. It returns how often: three times at least, however long that takes
+// a busy machine.
 func rekeyFor(t *testing.T, a, b *site, udp bool, during time.Duration) (n int) {
 	t.Helper()
 	install := func(s *site, child ike.ChildSA) ike.ChildSA {
@@ -95,7 +96,7 @@ func rekeyFor(t *testing.T, a, b *site, udp bool, during time.Duration) (n int) 
 		}
 	}
 	oldA, oldB := children(gcm128, udp, 0)
-	for end := time.Now().Add(during); time.Now().Before(end) && n < 100; {
+	for end := time.Now().Add(during); n < 3 || time.Now().Before(end) && n < 100; {
 		n++
 		newA, newB := children(gcm128, udp, n)
 		newB = install(b, newB)
@@ -108,16 +109,13 @@ func rekeyFor(t *testing.T, a, b *site, udp bool, during time.Duration) (n int) 
 		b.tunnel.RemoveChild(oldB.Inbound, oldB.Outbound)
 		oldA, oldB = newA, newB
 	}
-	if n < 3 {
-		t.Errorf("%d rekeys in %v", n, during)
-	}
 	return n
 }
 
 // awaitFirst waits for the first packet on an inbound SA.
 func (s *site) awaitFirst(t *testing.T, spi ike.SPI) {
 	t.Helper()
-	for timeout := time.After(5 * time.Second); ; {
+	for timeout := time.After(20 * time.Second); ; {
 		select {
 		case e := <-s.events:
 			if e == (FirstInbound{SPI: spi}) {

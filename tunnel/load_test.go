@@ -33,6 +33,10 @@ type flows struct {
 	sent     atomic.Uint64 // or about to be
 	received atomic.Uint64
 	late     atomic.Uint64 // came after one with a higher number
+
+	// Of the sender's.
+	seen, lost uint64    // packets that had come when it looked last; that had not come for lossesGiven
+	moved      time.Time // when one came last, or all had come
 }
 
 const (
@@ -40,6 +44,11 @@ const (
 	loadPort    = 7000
 	loadPayload = 1300 // at most, in bytes
 	loadBatch   = 32
+
+	// loadOnTheWay is how many packets may be on their way at a rate: less than the
+	// queues and sockets between hold, should whoever reads one get no processor for
+	// a while.
+	loadOnTheWay = 500
 )
 
 // How long nothing may come until what has not come is lost: where losses are to be
@@ -48,6 +57,7 @@ const (
 const (
 	lossesExpected = 300 * time.Millisecond
 	lossesNone     = 5 * time.Second
+	lossesGiven    = time.Second // after which others are sent in their place
 )
 
 // startFlows sends at a rate in packets a second, all flows together, or as
@@ -95,7 +105,7 @@ func (f *flows) send(perSecond int) {
 	for begin := time.Now(); !f.end.Load(); {
 		due := loadBatch
 		if perSecond > 0 {
-			due = min(due, int(time.Since(begin).Seconds()*float64(perSecond))-int(f.sent.Load()))
+			due = min(due, int(time.Since(begin).Seconds()*float64(perSecond))-int(f.sent.Load()), f.room())
 		}
 		if due <= 0 {
 			time.Sleep(500 * time.Microsecond)
@@ -116,6 +126,18 @@ func (f *flows) send(perSecond int) {
 			return
 		}
 	}
+}
+
+// room returns how many packets more may be on their way.
+func (f *flows) room() int {
+	sent, received := f.sent.Load(), f.received.Load()
+	switch {
+	case received != f.seen || received+f.lost >= sent:
+		f.seen, f.moved = received, time.Now()
+	case time.Since(f.moved) > lossesGiven:
+		f.lost, f.moved = sent-received, time.Now()
+	}
+	return loadOnTheWay - (int(sent) - int(received) - int(f.lost))
 }
 
 func (f *flows) receive() {
