@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -51,6 +52,13 @@ type Instance struct {
 
 	MetadataOptions MetadataOptions `json:"metadataOptions,omitzero"`
 
+	// CPUCredits is CreditsStandard or CreditsUnlimited; "": as its type has it. See
+	// Credits.
+	CPUCredits string `json:"cpuCredits,omitempty"`
+
+	// Monitoring was asked for: AWS's detailed one. Nothing is measured.
+	Monitoring bool `json:"monitoring,omitempty"`
+
 	// StateReason is why it is stopped or terminated, TransitionReason the same
 	// with the time, where a user asked for it.
 	StateReason      StateReason `json:"stateReason,omitzero"`
@@ -78,6 +86,16 @@ func (o MetadataOptions) Hops() int {
 		return metadataHopsDefault
 	}
 	return int(o.HopLimit)
+}
+
+// Credits is what the instance does when its credits for processors are used up; "" if
+// its type has none. Credits are not counted.
+func (v *Instance) Credits() string {
+	t, _ := InstanceTypeOf(v.InstanceType)
+	if t.Credits == "" {
+		return ""
+	}
+	return cmp.Or(v.CPUCredits, t.Credits)
 }
 
 // A StateReason is AWS's code for why an instance is in its state, and a

@@ -63,6 +63,10 @@ func TestDryRun(t *testing.T) {
 		{"GetSecurityGroupsForVpc", "VpcId", vpc}, {"DescribeAggregateIdFormat"}, {"DescribePrincipalIdFormat"},
 		{"CreateDefaultVpc"}, {"DescribeInternetGateways"}, {"DescribeAddresses"}, {"DescribeAddressesAttribute"}, {"DescribeNatGateways"}, {"DescribeEgressOnlyInternetGateways"},
 		{"DescribeVpcs"}, {"DescribeSubnets", "SubnetId.1", subnet}, {"DescribeInstances"}, {"DescribeRegions"},
+		{"MonitorInstances", "InstanceId.1", instance}, {"UnmonitorInstances", "InstanceId.1", instance}, {"GetPasswordData", "InstanceId", instance},
+		{"ModifyInstanceCreditSpecification", "InstanceCreditSpecification.1.InstanceId", instance, "InstanceCreditSpecification.1.CpuCredits", "standard"},
+		{"DescribeInstanceCreditSpecifications"}, {"GetInstanceMetadataDefaults"}, {"DescribeLaunchTemplates"}, {"DescribeLaunchTemplateVersions"}, {"DescribeInstanceEventWindows"},
+		{"DescribeImageAttribute", "ImageId", HostImage, "Attribute", "description"},
 	} {
 		status, answer := c.send(call[0], append(call[1:], "DryRun", "true")...)
 		if code := answer.text("Errors/Error/Code"); status != http.StatusPreconditionFailed || code != "DryRunOperation" {

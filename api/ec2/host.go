@@ -12,6 +12,7 @@ import (
 func (s *Service) hostActions() actions {
 	return actions{
 		"DescribeImages":                server.Operation(s.DescribeImages),
+		"DescribeImageAttribute":        server.Operation(s.DescribeImageAttribute),
 		"DescribeInstanceTypes":         server.Operation(s.DescribeInstanceTypes),
 		"DescribeInstanceTypeOfferings": server.Operation(s.DescribeInstanceTypeOfferings),
 		"DescribeVolumes":               server.Operation(s.DescribeVolumes),
@@ -32,13 +33,11 @@ const instanceTypeDefault = "m1.small"
 
 // readHost checks the image and the type that a launch asks for.
 func (s *Service) readHost(v *resource.Instance) error {
-	switch {
-	case v.Image == "":
+	if v.Image == "" {
 		return resource.Missing("ImageId")
-	case !wellFormed("ami", v.Image):
-		return resource.Errorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", resource.Clip(v.Image))
-	case v.Image != HostImage:
-		return noImage(v.Image)
+	}
+	if err := checkImage(v.Image); err != nil {
+		return err
 	}
 	if v.InstanceType == "" {
 		v.InstanceType = instanceTypeDefault
@@ -86,11 +85,8 @@ func (s *Service) DescribeImages(_ context.Context, c server.Caller, in *model.D
 		return nil, err
 	}
 	for _, id := range in.ImageIds {
-		if !wellFormed("ami", id) {
-			return nil, resource.Errorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", resource.Clip(id))
-		}
-		if id != HostImage {
-			return nil, noImage(id)
+		if err := checkImage(id); err != nil {
+			return nil, err
 		}
 	}
 	if err := checkDryRun(in.DryRun); err != nil {
@@ -114,6 +110,41 @@ func (s *Service) DescribeImages(_ context.Context, c server.Caller, in *model.D
 		RootDeviceType: new(model.RootDeviceTypeInstanceStore),
 		State:          new(model.ImageStateAvailable),
 	}}}, nil
+}
+
+// DescribeImageAttribute tells one attribute of the only image, which all may launch.
+func (s *Service) DescribeImageAttribute(_ context.Context, _ server.Caller, in *model.DescribeImageAttributeInput) (*model.DescribeImageAttributeOutput, error) {
+	if err := checkImage(val(in.ImageId)); err != nil {
+		return nil, err
+	}
+	if err := checkDryRun(in.DryRun); err != nil {
+		return nil, err
+	}
+	out := &model.DescribeImageAttributeOutput{ImageId: in.ImageId}
+	switch attribute := val(in.Attribute); attribute {
+	case model.ImageAttributeNameDescription:
+		out.Description = &model.AttributeValue{Value: new(hostImageDescription)}
+	case model.ImageAttributeNameImdsSupport:
+		out.ImdsSupport = &model.AttributeValue{Value: new(model.ImdsSupportValuesV20)}
+	case model.ImageAttributeNameLaunchPermission:
+		out.LaunchPermissions = []model.LaunchPermission{{Group: new(model.PermissionGroupAll)}}
+	case model.ImageAttributeNameBlockDeviceMapping, model.ImageAttributeNameProductCodes:
+		// It has none: the answer's lists are empty.
+	default:
+		return nil, resource.Unsupported("The image attribute " + attribute)
+	}
+	return out, nil
+}
+
+// checkImage refuses ids that are not the only image's.
+func checkImage(id string) error {
+	if !wellFormed("ami", id) {
+		return resource.Errorf("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", resource.Clip(id))
+	}
+	if id != HostImage {
+		return noImage(id)
+	}
+	return nil
 }
 
 // A volume is what no instance has; it gives the filters of volumes a type.

@@ -28,7 +28,11 @@ func (s *Service) instanceActions() actions {
 		"RebootInstances":           server.Operation(s.RebootInstances),
 
 		"ModifyInstanceMetadataOptions":        server.Operation(s.ModifyInstanceMetadataOptions),
+		"GetInstanceMetadataDefaults":          server.Operation(s.GetInstanceMetadataDefaults),
 		"DescribeInstanceCreditSpecifications": server.Operation(s.DescribeInstanceCreditSpecifications),
+		"ModifyInstanceCreditSpecification":    server.Operation(s.ModifyInstanceCreditSpecification),
+		"MonitorInstances":                     server.Operation(s.MonitorInstances),
+		"UnmonitorInstances":                   server.Operation(s.UnmonitorInstances),
 	}
 }
 
@@ -77,7 +81,7 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 		KeyName:         str(v.KeyName),
 		LaunchTime:      timestamp(launchTime(v)),
 		MetadataOptions: metadataOptionsAnswer(v.MetadataOptions),
-		Monitoring:      &model.Monitoring{State: new(model.MonitoringStateDisabled)},
+		Monitoring:      &model.Monitoring{State: new(monitoringState(v))},
 		Placement: &model.Placement{
 			AvailabilityZone: &v.Zone, AvailabilityZoneId: str(view.service.zoneIDOf(v.Region, v.Zone)), Tenancy: new(model.TenancyDefault),
 		},
@@ -199,7 +203,7 @@ func (view instanceView) fields() fields[resource.Instance] {
 			return one(val(metadataOptionsAnswer(v.MetadataOptions).InstanceMetadataTags))
 		},
 		"metadata-options.state": func(_ reader, v *instance) []string { return one(val(metadataOptionsAnswer(v.MetadataOptions).State)) },
-		"monitoring-state":       func(reader, *instance) []string { return one(model.MonitoringStateDisabled) },
+		"monitoring-state":       func(_ reader, v *instance) []string { return one(monitoringState(v)) },
 		"owner-id":               func(_ reader, v *instance) []string { return one(v.Account) },
 		"reservation-id":         func(_ reader, v *instance) []string { return one(v.Reservation) },
 		"root-device-type":       func(reader, *instance) []string { return one(model.RootDeviceTypeInstanceStore) },

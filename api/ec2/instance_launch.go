@@ -78,6 +78,7 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 		DisableAPITermination: val(in.DisableApiTermination),
 		DisableAPIStop:        val(in.DisableApiStop),
 		ShutdownBehavior:      val(in.InstanceInitiatedShutdownBehavior),
+		Monitoring:            val(val(in.Monitoring).Enabled),
 		Wanted:                resource.InstanceRunning,
 		Boot:                  1,
 	}
@@ -92,6 +93,11 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 	if err := s.readHost(&l.instance); err != nil {
 		return nil, err
 	}
+	if in.CreditSpecification != nil {
+		if err := setCredits(&l.instance, in.CreditSpecification.CpuCredits); err != nil {
+			return nil, err
+		}
+	}
 	if in.Placement != nil {
 		if l.zone = val(in.Placement.AvailabilityZone); l.zone == "" {
 			l.zone = val(in.Placement.AvailabilityZoneId)
@@ -105,8 +111,7 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 }
 
 // refuseUnbuiltLaunch refuses what an instance here does not have. What asks for
-// nothing passes, such as Monitoring.Enabled=false, or CreditSpecification, which
-// is about money.
+// nothing passes, such as EbsOptimized=false.
 func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 	placement, names := val(in.Placement), val(in.PrivateDnsNameOptions)
 	tenancy := val(placement.Tenancy)
@@ -126,7 +131,6 @@ func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 		member{"KernelId", in.KernelId != nil},
 		member{"LaunchTemplate", in.LaunchTemplate != nil},
 		member{"LicenseSpecification", in.LicenseSpecifications != nil},
-		member{"Monitoring.Enabled", val(val(in.Monitoring).Enabled)},
 		member{"NetworkPerformanceOptions", in.NetworkPerformanceOptions != nil},
 		member{"Placement.Affinity", val(placement.Affinity) != ""},
 		member{"Placement.GroupName", val(placement.GroupName)+val(placement.GroupId) != ""},

@@ -76,17 +76,8 @@ func (s *Service) ModifyInstanceMetadataOptions(ctx context.Context, c server.Ca
 	return &out, err
 }
 
-// DescribeInstanceCreditSpecifications tells what instances do when their credit
-// for processors is used up: none has a credit here, so that nothing ever ends it,
-// which AWS calls unlimited.
-func (s *Service) DescribeInstanceCreditSpecifications(_ context.Context, c server.Caller, in *model.DescribeInstanceCreditSpecificationsInput) (*model.DescribeInstanceCreditSpecificationsOutput, error) {
-	view := s.newInstanceView(s.read(c))
-	f := fields[resource.Instance]{"instance-id": func(_ reader, v *resource.Instance) []string { return one(v.ID) }}
-	found, next, err := describe(view.reader, instances, f, query{"DescribeInstanceCreditSpecifications", in.DryRun, in.InstanceIds, in.Filters, in.MaxResults, in.NextToken})
-	if err != nil {
-		return nil, err
-	}
-	return &model.DescribeInstanceCreditSpecificationsOutput{NextToken: next, InstanceCreditSpecifications: answers(found, func(v *resource.Instance) *model.InstanceCreditSpecification {
-		return &model.InstanceCreditSpecification{CpuCredits: new("unlimited"), InstanceId: &v.ID}
-	})}, nil
+// GetInstanceMetadataDefaults tells what new instances of the account get where a
+// request leaves it open: nothing is set.
+func (s *Service) GetInstanceMetadataDefaults(_ context.Context, _ server.Caller, in *model.GetInstanceMetadataDefaultsInput) (*model.GetInstanceMetadataDefaultsOutput, error) {
+	return &model.GetInstanceMetadataDefaultsOutput{AccountLevel: &model.InstanceMetadataDefaultsResponse{ManagedBy: new(model.ManagedByAccount)}}, checkDryRun(in.DryRun)
 }

@@ -24,9 +24,6 @@ func TestMetadataOptions(t *testing.T) {
 		t.Errorf("changed: %+v", changed)
 	}
 	check(chosen, "disabled", "required", "1", "enabled", "applied")
-	if got := c.call("DescribeInstanceCreditSpecifications", "InstanceId.1", usual).text("instanceCreditSpecificationSet/item/cpuCredits"); got != "unlimited" {
-		t.Errorf("credits: %q", got)
-	}
 	if got := c.call("DescribeInstances", filter("1", "metadata-options.http-tokens", "required")...).texts("reservationSet/item/instancesSet/item/instanceId"); len(got) != 2 {
 		t.Errorf("with tokens required there are %q", got)
 	}

@@ -89,6 +89,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"DescribeInstances", "InstanceId.1", instance}, {"DescribeInstanceStatus", "InstanceId.1", instance}, {"TerminateInstances", "InstanceId.1", ownInstance, "InstanceId.2", instance},
 			{"StartInstances", "InstanceId.1", instance}, {"StopInstances", "InstanceId.1", instance}, {"RebootInstances", "InstanceId.1", instance},
 			{"ModifyInstanceMetadataOptions", "InstanceId", instance, "HttpTokens", "optional"}, {"DescribeInstanceCreditSpecifications", "InstanceId.1", instance},
+			{"MonitorInstances", "InstanceId.1", instance}, {"UnmonitorInstances", "InstanceId.1", instance}, {"GetPasswordData", "InstanceId", instance},
 			{"DescribeInstanceAttribute", "InstanceId", instance, "Attribute", "userData"}, {"ModifyInstanceAttribute", "InstanceId", instance, "DisableApiTermination.Value", "true"},
 			{"ModifyInstanceAttribute", "InstanceId", ownInstance, "GroupId.1", group}, {"GetConsoleOutput", "InstanceId", instance},
 			{"DescribeKeyPairs", "KeyPairId.1", key}, {"DescribeKeyPairs", "KeyName.1", "of-one-account"}, with(launch, "SubnetId", ownSubnet, "KeyName", "of-one-account"),
@@ -161,6 +162,9 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		"CreateKeyPair", "ImportKeyPair", "DeleteKeyPair", // which succeeds where there is no such key
 		"DescribeCarrierGateways", "DescribeNetworkInterfacePermissions", "DescribePublicIpv4Pools", "DescribeVpcBlockPublicAccessExclusions", "DescribeVpcBlockPublicAccessOptions",
 		"DescribeVpnConcentrators", "DescribeSecurityGroupVpcAssociations", "DescribeIdFormat", "DescribeAggregateIdFormat", "DescribePrincipalIdFormat",
+		"ModifyInstanceCreditSpecification", // the same: see TestCredits
+		"DescribeLaunchTemplates", "DescribeLaunchTemplateVersions", "DescribeInstanceEventWindows", "DescribeIamInstanceProfileAssociations",
+		"DescribeImageAttribute", "GetInstanceMetadataDefaults",
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
 	}
 	before := c.all()

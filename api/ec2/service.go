@@ -127,6 +127,7 @@ func (s *Service) Server() server.Service {
 		s.subnetActions(),
 		s.subnetReservationActions(),
 		s.unusedActions(),
+		s.unusedInstanceActions(),
 		s.idFormatActions(),
 		s.securityGroupSharingActions(),
 		s.routeTableActions(),

@@ -2,6 +2,46 @@
 
 package ec2
 
+// The values of AcceleratorManufacturer.
+const (
+	AcceleratorManufacturerAmazonWebServices = "amazon-web-services"
+	AcceleratorManufacturerAmd               = "amd"
+	AcceleratorManufacturerNvidia            = "nvidia"
+	AcceleratorManufacturerXilinx            = "xilinx"
+	AcceleratorManufacturerHabana            = "habana"
+)
+
+// The values of AcceleratorName.
+const (
+	AcceleratorNameA100          = "a100"
+	AcceleratorNameInferentia    = "inferentia"
+	AcceleratorNameK520          = "k520"
+	AcceleratorNameK80           = "k80"
+	AcceleratorNameM60           = "m60"
+	AcceleratorNameRadeonProV520 = "radeon-pro-v520"
+	AcceleratorNameT4            = "t4"
+	AcceleratorNameVu9p          = "vu9p"
+	AcceleratorNameV100          = "v100"
+	AcceleratorNameA10g          = "a10g"
+	AcceleratorNameH100          = "h100"
+	AcceleratorNameT4g           = "t4g"
+	AcceleratorNameL40s          = "l40s"
+	AcceleratorNameL4            = "l4"
+	AcceleratorNameGaudiHl205    = "gaudi-hl-205"
+	AcceleratorNameInferentia2   = "inferentia2"
+	AcceleratorNameTrainium      = "trainium"
+	AcceleratorNameTrainium2     = "trainium2"
+	AcceleratorNameU30           = "u30"
+)
+
+// The values of AcceleratorType.
+const (
+	AcceleratorTypeGpu       = "gpu"
+	AcceleratorTypeFpga      = "fpga"
+	AcceleratorTypeInference = "inference"
+	AcceleratorTypeMedia     = "media"
+)
+
 // The values of AccountAttributeName.
 const (
 	AccountAttributeNameSupportedPlatforms = "supported-platforms"
@@ -92,6 +132,13 @@ const (
 	BandwidthWeightingTypeEbs1    = "ebs-1"
 )
 
+// The values of BareMetal.
+const (
+	BareMetalIncluded = "included"
+	BareMetalRequired = "required"
+	BareMetalExcluded = "excluded"
+)
+
 // The values of BlockPublicAccessMode.
 const (
 	BlockPublicAccessModeOff                = "off"
@@ -110,6 +157,13 @@ const (
 	BootModeValuesLegacyBios    = "legacy-bios"
 	BootModeValuesUefi          = "uefi"
 	BootModeValuesUefiPreferred = "uefi-preferred"
+)
+
+// The values of BurstablePerformance.
+const (
+	BurstablePerformanceIncluded = "included"
+	BurstablePerformanceRequired = "required"
+	BurstablePerformanceExcluded = "excluded"
 )
 
 // The values of CapacityReservationPreference.
@@ -131,6 +185,14 @@ const (
 const (
 	ConnectivityTypePrivate = "private"
 	ConnectivityTypePublic  = "public"
+)
+
+// The values of CpuManufacturer.
+const (
+	CpuManufacturerIntel             = "intel"
+	CpuManufacturerAmd               = "amd"
+	CpuManufacturerAmazonWebServices = "amazon-web-services"
+	CpuManufacturerApple             = "apple"
 )
 
 // The values of DestinationFileFormat.
@@ -235,6 +297,12 @@ const (
 	HostnameTypeResourceName = "resource-name"
 )
 
+// The values of HttpTokensEnforcedState.
+const (
+	HttpTokensEnforcedStateDisabled = "disabled"
+	HttpTokensEnforcedStateEnabled  = "enabled"
+)
+
 // The values of HttpTokensState.
 const (
 	HttpTokensStateOptional = "optional"
@@ -245,6 +313,31 @@ const (
 const (
 	HypervisorTypeOvm = "ovm"
 	HypervisorTypeXen = "xen"
+)
+
+// The values of IamInstanceProfileAssociationState.
+const (
+	IamInstanceProfileAssociationStateAssociating    = "associating"
+	IamInstanceProfileAssociationStateAssociated     = "associated"
+	IamInstanceProfileAssociationStateDisassociating = "disassociating"
+	IamInstanceProfileAssociationStateDisassociated  = "disassociated"
+)
+
+// The values of ImageAttributeName.
+const (
+	ImageAttributeNameDescription              = "description"
+	ImageAttributeNameKernel                   = "kernel"
+	ImageAttributeNameRamdisk                  = "ramdisk"
+	ImageAttributeNameLaunchPermission         = "launchPermission"
+	ImageAttributeNameProductCodes             = "productCodes"
+	ImageAttributeNameBlockDeviceMapping       = "blockDeviceMapping"
+	ImageAttributeNameSriovNetSupport          = "sriovNetSupport"
+	ImageAttributeNameBootMode                 = "bootMode"
+	ImageAttributeNameTpmSupport               = "tpmSupport"
+	ImageAttributeNameUefiData                 = "uefiData"
+	ImageAttributeNameLastLaunchedTime         = "lastLaunchedTime"
+	ImageAttributeNameImdsSupport              = "imdsSupport"
+	ImageAttributeNameDeregistrationProtection = "deregistrationProtection"
 )
 
 // The values of ImageState.
@@ -308,6 +401,20 @@ const (
 const (
 	InstanceBootModeValuesLegacyBios = "legacy-bios"
 	InstanceBootModeValuesUefi       = "uefi"
+)
+
+// The values of InstanceEventWindowState.
+const (
+	InstanceEventWindowStateCreating = "creating"
+	InstanceEventWindowStateDeleting = "deleting"
+	InstanceEventWindowStateActive   = "active"
+	InstanceEventWindowStateDeleted  = "deleted"
+)
+
+// The values of InstanceGeneration.
+const (
+	InstanceGenerationCurrent  = "current"
+	InstanceGenerationPrevious = "previous"
 )
 
 // The values of InstanceInterruptionBehavior.
@@ -419,6 +526,55 @@ const (
 const (
 	KeyTypeRsa     = "rsa"
 	KeyTypeEd25519 = "ed25519"
+)
+
+// The values of LaunchTemplateAutoRecoveryState.
+const (
+	LaunchTemplateAutoRecoveryStateDefault  = "default"
+	LaunchTemplateAutoRecoveryStateDisabled = "disabled"
+)
+
+// The values of LaunchTemplateHttpTokensState.
+const (
+	LaunchTemplateHttpTokensStateOptional = "optional"
+	LaunchTemplateHttpTokensStateRequired = "required"
+)
+
+// The values of LaunchTemplateInstanceMetadataEndpointState.
+const (
+	LaunchTemplateInstanceMetadataEndpointStateDisabled = "disabled"
+	LaunchTemplateInstanceMetadataEndpointStateEnabled  = "enabled"
+)
+
+// The values of LaunchTemplateInstanceMetadataOptionsState.
+const (
+	LaunchTemplateInstanceMetadataOptionsStatePending = "pending"
+	LaunchTemplateInstanceMetadataOptionsStateApplied = "applied"
+)
+
+// The values of LaunchTemplateInstanceMetadataProtocolIpv6.
+const (
+	LaunchTemplateInstanceMetadataProtocolIpv6Disabled = "disabled"
+	LaunchTemplateInstanceMetadataProtocolIpv6Enabled  = "enabled"
+)
+
+// The values of LaunchTemplateInstanceMetadataTagsState.
+const (
+	LaunchTemplateInstanceMetadataTagsStateDisabled = "disabled"
+	LaunchTemplateInstanceMetadataTagsStateEnabled  = "enabled"
+)
+
+// The values of LocalStorage.
+const (
+	LocalStorageIncluded = "included"
+	LocalStorageRequired = "required"
+	LocalStorageExcluded = "excluded"
+)
+
+// The values of LocalStorageType.
+const (
+	LocalStorageTypeHdd = "hdd"
+	LocalStorageTypeSsd = "ssd"
 )
 
 // The values of LocationType.
@@ -570,6 +726,11 @@ const (
 const (
 	NitroTpmSupportUnsupported = "unsupported"
 	NitroTpmSupportSupported   = "supported"
+)
+
+// The values of PermissionGroup.
+const (
+	PermissionGroupAll = "all"
 )
 
 // The values of PhcSupport.
@@ -898,6 +1059,14 @@ const (
 	TunnelInsideIpVersionIpv6 = "ipv6"
 )
 
+// The values of UnsuccessfulInstanceCreditSpecificationErrorCode.
+const (
+	UnsuccessfulInstanceCreditSpecificationErrorCodeInvalidInstanceIDMalformed              = "InvalidInstanceID.Malformed"
+	UnsuccessfulInstanceCreditSpecificationErrorCodeInvalidInstanceIDNotFound               = "InvalidInstanceID.NotFound"
+	UnsuccessfulInstanceCreditSpecificationErrorCodeIncorrectInstanceState                  = "IncorrectInstanceState"
+	UnsuccessfulInstanceCreditSpecificationErrorCodeInstanceCreditSpecificationNotSupported = "InstanceCreditSpecification.NotSupported"
+)
+
 // The values of UsageClassType.
 const (
 	UsageClassTypeSpot          = "spot"
@@ -1053,4 +1222,15 @@ const (
 	VpnTunnelProvisioningStatusAvailable = "available"
 	VpnTunnelProvisioningStatusPending   = "pending"
 	VpnTunnelProvisioningStatusFailed    = "failed"
+)
+
+// The values of WeekDay.
+const (
+	WeekDaySunday    = "sunday"
+	WeekDayMonday    = "monday"
+	WeekDayTuesday   = "tuesday"
+	WeekDayWednesday = "wednesday"
+	WeekDayThursday  = "thursday"
+	WeekDayFriday    = "friday"
+	WeekDaySaturday  = "saturday"
 )

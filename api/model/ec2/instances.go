@@ -4,6 +4,45 @@ package ec2
 
 import "time"
 
+// DescribeIamInstanceProfileAssociationsInput is the request of DescribeIamInstanceProfileAssociations.
+type DescribeIamInstanceProfileAssociationsInput struct {
+	AssociationIds []string `req:"AssociationId"`
+	Filters        []Filter `req:"Filter"`
+	MaxResults     *int32   `req:"MaxResults" rule:"min=5,max=1000"`
+	NextToken      *string  `req:"NextToken"`
+}
+
+// DescribeIamInstanceProfileAssociationsOutput is the answer of DescribeIamInstanceProfileAssociations.
+type DescribeIamInstanceProfileAssociationsOutput struct {
+	IamInstanceProfileAssociations []IamInstanceProfileAssociation `res:"iamInstanceProfileAssociationSet>item"`
+	NextToken                      *string                         `res:"nextToken"`
+}
+
+// DescribeImageAttributeInput is the request of DescribeImageAttribute.
+type DescribeImageAttributeInput struct {
+	Attribute *string `req:"Attribute" rule:"required" enum:"description,kernel,ramdisk,launchPermission,productCodes,blockDeviceMapping,sriovNetSupport,bootMode,tpmSupport,uefiData,lastLaunchedTime,imdsSupport,deregistrationProtection"`
+	DryRun    *bool   `req:"DryRun"`
+	ImageId   *string `req:"ImageId" rule:"required"`
+}
+
+// DescribeImageAttributeOutput is the answer of DescribeImageAttribute.
+type DescribeImageAttributeOutput struct {
+	BlockDeviceMappings      []BlockDeviceMapping `res:"blockDeviceMapping>item"`
+	BootMode                 *AttributeValue      `res:"bootMode"`
+	DeregistrationProtection *AttributeValue      `res:"deregistrationProtection"`
+	Description              *AttributeValue      `res:"description"`
+	ImageId                  *string              `res:"imageId"`
+	ImdsSupport              *AttributeValue      `res:"imdsSupport"`
+	KernelId                 *AttributeValue      `res:"kernel"`
+	LastLaunchedTime         *AttributeValue      `res:"lastLaunchedTime"`
+	LaunchPermissions        []LaunchPermission   `res:"launchPermission>item"`
+	ProductCodes             []ProductCode        `res:"productCodes>item"`
+	RamdiskId                *AttributeValue      `res:"ramdisk"`
+	SriovNetSupport          *AttributeValue      `res:"sriovNetSupport"`
+	TpmSupport               *AttributeValue      `res:"tpmSupport"`
+	UefiData                 *AttributeValue      `res:"uefiData"`
+}
+
 // DescribeImagesInput is the request of DescribeImages.
 type DescribeImagesInput struct {
 	DryRun            *bool    `req:"DryRun"`
@@ -64,6 +103,21 @@ type DescribeInstanceCreditSpecificationsInput struct {
 type DescribeInstanceCreditSpecificationsOutput struct {
 	InstanceCreditSpecifications []InstanceCreditSpecification `res:"instanceCreditSpecificationSet>item"`
 	NextToken                    *string                       `res:"nextToken"`
+}
+
+// DescribeInstanceEventWindowsInput is the request of DescribeInstanceEventWindows.
+type DescribeInstanceEventWindowsInput struct {
+	DryRun                 *bool    `req:"DryRun"`
+	Filters                []Filter `req:"Filter"`
+	InstanceEventWindowIds []string `req:"InstanceEventWindowId"`
+	MaxResults             *int32   `req:"MaxResults" rule:"min=20,max=500"`
+	NextToken              *string  `req:"NextToken"`
+}
+
+// DescribeInstanceEventWindowsOutput is the answer of DescribeInstanceEventWindows.
+type DescribeInstanceEventWindowsOutput struct {
+	InstanceEventWindows []InstanceEventWindow `res:"instanceEventWindowSet>item"`
+	NextToken            *string               `res:"nextToken"`
 }
 
 // DescribeInstanceStatusInput is the request of DescribeInstanceStatus.
@@ -130,6 +184,44 @@ type DescribeInstancesOutput struct {
 	Reservations []Reservation `res:"reservationSet>item"`
 }
 
+// DescribeLaunchTemplateVersionsInput is the request of DescribeLaunchTemplateVersions.
+type DescribeLaunchTemplateVersionsInput struct {
+	DryRun                  *bool    `req:"DryRun"`
+	Filters                 []Filter `req:"Filter"`
+	IncludeManagedResources *bool    `req:"IncludeManagedResources"`
+	LaunchTemplateId        *string  `req:"LaunchTemplateId"`
+	LaunchTemplateName      *string  `req:"LaunchTemplateName" rule:"min=3,max=128"`
+	MaxResults              *int32   `req:"MaxResults"`
+	MaxVersion              *string  `req:"MaxVersion"`
+	MinVersion              *string  `req:"MinVersion"`
+	NextToken               *string  `req:"NextToken"`
+	ResolveAlias            *bool    `req:"ResolveAlias"`
+	Versions                []string `req:"LaunchTemplateVersion"`
+}
+
+// DescribeLaunchTemplateVersionsOutput is the answer of DescribeLaunchTemplateVersions.
+type DescribeLaunchTemplateVersionsOutput struct {
+	LaunchTemplateVersions []LaunchTemplateVersion `res:"launchTemplateVersionSet>item"`
+	NextToken              *string                 `res:"nextToken"`
+}
+
+// DescribeLaunchTemplatesInput is the request of DescribeLaunchTemplates.
+type DescribeLaunchTemplatesInput struct {
+	DryRun                  *bool    `req:"DryRun"`
+	Filters                 []Filter `req:"Filter"`
+	IncludeManagedResources *bool    `req:"IncludeManagedResources"`
+	LaunchTemplateIds       []string `req:"LaunchTemplateId"`
+	LaunchTemplateNames     []string `req:"LaunchTemplateName"`
+	MaxResults              *int32   `req:"MaxResults" rule:"min=1,max=200"`
+	NextToken               *string  `req:"NextToken"`
+}
+
+// DescribeLaunchTemplatesOutput is the answer of DescribeLaunchTemplates.
+type DescribeLaunchTemplatesOutput struct {
+	LaunchTemplates []LaunchTemplate `res:"launchTemplates>item"`
+	NextToken       *string          `res:"nextToken"`
+}
+
 // DescribeVolumesInput is the request of DescribeVolumes.
 type DescribeVolumesInput struct {
 	DryRun                  *bool    `req:"DryRun"`
@@ -160,6 +252,29 @@ type GetConsoleOutputOutput struct {
 	Timestamp  *time.Time `res:"timestamp"`
 }
 
+// GetInstanceMetadataDefaultsInput is the request of GetInstanceMetadataDefaults.
+type GetInstanceMetadataDefaultsInput struct {
+	DryRun *bool `req:"DryRun"`
+}
+
+// GetInstanceMetadataDefaultsOutput is the answer of GetInstanceMetadataDefaults.
+type GetInstanceMetadataDefaultsOutput struct {
+	AccountLevel *InstanceMetadataDefaultsResponse `res:"accountLevel"`
+}
+
+// GetPasswordDataInput is the request of GetPasswordData.
+type GetPasswordDataInput struct {
+	DryRun     *bool   `req:"DryRun"`
+	InstanceId *string `req:"InstanceId" rule:"required"`
+}
+
+// GetPasswordDataOutput is the answer of GetPasswordData.
+type GetPasswordDataOutput struct {
+	InstanceId   *string    `res:"instanceId"`
+	PasswordData *string    `res:"passwordData"`
+	Timestamp    *time.Time `res:"timestamp"`
+}
+
 // ModifyInstanceAttributeInput is the request of ModifyInstanceAttribute.
 type ModifyInstanceAttributeInput struct {
 	Attribute                         *string                                   `req:"Attribute" enum:"instanceType,kernel,ramdisk,userData,disableApiTermination,instanceInitiatedShutdownBehavior,rootDeviceName,blockDeviceMapping,productCodes,sourceDestCheck,groupSet,ebsOptimized,sriovNetSupport,enaSupport,enclaveOptions,disableApiStop"`
@@ -184,6 +299,19 @@ type ModifyInstanceAttributeInput struct {
 // ModifyInstanceAttributeOutput is the answer of ModifyInstanceAttribute: nothing but that it succeeded.
 type ModifyInstanceAttributeOutput struct{}
 
+// ModifyInstanceCreditSpecificationInput is the request of ModifyInstanceCreditSpecification.
+type ModifyInstanceCreditSpecificationInput struct {
+	ClientToken                  *string                              `req:"ClientToken"`
+	DryRun                       *bool                                `req:"DryRun"`
+	InstanceCreditSpecifications []InstanceCreditSpecificationRequest `req:"InstanceCreditSpecification" rule:"required"`
+}
+
+// ModifyInstanceCreditSpecificationOutput is the answer of ModifyInstanceCreditSpecification.
+type ModifyInstanceCreditSpecificationOutput struct {
+	SuccessfulInstanceCreditSpecifications   []SuccessfulInstanceCreditSpecificationItem   `res:"successfulInstanceCreditSpecificationSet>item"`
+	UnsuccessfulInstanceCreditSpecifications []UnsuccessfulInstanceCreditSpecificationItem `res:"unsuccessfulInstanceCreditSpecificationSet>item"`
+}
+
 // ModifyInstanceMetadataOptionsInput is the request of ModifyInstanceMetadataOptions.
 type ModifyInstanceMetadataOptionsInput struct {
 	DryRun                  *bool   `req:"DryRun"`
@@ -199,6 +327,17 @@ type ModifyInstanceMetadataOptionsInput struct {
 type ModifyInstanceMetadataOptionsOutput struct {
 	InstanceId              *string                          `res:"instanceId"`
 	InstanceMetadataOptions *InstanceMetadataOptionsResponse `res:"instanceMetadataOptions"`
+}
+
+// MonitorInstancesInput is the request of MonitorInstances.
+type MonitorInstancesInput struct {
+	DryRun      *bool    `req:"DryRun"`
+	InstanceIds []string `req:"InstanceId" rule:"required"`
+}
+
+// MonitorInstancesOutput is the answer of MonitorInstances.
+type MonitorInstancesOutput struct {
+	InstanceMonitorings []InstanceMonitoring `res:"instancesSet>item"`
 }
 
 // RebootInstancesInput is the request of RebootInstances.
@@ -304,4 +443,15 @@ type TerminateInstancesInput struct {
 // TerminateInstancesOutput is the answer of TerminateInstances.
 type TerminateInstancesOutput struct {
 	TerminatingInstances []InstanceStateChange `res:"instancesSet>item"`
+}
+
+// UnmonitorInstancesInput is the request of UnmonitorInstances.
+type UnmonitorInstancesInput struct {
+	DryRun      *bool    `req:"DryRun"`
+	InstanceIds []string `req:"InstanceId" rule:"required"`
+}
+
+// UnmonitorInstancesOutput is the answer of UnmonitorInstances.
+type UnmonitorInstancesOutput struct {
+	InstanceMonitorings []InstanceMonitoring `res:"instancesSet>item"`
 }

@@ -4,6 +4,18 @@ package ec2
 
 import "time"
 
+// AcceleratorCount is the shape of that name.
+type AcceleratorCount struct {
+	Max *int32 `res:"max"`
+	Min *int32 `res:"min"`
+}
+
+// AcceleratorTotalMemoryMiB is the shape of that name.
+type AcceleratorTotalMemoryMiB struct {
+	Max *int32 `res:"max"`
+	Min *int32 `res:"min"`
+}
+
 // AccountAttribute is the shape of that name.
 type AccountAttribute struct {
 	AttributeName   *string                 `res:"attributeName"`
@@ -128,6 +140,17 @@ type AvailabilityZoneSubGeography struct {
 	Name *string `res:"name"`
 }
 
+// BaselineEbsBandwidthMbps is the shape of that name.
+type BaselineEbsBandwidthMbps struct {
+	Max *int32 `res:"max"`
+	Min *int32 `res:"min"`
+}
+
+// BaselinePerformanceFactors is the shape of that name.
+type BaselinePerformanceFactors struct {
+	Cpu *CpuPerformanceFactor `res:"cpu"`
+}
+
 // BlobAttributeValue is the shape of that name.
 type BlobAttributeValue struct {
 	Value []byte `req:"Value"`
@@ -212,6 +235,13 @@ type ConnectionTrackingConfiguration struct {
 	UdpTimeout            *int32 `res:"udpTimeout"`
 }
 
+// ConnectionTrackingSpecification is the shape of that name.
+type ConnectionTrackingSpecification struct {
+	TcpEstablishedTimeout *int32 `res:"tcpEstablishedTimeout"`
+	UdpStreamTimeout      *int32 `res:"udpStreamTimeout"`
+	UdpTimeout            *int32 `res:"udpTimeout"`
+}
+
 // ConnectionTrackingSpecificationRequest is the shape of that name.
 type ConnectionTrackingSpecificationRequest struct {
 	TcpEstablishedTimeout *int32 `req:"TcpEstablishedTimeout"`
@@ -240,6 +270,16 @@ type CpuOptionsRequest struct {
 	CoreCount            *int32  `req:"CoreCount"`
 	NestedVirtualization *string `req:"NestedVirtualization" enum:"enabled,disabled"`
 	ThreadsPerCore       *int32  `req:"ThreadsPerCore"`
+}
+
+// CpuPerformanceFactor is the shape of that name.
+type CpuPerformanceFactor struct {
+	References []PerformanceFactorReference `res:"referenceSet>item"`
+}
+
+// CreditSpecification is the shape of that name.
+type CreditSpecification struct {
+	CpuCredits *string `res:"cpuCredits"`
 }
 
 // CreditSpecificationRequest is the shape of that name.
@@ -408,6 +448,11 @@ type ElasticGpuSpecification struct {
 	Type *string `req:"Type" rule:"required"`
 }
 
+// ElasticGpuSpecificationResponse is the shape of that name.
+type ElasticGpuSpecificationResponse struct {
+	Type *string `res:"type"`
+}
+
 // ElasticInferenceAccelerator is the shape of that name.
 type ElasticInferenceAccelerator struct {
 	Count *int32  `req:"Count" rule:"min=1"`
@@ -551,6 +596,15 @@ type IKEVersionsRequestListValue struct {
 type IamInstanceProfile struct {
 	Arn *string `res:"arn"`
 	Id  *string `res:"id"`
+}
+
+// IamInstanceProfileAssociation is the shape of that name.
+type IamInstanceProfileAssociation struct {
+	AssociationId      *string             `res:"associationId"`
+	IamInstanceProfile *IamInstanceProfile `res:"iamInstanceProfile"`
+	InstanceId         *string             `res:"instanceId"`
+	State              *string             `res:"state"`
+	Timestamp          *time.Time          `res:"timestamp"`
 }
 
 // IamInstanceProfileSpecification is the shape of that name.
@@ -728,6 +782,38 @@ type InstanceCreditSpecification struct {
 	InstanceId *string `res:"instanceId"`
 }
 
+// InstanceCreditSpecificationRequest is the shape of that name.
+type InstanceCreditSpecificationRequest struct {
+	CpuCredits *string `req:"CpuCredits"`
+	InstanceId *string `req:"InstanceId" rule:"required"`
+}
+
+// InstanceEventWindow is the shape of that name.
+type InstanceEventWindow struct {
+	AssociationTarget     *InstanceEventWindowAssociationTarget `res:"associationTarget"`
+	CronExpression        *string                               `res:"cronExpression"`
+	InstanceEventWindowId *string                               `res:"instanceEventWindowId"`
+	Name                  *string                               `res:"name"`
+	State                 *string                               `res:"state"`
+	Tags                  []Tag                                 `res:"tagSet>item"`
+	TimeRanges            []InstanceEventWindowTimeRange        `res:"timeRangeSet>item"`
+}
+
+// InstanceEventWindowAssociationTarget is the shape of that name.
+type InstanceEventWindowAssociationTarget struct {
+	DedicatedHostIds []string `res:"dedicatedHostIdSet>item"`
+	InstanceIds      []string `res:"instanceIdSet>item"`
+	Tags             []Tag    `res:"tagSet>item"`
+}
+
+// InstanceEventWindowTimeRange is the shape of that name.
+type InstanceEventWindowTimeRange struct {
+	EndHour      *int32  `res:"endHour"`
+	EndWeekDay   *string `res:"endWeekDay"`
+	StartHour    *int32  `res:"startHour"`
+	StartWeekDay *string `res:"startWeekDay"`
+}
+
 // InstanceIpv4Prefix is the shape of that name.
 type InstanceIpv4Prefix struct {
 	Ipv4Prefix *string `res:"ipv4Prefix"`
@@ -761,6 +847,17 @@ type InstanceMarketOptionsRequest struct {
 	SpotOptions *SpotMarketOptions `req:"SpotOptions"`
 }
 
+// InstanceMetadataDefaultsResponse is the shape of that name.
+type InstanceMetadataDefaultsResponse struct {
+	HttpEndpoint            *string `res:"httpEndpoint"`
+	HttpPutResponseHopLimit *int32  `res:"httpPutResponseHopLimit"`
+	HttpTokens              *string `res:"httpTokens"`
+	HttpTokensEnforced      *string `res:"httpTokensEnforced"`
+	InstanceMetadataTags    *string `res:"instanceMetadataTags"`
+	ManagedBy               *string `res:"managedBy"`
+	ManagedExceptionMessage *string `res:"managedExceptionMessage"`
+}
+
 // InstanceMetadataOptionsRequest is the shape of that name.
 type InstanceMetadataOptionsRequest struct {
 	HttpEndpoint            *string `req:"HttpEndpoint" enum:"disabled,enabled"`
@@ -778,6 +875,12 @@ type InstanceMetadataOptionsResponse struct {
 	HttpTokens              *string `res:"httpTokens"`
 	InstanceMetadataTags    *string `res:"instanceMetadataTags"`
 	State                   *string `res:"state"`
+}
+
+// InstanceMonitoring is the shape of that name.
+type InstanceMonitoring struct {
+	InstanceId *string     `res:"instanceId"`
+	Monitoring *Monitoring `res:"monitoring"`
 }
 
 // InstanceNetworkInterface is the shape of that name.
@@ -868,6 +971,36 @@ type InstancePrivateIpAddress struct {
 	Primary          *bool                                `res:"primary"`
 	PrivateDnsName   *string                              `res:"privateDnsName"`
 	PrivateIpAddress *string                              `res:"privateIpAddress"`
+}
+
+// InstanceRequirements is the shape of that name.
+type InstanceRequirements struct {
+	AcceleratorCount                               *AcceleratorCount           `res:"acceleratorCount"`
+	AcceleratorManufacturers                       []string                    `res:"acceleratorManufacturerSet>item"`
+	AcceleratorNames                               []string                    `res:"acceleratorNameSet>item"`
+	AcceleratorTotalMemoryMiB                      *AcceleratorTotalMemoryMiB  `res:"acceleratorTotalMemoryMiB"`
+	AcceleratorTypes                               []string                    `res:"acceleratorTypeSet>item"`
+	AllowedInstanceTypes                           []string                    `res:"allowedInstanceTypeSet>item"`
+	BareMetal                                      *string                     `res:"bareMetal"`
+	BaselineEbsBandwidthMbps                       *BaselineEbsBandwidthMbps   `res:"baselineEbsBandwidthMbps"`
+	BaselinePerformanceFactors                     *BaselinePerformanceFactors `res:"baselinePerformanceFactors"`
+	BurstablePerformance                           *string                     `res:"burstablePerformance"`
+	CpuManufacturers                               []string                    `res:"cpuManufacturerSet>item"`
+	ExcludedInstanceTypes                          []string                    `res:"excludedInstanceTypeSet>item"`
+	InstanceGenerations                            []string                    `res:"instanceGenerationSet>item"`
+	LocalStorage                                   *string                     `res:"localStorage"`
+	LocalStorageTypes                              []string                    `res:"localStorageTypeSet>item"`
+	MaxSpotPriceAsPercentageOfOptimalOnDemandPrice *int32                      `res:"maxSpotPriceAsPercentageOfOptimalOnDemandPrice"`
+	MemoryGiBPerVCpu                               *MemoryGiBPerVCpu           `res:"memoryGiBPerVCpu"`
+	MemoryMiB                                      *MemoryMiB                  `res:"memoryMiB"`
+	NetworkBandwidthGbps                           *NetworkBandwidthGbps       `res:"networkBandwidthGbps"`
+	NetworkInterfaceCount                          *NetworkInterfaceCount      `res:"networkInterfaceCount"`
+	OnDemandMaxPricePercentageOverLowestPrice      *int32                      `res:"onDemandMaxPricePercentageOverLowestPrice"`
+	RequireEncryptionInTransit                     *bool                       `res:"requireEncryptionInTransit"`
+	RequireHibernateSupport                        *bool                       `res:"requireHibernateSupport"`
+	SpotMaxPricePercentageOverLowestPrice          *int32                      `res:"spotMaxPricePercentageOverLowestPrice"`
+	TotalLocalStorageGB                            *TotalLocalStorageGB        `res:"totalLocalStorageGB"`
+	VCpuCount                                      *VCpuCountRange             `res:"vCpuCount"`
 }
 
 // InstanceSecondaryInterface is the shape of that name.
@@ -1057,6 +1190,11 @@ type Ipv4PrefixSpecificationRequest struct {
 	Ipv4Prefix *string `req:"Ipv4Prefix"`
 }
 
+// Ipv4PrefixSpecificationResponse is the shape of that name.
+type Ipv4PrefixSpecificationResponse struct {
+	Ipv4Prefix *string `res:"ipv4Prefix"`
+}
+
 // Ipv6PrefixSpecification is the shape of that name.
 type Ipv6PrefixSpecification struct {
 	Ipv6Prefix *string `res:"ipv6Prefix"`
@@ -1065,6 +1203,11 @@ type Ipv6PrefixSpecification struct {
 // Ipv6PrefixSpecificationRequest is the shape of that name.
 type Ipv6PrefixSpecificationRequest struct {
 	Ipv6Prefix *string `req:"Ipv6Prefix"`
+}
+
+// Ipv6PrefixSpecificationResponse is the shape of that name.
+type Ipv6PrefixSpecificationResponse struct {
+	Ipv6Prefix *string `res:"ipv6Prefix"`
 }
 
 // Ipv6Range is the shape of that name.
@@ -1084,11 +1227,223 @@ type KeyPairInfo struct {
 	Tags           []Tag      `res:"tagSet>item"`
 }
 
+// LaunchPermission is the shape of that name.
+type LaunchPermission struct {
+	Group                 *string `res:"group"`
+	OrganizationArn       *string `res:"organizationArn"`
+	OrganizationalUnitArn *string `res:"organizationalUnitArn"`
+	UserId                *string `res:"userId"`
+}
+
+// LaunchTemplate is the shape of that name.
+type LaunchTemplate struct {
+	CreateTime           *time.Time        `res:"createTime"`
+	CreatedBy            *string           `res:"createdBy"`
+	DefaultVersionNumber *int64            `res:"defaultVersionNumber"`
+	LatestVersionNumber  *int64            `res:"latestVersionNumber"`
+	LaunchTemplateId     *string           `res:"launchTemplateId"`
+	LaunchTemplateName   *string           `res:"launchTemplateName"`
+	Operator             *OperatorResponse `res:"operator"`
+	Tags                 []Tag             `res:"tagSet>item"`
+}
+
+// LaunchTemplateBlockDeviceMapping is the shape of that name.
+type LaunchTemplateBlockDeviceMapping struct {
+	DeviceName  *string                       `res:"deviceName"`
+	Ebs         *LaunchTemplateEbsBlockDevice `res:"ebs"`
+	NoDevice    *string                       `res:"noDevice"`
+	VirtualName *string                       `res:"virtualName"`
+}
+
+// LaunchTemplateCapacityReservationSpecificationResponse is the shape of that name.
+type LaunchTemplateCapacityReservationSpecificationResponse struct {
+	CapacityReservationPreference *string                            `res:"capacityReservationPreference"`
+	CapacityReservationTarget     *CapacityReservationTargetResponse `res:"capacityReservationTarget"`
+}
+
+// LaunchTemplateCpuOptions is the shape of that name.
+type LaunchTemplateCpuOptions struct {
+	AmdSevSnp            *string `res:"amdSevSnp"`
+	CoreCount            *int32  `res:"coreCount"`
+	NestedVirtualization *string `res:"nestedVirtualization"`
+	ThreadsPerCore       *int32  `res:"threadsPerCore"`
+}
+
+// LaunchTemplateEbsBlockDevice is the shape of that name.
+type LaunchTemplateEbsBlockDevice struct {
+	DeleteOnTermination      *bool   `res:"deleteOnTermination"`
+	EbsCardIndex             *int32  `res:"ebsCardIndex"`
+	Encrypted                *bool   `res:"encrypted"`
+	Iops                     *int32  `res:"iops"`
+	KmsKeyId                 *string `res:"kmsKeyId"`
+	SnapshotId               *string `res:"snapshotId"`
+	Throughput               *int32  `res:"throughput"`
+	VolumeInitializationRate *int32  `res:"volumeInitializationRate"`
+	VolumeSize               *int32  `res:"volumeSize"`
+	VolumeType               *string `res:"volumeType"`
+}
+
+// LaunchTemplateElasticInferenceAcceleratorResponse is the shape of that name.
+type LaunchTemplateElasticInferenceAcceleratorResponse struct {
+	Count *int32  `res:"count"`
+	Type  *string `res:"type"`
+}
+
+// LaunchTemplateEnaSrdSpecification is the shape of that name.
+type LaunchTemplateEnaSrdSpecification struct {
+	EnaSrdEnabled          *bool                                 `res:"enaSrdEnabled"`
+	EnaSrdUdpSpecification *LaunchTemplateEnaSrdUdpSpecification `res:"enaSrdUdpSpecification"`
+}
+
+// LaunchTemplateEnaSrdUdpSpecification is the shape of that name.
+type LaunchTemplateEnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool `res:"enaSrdUdpEnabled"`
+}
+
+// LaunchTemplateEnclaveOptions is the shape of that name.
+type LaunchTemplateEnclaveOptions struct {
+	Enabled *bool `res:"enabled"`
+}
+
+// LaunchTemplateHibernationOptions is the shape of that name.
+type LaunchTemplateHibernationOptions struct {
+	Configured *bool `res:"configured"`
+}
+
+// LaunchTemplateIamInstanceProfileSpecification is the shape of that name.
+type LaunchTemplateIamInstanceProfileSpecification struct {
+	Arn  *string `res:"arn"`
+	Name *string `res:"name"`
+}
+
+// LaunchTemplateInstanceMaintenanceOptions is the shape of that name.
+type LaunchTemplateInstanceMaintenanceOptions struct {
+	AutoRecovery *string `res:"autoRecovery"`
+}
+
+// LaunchTemplateInstanceMarketOptions is the shape of that name.
+type LaunchTemplateInstanceMarketOptions struct {
+	MarketType  *string                          `res:"marketType"`
+	SpotOptions *LaunchTemplateSpotMarketOptions `res:"spotOptions"`
+}
+
+// LaunchTemplateInstanceMetadataOptions is the shape of that name.
+type LaunchTemplateInstanceMetadataOptions struct {
+	HttpEndpoint            *string `res:"httpEndpoint"`
+	HttpProtocolIpv6        *string `res:"httpProtocolIpv6"`
+	HttpPutResponseHopLimit *int32  `res:"httpPutResponseHopLimit"`
+	HttpTokens              *string `res:"httpTokens"`
+	InstanceMetadataTags    *string `res:"instanceMetadataTags"`
+	State                   *string `res:"state"`
+}
+
+// LaunchTemplateInstanceNetworkInterfaceSpecification is the shape of that name.
+type LaunchTemplateInstanceNetworkInterfaceSpecification struct {
+	AssociateCarrierIpAddress       *bool                              `res:"associateCarrierIpAddress"`
+	AssociatePublicIpAddress        *bool                              `res:"associatePublicIpAddress"`
+	ConnectionTrackingSpecification *ConnectionTrackingSpecification   `res:"connectionTrackingSpecification"`
+	DeleteOnTermination             *bool                              `res:"deleteOnTermination"`
+	Description                     *string                            `res:"description"`
+	DeviceIndex                     *int32                             `res:"deviceIndex"`
+	EnaQueueCount                   *int32                             `res:"enaQueueCount"`
+	EnaSrdSpecification             *LaunchTemplateEnaSrdSpecification `res:"enaSrdSpecification"`
+	Groups                          []string                           `res:"groupSet>groupId"`
+	InterfaceType                   *string                            `res:"interfaceType"`
+	Ipv4PrefixCount                 *int32                             `res:"ipv4PrefixCount"`
+	Ipv4Prefixes                    []Ipv4PrefixSpecificationResponse  `res:"ipv4PrefixSet>item"`
+	Ipv6AddressCount                *int32                             `res:"ipv6AddressCount"`
+	Ipv6Addresses                   []InstanceIpv6Address              `res:"ipv6AddressesSet>item"`
+	Ipv6PrefixCount                 *int32                             `res:"ipv6PrefixCount"`
+	Ipv6Prefixes                    []Ipv6PrefixSpecificationResponse  `res:"ipv6PrefixSet>item"`
+	NetworkCardIndex                *int32                             `res:"networkCardIndex"`
+	NetworkInterfaceId              *string                            `res:"networkInterfaceId"`
+	PrimaryIpv6                     *bool                              `res:"primaryIpv6"`
+	PrivateIpAddress                *string                            `res:"privateIpAddress"`
+	PrivateIpAddresses              []PrivateIpAddressSpecification    `res:"privateIpAddressesSet>item"`
+	SecondaryPrivateIpAddressCount  *int32                             `res:"secondaryPrivateIpAddressCount"`
+	SubnetId                        *string                            `res:"subnetId"`
+}
+
+// LaunchTemplateInstanceSecondaryInterfaceSpecification is the shape of that name.
+type LaunchTemplateInstanceSecondaryInterfaceSpecification struct {
+	DeleteOnTermination   *bool                                             `res:"deleteOnTermination"`
+	DeviceIndex           *int32                                            `res:"deviceIndex"`
+	InterfaceType         *string                                           `res:"interfaceType"`
+	NetworkCardIndex      *int32                                            `res:"networkCardIndex"`
+	PrivateIpAddressCount *int32                                            `res:"privateIpAddressCount"`
+	PrivateIpAddresses    []SecondaryInterfacePrivateIpAddressSpecification `res:"privateIpAddressesSet>item"`
+	SecondarySubnetId     *string                                           `res:"secondarySubnetId"`
+}
+
+// LaunchTemplateLicenseConfiguration is the shape of that name.
+type LaunchTemplateLicenseConfiguration struct {
+	LicenseConfigurationArn *string `res:"licenseConfigurationArn"`
+}
+
+// LaunchTemplateNetworkPerformanceOptions is the shape of that name.
+type LaunchTemplateNetworkPerformanceOptions struct {
+	BandwidthWeighting *string `res:"bandwidthWeighting"`
+}
+
+// LaunchTemplatePlacement is the shape of that name.
+type LaunchTemplatePlacement struct {
+	Affinity             *string `res:"affinity"`
+	AvailabilityZone     *string `res:"availabilityZone"`
+	AvailabilityZoneId   *string `res:"availabilityZoneId"`
+	GroupId              *string `res:"groupId"`
+	GroupName            *string `res:"groupName"`
+	HostId               *string `res:"hostId"`
+	HostResourceGroupArn *string `res:"hostResourceGroupArn"`
+	PartitionNumber      *int32  `res:"partitionNumber"`
+	SpreadDomain         *string `res:"spreadDomain"`
+	Tenancy              *string `res:"tenancy"`
+}
+
+// LaunchTemplatePrivateDnsNameOptions is the shape of that name.
+type LaunchTemplatePrivateDnsNameOptions struct {
+	EnableResourceNameDnsAAAARecord *bool   `res:"enableResourceNameDnsAAAARecord"`
+	EnableResourceNameDnsARecord    *bool   `res:"enableResourceNameDnsARecord"`
+	HostnameType                    *string `res:"hostnameType"`
+}
+
 // LaunchTemplateSpecification is the shape of that name.
 type LaunchTemplateSpecification struct {
 	LaunchTemplateId   *string `req:"LaunchTemplateId"`
 	LaunchTemplateName *string `req:"LaunchTemplateName"`
 	Version            *string `req:"Version"`
+}
+
+// LaunchTemplateSpotMarketOptions is the shape of that name.
+type LaunchTemplateSpotMarketOptions struct {
+	BlockDurationMinutes         *int32     `res:"blockDurationMinutes"`
+	InstanceInterruptionBehavior *string    `res:"instanceInterruptionBehavior"`
+	MaxPrice                     *string    `res:"maxPrice"`
+	SpotInstanceType             *string    `res:"spotInstanceType"`
+	ValidUntil                   *time.Time `res:"validUntil"`
+}
+
+// LaunchTemplateTagSpecification is the shape of that name.
+type LaunchTemplateTagSpecification struct {
+	ResourceType *string `res:"resourceType"`
+	Tags         []Tag   `res:"tagSet>item"`
+}
+
+// LaunchTemplateVersion is the shape of that name.
+type LaunchTemplateVersion struct {
+	CreateTime         *time.Time                  `res:"createTime"`
+	CreatedBy          *string                     `res:"createdBy"`
+	DefaultVersion     *bool                       `res:"defaultVersion"`
+	LaunchTemplateData *ResponseLaunchTemplateData `res:"launchTemplateData"`
+	LaunchTemplateId   *string                     `res:"launchTemplateId"`
+	LaunchTemplateName *string                     `res:"launchTemplateName"`
+	Operator           *OperatorResponse           `res:"operator"`
+	VersionDescription *string                     `res:"versionDescription"`
+	VersionNumber      *int64                      `res:"versionNumber"`
+}
+
+// LaunchTemplatesMonitoring is the shape of that name.
+type LaunchTemplatesMonitoring struct {
+	Enabled *bool `res:"enabled"`
 }
 
 // LicenseConfiguration is the shape of that name.
@@ -1143,9 +1498,21 @@ type MediaDeviceMemoryInfo struct {
 	SizeInMiB *int32 `res:"sizeInMiB"`
 }
 
+// MemoryGiBPerVCpu is the shape of that name.
+type MemoryGiBPerVCpu struct {
+	Max *float64 `res:"max"`
+	Min *float64 `res:"min"`
+}
+
 // MemoryInfo is the shape of that name.
 type MemoryInfo struct {
 	SizeInMiB *int64 `res:"sizeInMiB"`
+}
+
+// MemoryMiB is the shape of that name.
+type MemoryMiB struct {
+	Max *int32 `res:"max"`
+	Min *int32 `res:"min"`
 }
 
 // ModifyVpnTunnelOptionsSpecification is the shape of that name.
@@ -1253,6 +1620,12 @@ type NetworkAclEntry struct {
 	RuleNumber    *int32        `res:"ruleNumber"`
 }
 
+// NetworkBandwidthGbps is the shape of that name.
+type NetworkBandwidthGbps struct {
+	Max *float64 `res:"max"`
+	Min *float64 `res:"min"`
+}
+
 // NetworkCardInfo is the shape of that name.
 type NetworkCardInfo struct {
 	AdditionalFlexibleNetworkInterfaces *int32   `res:"additionalFlexibleNetworkInterfaces"`
@@ -1358,6 +1731,12 @@ type NetworkInterfaceAttachmentChanges struct {
 	EnaQueueCount        *int32  `req:"EnaQueueCount"`
 }
 
+// NetworkInterfaceCount is the shape of that name.
+type NetworkInterfaceCount struct {
+	Max *int32 `res:"max"`
+	Min *int32 `res:"min"`
+}
+
 // NetworkInterfaceIpv6Address is the shape of that name.
 type NetworkInterfaceIpv6Address struct {
 	Ipv6Address       *string `res:"ipv6Address"`
@@ -1435,6 +1814,11 @@ type OperatorResponse struct {
 	HiddenByDefault *bool   `res:"hiddenByDefault"`
 	Managed         *bool   `res:"managed"`
 	Principal       *string `res:"principal"`
+}
+
+// PerformanceFactorReference is the shape of that name.
+type PerformanceFactorReference struct {
+	InstanceFamily *string `res:"instanceFamily"`
 }
 
 // Phase1DHGroupNumbersListValue is the shape of that name.
@@ -1576,8 +1960,8 @@ type PrivateDnsNameOptionsResponse struct {
 
 // PrivateIpAddressSpecification is the shape of that name.
 type PrivateIpAddressSpecification struct {
-	Primary          *bool   `req:"Primary"`
-	PrivateIpAddress *string `req:"PrivateIpAddress"`
+	Primary          *bool   `req:"Primary" res:"primary"`
+	PrivateIpAddress *string `req:"PrivateIpAddress" res:"privateIpAddress"`
 }
 
 // ProcessorInfo is the shape of that name.
@@ -1678,6 +2062,44 @@ type Reservation struct {
 	ReservationId *string           `res:"reservationId"`
 }
 
+// ResponseLaunchTemplateData is the shape of that name.
+type ResponseLaunchTemplateData struct {
+	BlockDeviceMappings               []LaunchTemplateBlockDeviceMapping                      `res:"blockDeviceMappingSet>item"`
+	CapacityReservationSpecification  *LaunchTemplateCapacityReservationSpecificationResponse `res:"capacityReservationSpecification"`
+	CpuOptions                        *LaunchTemplateCpuOptions                               `res:"cpuOptions"`
+	CreditSpecification               *CreditSpecification                                    `res:"creditSpecification"`
+	DisableApiStop                    *bool                                                   `res:"disableApiStop"`
+	DisableApiTermination             *bool                                                   `res:"disableApiTermination"`
+	EbsOptimized                      *bool                                                   `res:"ebsOptimized"`
+	ElasticGpuSpecifications          []ElasticGpuSpecificationResponse                       `res:"elasticGpuSpecificationSet>item"`
+	ElasticInferenceAccelerators      []LaunchTemplateElasticInferenceAcceleratorResponse     `res:"elasticInferenceAcceleratorSet>item"`
+	EnclaveOptions                    *LaunchTemplateEnclaveOptions                           `res:"enclaveOptions"`
+	HibernationOptions                *LaunchTemplateHibernationOptions                       `res:"hibernationOptions"`
+	IamInstanceProfile                *LaunchTemplateIamInstanceProfileSpecification          `res:"iamInstanceProfile"`
+	ImageId                           *string                                                 `res:"imageId"`
+	InstanceInitiatedShutdownBehavior *string                                                 `res:"instanceInitiatedShutdownBehavior"`
+	InstanceMarketOptions             *LaunchTemplateInstanceMarketOptions                    `res:"instanceMarketOptions"`
+	InstanceRequirements              *InstanceRequirements                                   `res:"instanceRequirements"`
+	InstanceType                      *string                                                 `res:"instanceType"`
+	KernelId                          *string                                                 `res:"kernelId"`
+	KeyName                           *string                                                 `res:"keyName"`
+	LicenseSpecifications             []LaunchTemplateLicenseConfiguration                    `res:"licenseSet>item"`
+	MaintenanceOptions                *LaunchTemplateInstanceMaintenanceOptions               `res:"maintenanceOptions"`
+	MetadataOptions                   *LaunchTemplateInstanceMetadataOptions                  `res:"metadataOptions"`
+	Monitoring                        *LaunchTemplatesMonitoring                              `res:"monitoring"`
+	NetworkInterfaces                 []LaunchTemplateInstanceNetworkInterfaceSpecification   `res:"networkInterfaceSet>item"`
+	NetworkPerformanceOptions         *LaunchTemplateNetworkPerformanceOptions                `res:"networkPerformanceOptions"`
+	Operator                          *OperatorResponse                                       `res:"operator"`
+	Placement                         *LaunchTemplatePlacement                                `res:"placement"`
+	PrivateDnsNameOptions             *LaunchTemplatePrivateDnsNameOptions                    `res:"privateDnsNameOptions"`
+	RamDiskId                         *string                                                 `res:"ramDiskId"`
+	SecondaryInterfaces               []LaunchTemplateInstanceSecondaryInterfaceSpecification `res:"secondaryInterfaceSet>item"`
+	SecurityGroupIds                  []string                                                `res:"securityGroupIdSet>item"`
+	SecurityGroups                    []string                                                `res:"securityGroupSet>item"`
+	TagSpecifications                 []LaunchTemplateTagSpecification                        `res:"tagSpecificationSet>item"`
+	UserData                          *string                                                 `res:"userData"`
+}
+
 // RevokedSecurityGroupRule is the shape of that name.
 type RevokedSecurityGroupRule struct {
 	CidrIpv4            *string `res:"cidrIpv4"`
@@ -1746,6 +2168,11 @@ type RouteTableAssociationState struct {
 // RunInstancesMonitoringEnabled is the shape of that name.
 type RunInstancesMonitoringEnabled struct {
 	Enabled *bool `req:"Enabled" rule:"required"`
+}
+
+// SecondaryInterfacePrivateIpAddressSpecification is the shape of that name.
+type SecondaryInterfacePrivateIpAddressSpecification struct {
+	PrivateIpAddress *string `res:"privateIpAddress"`
 }
 
 // SecurityGroup is the shape of that name.
@@ -1919,6 +2346,11 @@ type SubnetIpv6CidrBlockAssociation struct {
 	Ipv6CidrBlockState   *SubnetCidrBlockState `res:"ipv6CidrBlockState"`
 }
 
+// SuccessfulInstanceCreditSpecificationItem is the shape of that name.
+type SuccessfulInstanceCreditSpecificationItem struct {
+	InstanceId *string `res:"instanceId"`
+}
+
 // Tag is the shape of that name.
 type Tag struct {
 	Key   *string `req:"Key" res:"key"`
@@ -1937,6 +2369,12 @@ type TagDescription struct {
 type TagSpecification struct {
 	ResourceType *string `req:"ResourceType" enum:"capacity-reservation,client-vpn-endpoint,customer-gateway,carrier-gateway,coip-pool,declarative-policies-report,dedicated-host,dhcp-options,egress-only-internet-gateway,elastic-ip,elastic-gpu,export-image-task,export-instance-task,fleet,fpga-image,host-reservation,image,image-usage-report,import-image-task,import-snapshot-task,instance,instance-event-window,internet-gateway,ipam,ipam-pool,ipam-scope,ipv4pool-ec2,ipv6pool-ec2,key-pair,launch-template,local-gateway,local-gateway-route-table,local-gateway-virtual-interface,local-gateway-virtual-interface-group,local-gateway-route-table-vpc-association,local-gateway-route-table-virtual-interface-group-association,natgateway,network-acl,network-interface,network-insights-analysis,network-insights-path,network-insights-access-scope,network-insights-access-scope-analysis,outpost-lag,placement-group,prefix-list,replace-root-volume-task,reserved-instances,route-table,security-group,security-group-rule,service-link-virtual-interface,snapshot,spot-fleet-request,spot-instances-request,subnet,subnet-cidr-reservation,traffic-mirror-filter,traffic-mirror-session,traffic-mirror-target,transit-gateway,transit-gateway-attachment,transit-gateway-connect-peer,transit-gateway-multicast-domain,transit-gateway-policy-table,transit-gateway-metering-policy,transit-gateway-route-table,transit-gateway-route-table-announcement,volume,vpc,vpc-endpoint,vpc-endpoint-connection,vpc-endpoint-service,vpc-endpoint-service-permission,vpc-peering-connection,vpn-connection,vpn-gateway,vpc-flow-log,capacity-reservation-fleet,traffic-mirror-filter-rule,vpc-endpoint-connection-device-type,verified-access-instance,verified-access-group,verified-access-endpoint,verified-access-policy,verified-access-trust-provider,vpn-connection-device-type,vpc-block-public-access-exclusion,vpc-encryption-control,route-server,route-server-endpoint,route-server-peer,ipam-resource-discovery,ipam-resource-discovery-association,instance-connect-endpoint,verified-access-endpoint-target,ipam-external-resource-verification-token,capacity-block,mac-modification-task,ipam-prefix-list-resolver,ipam-policy,ipam-prefix-list-resolver-target,secondary-interface,secondary-network,secondary-subnet,capacity-manager-data-export,vpn-concentrator,ipam-pool-allocation"`
 	Tags         []Tag   `req:"Tag"`
+}
+
+// TotalLocalStorageGB is the shape of that name.
+type TotalLocalStorageGB struct {
+	Max *float64 `res:"max"`
+	Min *float64 `res:"min"`
 }
 
 // TunnelOption is the shape of that name.
@@ -1964,6 +2402,18 @@ type TunnelOption struct {
 	TunnelInsideIpv6Cidr         *string                               `res:"tunnelInsideIpv6Cidr"`
 }
 
+// UnsuccessfulInstanceCreditSpecificationItem is the shape of that name.
+type UnsuccessfulInstanceCreditSpecificationItem struct {
+	Error      *UnsuccessfulInstanceCreditSpecificationItemError `res:"error"`
+	InstanceId *string                                           `res:"instanceId"`
+}
+
+// UnsuccessfulInstanceCreditSpecificationItemError is the shape of that name.
+type UnsuccessfulInstanceCreditSpecificationItemError struct {
+	Code    *string `res:"code"`
+	Message *string `res:"message"`
+}
+
 // UnsuccessfulItem is the shape of that name.
 type UnsuccessfulItem struct {
 	Error      *UnsuccessfulItemError `res:"error"`
@@ -1985,6 +2435,12 @@ type UserIdGroupPair struct {
 	UserId                 *string `req:"UserId" res:"userId"`
 	VpcId                  *string `req:"VpcId" res:"vpcId"`
 	VpcPeeringConnectionId *string `req:"VpcPeeringConnectionId" res:"vpcPeeringConnectionId"`
+}
+
+// VCpuCountRange is the shape of that name.
+type VCpuCountRange struct {
+	Max *int32 `res:"max"`
+	Min *int32 `res:"min"`
 }
 
 // VCpuInfo is the shape of that name.
