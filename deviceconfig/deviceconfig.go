@@ -32,6 +32,10 @@ type Config struct {
 	CustomerAddress netip.Addr
 	Certificate     *Certificate // nil: pre-shared keys authenticate
 
+	// KeySecret is the ARN of the secret with pre-shared keys that no configuration
+	// shows: they are Redacted. Empty: none is.
+	KeySecret string
+
 	CustomerASN uint32
 	AmazonASN   uint32
 
@@ -66,6 +70,9 @@ type Tunnel struct {
 	Options        resource.TunnelOptions // those that it runs with
 }
 
+// Redacted stands for a pre-shared key that is in a secret, as in AWS's documents.
+const Redacted = "REDACTED"
+
 // A Secret is a key that is printed by Reveal only.
 type Secret struct{ key string }
 
@@ -82,6 +89,7 @@ func (Secret) GoString() string { return "[secret]" }
 var (
 	idForm     = regexp.MustCompile(`^(vpn|cgw|vgw)-[0-9a-f]{8,17}$`)
 	regionForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	secretForm = regexp.MustCompile(`^arn:aws:secretsmanager:[a-z0-9-]{1,32}:[0-9]{12}:secret:s2svpn!vpn-[0-9a-f-]{8,24}$`)
 	arnForm    = regexp.MustCompile(`^arn:aws:acm:[a-z0-9-]{1,32}:[0-9]{12}:certificate/[0-9a-f-]{36}$`)
 	pemForm    = regexp.MustCompile(`^-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n$`)
 )
@@ -112,17 +120,27 @@ func New(connection resource.VPNConnection, gateway resource.VPNGateway, custome
 	if err := certificate.validate(); err != nil {
 		return Config{}, fmt.Errorf("device configuration of %s: %w", c.Connection, err)
 	}
+	if connection.HasKeySecret() {
+		c.KeySecret = resource.KeySecretARN(connection.Account, c.Region, c.Connection)
+		if !secretForm.MatchString(c.KeySecret) {
+			return Config{}, fmt.Errorf("device configuration of %s: %q is no ARN of a secret", c.Connection, c.KeySecret)
+		}
+	}
 	for _, r := range connection.Routes {
 		c.SiteRoutes = append(c.SiteRoutes, r.Destination)
 	}
 	for i, t := range connection.Tunnels {
-		keyless := certificate == nil && resource.ValidatePreSharedKey(t.PreSharedKey) != nil
+		key := t.PreSharedKey
+		if t.KeysInSecret() {
+			key = Redacted
+		}
+		keyless := certificate == nil && resource.ValidatePreSharedKey(key) != nil
 		if !t.OutsideAddress.Is4() || keyless || resource.ValidateInsideCIDR(t.InsideCIDR) != nil {
 			return Config{}, fmt.Errorf("device configuration of %s: tunnel %d is incomplete", c.Connection, i+1)
 		}
 		c.Tunnels[i] = Tunnel{
 			Number: i + 1, CloudOutside: t.OutsideAddress, CloudInside: t.CloudInside(), CustomerInside: t.CustomerInside(),
-			InsideCIDR: t.InsideCIDR, PreSharedKey: Secret{t.PreSharedKey}, Options: t.Effective(),
+			InsideCIDR: t.InsideCIDR, PreSharedKey: Secret{key}, Options: t.Effective(),
 		}
 	}
 	if v2, err := c.For(resource.IKEv2); err == nil {

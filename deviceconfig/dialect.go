@@ -180,6 +180,9 @@ func (v view) Header(mark string) string {
 	if v.Certificate == nil {
 		lines = append(lines, "It contains the pre-shared keys: keep it where only you can read it.")
 	}
+	if v.KeySecret != "" {
+		lines = append(lines, "Where a key is "+Redacted+", put in its place the one in the secret", v.KeySecret+".")
+	}
 	if v.Weak {
 		lines = append(lines,
 			"WEAK: SHA-1 and the groups of less than 2048 bits are kept for old devices only.",

@@ -9,6 +9,7 @@ import (
 
 	"causeway.dev/nodespec"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 // offersMax bounds what our side proposes: the first message of a negotiation
@@ -29,7 +30,8 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 	for i, tunnel := range connection.Tunnels {
 		options := tunnel.Effective()
 		certificates, ready := c.certificates(s, i+1)
-		if !ready {
+		keys, known := c.keys(s, i)
+		if !ready || !known {
 			continue
 		}
 		proposals := c.proposalsOf(tunnel.TunnelOptions)
@@ -40,9 +42,9 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 			Local:        tunnel.OutsideAddress,
 			Remote:       s.remote,
 			Inside:       netip.PrefixFrom(tunnel.CloudInside(), tunnel.InsideCIDR.Bits()),
-			PreSharedKey: nodespec.Secret(tunnel.PreSharedKey),
-			FormerKey:    nodespec.Secret(tunnel.FormerPreSharedKey),
-			FormerUntil:  tunnel.FormerPreSharedKeyUntil,
+			PreSharedKey: nodespec.Secret(keys.Key),
+			FormerKey:    nodespec.Secret(keys.Former),
+			FormerUntil:  keys.FormerUntil,
 			KeyChanges:   tunnel.PreSharedKeyChanges,
 			Certificates: certificates,
 			Replacements: tunnel.Replacements,
@@ -69,6 +71,20 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 		})
 	}
 	return compiled
+}
+
+// keys returns the pre-shared keys of a tunnel. It is false for one whose key is
+// elsewhere and was never fetched.
+func (c *compiler) keys(s *site, index int) (resource.TunnelKeys, bool) {
+	tunnel := &s.connection.Tunnels[index]
+	if !tunnel.KeysInSecret() {
+		return tunnel.Keys(), true
+	}
+	scope := scopeOf(s.connection.Meta)
+	secret, _ := store.KeySecrets.Get(c.snapshot, scope, s.connection.ID)
+	fetched, _ := store.FetchedKeys.Get(c.snapshot, scope, resource.TunnelID(s.connection.ID, index+1))
+	keys := secret.Tunnels[index].Keys(fetched)
+	return keys, keys.Key != ""
 }
 
 // proposals are what a tunnel's options allow, in the notation of nodespec, the

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,8 +46,6 @@ func (s *KeySecret) Secrets() []*string {
 // id is the tunnel's. It goes on being valid while nothing new can be had.
 type FetchedKey struct {
 	Meta
-	Reference string `json:"reference"` // where Key is from
-
 	Key         string    `json:"key,omitempty"`
 	Former      string    `json:"former,omitempty"`
 	FormerUntil time.Time `json:"formerUntil,omitzero"`
@@ -135,13 +134,16 @@ func ParseKeyReference(value string) (kind, name string, err error) {
 }
 
 // ValidateKeyValue says whether a secret can have value for a tunnel: a key, or a
-// reference to one.
-func ValidateKeyValue(value string) error {
-	if IsKeyReference(value) {
-		_, _, err := ParseKeyReference(value)
-		return err
+// reference to one, of one of the kinds that the installation can follow.
+func ValidateKeyValue(value string, kinds []string) error {
+	if !IsKeyReference(value) {
+		return ValidatePreSharedKey(value)
 	}
-	return ValidatePreSharedKey(value)
+	kind, _, err := ParseKeyReference(value)
+	if err == nil && !slices.Contains(kinds, kind) {
+		return Errorf(CodeInvalidParameterValue, "The value for parameter PreSharedKey refers to a %s, and this installation fetches no keys from there: its operator has to say where, in pre_shared_keys of the configuration", kind)
+	}
+	return err
 }
 
 // keySecretPrefix begins the names of the secrets that Site-to-Site VPN makes.

@@ -145,6 +145,16 @@ func (t *VPNTunnel) ForgetFormerPreSharedKey() {
 	t.FormerPreSharedKey, t.FormerPreSharedKeyUntil = "", time.Time{}
 }
 
+// Keys are those that the tunnel has itself.
+func (t *VPNTunnel) Keys() TunnelKeys {
+	return TunnelKeys{t.PreSharedKey, t.FormerPreSharedKey, t.FormerPreSharedKeyUntil}
+}
+
+// SetKeys makes the tunnel have keys itself, or none.
+func (t *VPNTunnel) SetKeys(k TunnelKeys) {
+	t.PreSharedKey, t.FormerPreSharedKey, t.FormerPreSharedKeyUntil = k.Key, k.Former, k.FormerUntil
+}
+
 // KeysInSecret reports whether the tunnel's keys are in the connection's KeySecret.
 func (t *VPNTunnel) KeysInSecret() bool { return t.KeyStorage == KeyStorageSecretsManager }
 

@@ -55,6 +55,7 @@ type Config struct {
 	Logs     LogsConfig     `yaml:"logs"`
 	FlowLogs FlowLogConfig  `yaml:"flow_logs"`
 	Billing  BillingConfig  `yaml:"billing"`
+	Keys     KeysConfig     `yaml:"pre_shared_keys"`
 
 	InstanceLimits InstanceLimits `yaml:"instance_limits"`
 
@@ -260,6 +261,7 @@ func (c *Config) setDefaults() {
 	c.FlowLogs.MaxMiB = cmp.Or(c.FlowLogs.MaxMiB, 1024)
 	c.InstanceLimits.setDefaults()
 	c.FormerKeyLifetime = cmp.Or(c.FormerKeyLifetime, ec2.FormerKeyLifetimeDefault)
+	c.Keys.setDefaults()
 	if c.DefaultVPCs == nil {
 		c.DefaultVPCs = new(true)
 	}
@@ -332,7 +334,7 @@ func (c *Config) validate() error {
 	if _, err := c.Billing.prices(); err != nil {
 		return err
 	}
-	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI(), c.Resolver.validate(), c.FlowLogs.validate(), c.InstanceLimits.validate())
+	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI(), c.Resolver.validate(), c.FlowLogs.validate(), c.InstanceLimits.validate(), c.Keys.validate())
 }
 
 func (c *Config) validatePKI() error {

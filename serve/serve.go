@@ -26,12 +26,14 @@ import (
 	"causeway.dev/api/ec2"
 	iamapi "causeway.dev/api/iam"
 	logsapi "causeway.dev/api/logs"
+	"causeway.dev/api/secretsmanager"
 	"causeway.dev/api/server"
 	"causeway.dev/api/sts"
 	"causeway.dev/capture"
 	"causeway.dev/control/certificates"
 	"causeway.dev/control/flowlogs"
 	"causeway.dev/control/lifecycle"
+	"causeway.dev/control/presharedkeys"
 	"causeway.dev/control/telemetry"
 	"causeway.dev/control/tunnellog"
 	"causeway.dev/control/usage"
@@ -129,6 +131,10 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := operations.Upgrade(ctx, time.Now()); err != nil {
 		return fmt.Errorf("upgrade the records of an earlier version: %w", err)
 	}
+	sources, err := cfg.Keys.sources()
+	if err != nil {
+		return err
+	}
 	group := run.New(ctx)
 	tunnelLog := tunnellog.New(records, logStore, log)
 	flowLog := flowlogs.New(flowlogs.Config{
@@ -152,6 +158,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
 	group.Go("usage", func(ctx context.Context) error { return usage.Forget(ctx, records, log) })
 	group.Go("certificates", certificates.Keeper{Store: records, Logger: log, TunnelLifetime: cfg.PKI.TunnelCertificateLifetime, URL: cfg.PKI.URL}.Run)
+	group.Go("pre-shared keys", (&presharedkeys.Fetcher{Store: records, Logger: log, Sources: sources, Refresh: cfg.Keys.Refresh, FormerKeyLifetime: cfg.FormerKeyLifetime}).Run)
 	group.Go("logs", logStore.Run)
 	group.Go("tunnel log", tunnelLog.Run)
 	group.Go("flow logs", flowLog.Run)
@@ -222,6 +229,7 @@ func newEC2(cfg Config, records *store.Store, logStore *logs.Store, guard *acces
 		ServiceMayAssume: guard.ServiceMayAssume,
 
 		FormerKeyLifetime: cfg.FormerKeyLifetime,
+		KeyReferences:     cfg.Keys.references(),
 		Console:           console{driver},
 		Host:              ec2.Host{Architecture: architecture()},
 	})
@@ -238,7 +246,8 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, written written
 		Lookup: guard.Lookup, Session: guard.Session, Authorize: guard.Authorize, Regions: regions, Log: log,
 		Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Pages: map[string]http.Handler{certificates.Prefix: certificates.Publish(records)},
-	}, operations.Server(), sts.New(sts.Config{Store: records, Guard: guard, Sealer: keyring}).Server(), iamapi.New(iamapi.Config{Store: records, Limits: cfg.IdentityLimits}).Server(), logsapi.New(written.store).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server(), causeway.New(records, cfg.prices()).Server())
+	}, operations.Server(), sts.New(sts.Config{Store: records, Guard: guard, Sealer: keyring}).Server(), iamapi.New(iamapi.Config{Store: records, Limits: cfg.IdentityLimits}).Server(), logsapi.New(written.store).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server(),
+		secretsmanager.New(secretsmanager.Config{Store: records, FormerKeyLifetime: cfg.FormerKeyLifetime, KeyReferences: cfg.Keys.references()}).Server(), causeway.New(records, cfg.prices()).Server())
 }
 
 // zoneID is the id of a zone, "use1-az1".

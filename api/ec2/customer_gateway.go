@@ -100,6 +100,8 @@ func checkAuthentication(g *resource.CustomerGateway, v *resource.VPNConnection)
 		switch {
 		case t.PreSharedKey != "":
 			return resource.Errorf(resource.CodeInvalidParameterCombination, "The customer gateway %s authenticates by its certificate; leave PreSharedKey out", g.ID)
+		case t.KeysInSecret():
+			return resource.Errorf(resource.CodeInvalidParameterCombination, "The customer gateway %s authenticates by its certificate; leave PreSharedKeyStorage out", g.ID)
 		case t.StartupAction == resource.StartupActionStart && !g.Address.IsValid():
 			return resource.Errorf(resource.CodeInvalidParameterCombination, "The customer gateway %s has no IP address, so its device must begin; StartupAction must be %s", g.ID, resource.StartupActionAdd)
 		}

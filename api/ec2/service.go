@@ -72,6 +72,10 @@ type Config struct {
 	// before. Zero means FormerKeyLifetimeDefault.
 	FormerKeyLifetime time.Duration
 
+	// KeyReferences are the kinds of references to pre-shared keys that this
+	// installation can follow: resource.KeyReferenceFile, resource.KeyReferenceVault.
+	KeyReferences []string
+
 	// Rand is where ids and keys come from. Nil is crypto/rand's.
 	Rand io.Reader
 }

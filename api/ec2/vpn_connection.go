@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
+	"strings"
+	"time"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -27,7 +29,6 @@ const (
 	outsideAddressPublic  = "PublicIpv4"
 	insideVersionIPv4     = "ipv4"
 	tunnelBandwidthNormal = "standard"
-	preSharedKeysHere     = "Standard"
 	anyIPv6               = "::/0" // the default of the IPv6 ranges, which mean nothing to IPv4
 )
 
@@ -35,7 +36,7 @@ const (
 // whose outside addresses never change. The connection is available at once;
 // whether its tunnels are up is the telemetry's to say.
 func (s *Service) CreateVpnConnection(ctx context.Context, c server.Caller, in *model.CreateVpnConnectionInput) (*model.CreateVpnConnectionOutput, error) {
-	wanted, err := s.newVPNConnection(in)
+	wanted, keys, err := s.newVPNConnection(in)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +71,9 @@ func (s *Service) CreateVpnConnection(ctx context.Context, c server.Caller, in *
 				v.Tunnels[i].PreSharedKey = ""
 			}
 		}
+		if v.HasKeySecret() {
+			s.putKeySecret(w, &v, keys)
+		}
 		vpnConnections.put(w, v)
 		out.VpnConnection, err = vpnConnectionAnswer(w.reader, &v)
 		return err
@@ -77,42 +81,53 @@ func (s *Service) CreateVpnConnection(ctx context.Context, c server.Caller, in *
 	return &out, err
 }
 
-// newVPNConnection reads what a caller chose of a connection.
-func (s *Service) newVPNConnection(in *model.CreateVpnConnectionInput) (resource.VPNConnection, error) {
+// newVPNConnection reads what a caller chose of a connection, and of the keys that
+// are to be in a secret.
+func (s *Service) newVPNConnection(in *model.CreateVpnConnectionInput) (resource.VPNConnection, [2]resource.KeySecretTunnel, error) {
 	options := in.Options
 	if options == nil {
 		options = &model.VpnConnectionOptionsSpecification{}
 	}
 	var none resource.VPNConnection
-	if err := refuseUnbuiltConnection(in, options); err != nil {
-		return none, err
+	var keys [2]resource.KeySecretTunnel
+	if err := cmp.Or(refuseUnbuiltConnection(in, options), checkKeyStorage(in.PreSharedKeyStorage)); err != nil {
+		return none, keys, err
 	}
 	if val(in.VpnGatewayId) == "" {
-		return none, resource.Missing("VpnGatewayId")
+		return none, keys, resource.Missing("VpnGatewayId")
 	}
 	if !val(options.StaticRoutesOnly) {
-		return none, resource.Errorf(resource.CodeUnsupportedOperation, "Dynamic routing (BGP) is not built yet, only static routing: set Options.StaticRoutesOnly to true and add routes by CreateVpnConnectionRoute")
+		return none, keys, resource.Errorf(resource.CodeUnsupportedOperation, "Dynamic routing (BGP) is not built yet, only static routing: set Options.StaticRoutesOnly to true and add routes by CreateVpnConnectionRoute")
 	}
 	v := resource.VPNConnection{State: resource.StateAvailable, Type: val(in.Type), StaticRoutesOnly: true, LocalIPv4CIDR: resource.AnyIPv4, RemoteIPv4CIDR: resource.AnyIPv4}
 	if err := setNetworkCIDRs(&v, options.LocalIpv4NetworkCidr, options.RemoteIpv4NetworkCidr); err != nil {
-		return none, err
+		return none, keys, err
 	}
 	if len(options.TunnelOptions) > len(v.Tunnels) {
-		return none, resource.Errorf(resource.CodeInvalidParameterValue, "TunnelOptions has %d entries; a VPN connection has %d tunnels", len(options.TunnelOptions), len(v.Tunnels))
+		return none, keys, resource.Errorf(resource.CodeInvalidParameterValue, "TunnelOptions has %d entries; a VPN connection has %d tunnels", len(options.TunnelOptions), len(v.Tunnels))
 	}
 	for i, given := range options.TunnelOptions {
 		if err := setTunnelOptions(&v.Tunnels[i], model.ModifyVpnTunnelOptionsSpecification(given)); err != nil {
-			return none, err
+			return none, keys, err
 		}
 	}
-	return v, v.Validate()
+	if val(in.PreSharedKeyStorage) == resource.KeyStorageSecretsManager {
+		for i := range v.Tunnels {
+			given := v.Tunnels[i].PreSharedKey
+			if err := s.checkKeyValue(given); err != nil {
+				return none, keys, err
+			}
+			v.Tunnels[i].KeyStorage, v.Tunnels[i].PreSharedKey = resource.KeyStorageSecretsManager, ""
+			keys[i].Put(given, resource.TunnelKeys{}, time.Time{})
+		}
+	}
+	return v, keys, v.Validate()
 }
 
 func refuseUnbuiltConnection(in *model.CreateVpnConnectionInput, options *model.VpnConnectionOptionsSpecification) error {
 	return refuseUnbuilt(
 		member{"TransitGatewayId", val(in.TransitGatewayId) != ""},
 		member{"VpnConcentratorId", val(in.VpnConcentratorId) != ""},
-		member{"PreSharedKeyStorage " + val(in.PreSharedKeyStorage), isOther(in.PreSharedKeyStorage, preSharedKeysHere)},
 		member{"Options.EnableAcceleration", val(options.EnableAcceleration)},
 		member{"Options.OutsideIpAddressType " + val(options.OutsideIpAddressType), isOther(options.OutsideIpAddressType, outsideAddressPublic)},
 		member{"Options.TunnelInsideIpVersion " + val(options.TunnelInsideIpVersion), isOther(options.TunnelInsideIpVersion, insideVersionIPv4)},
@@ -178,6 +193,7 @@ func (s *Service) DeleteVpnConnection(ctx context.Context, c server.Caller, in *
 			v.Tunnels[i].PreSharedKey = ""
 			store.TunnelStatuses.Delete(w.tx, w.scope, resource.TunnelID(v.ID, i+1))
 		}
+		store.KeySecrets.Delete(w.tx, w.scope, v.ID)
 		v.State, v.Deleted, v.Routes = resource.StateDeleted, w.deletedNow(), nil
 		vpnConnections.put(w, v)
 		usage.End(w.tx, v, *v.Deleted)
@@ -280,9 +296,10 @@ func (s *Service) moveToCustomerGateway(w writer, v *resource.VPNConnection, id 
 		t := &v.Tunnels[i]
 		switch {
 		case customer.Certificate != "":
-			t.PreSharedKey = ""
-			t.ForgetFormerPreSharedKey()
-		case t.PreSharedKey == "":
+			t.SetKeys(resource.TunnelKeys{})
+			t.KeyStorage = ""
+			store.KeySecrets.Delete(w.tx, w.scope, v.ID)
+		case t.PreSharedKey == "" && !t.KeysInSecret():
 			t.PreSharedKey = s.newPreSharedKey()
 		}
 	}
@@ -343,6 +360,9 @@ func vpnConnectionAnswer(r reader, v *resource.VPNConnection) (*model.VpnConnect
 		return nil, err
 	}
 	a.CustomerGatewayConfiguration = &document
+	if v.HasKeySecret() {
+		a.PreSharedKeyArn = new(resource.KeySecretARN(v.Account, v.Region, v.ID))
+	}
 	for i := range v.Tunnels {
 		a.Options.TunnelOptions = append(a.Options.TunnelOptions, tunnelOptionsAnswer(&v.Tunnels[i]))
 		a.VgwTelemetry = append(a.VgwTelemetry, telemetryAnswer(r, v, i))
@@ -361,13 +381,14 @@ func telemetryAnswer(r reader, v *resource.VPNConnection, index int) model.VgwTe
 		Status:             new(model.TelemetryStatusDOWN),
 		StatusMessage:      new("The tunnel is being set up"),
 	}
-	seen, ok := store.TunnelStatuses.Get(r.Reader, r.scope, resource.TunnelID(v.ID, index+1))
-	if !ok {
-		return a
+	if seen, ok := store.TunnelStatuses.Get(r.Reader, r.scope, resource.TunnelID(v.ID, index+1)); ok {
+		a.LastStatusChange, a.StatusMessage = timestamp(seen.Since), str(seen.Message)
+		if seen.Up {
+			a.Status, a.AcceptedRouteCount = new(model.TelemetryStatusUP), new(int32(len(v.Routes)))
+		}
 	}
-	a.LastStatusChange, a.StatusMessage = timestamp(seen.Since), str(seen.Message)
-	if seen.Up {
-		a.Status, a.AcceptedRouteCount = new(model.TelemetryStatusUP), new(int32(len(v.Routes)))
+	if said := keyProblem(r, v, index); said != "" {
+		a.StatusMessage = new(strings.TrimPrefix(val(a.StatusMessage)+". "+said, ". "))
 	}
 	return a
 }

@@ -39,7 +39,7 @@ func (s *Service) completeTunnels(w writer, v *resource.VPNConnection) error {
 			}
 			used[t.InsideCIDR] = true
 		}
-		if t.PreSharedKey == "" {
+		if t.PreSharedKey == "" && !t.KeysInSecret() {
 			t.PreSharedKey = s.newPreSharedKey()
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/netip"
 	"strconv"
-	"time"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -21,10 +20,7 @@ func (s *Service) vpnTunnelOptionsActions() actions {
 // ModifyVpnTunnelOptions changes options of one tunnel; those that the caller
 // leaves out stay. The other tunnel is not touched.
 func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, in *model.ModifyVpnTunnelOptionsInput) (*model.ModifyVpnTunnelOptionsOutput, error) {
-	if err := refuseUnbuilt(
-		member{"PreSharedKeyStorage " + val(in.PreSharedKeyStorage), isOther(in.PreSharedKeyStorage, preSharedKeysHere)},
-		member{"SkipTunnelReplacement", val(in.SkipTunnelReplacement)},
-	); err != nil {
+	if err := cmp.Or(refuseUnbuilt(member{"SkipTunnelReplacement", val(in.SkipTunnelReplacement)}), checkKeyStorage(in.PreSharedKeyStorage)); err != nil {
 		return nil, err
 	}
 	var out model.ModifyVpnTunnelOptionsOutput
@@ -33,7 +29,11 @@ func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, i
 		if err != nil {
 			return err
 		}
-		tunnel, _, err := findTunnel(&v, in.VpnTunnelOutsideIpAddress)
+		tunnel, number, err := findTunnel(&v, in.VpnTunnelOutsideIpAddress)
+		if err != nil {
+			return err
+		}
+		customer, err := customerGateways.get(w.reader, v.CustomerGateway)
 		if err != nil {
 			return err
 		}
@@ -41,17 +41,14 @@ func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, i
 		if err := setTunnelOptions(tunnel, *in.TunnelOptions); err != nil {
 			return err
 		}
-		given := tunnel.PreSharedKey
 		tunnel.PreSharedKey = key
-		tunnel.ReplacePreSharedKey(given, w.now.UTC().Add(s.formerKeyLifetime()).Truncate(time.Second))
+		if err := s.changeKeys(w, &v, number-1, &customer, val(in.PreSharedKeyStorage), val(in.TunnelOptions.PreSharedKey)); err != nil {
+			return err
+		}
 		if err := v.Validate(); err != nil {
 			return err
 		}
 		if err := s.checkTunnelLogs(w, *tunnel); err != nil {
-			return err
-		}
-		customer, err := customerGateways.get(w.reader, v.CustomerGateway)
-		if err != nil {
 			return err
 		}
 		if err := checkAuthentication(&customer, &v); err != nil {
@@ -65,11 +62,6 @@ func (s *Service) ModifyVpnTunnelOptions(ctx context.Context, c server.Caller, i
 		return err
 	})
 	return &out, err
-}
-
-// formerKeyLifetime is how long a tunnel takes a pre-shared key that was replaced.
-func (s *Service) formerKeyLifetime() time.Duration {
-	return cmp.Or(s.config.FormerKeyLifetime, FormerKeyLifetimeDefault)
 }
 
 // setTunnelOptions puts what a caller set into a tunnel. Values are checked by
