@@ -69,6 +69,7 @@ var rules = []rule{
 	{"api", nil, []string{module + "node", module + "netfabric", module + "ike", module + "tunnel", module + "esp", module + "instance"}, "AWS's callers never reach the data plane directly"},
 	{"deviceconfig", nil, append([]string{module + "store", module + "api/"}, worldly...), "device configurations are made from a model, purely"},
 	{"keypair", nil, append([]string{module}, worldly...), "key pairs are made and read purely"},
+	{"keysource", nil, []string{module}, "where keys are kept knows nobody who needs them"},
 	{"billing", nil, append([]string{module}, worldly...), "a bill is reckoned from values"},
 	{"cli", nil, []string{module + "store", module + "control", module + "plan", module + "node"}, "commands are API clients like any other"},
 }
