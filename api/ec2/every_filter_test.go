@@ -155,6 +155,8 @@ var unbuiltFilters = map[string]string{
 		block-device-mapping.volume-size block-device-mapping.volume-type creation-date ena-support free-tier-eligible hypervisor image-allowed kernel-id
 		manifest-location owner-alias platform product-code product-code.type ramdisk-id root-device-name source-image-id source-image-region
 		source-instance-id sriov-net-support state-reason-code state-reason-message tag-key tag:stage virtualization-type`,
+	"DescribeIamInstanceProfileAssociations": "instance-id state",
+	"DescribeInstanceEventWindows":           "dedicated-host-id event-window-name instance-id instance-tag instance-tag-key instance-tag-value tag-key tag-value tag:stage",
 	"DescribeInstanceStatus": `attached-ebs-status.status event.code event.description event.instance-event-id event.not-after event.not-before event.not-before-deadline
 		operator.managed operator.principal`,
 	"DescribeInstanceTypes": `ebs-info.attachment-limit-type ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps ebs-info.ebs-optimized-info.baseline-iops
@@ -179,6 +181,9 @@ var unbuiltFilters = map[string]string{
 		private-dns-name-options.enable-resource-name-dns-a-record private-dns-name-options.enable-resource-name-dns-aaaa-record
 		private-dns-name-options.hostname-type product-code product-code.type ramdisk-id requester-id root-device-name spot-instance-request-id tpm-support
 		usage-operation usage-operation-update-time virtualization-type`,
+	"DescribeLaunchTemplateVersions": `create-time ebs-optimized host-resource-group-arn http-endpoint http-protocol-ipv4 http-tokens iam-instance-profile image-id
+		instance-type is-default-version kernel-id license-configuration-arn network-card-index ram-disk-id`,
+	"DescribeLaunchTemplates": "create-time launch-template-name tag-key tag:stage",
 	"DescribeNetworkInterfacePermissions": `network-interface-permission.aws-account-id network-interface-permission.aws-service network-interface-permission.network-interface-id
 		network-interface-permission.network-interface-permission-id network-interface-permission.permission`,
 	"DescribeNetworkInterfaces":            "operator.managed operator.principal requester-id",

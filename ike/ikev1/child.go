@@ -161,16 +161,14 @@ func (s *session) deletedByPeer(now time.Time, c *child) {
 }
 
 // goOn lets packets leave by the best of the pairs that are left. Where rekeys
-// crossed, one that we have replaced may be what the peer sends by; one that it may
-// not have yet is the last choice.
+// crossed, one that we have replaced may be what the peer sends by, and comes before
+// one that has only just been offered.
 func (s *session) goOn(now time.Time) {
-	next := s.newest(childUp)
-	if next == nil {
-		if next = s.newest(childReplaced); next != nil {
-			next.state, next.deleteAt, next.rekeyAt = childUp, time.Time{}, s.retryTime(now)
-		} else {
-			next = s.newest(childOffered)
-		}
+	next, replaced := s.heir(), s.newest(childReplaced)
+	early := next == nil || next.state == childOffered && now.Before(next.installed.Add(activateDelay))
+	if early && replaced != nil {
+		next = replaced
+		next.state, next.deleteAt, next.rekeyAt = childUp, time.Time{}, s.retryTime(now)
 	}
 	if next != nil {
 		s.activate(now, next)
