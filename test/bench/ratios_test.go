@@ -35,6 +35,8 @@ var requirements = []requirement{
 	{What: "TCP of 2 tunnels of one's", of: severalKind + "2", than: severalKind + "1", name: tcpRate, least: 1},
 	{What: "TCP of 8 tunnels of one's", of: severalKind + "8", than: severalKind + "1", name: tcpRate, least: 1},
 	{What: "TCP of 64 tunnels of one's", of: severalKind + "64", than: severalKind + "1", name: tcpRate, least: 1},
+	{What: "TCP of 8 tunnels of one's with 8 streams", of: severalKind + "8", than: sharedKind + "8", name: tcpRate, least: 1},
+	{What: "TCP of 64 tunnels of one's with 64 streams", of: severalKind + "64", than: sharedKind + "64", name: tcpRate, least: 1},
 	{What: "2 tunnels flooded: least of most", of: severalKind + "2", name: "fairness", least: 0.8},
 	{What: "8 tunnels flooded: least of most", of: severalKind + "8", name: "fairness", least: 0.8},
 	{What: "64 tunnels flooded: least of most", of: severalKind + "64", name: "fairness", least: 0.8},
