@@ -294,7 +294,10 @@ resource "aws_vpc" "other" {
   cidr_block = "10.8.0.0/16"
 }
 
-resource "aws_internet_gateway" "other" {}
+# Its own end detaches it from its VPC once more, which has to be there still.
+resource "aws_internet_gateway" "other" {
+  depends_on = [aws_vpc.other]
+}
 
 resource "aws_internet_gateway_attachment" "other" {
   vpc_id              = aws_vpc.other.id
