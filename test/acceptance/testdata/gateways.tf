@@ -304,7 +304,8 @@ resource "aws_internet_gateway_attachment" "other" {
   internet_gateway_id = aws_internet_gateway.other.id
 }
 
-# The same things, looked up as configurations do that others made them for.
+# The same things, looked up as configurations do that others made them for. What
+# is counted refers to all of it, so that it is counted when it is whole.
 
 data "aws_vpc" "main" { id = aws_vpc.main.id }
 
@@ -320,7 +321,7 @@ data "aws_subnet" "private" { id = aws_subnet.private.id }
 data "aws_subnets" "main" {
   filter {
     name   = "vpc-id"
-    values = [aws_subnet.public.vpc_id]
+    values = distinct([aws_subnet.public.vpc_id, aws_subnet.private.vpc_id])
   }
 }
 
@@ -358,7 +359,7 @@ data "aws_ec2_managed_prefix_list" "offices" { id = aws_ec2_managed_prefix_list.
 data "aws_vpc_security_group_rules" "web" {
   filter {
     name   = "group-id"
-    values = [aws_vpc_security_group_ingress_rule.offices.security_group_id]
+    values = distinct([aws_vpc_security_group_ingress_rule.offices.security_group_id, aws_vpc_security_group_egress_rule.ipv6.security_group_id])
   }
 }
 
