@@ -84,7 +84,8 @@ func (s *session) endDuplicate(now time.Time) {
 // carrying reports whether packets leave by another session with the peer of s. Of
 // two others, the one that is to stay may not carry yet.
 func (g *Gate) carrying(s *session) bool {
-	return slices.ContainsFunc(g.peers[s.peer.ID].sessions, func(other *session) bool {
+	state := g.peers[s.peer.ID]
+	return state != nil && slices.ContainsFunc(state.sessions, func(other *session) bool {
 		return other != s && other.phase == established && other.active != nil
 	})
 }
