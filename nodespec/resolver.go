@@ -6,7 +6,7 @@ import "net/netip"
 // others by asking the node's forwarders.
 type Resolver struct {
 	Addresses []netip.Addr // where it listens; they are among the network's Services
-	Names     []HostName   // sorted by name
+	Names     []HostName   // sorted by name, then address: a name may have one of each family
 }
 
 // A HostName is a name that a host of the network has.

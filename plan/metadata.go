@@ -49,7 +49,7 @@ func (c *compiler) hostMetadata(vpc resource.VPC, all []plugged) nodespec.HostMe
 	if o.Disabled {
 		return m
 	}
-	name := resource.PrivateName(v.Region, nic.Address)
+	name := v.PrivateName(nic.Address)
 	items := itemList{}
 	items.add("meta-data/ami-id", v.Image)
 	items.add("meta-data/ami-launch-index", strconv.Itoa(int(v.LaunchIndex)))

@@ -5,7 +5,6 @@
 package plan
 
 import (
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -105,7 +104,7 @@ func (c *compiler) vpcPart(id string) (desired nodespec.Desired) {
 		if p.nic.Place == nil && p.nic.DeviceIndex == 0 {
 			size, _ := resource.InstanceTypeOf(p.instance.InstanceType) // one that is not known any more has no limits
 			desired.Instances = append(desired.Instances, nodespec.Instance{
-				ID: p.instance.ID, Hostname: hostname(p.nic.Address), UserData: p.instance.UserData, Boot: p.instance.Boot,
+				ID: p.instance.ID, Hostname: hostname(p), UserData: p.instance.UserData, Boot: p.instance.Boot,
 				Resolvers: told.Resolvers, Domain: told.Domain,
 				AuthorizedKeys: authorizedKeys(p.instance),
 				CPUs:           float64(size.VCPUs), MemoryBytes: size.MemoryMiB << 20, Processes: size.Processes(),
@@ -342,7 +341,8 @@ func authorizedKeys(instance resource.Instance) []string {
 
 func linkID(gateway, vpc string) string { return gateway + ":" + vpc }
 
-// hostname is what AWS names a host after its address: "ip-10-0-1-4".
-func hostname(address netip.Addr) string {
-	return fmt.Sprintf("ip-%s", strings.NewReplacer(".", "-", ":", "-").Replace(address.String()))
+// hostname is what an instance calls itself, without its domain: "ip-10-0-1-4".
+func hostname(primary plugged) string {
+	name, _, _ := strings.Cut(primary.instance.PrivateName(primary.nic.Address), ".")
+	return name
 }

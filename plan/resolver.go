@@ -31,17 +31,37 @@ func (c *compiler) resolver(vpc resource.VPC) *nodespec.Resolver {
 		return r
 	}
 	for _, p := range c.plugged {
-		for _, a := range append([]netip.Addr{p.nic.Address}, others(p.nic)...) {
-			if a.Is4() {
-				r.Names = append(r.Names, nodespec.HostName{Name: resource.PrivateName(vpc.Region, a), Address: a, Reverse: true})
-			}
+		byID := resourceNames(p)
+		r.Names = append(r.Names, byID...)
+		for _, a := range p.nic.PrivateAddresses() {
+			called := slices.ContainsFunc(byID, func(n nodespec.HostName) bool { return n.Address == a && n.Reverse })
+			r.Names = append(r.Names, nodespec.HostName{Name: resource.PrivateName(vpc.Region, a), Address: a, Reverse: !called})
 		}
 	}
 	for _, e := range c.elastic {
 		r.Names = append(r.Names, nodespec.HostName{Name: resource.PublicName(vpc.Region, e.Outside), Address: e.Inside})
 	}
-	slices.SortFunc(r.Names, func(a, b nodespec.HostName) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(r.Names, func(a, b nodespec.HostName) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Address.Compare(b.Address))
+	})
 	return r
+}
+
+// resourceNames are an instance's names after its id, if the interface is its primary
+// one. An address is called by such a name where the name leads back to it and, for
+// IPv4, which has another name, where the instance calls itself so.
+func resourceNames(p plugged) (names []nodespec.HostName) {
+	o := p.instance.PrivateDNSNames
+	if p.instance.ID == "" || p.nic.DeviceIndex != 0 {
+		return nil
+	}
+	if o.A {
+		names = append(names, nodespec.HostName{Name: p.instance.ResourceName(), Address: p.nic.Address, Reverse: o.ResourceName})
+	}
+	if o.AAAA && len(p.nic.IPv6) > 0 {
+		names = append(names, nodespec.HostName{Name: p.instance.ResourceName(), Address: p.nic.IPv6[0], Reverse: true})
+	}
+	return names
 }
 
 // told is what a VPC's DHCP options tell its hosts.

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"causeway.dev/nodespec"
@@ -59,6 +60,47 @@ func TestResolver(t *testing.T) {
 		}
 		if hosts := fmt.Sprint(d.Instances[0].Resolvers) + " " + d.Instances[0].Domain; hosts != c.hosts {
 			t.Errorf("%s: hosts are told %s, want %s", what, hosts, c.hosts)
+		}
+	}
+}
+
+// What an instance's resource name leads to, what its addresses are called, and what it
+// calls itself follow from its options.
+func TestResourceNames(t *testing.T) {
+	const ip, id, six = "ip-10-0-1-4.ec2.internal", "i-a.ec2.internal", "2001:db8:0:1::4"
+	for _, c := range []struct {
+		options         resource.PrivateDNSNameOptions
+		six             bool
+		names, hostname string
+	}{
+		{resource.PrivateDNSNameOptions{}, true, "[{" + ip + " 10.0.1.4 true}]", "ip-10-0-1-4"},
+		{resource.PrivateDNSNameOptions{A: true, AAAA: true}, true, "[{" + id + " 10.0.1.4 false} {" + id + " " + six + " true} {" + ip + " 10.0.1.4 true}]", "ip-10-0-1-4"},
+		{resource.PrivateDNSNameOptions{ResourceName: true, A: true}, true, "[{" + id + " 10.0.1.4 true} {" + ip + " 10.0.1.4 false}]", "i-a"},
+		{resource.PrivateDNSNameOptions{ResourceName: true, AAAA: true}, true, "[{" + id + " " + six + " true} {" + ip + " 10.0.1.4 true}]", "i-a"},
+		{resource.PrivateDNSNameOptions{ResourceName: true, AAAA: true}, false, "[{" + ip + " 10.0.1.4 true}]", "i-a"},
+	} {
+		w := named(func(v *resource.VPC) { v.IPv6 = associated("2001:db8::/56") })
+		w.addresses = nil
+		w.instances[0].PrivateDNSNames, w.subnets[0].IPv6 = c.options, associated("2001:db8:0:1::/64")
+		if c.six {
+			w.nics[0].IPv6 = []netip.Addr{netip.MustParseAddr(six), netip.MustParseAddr("2001:db8:0:1::5")}
+		}
+		d := plan.Compile(w.put(t, shared), "node-1")
+		for _, n := range d.Networks {
+			if n.ID != "vpc-a" {
+				continue
+			}
+			if got := fmt.Sprint(n.Resolver.Names); got != c.names {
+				t.Errorf("%+v: %s, want %s", c.options, got, c.names)
+			}
+			for _, item := range n.Metadata[0].Items {
+				if item.Path == "meta-data/local-hostname" && item.Value != c.hostname+".ec2.internal" {
+					t.Errorf("%+v: the instance is told that it is %s", c.options, item.Value)
+				}
+			}
+		}
+		if got := d.Instances[0].Hostname; got != c.hostname {
+			t.Errorf("%+v: it calls itself %s, want %s", c.options, got, c.hostname)
 		}
 	}
 }

@@ -50,12 +50,14 @@ func (t *Table) Handle(message []byte) (answer []byte, q Question, o Outcome) {
 // is not its affair.
 func (t *Table) lookUp(q Question) (code dnsmessage.RCode, answers []dnsmessage.ResourceBody, known bool) {
 	name := q.text()
-	address, found := t.addresses[name]
-	if !found {
-		address, found = publicAddress(name)
+	addresses := t.addresses[name]
+	if addresses == nil {
+		if address, ok := publicAddress(name); ok {
+			addresses = []netip.Addr{address}
+		}
 	}
-	if found {
-		return dnsmessage.RCodeSuccess, addressAnswer(q.Type, address), true
+	if addresses != nil {
+		return dnsmessage.RCodeSuccess, addressAnswers(q.Type, addresses), true
 	}
 	if isPrivate(name) {
 		return dnsmessage.RCodeNameError, nil, true
@@ -76,16 +78,18 @@ func (t *Table) lookUp(q Question) (code dnsmessage.RCode, answers []dnsmessage.
 	return dnsmessage.RCodeSuccess, answers, true
 }
 
-// addressAnswer is the answer to a question of some type for a name that has an
-// address; none if it is another kind of address.
-func addressAnswer(of dnsmessage.Type, a netip.Addr) []dnsmessage.ResourceBody {
-	switch {
-	case a.Is4() && (of == dnsmessage.TypeA || of == typeANY):
-		return []dnsmessage.ResourceBody{&dnsmessage.AResource{A: a.As4()}}
-	case a.Is6() && (of == dnsmessage.TypeAAAA || of == typeANY):
-		return []dnsmessage.ResourceBody{&dnsmessage.AAAAResource{AAAA: a.As16()}}
+// addressAnswers is the answer to a question of some type for a name that has
+// addresses; empty if these are of another kind.
+func addressAnswers(of dnsmessage.Type, addresses []netip.Addr) (answers []dnsmessage.ResourceBody) {
+	for _, a := range addresses {
+		switch {
+		case a.Is4() && (of == dnsmessage.TypeA || of == typeANY):
+			answers = append(answers, &dnsmessage.AResource{A: a.As4()})
+		case a.Is6() && (of == dnsmessage.TypeAAAA || of == typeANY):
+			answers = append(answers, &dnsmessage.AAAAResource{AAAA: a.As16()})
+		}
 	}
-	return nil
+	return answers
 }
 
 // Failure is the answer where nobody could be asked in time.

@@ -13,11 +13,12 @@ import (
 func site() *Table {
 	web, quiet := netip.MustParseAddr("10.0.1.4"), netip.MustParseAddr("10.0.1.5")
 	return NewTable(Config{
-		Local:      []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")},
+		Local:      []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("2001:db8::/56")},
 		Interfaces: [][]netip.Addr{{web, netip.MustParseAddr("10.0.1.7")}, {quiet}},
 		Names: []Name{
 			{"ip-10-0-1-4.ec2.internal", web, true}, {"ip-10-0-1-5.ec2.internal", quiet, true},
 			{"ec2-198-51-100-1.compute-1.amazonaws.com", web, false},
+			{"i-0123456789abcdef0.ec2.internal", web, false}, {"i-0123456789abcdef0.ec2.internal", netip.MustParseAddr("2001:db8:0:1::4"), true},
 		},
 	})
 }
@@ -73,6 +74,17 @@ func TestNames(t *testing.T) {
 		{"ip-10-0-1-4.ec2.internal.", typeANY, "10.0.1.4"},
 		{"ip-10-0-1-4.ec2.internal.", dnsmessage.TypeAAAA, "RCodeSuccess"},
 		{"ip-10-0-1-4.ec2.internal.", dnsmessage.TypeMX, "RCodeSuccess"},
+		{"i-0123456789abcdef0.ec2.internal.", dnsmessage.TypeA, "10.0.1.4"},
+		{"i-0123456789abcdef0.ec2.internal.", dnsmessage.TypeAAAA, "2001:db8:0:1::4"},
+		{"i-0123456789abcdef0.ec2.internal.", dnsmessage.TypeMX, "RCodeSuccess"},
+		{"i-0123456789abcdef1.ec2.internal.", dnsmessage.TypeAAAA, "RCodeNameError"},
+		{"4.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.", dnsmessage.TypePTR, "i-0123456789abcdef0.ec2.internal."},
+		{"4.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2.IP6.ARPA.", dnsmessage.TypePTR, "i-0123456789abcdef0.ec2.internal."},
+		{"5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.", dnsmessage.TypePTR, "RCodeNameError"},
+		{"4.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.8.b.d.0.1.0.0.3.ip6.arpa.", dnsmessage.TypePTR, "unknown"},
+		{"4-0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.", dnsmessage.TypePTR, "unknown"},
+		{"g.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.", dnsmessage.TypePTR, "unknown"},
+		{"8.b.d.0.1.0.0.2.ip6.arpa.", dnsmessage.TypePTR, "unknown"},
 		{"ip-10-0-1-6.ec2.internal.", dnsmessage.TypeA, "RCodeNameError"},
 		{"ip-10-0-1-4.eu-west-1.compute.internal.", dnsmessage.TypeA, "RCodeNameError"},
 		{"ec2-198-51-100-1.compute-1.amazonaws.com.", dnsmessage.TypeA, "10.0.1.4"}, // inside, the private address
@@ -101,6 +113,8 @@ func TestNames(t *testing.T) {
 				switch body := m.Answers[0].Body.(type) {
 				case *dnsmessage.AResource:
 					got = netip.AddrFrom4(body.A).String()
+				case *dnsmessage.AAAAResource:
+					got = netip.AddrFrom16(body.AAAA).String()
 				case *dnsmessage.PTRResource:
 					got = body.PTR.String()
 				}

@@ -23,7 +23,8 @@ type Config struct {
 	Names []Name
 }
 
-// A Name is one that a host of the network has.
+// A Name is one that a host of the network has. With addresses of both families it
+// stands there once for each.
 type Name struct {
 	Name    string // in lower case and without a dot at its end
 	Address netip.Addr
@@ -34,7 +35,7 @@ type Name struct {
 type Table struct {
 	local     []netip.Prefix
 	callers   map[netip.Addr]netip.Addr // the first address of the interface, by address
-	addresses map[string]netip.Addr     // by name
+	addresses map[string][]netip.Addr   // by name
 	names     map[netip.Addr]string
 }
 
@@ -43,7 +44,7 @@ func NewTable(c Config) *Table {
 	t := &Table{
 		local:     slices.Clone(c.Local),
 		callers:   make(map[netip.Addr]netip.Addr, len(c.Interfaces)),
-		addresses: make(map[string]netip.Addr, len(c.Names)),
+		addresses: make(map[string][]netip.Addr, len(c.Names)),
 		names:     make(map[netip.Addr]string, len(c.Names)),
 	}
 	for _, addresses := range c.Interfaces {
@@ -52,7 +53,7 @@ func NewTable(c Config) *Table {
 		}
 	}
 	for _, n := range c.Names {
-		t.addresses[n.Name] = n.Address
+		t.addresses[n.Name] = append(t.addresses[n.Name], n.Address)
 		if n.Reverse {
 			t.names[n.Address] = n.Name
 		}
@@ -92,13 +93,20 @@ func publicAddress(name string) (netip.Addr, bool) {
 	return a, err == nil
 }
 
-// reverseSuffix ends the names of addresses (RFC 1035 section 3.5).
-const reverseSuffix = ".in-addr.arpa"
+// What ends the names of addresses: RFC 1035 section 3.5, RFC 3596 section 2.5.
+const (
+	reverseSuffix  = ".in-addr.arpa"
+	reverseSuffix6 = ".ip6.arpa"
+)
 
 // reversed returns the address that a reverse name stands for.
 func reversed(name string) (netip.Addr, bool) {
-	labels := strings.Split(strings.TrimSuffix(name, reverseSuffix), ".")
-	if !strings.HasSuffix(name, reverseSuffix) || len(labels) != 4 {
+	if nibbles, ok := strings.CutSuffix(name, reverseSuffix6); ok {
+		return reversed6(nibbles)
+	}
+	octetText, ok := strings.CutSuffix(name, reverseSuffix)
+	labels := strings.Split(octetText, ".")
+	if !ok || len(labels) != 4 {
 		return netip.Addr{}, false
 	}
 	var octets [4]byte
@@ -110,6 +118,27 @@ func reversed(name string) (netip.Addr, bool) {
 		octets[3-i] = byte(n)
 	}
 	return netip.AddrFrom4(octets), true
+}
+
+// reversed6 returns the address whose 32 hexadecimal digits stand there in reverse
+// order with dots between them, in lower case.
+func reversed6(nibbles string) (netip.Addr, bool) {
+	var raw [16]byte
+	const digits = 2 * len(raw)
+	if len(nibbles) != 2*digits-1 {
+		return netip.Addr{}, false
+	}
+	for i := range digits {
+		if i > 0 && nibbles[2*i-1] != '.' {
+			return netip.Addr{}, false
+		}
+		digit := strings.IndexByte("0123456789abcdef", nibbles[2*i])
+		if digit < 0 {
+			return netip.Addr{}, false
+		}
+		raw[len(raw)-1-i/2] |= byte(digit) << (4 * (i % 2))
+	}
+	return netip.AddrFrom16(raw), true
 }
 
 // isLocal reports whether names of an address are the network's own affair.

@@ -55,34 +55,6 @@ func (o *DHCPOptions) Values(key string) []string {
 	return nil
 }
 
-// PrivateZone is the domain of the private names of a region's hosts, and the
-// domain-name of its default options.
-func PrivateZone(region string) string {
-	if region == "us-east-1" {
-		return "ec2.internal"
-	}
-	return region + ".compute.internal"
-}
-
-// PublicZone is the domain of the public names of a region's hosts.
-func PublicZone(region string) string {
-	if region == "us-east-1" {
-		return "compute-1.amazonaws.com"
-	}
-	return region + ".compute.amazonaws.com"
-}
-
-// PrivateName is the private name of an IPv4 address: "ip-10-0-1-4.ec2.internal".
-func PrivateName(region string, a netip.Addr) string {
-	return "ip-" + strings.ReplaceAll(a.String(), ".", "-") + "." + PrivateZone(region)
-}
-
-// PublicName is the public name of an outside address:
-// "ec2-198-51-100-1.compute-1.amazonaws.com".
-func PublicName(region string, a netip.Addr) string {
-	return "ec2-" + strings.ReplaceAll(a.String(), ".", "-") + "." + PublicZone(region)
-}
-
 // ValidateDHCPConfiguration checks one option.
 func ValidateDHCPConfiguration(c DHCPConfiguration) error {
 	refuse := func(value, format string, args ...any) error {

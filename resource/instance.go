@@ -50,7 +50,8 @@ type Instance struct {
 	// ForceStop ends its processes without a chance to end by themselves.
 	ForceStop bool `json:"forceStop,omitempty"`
 
-	MetadataOptions MetadataOptions `json:"metadataOptions,omitzero"`
+	MetadataOptions MetadataOptions       `json:"metadataOptions,omitzero"`
+	PrivateDNSNames PrivateDNSNameOptions `json:"privateDnsNames,omitzero"`
 
 	// CPUCredits is CreditsStandard or CreditsUnlimited; "": as its type has it. See
 	// Credits.

@@ -22,6 +22,8 @@ type Subnet struct {
 
 	AssignIPv6OnCreation bool `json:"assignIpv6AddressOnCreation,omitempty"` // new interfaces get an IPv6 address
 
+	PrivateDNSNames PrivateDNSNameOptions `json:"privateDnsNames,omitzero"` // of instances launched from now on
+
 	// Reservations are ranges, which do not overlap, whose addresses only those get
 	// who ask for them.
 	Reservations []SubnetCIDRReservation `json:"reservations,omitempty"`

@@ -66,6 +66,7 @@ func TestDryRun(t *testing.T) {
 		{"MonitorInstances", "InstanceId.1", instance}, {"UnmonitorInstances", "InstanceId.1", instance}, {"GetPasswordData", "InstanceId", instance},
 		{"ModifyInstanceCreditSpecification", "InstanceCreditSpecification.1.InstanceId", instance, "InstanceCreditSpecification.1.CpuCredits", "standard"},
 		{"DescribeInstanceCreditSpecifications"}, {"GetInstanceMetadataDefaults"}, {"DescribeLaunchTemplates"}, {"DescribeLaunchTemplateVersions"}, {"DescribeInstanceEventWindows"},
+		{"ModifyPrivateDnsNameOptions", "InstanceId", instance, "EnableResourceNameDnsARecord", "true"},
 		{"DescribeImageAttribute", "ImageId", HostImage, "Attribute", "description"},
 	} {
 		status, answer := c.send(call[0], append(call[1:], "DryRun", "true")...)

@@ -178,8 +178,7 @@ var unbuiltFilters = map[string]string{
 		network-interface.ipv6-native network-interface.ipv6-prefixes.ipv6-prefix network-interface.operator.managed network-interface.operator.principal
 		network-interface.outpost-arn network-interface.public-dns-name network-interface.requester-id network-performance-options.bandwidth-weighting
 		operator.managed operator.principal outpost-arn placement-group-name placement-partition-number platform platform-details
-		private-dns-name-options.enable-resource-name-dns-a-record private-dns-name-options.enable-resource-name-dns-aaaa-record
-		private-dns-name-options.hostname-type product-code product-code.type ramdisk-id requester-id root-device-name spot-instance-request-id tpm-support
+		product-code product-code.type ramdisk-id requester-id root-device-name spot-instance-request-id tpm-support
 		usage-operation usage-operation-update-time virtualization-type`,
 	"DescribeLaunchTemplateVersions": `create-time ebs-optimized host-resource-group-arn http-endpoint http-protocol-ipv4 http-tokens iam-instance-profile image-id
 		instance-type is-default-version kernel-id license-configuration-arn network-card-index ram-disk-id`,

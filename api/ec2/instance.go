@@ -28,6 +28,7 @@ func (s *Service) instanceActions() actions {
 		"RebootInstances":           server.Operation(s.RebootInstances),
 
 		"ModifyInstanceMetadataOptions":        server.Operation(s.ModifyInstanceMetadataOptions),
+		"ModifyPrivateDnsNameOptions":          server.Operation(s.ModifyPrivateDnsNameOptions),
 		"GetInstanceMetadataDefaults":          server.Operation(s.GetInstanceMetadataDefaults),
 		"DescribeInstanceCreditSpecifications": server.Operation(s.DescribeInstanceCreditSpecifications),
 		"ModifyInstanceCreditSpecification":    server.Operation(s.ModifyInstanceCreditSpecification),
@@ -102,9 +103,9 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 			answer.NetworkInterfaces = append(answer.NetworkInterfaces, *view.interfaceAnswer(other))
 		}
 	}
-	answer.PrivateDnsName = str(resource.PrivateName(v.Region, nic.Address))
+	answer.PrivateDnsName = str(v.PrivateName(nic.Address))
 	answer.PrivateDnsNameOptions = &model.PrivateDnsNameOptionsResponse{
-		EnableResourceNameDnsAAAARecord: new(false), EnableResourceNameDnsARecord: new(false), HostnameType: new(model.HostnameTypeIpName),
+		EnableResourceNameDnsAAAARecord: &v.PrivateDNSNames.AAAA, EnableResourceNameDnsARecord: &v.PrivateDNSNames.A, HostnameType: new(hostnameType(v.PrivateDNSNames)),
 	}
 	answer.PrivateIpAddress = addressText(nic.Address)
 	answer.Ipv6Address = firstIPv6(nic)
@@ -205,12 +206,19 @@ func (view instanceView) fields() fields[resource.Instance] {
 		"metadata-options.state": func(_ reader, v *instance) []string { return one(val(metadataOptionsAnswer(v.MetadataOptions).State)) },
 		"monitoring-state":       func(_ reader, v *instance) []string { return one(monitoringState(v)) },
 		"owner-id":               func(_ reader, v *instance) []string { return one(v.Account) },
-		"reservation-id":         func(_ reader, v *instance) []string { return one(v.Reservation) },
-		"root-device-type":       func(reader, *instance) []string { return one(model.RootDeviceTypeInstanceStore) },
-		"subnet-id":              func(_ reader, v *instance) []string { return one(v.Subnet) },
-		"tenancy":                func(reader, *instance) []string { return one(model.TenancyDefault) },
-		"vpc-id":                 func(_ reader, v *instance) []string { return one(v.VPC) },
-		"reason":                 func(_ reader, v *instance) []string { return one(v.TransitionReason) },
+		"private-dns-name-options.enable-resource-name-dns-a-record": func(_ reader, v *instance) []string {
+			return truth(v.PrivateDNSNames.A)
+		},
+		"private-dns-name-options.enable-resource-name-dns-aaaa-record": func(_ reader, v *instance) []string {
+			return truth(v.PrivateDNSNames.AAAA)
+		},
+		"private-dns-name-options.hostname-type": func(_ reader, v *instance) []string { return one(hostnameType(v.PrivateDNSNames)) },
+		"reservation-id":                         func(_ reader, v *instance) []string { return one(v.Reservation) },
+		"root-device-type":                       func(reader, *instance) []string { return one(model.RootDeviceTypeInstanceStore) },
+		"subnet-id":                              func(_ reader, v *instance) []string { return one(v.Subnet) },
+		"tenancy":                                func(reader, *instance) []string { return one(model.TenancyDefault) },
+		"vpc-id":                                 func(_ reader, v *instance) []string { return one(v.VPC) },
+		"reason":                                 func(_ reader, v *instance) []string { return one(v.TransitionReason) },
 		"state-reason-code": func(_ reader, v *instance) []string {
 			_, reason := instanceState(view.reader, v)
 			return one(reason.Code)
@@ -254,7 +262,7 @@ func (view instanceView) fields() fields[resource.Instance] {
 	}
 	f["private-dns-name"] = func(_ reader, v *instance) []string {
 		if view.readNIC(v, 0, nic) {
-			return one(resource.PrivateName(v.Region, nic.Address))
+			return one(v.PrivateName(nic.Address))
 		}
 		return nil
 	}

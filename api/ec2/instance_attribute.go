@@ -101,14 +101,22 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, c server.Caller, 
 
 // modifyStopped sets what an instance is given at its start.
 func modifyStopped(r reader, v *resource.Instance, in *model.ModifyInstanceAttributeInput) error {
-	if state, _ := instanceState(r, v); state != resource.InstanceStopped {
-		return resource.Errorf(codeIncorrectInstanceState, "The instance '%s' is not in the 'stopped' state.", v.ID)
+	if err := checkStopped(r, v); err != nil {
+		return err
 	}
 	if in.UserData != nil {
 		v.UserData = in.UserData.Value
 		return checkUserData(v.UserData)
 	}
 	return retype(r, v, val(in.InstanceType.Value))
+}
+
+// checkStopped refuses what can be changed only while the instance does not run.
+func checkStopped(r reader, v *resource.Instance) error {
+	if state, _ := instanceState(r, v); state != resource.InstanceStopped {
+		return resource.Errorf(codeIncorrectInstanceState, "The instance '%s' is not in the 'stopped' state.", v.ID)
+	}
+	return nil
 }
 
 // retype gives an instance another type, which has to take its network interfaces.

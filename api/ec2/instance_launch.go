@@ -21,7 +21,8 @@ const launchedMax = 200
 type launch struct {
 	min, max   int
 	zone       string   // that the instances must be in, by name or id; "" any
-	names      []string // of further groups of the primary interface, in the default VPC
+	groupNames []string // of further groups of the primary interface, in the default VPC
+	names      nameOptions
 	tags       map[string][]resource.Tag
 	instance   resource.Instance       // what all instances have in common
 	interfaces []launchInterface       // of each instance, the primary one first
@@ -82,6 +83,9 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 		Wanted:                resource.InstanceRunning,
 		Boot:                  1,
 	}
+	if o := in.PrivateDnsNameOptions; o != nil {
+		l.names = nameOptions{o.HostnameType, o.EnableResourceNameDnsARecord, o.EnableResourceNameDnsAAAARecord}
+	}
 	if l.instance.ShutdownBehavior == "" {
 		l.instance.ShutdownBehavior = model.ShutdownBehaviorStop
 	}
@@ -113,7 +117,7 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 // refuseUnbuiltLaunch refuses what an instance here does not have. What asks for
 // nothing passes, such as EbsOptimized=false.
 func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
-	placement, names := val(in.Placement), val(in.PrivateDnsNameOptions)
+	placement := val(in.Placement)
 	tenancy := val(placement.Tenancy)
 	return refuseUnbuilt(
 		member{"AdditionalInfo", in.AdditionalInfo != nil},
@@ -137,9 +141,6 @@ func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 		member{"Placement.HostId", val(placement.HostId)+val(placement.HostResourceGroupArn) != ""},
 		member{"Placement.PartitionNumber", placement.PartitionNumber != nil},
 		member{"Placement.Tenancy", tenancy != "" && tenancy != model.TenancyDefault},
-		member{"PrivateDnsNameOptions.HostnameType", val(names.HostnameType) == model.HostnameTypeResourceName},
-		member{"PrivateDnsNameOptions.EnableResourceNameDnsARecord", val(names.EnableResourceNameDnsARecord)},
-		member{"PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord", val(names.EnableResourceNameDnsAAAARecord)},
 		member{"RamdiskId", in.RamdiskId != nil},
 		member{"SecondaryInterface", in.SecondaryInterfaces != nil},
 	)
@@ -181,6 +182,10 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 	}
 	takePlaces(w.reader, places)
 	primary := &places[0]
+	l.instance.PrivateDNSNames = primary.subnet.PrivateDNSNames
+	if err := l.names.set(&l.instance.PrivateDNSNames, &primary.subnet, aaaaRecord); err != nil {
+		return nil, err
+	}
 	publics, err := s.launchAddresses(w.reader, primary, min(count, max(l.min, primary.free())))
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func (l *launch) readInterfaces(in *model.RunInstancesInput) error {
 	} else if in.SubnetId != nil || in.PrivateIpAddress != nil || in.SecurityGroupIds != nil || in.Ipv6AddressCount != nil || in.Ipv6Addresses != nil {
 		return resource.Errorf(resource.CodeInvalidParameterCombination, "Network interfaces and an instance-level subnet ID, private IP address, IPv6 addresses or security groups may not be specified on the same request")
 	}
-	l.names = in.SecurityGroups
+	l.groupNames = in.SecurityGroups
 	if err := checkInstanceInterfaces(l.instance.InstanceType, len(specs)); err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (s *Service) launchInDefault(r reader, l *launch, given []string) (resource
 		return subnet, nil, err
 	}
 	groups := slices.Clone(given)
-	for _, name := range l.names {
+	for _, name := range l.groupNames {
 		id, err := groupID(r, nil, &name)
 		if err != nil {
 			return subnet, nil, err

@@ -148,9 +148,9 @@ func (view subnetView) answer(v *resource.Subnet) *model.Subnet {
 		MapPublicIpOnLaunch:         &v.MapPublicIPOnLaunch,
 		OwnerId:                     &v.Account,
 		PrivateDnsNameOptionsOnLaunch: &model.PrivateDnsNameOptionsOnLaunch{
-			EnableResourceNameDnsAAAARecord: new(false),
-			EnableResourceNameDnsARecord:    new(false),
-			HostnameType:                    new(model.HostnameTypeIpName),
+			EnableResourceNameDnsAAAARecord: &v.PrivateDNSNames.AAAA,
+			EnableResourceNameDnsARecord:    &v.PrivateDNSNames.A,
+			HostnameType:                    new(hostnameType(v.PrivateDNSNames)),
 		},
 		State:     &v.State,
 		SubnetArn: view.reader.arn(subnets.kind, v.ID),
@@ -179,9 +179,13 @@ func (view subnetView) fields() fields[resource.Subnet] {
 		"map-customer-owned-ip-on-launch":             no,
 		"map-public-ip-on-launch":                     func(_ reader, v *subnet) []string { return truth(v.MapPublicIPOnLaunch) },
 		"owner-id":                                    func(_ reader, v *subnet) []string { return one(v.Account) },
-		"private-dns-name-options-on-launch.enable-resource-name-dns-a-record":    no,
-		"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": no,
-		"private-dns-name-options-on-launch.hostname-type":                        func(reader, *subnet) []string { return one(model.HostnameTypeIpName) },
+		"private-dns-name-options-on-launch.enable-resource-name-dns-a-record": func(_ reader, v *subnet) []string {
+			return truth(v.PrivateDNSNames.A)
+		},
+		"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": func(_ reader, v *subnet) []string {
+			return truth(v.PrivateDNSNames.AAAA)
+		},
+		"private-dns-name-options-on-launch.hostname-type": func(_ reader, v *subnet) []string { return one(hostnameType(v.PrivateDNSNames)) },
 		"state":      func(_ reader, v *subnet) []string { return one(v.State) },
 		"subnet-arn": func(r reader, v *subnet) []string { return one(*r.arn(subnets.kind, v.ID)) },
 		"subnet-id":  func(_ reader, v *subnet) []string { return one(v.ID) },
@@ -208,12 +212,9 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 	}
 	if err := refuseUnbuilt(
 		off("EnableDns64", in.EnableDns64),
-		off("EnableResourceNameDnsARecordOnLaunch", in.EnableResourceNameDnsARecordOnLaunch),
-		off("EnableResourceNameDnsAAAARecordOnLaunch", in.EnableResourceNameDnsAAAARecordOnLaunch),
 		off("MapCustomerOwnedIpOnLaunch", in.MapCustomerOwnedIpOnLaunch),
 		member{"CustomerOwnedIpv4Pool", in.CustomerOwnedIpv4Pool != nil},
 		member{"EnableLniAtDeviceIndex", in.EnableLniAtDeviceIndex != nil},
-		member{"PrivateDnsHostnameTypeOnLaunch " + val(in.PrivateDnsHostnameTypeOnLaunch), val(in.PrivateDnsHostnameTypeOnLaunch) == model.HostnameTypeResourceName},
 	); err != nil {
 		return nil, err
 	}
@@ -227,6 +228,10 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 			return err
 		}
 		if err := setAssignIPv6(&v, in.AssignIpv6AddressOnCreation); err != nil {
+			return err
+		}
+		names := nameOptions{in.PrivateDnsHostnameTypeOnLaunch, val(in.EnableResourceNameDnsARecordOnLaunch).Value, val(in.EnableResourceNameDnsAAAARecordOnLaunch).Value}
+		if err := names.set(&v.PrivateDNSNames, &v, "enable-resource-name-dns-aaaa-record-on-launch"); err != nil {
 			return err
 		}
 		assign(&v.MapPublicIPOnLaunch, in.MapPublicIpOnLaunch)

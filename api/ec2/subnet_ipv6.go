@@ -61,7 +61,7 @@ func (s *Service) AssociateSubnetCidrBlock(ctx context.Context, c server.Caller,
 }
 
 // DisassociateSubnetCidrBlock takes a subnet's IPv6 range, if no interface has an
-// address of it. Interfaces to come get none then.
+// address of it. Interfaces to come get none then, and instances no names for them.
 func (s *Service) DisassociateSubnetCidrBlock(ctx context.Context, c server.Caller, in *model.DisassociateSubnetCidrBlockInput) (*model.DisassociateSubnetCidrBlockOutput, error) {
 	id := val(in.AssociationId)
 	var out model.DisassociateSubnetCidrBlockOutput
@@ -79,6 +79,7 @@ func (s *Service) DisassociateSubnetCidrBlock(ctx context.Context, c server.Call
 			association := v.IPv6[at]
 			v.Reservations = slices.DeleteFunc(slices.Clone(v.Reservations), func(o resource.SubnetCIDRReservation) bool { return o.CIDR.Overlaps(association.Prefix) })
 			v.IPv6, v.AssignIPv6OnCreation = slices.Delete(slices.Clone(v.IPv6), at, at+1), false
+			v.PrivateDNSNames.AAAA = false
 			subnets.put(w, v)
 			association.State = model.SubnetCidrBlockStateCodeDisassociating
 			out = model.DisassociateSubnetCidrBlockOutput{SubnetId: &v.ID, Ipv6CidrBlockAssociation: subnetIPv6Answer(&association)}

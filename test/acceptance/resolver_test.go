@@ -22,6 +22,12 @@ func (i *installation) resolver(t *testing.T, vpc, a, b, publicOfA string) {
 	i.printsSoon(t, b, "getent ahostsv4 "+public, address+" ")
 	i.printsSoon(t, b, "getent ahostsv4 "+strings.TrimSuffix(private, ".ec2.internal"), address+" ") // by the domain
 	i.printsSoon(t, b, "getent hosts "+address, private)
+	byID := "getent ahostsv4 " + a + ".ec2.internal || echo none"
+	i.printsSoon(t, b, byID, "none")
+	i.call("ModifyPrivateDnsNameOptions", "InstanceId="+a, "EnableResourceNameDnsARecord=true")
+	i.printsSoon(t, b, byID, address+" ")
+	i.call("ModifyPrivateDnsNameOptions", "InstanceId="+a, "EnableResourceNameDnsARecord=false")
+	i.printsSoon(t, b, byID, "none")
 	for _, name := range []string{"ip-10-0-1-99.ec2.internal", "example.com"} { // no host's, and nobody to be asked
 		if got := i.inside(b, "sh", "-c", "getent ahostsv4 "+name+" || echo none"); strings.TrimSpace(got) != "none" {
 			t.Errorf("%s is %q", name, got)

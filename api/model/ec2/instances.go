@@ -329,6 +329,20 @@ type ModifyInstanceMetadataOptionsOutput struct {
 	InstanceMetadataOptions *InstanceMetadataOptionsResponse `res:"instanceMetadataOptions"`
 }
 
+// ModifyPrivateDnsNameOptionsInput is the request of ModifyPrivateDnsNameOptions.
+type ModifyPrivateDnsNameOptionsInput struct {
+	DryRun                          *bool   `req:"DryRun"`
+	EnableResourceNameDnsAAAARecord *bool   `req:"EnableResourceNameDnsAAAARecord"`
+	EnableResourceNameDnsARecord    *bool   `req:"EnableResourceNameDnsARecord"`
+	InstanceId                      *string `req:"InstanceId" rule:"required"`
+	PrivateDnsHostnameType          *string `req:"PrivateDnsHostnameType" enum:"ip-name,resource-name"`
+}
+
+// ModifyPrivateDnsNameOptionsOutput is the answer of ModifyPrivateDnsNameOptions.
+type ModifyPrivateDnsNameOptionsOutput struct {
+	Return *bool `res:"return"`
+}
+
 // MonitorInstancesInput is the request of MonitorInstances.
 type MonitorInstancesInput struct {
 	DryRun      *bool    `req:"DryRun"`
