@@ -142,7 +142,7 @@ func New(cfg Config) *Node {
 		fabric:      netfabric.New(netfabric.Options{Logger: cfg.Logger, Flows: cfg.tellFlows}),
 		resolvers:   listen.New(listen.Config{Forwarders: cfg.Forwarders, Dial: cfg.dial, Logger: cfg.Logger}),
 		metadata:    metadata.New(cfg.Logger),
-		dhcp:        dhcp.New(cfg.Logger),
+		dhcp:        dhcp.New(),
 		revocation:  lookups,
 		credentials: credentials{fetched: lookups, hardFail: cfg.HardFail, known: map[string]credential{}},
 		wake:        make(chan struct{}, 1), // one waiting wake-up says all

@@ -4,15 +4,12 @@
 package listen
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"reflect"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +18,7 @@ import (
 
 	"causeway.dev/dhcp"
 	"causeway.dev/internal/run"
+	"causeway.dev/internal/servers"
 	"causeway.dev/netfabric/netns"
 )
 
@@ -35,12 +33,8 @@ type Port struct {
 // A Service answers the hosts at all ports of one machine. It is safe for concurrent
 // use.
 type Service struct {
-	logger *slog.Logger
 	counts [outcomes]atomic.Uint64
-
-	mu      sync.Mutex
-	servers map[string]*server // by interface; guarded by mu
-	closed  bool               // guarded by mu
+	ports  *servers.Roster[Port]
 }
 
 // Outcomes of what is received.
@@ -56,8 +50,10 @@ const (
 var outcomeNames = [outcomes]string{"offer", "ack", "nak", "ignored", "limited"}
 
 // New returns a service that answers nobody yet.
-func New(logger *slog.Logger) *Service {
-	return &Service{logger: cmp.Or(logger, slog.New(slog.DiscardHandler)), servers: map[string]*server{}}
+func New() *Service {
+	s := &Service{}
+	s.ports = servers.New(servers.Kind[Port]{Name: "DHCP for interface", ID: func(p Port) string { return p.Interface }, Open: s.open})
+	return s
 }
 
 // Counts is what became of the messages that were received.
@@ -69,82 +65,37 @@ func (s *Service) Counts() map[string]uint64 {
 	return all
 }
 
-// Set makes these ports those that are answered. A device that is not there is waited
-// for until the next Set; what else one port cannot be given keeps no other from it, and
-// the errors are joined.
-func (s *Service) Set(ports []Port) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return errors.New("the DHCP service has ended")
-	}
-	wanted := make(map[string]bool, len(ports))
-	for _, p := range ports {
-		wanted[p.Interface] = true
-	}
-	for id, server := range s.servers {
-		if !wanted[id] {
-			server.end()
-			delete(s.servers, id)
-		}
-	}
-	var errs []error
-	for _, p := range ports {
-		if err := s.set(p); err != nil {
-			errs = append(errs, fmt.Errorf("DHCP for interface %s: %w", p.Interface, err))
-		}
-	}
-	return errors.Join(errs...)
-}
+// Set makes these ports those that are answered, as servers.Roster does. A device that
+// is not there is waited for until the next Set.
+func (s *Service) Set(ports []Port) error { return s.ports.Set(ports, true) }
 
-// set answers at one port. s.mu is held.
-func (s *Service) set(p Port) error {
-	device, err := find(p)
-	if err != nil {
-		return err
-	}
-	known := s.servers[p.Interface]
-	if known != nil && (device == nil || known.index != device.Index || known.place != p.Namespace) {
-		known.end()
-		delete(s.servers, p.Interface)
-		known = nil
-	}
-	if device == nil {
-		return nil
-	}
-	p.MTU = min(p.MTU, device.MTU)
-	if known != nil {
-		if !reflect.DeepEqual(*known.lease.Load(), p.Lease) {
-			known.lease.Store(&p.Lease)
-		}
-		return nil
-	}
-	opened, err := s.open(p, device)
-	if err == nil {
-		s.servers[p.Interface] = opened
-	}
-	return err
-}
+// Close answers nobody any more.
+func (s *Service) Close() { s.ports.Close() }
 
-// find looks for a port's device; nil if it is not there.
-func find(p Port) (device *net.Interface, err error) {
-	err = netns.Do(p.Namespace, func() error {
-		if device, err = net.InterfaceByName(p.Device); err != nil {
+// find looks for a port's device, and where that is; nil if it is not there. f, if
+// there is one, is called there then.
+func find(p Port, f func(*net.Interface) error) (device *net.Interface, place netns.Place, err error) {
+	place, err = netns.Settle(p.Namespace, func() error {
+		var missing error
+		if device, missing = net.InterfaceByName(p.Device); missing != nil {
 			device = nil // net does not tell why; there is none in all probability
 		}
-		return nil
+		if device == nil || f == nil {
+			return nil
+		}
+		return f(device)
 	})
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil, place, nil
 	}
-	return device, err
+	return device, place, err
 }
 
 // A server answers the host at one port.
 type server struct {
 	service *Service
-	place   string // the namespace
-	index   int    // of the device
+	place   netns.Place
+	index   int // of the device
 	mac     [6]byte
 	lease   atomic.Pointer[dhcp.Lease]
 	socket  *os.File
@@ -152,22 +103,48 @@ type server struct {
 	meter   dhcp.Meter // owned by serve
 }
 
-// open begins to answer at a port.
-func (s *Service) open(p Port, device *net.Interface) (*server, error) {
-	if len(device.HardwareAddr) != 6 {
-		return nil, fmt.Errorf("device %s carries no Ethernet frames", p.Device)
-	}
-	made := &server{service: s, place: p.Namespace, index: device.Index, mac: [6]byte(device.HardwareAddr), group: run.New(context.Background())}
-	made.lease.Store(&p.Lease)
-	err := netns.Do(p.Namespace, func() (err error) {
-		made.socket, err = openSocket(device.Index)
+// open begins to answer at a port, if its device is there.
+func (s *Service) open(p Port) (servers.Server[Port], error) {
+	var socket *os.File
+	device, place, err := find(p, func(device *net.Interface) (err error) {
+		if len(device.HardwareAddr) != 6 {
+			return fmt.Errorf("device %s carries no Ethernet frames", p.Device)
+		}
+		socket, err = openSocket(device.Index)
 		return err
 	})
-	if err != nil {
+	if device == nil || err != nil {
 		return nil, err
 	}
+	made := &server{service: s, place: place, index: device.Index, mac: [6]byte(device.HardwareAddr), socket: socket, group: run.New(context.Background())}
+	made.learn(p.Lease, device)
 	made.group.Go("dhcp", made.serve)
 	return made, nil
+}
+
+// learn makes a lease the one that is given over a device.
+func (s *server) learn(l dhcp.Lease, device *net.Interface) {
+	l.MTU = min(l.MTU, device.MTU)
+	if known := s.lease.Load(); known == nil || !reflect.DeepEqual(*known, l) {
+		s.lease.Store(&l)
+	}
+}
+
+// Follow implements servers.Server.
+func (s *server) Follow(p Port, _ bool) (stays bool, err error) {
+	device, place, err := find(p, nil)
+	if err != nil || device == nil || device.Index != s.index || place != s.place {
+		return false, err
+	}
+	s.learn(p.Lease, device)
+	return true, nil
+}
+
+// End implements servers.Server.
+func (s *server) End() {
+	s.group.Stop(nil)
+	s.socket.Close()
+	s.group.Wait()
 }
 
 // questions lets through IPv4's frames with UDP for the servers' port, but no fragments.
@@ -213,13 +190,6 @@ func openSocket(index int) (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("bind packet socket: %w", err), socket.Close())
 	}
 	return socket, nil
-}
-
-// end stops answering.
-func (s *server) end() {
-	s.group.Stop(nil)
-	s.socket.Close()
-	s.group.Wait()
 }
 
 // pauseAfterError is the wait after nothing could be read, as while a device is down.
@@ -273,15 +243,4 @@ func (s *server) handle(frame []byte) (outcome int) {
 	default:
 		return refused
 	}
-}
-
-// Close answers nobody any more.
-func (s *Service) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for _, server := range s.servers {
-		server.end()
-	}
-	clear(s.servers)
 }

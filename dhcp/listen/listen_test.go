@@ -51,12 +51,18 @@ func newLink(t *testing.T) *link {
 		t.Cleanup(func() { netns.Delete(name) })
 	}
 	l.join()
+	l.shut()
+	return l
+}
+
+// shut has the network's filters drop all.
+func (l *link) shut() {
+	l.t.Helper()
 	l.run(l.network, "nft -f -", `table inet closed {
 		chain early { type filter hook prerouting priority raw; policy drop; meta l4proto udp drop; accept; }
 		chain input { type filter hook input priority filter; policy drop; }
 		chain output { type filter hook output priority filter; policy drop; }
 	}`)
-	return l
 }
 
 // join makes the link.
@@ -146,7 +152,7 @@ func (l *link) told(what string) {
 // device.
 func TestClientIsAnswered(t *testing.T) {
 	l := newLink(t)
-	s := New(nil)
+	s := New()
 	t.Cleanup(s.Close)
 	l.set(s, l.port("10.0.1.50/24"))
 	client := l.start()
@@ -170,19 +176,63 @@ func TestClientIsAnswered(t *testing.T) {
 	l.set(s, l.port("10.0.1.70/24")) // nothing is there
 	l.join()
 	l.set(s, l.port("10.0.1.70/24"))
-	if err := os.Truncate(l.events, 0); err != nil {
+	l.again(client)
+	l.told("bound ip=10.0.1.70/24")
+}
+
+// A network that is made anew has another namespace by the same name, in which a
+// port's device has the number that it had.
+func TestNetworkIsMadeAnew(t *testing.T) {
+	l := newLink(t)
+	s := New()
+	t.Cleanup(s.Close)
+	l.set(s, l.port("10.0.1.50/24"))
+	client := l.start()
+	l.told("bound ip=10.0.1.50/24")
+
+	l.run(l.client, "ip link delete eth0", "")
+	if err := netns.Delete(l.network); err != nil {
 		t.Fatal(err)
 	}
-	client.Process.Signal(unix.SIGUSR2) // release
+	if err := netns.Create(l.network); err != nil {
+		t.Fatal(err)
+	}
+	l.join()
+	l.shut()
+	l.set(s, l.port("10.0.1.60/24"))
+	l.again(client)
+	l.told("bound ip=10.0.1.60/24")
+}
+
+// again has the client give its address back and ask for one.
+func (l *link) again(client *exec.Cmd) {
+	l.t.Helper()
+	if err := os.Truncate(l.events, 0); err != nil {
+		l.t.Fatal(err)
+	}
+	client.Process.Signal(unix.SIGUSR2)
 	l.told("deconfig")
-	client.Process.Signal(unix.SIGUSR1) // and ask again
-	l.told("bound ip=10.0.1.70/24")
+	client.Process.Signal(unix.SIGUSR1)
+}
+
+// sockets counts those that see frames of the network.
+func (l *link) sockets() int {
+	l.t.Helper()
+	var list []byte
+	err := netns.Do(l.network, func() (err error) {
+		list, err = os.ReadFile("/proc/thread-self/net/packet")
+		return err
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return strings.Count(string(list), "\n") - 1 // without the heading
 }
 
 // Who has another MAC address is not answered: on a LAN there are other servers for it.
 func TestOthersAreNotAnswered(t *testing.T) {
 	l := newLink(t)
-	s := New(nil)
+	s := New()
 	t.Cleanup(s.Close)
 	port := l.port("10.0.1.50/24")
 	port.MAC[5]++
@@ -195,9 +245,12 @@ func TestOthersAreNotAnswered(t *testing.T) {
 	if counts := s.Counts(); counts["ignored"] == 0 || counts["offer"]+counts["ack"] > 0 {
 		t.Errorf("counts %v", counts)
 	}
+	if n := l.sockets(); n != 1 {
+		t.Errorf("%d sockets for one port", n)
+	}
 	l.set(s) // and nobody any more
-	if len(s.servers) != 0 {
-		t.Error("it still listens")
+	if n := l.sockets(); n != 0 {
+		t.Errorf("%d sockets for no port", n)
 	}
 	s.Close()
 	if s.Set(nil) == nil {

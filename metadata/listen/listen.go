@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -23,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/internal/run"
+	"causeway.dev/internal/servers"
 	"causeway.dev/metadata"
 	"causeway.dev/netfabric/netns"
 )
@@ -49,93 +49,40 @@ type Network struct {
 // A Service answers the hosts of all networks of one machine. It is safe for
 // concurrent use.
 type Service struct {
-	logger *slog.Logger
-	key    [metadata.KeyLength]byte
-
-	mu      sync.Mutex
-	servers map[string]*server // by network; guarded by mu
-	closed  bool               // guarded by mu
+	logger   *slog.Logger
+	key      [metadata.KeyLength]byte
+	networks *servers.Roster[Network]
 }
 
 // New returns a service that answers nobody yet. Tokens hold while it lives.
 func New(logger *slog.Logger) *Service {
-	s := &Service{logger: cmp.Or(logger, slog.New(slog.DiscardHandler)), servers: map[string]*server{}}
+	s := &Service{logger: cmp.Or(logger, slog.New(slog.DiscardHandler))}
+	s.networks = servers.New(servers.Kind[Network]{Name: "metadata of network", ID: func(n Network) string { return n.ID }, Open: s.open})
 	rand.Read(s.key[:]) // never fails
 	return s
 }
 
+// Set makes these networks those that are answered, as servers.Roster does.
+func (s *Service) Set(networks []Network, look bool) error { return s.networks.Set(networks, look) }
+
+// Close answers nobody any more.
+func (s *Service) Close() { s.networks.Close() }
+
 // A server answers the hosts of one network.
 type server struct {
-	key       [metadata.KeyLength]byte
-	namespace string
-	place     uint64 // the namespace that it listens in
-	hosts     atomic.Pointer[map[netip.Addr]metadata.Host]
-	http      http.Server
-	group     *run.Group
-}
-
-// Set makes these networks those that are answered. What one cannot be given keeps
-// no other from it; the errors are joined. With look it also looks whether the
-// namespaces are still those that it listens in.
-func (s *Service) Set(networks []Network, look bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return errors.New("the metadata service has ended")
-	}
-	wanted := make(map[string]bool, len(networks))
-	for _, n := range networks {
-		wanted[n.ID] = true
-	}
-	for id, server := range s.servers {
-		if !wanted[id] {
-			server.end()
-			delete(s.servers, id)
-		}
-	}
-	var errs []error
-	for _, n := range networks {
-		if err := s.set(n, look); err != nil {
-			errs = append(errs, fmt.Errorf("metadata of network %s: %w", n.ID, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// set answers one network. s.mu is held.
-func (s *Service) set(n Network, look bool) error {
-	known := s.servers[n.ID]
-	if known != nil && (known.namespace != n.Namespace || look && !known.inPlace()) {
-		known.end()
-		delete(s.servers, n.ID)
-		known = nil
-	}
-	if known != nil {
-		known.hosts.Store(&n.Hosts)
-		return nil
-	}
-	opened, err := s.open(n)
-	if err != nil {
-		return err
-	}
-	s.servers[n.ID] = opened
-	return nil
-}
-
-func (s *server) inPlace() bool {
-	id, err := netns.ID(s.namespace)
-	return err == nil && id == s.place
+	key   [metadata.KeyLength]byte
+	place netns.Place // where it listens
+	hosts atomic.Pointer[map[netip.Addr]metadata.Host]
+	http  http.Server
+	group *run.Group
 }
 
 // open begins to answer a network.
-func (s *Service) open(n Network) (*server, error) {
-	made := &server{key: s.key, namespace: n.Namespace, group: run.New(context.Background())}
+func (s *Service) open(n Network) (_ servers.Server[Network], err error) {
+	made := &server{key: s.key, group: run.New(context.Background())}
 	made.hosts.Store(&n.Hosts)
 	var listener net.Listener
-	err := netns.Do(n.Namespace, func() (err error) {
-		if made.place, err = netns.Current(); err != nil {
-			return err
-		}
+	made.place, err = netns.Settle(n.Namespace, func() (err error) {
 		listener, err = net.Listen("tcp4", netip.AddrPortFrom(Address, 80).String())
 		return err
 	})
@@ -157,20 +104,19 @@ func (s *Service) open(n Network) (*server, error) {
 	return made, nil
 }
 
-func (s *server) end() {
-	s.http.Close()
-	s.group.Wait()
+// Follow implements servers.Server.
+func (s *server) Follow(n Network, look bool) (stays bool, err error) {
+	if s.place.Name() != n.Namespace || look && !s.place.Stands() {
+		return false, nil
+	}
+	s.hosts.Store(&n.Hosts)
+	return true, nil
 }
 
-// Close answers nobody any more.
-func (s *Service) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for _, server := range s.servers {
-		server.end()
-	}
-	clear(s.servers)
+// End implements servers.Server.
+func (s *server) End() {
+	s.http.Close()
+	s.group.Wait()
 }
 
 // connKey finds a request's connection in its context.

@@ -7,11 +7,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"causeway.dev/internal/run"
+	"causeway.dev/internal/servers"
 	"causeway.dev/netfabric/netns"
 	"causeway.dev/resolver"
 )
@@ -29,8 +32,8 @@ const (
 // A server answers the hosts of one network.
 type server struct {
 	host    *Host
-	network Network // as Set last; guarded by host.mu
-	place   uint64  // the namespace that it listens in
+	network Network     // as Set last; touched by one call of the roster at a time
+	place   netns.Place // where it listens
 	table   atomic.Pointer[resolver.Table]
 	group   *run.Group
 	closers []io.Closer // immutable after open
@@ -40,13 +43,10 @@ type server struct {
 }
 
 // open begins to answer a network.
-func (h *Host) open(n Network) (*server, error) {
+func (h *Host) open(n Network) (_ servers.Server[Network], err error) {
 	s := &server{host: h, network: n, group: run.New(context.Background())}
 	s.table.Store(resolver.NewTable(n.Config))
-	err := netns.Do(n.Namespace, func() (err error) {
-		if s.place, err = netns.Current(); err != nil {
-			return err
-		}
+	s.place, err = netns.Settle(n.Namespace, func() error {
 		for _, a := range n.Addresses {
 			if err := s.listen(netip.AddrPortFrom(a, port)); err != nil {
 				return err
@@ -55,10 +55,22 @@ func (h *Host) open(n Network) (*server, error) {
 		return nil
 	})
 	if err != nil {
-		s.end()
+		s.End()
 		return nil, err
 	}
 	return s, nil
+}
+
+// Follow implements servers.Server.
+func (s *server) Follow(n Network, look bool) (stays bool, err error) {
+	if s.place.Name() != n.Namespace || !slices.Equal(s.network.Addresses, n.Addresses) || look && !s.place.Stands() {
+		return false, nil
+	}
+	if !reflect.DeepEqual(s.network, n) {
+		s.network = n
+		s.learn(resolver.NewTable(n.Config))
+	}
+	return true, nil
 }
 
 // listen takes questions at one address, in the namespace of the calling thread.
@@ -78,8 +90,8 @@ func (s *server) listen(at netip.AddrPort) error {
 	return nil
 }
 
-// end stops all that the server does, and waits for it.
-func (s *server) end() {
+// End implements servers.Server.
+func (s *server) End() {
 	s.group.Stop(nil)
 	for _, c := range s.closers {
 		c.Close()
