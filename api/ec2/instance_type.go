@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -59,18 +60,11 @@ func typeName(t *resource.InstanceType) string { return t.Name }
 // DescribeInstanceTypes lists instance types, each with the most that it takes of the
 // host.
 func (s *Service) DescribeInstanceTypes(_ context.Context, c server.Caller, in *model.DescribeInstanceTypesInput) (*model.DescribeInstanceTypesOutput, error) {
-	const action = "DescribeInstanceTypes"
-	chosen, err := s.config.Host.instanceTypeFields().compile(action, in.Filters)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPage(action, in.MaxResults, in.NextToken, in.InstanceTypes)
-	if err != nil {
-		return nil, err
-	}
-	types := resource.InstanceTypes
-	if len(in.InstanceTypes) > 0 {
-		types = nil
+	q := query{"DescribeInstanceTypes", in.DryRun, in.InstanceTypes, in.Filters, in.MaxResults, in.NextToken}
+	found, next, err := list(s.read(c), s.config.Host.instanceTypeFields(), q, typeName, func() (types []resource.InstanceType, _ error) {
+		if len(in.InstanceTypes) == 0 {
+			return resource.InstanceTypes, nil
+		}
 		for _, name := range slices.Compact(slices.Sorted(slices.Values(in.InstanceTypes))) {
 			t, ok := resource.InstanceTypeOf(name)
 			if !ok {
@@ -78,11 +72,11 @@ func (s *Service) DescribeInstanceTypes(_ context.Context, c server.Caller, in *
 			}
 			types = append(types, t)
 		}
-	}
-	if err := checkDryRun(in.DryRun); err != nil {
+		return types, nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	found, next := take(p, chosen.filter(s.read(c), slices.Values(types)), typeName)
 	return &model.DescribeInstanceTypesOutput{InstanceTypes: mapped(found, s.config.Host.instanceType), NextToken: next}, nil
 }
 
@@ -121,33 +115,24 @@ type offering struct{ name, location string }
 // DescribeInstanceTypeOfferings lists which instance types there are where: all
 // of them everywhere.
 func (s *Service) DescribeInstanceTypeOfferings(_ context.Context, c server.Caller, in *model.DescribeInstanceTypeOfferingsInput) (*model.DescribeInstanceTypeOfferingsOutput, error) {
-	const action = "DescribeInstanceTypeOfferings"
-	chosen, err := fields[offering]{
+	f := fields[offering]{
 		"instance-type": func(_ reader, o *offering) []string { return one(o.name) },
 		"location":      func(_ reader, o *offering) []string { return one(o.location) },
-	}.compile(action, in.Filters)
-	if err != nil {
-		return nil, err
 	}
-	p, err := newPage(action, in.MaxResults, in.NextToken, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	kind := val(in.LocationType)
-	if kind == "" {
-		kind = model.LocationTypeRegion
-	}
-	var all []offering
-	for _, location := range s.locations(c.Region, kind) {
-		for _, t := range resource.InstanceTypes {
-			all = append(all, offering{t.Name, location})
-		}
-	}
+	kind := cmp.Or(val(in.LocationType), model.LocationTypeRegion)
+	q := query{"DescribeInstanceTypeOfferings", in.DryRun, nil, in.Filters, in.MaxResults, in.NextToken}
 	key := func(o *offering) string { return o.name + "\x00" + o.location }
-	found, next := take(p, chosen.filter(s.read(c), sorted(all, key)), key)
+	found, next, err := list(s.read(c), f, q, key, func() (all []offering, _ error) {
+		for _, location := range s.locations(c.Region, kind) {
+			for _, t := range resource.InstanceTypes {
+				all = append(all, offering{t.Name, location})
+			}
+		}
+		return all, nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	answer := func(o *offering) *model.InstanceTypeOffering {
 		return &model.InstanceTypeOffering{InstanceType: &o.name, Location: &o.location, LocationType: &kind}
 	}

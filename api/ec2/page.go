@@ -67,13 +67,7 @@ func take[T any](p page, all iter.Seq[T], key func(*T) string) (items []T, nextT
 	return items, nil
 }
 
-// sorted returns a list in order of its keys, as take needs it.
-func sorted[T any](items []T, key func(*T) string) iter.Seq[T] {
-	slices.SortFunc(items, func(a, b T) int { return strings.Compare(key(&a), key(&b)) })
-	return slices.Values(items)
-}
-
-// A query is what all Describes of nouns have in common.
+// A query is what all Describes have in common.
 type query struct {
 	action     string
 	dryRun     *bool
@@ -83,7 +77,7 @@ type query struct {
 	nextToken  *string
 }
 
-// describe answers a query: the records of the page, sorted by id.
+// describe answers a query about a noun: the records of the page, sorted by id.
 func describe[T any](r reader, n *noun[T], f fields[T], q query) (items []T, nextToken *string, err error) {
 	chosen, err := f.compile(q.action, q.filters)
 	if err != nil {
@@ -101,5 +95,29 @@ func describe[T any](r reader, n *noun[T], f fields[T], q query) (items []T, nex
 		return nil, nil, err
 	}
 	items, nextToken = take(p, all, func(v *T) string { return metaOf(v).ID })
+	return items, nextToken, nil
+}
+
+// list answers a query about what is no noun's record: the items of the page, sorted by
+// key. all finds those among which the filters choose, and says what is wrong with the
+// query's ids.
+func list[T any](r reader, f fields[T], q query, key func(*T) string, all func() ([]T, error)) (items []T, nextToken *string, err error) {
+	chosen, err := f.compile(q.action, q.filters)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := newPage(q.action, q.maxResults, q.nextToken, q.ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := all()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkDryRun(q.dryRun); err != nil {
+		return nil, nil, err
+	}
+	sorted := slices.SortedFunc(slices.Values(found), func(a, b T) int { return strings.Compare(key(&a), key(&b)) })
+	items, nextToken = take(p, chosen.filter(r, slices.Values(sorted)), key)
 	return items, nextToken, nil
 }

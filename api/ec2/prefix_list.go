@@ -329,27 +329,19 @@ func (r reader) prefixListAnswer(v *resource.PrefixList) *model.ManagedPrefixLis
 // GetManagedPrefixListEntries lists the entries of a list, of its present version
 // or of an earlier one.
 func (s *Service) GetManagedPrefixListEntries(_ context.Context, c server.Caller, in *model.GetManagedPrefixListEntriesInput) (*model.GetManagedPrefixListEntriesOutput, error) {
-	const action = "GetManagedPrefixListEntries"
-	p, err := newPage(action, in.MaxResults, in.NextToken, nil)
-	if err != nil {
-		return nil, err
-	}
 	r := s.read(c)
-	v, err := prefixLists.get(r, val(in.PrefixListId))
+	q := query{"GetManagedPrefixListEntries", in.DryRun, nil, nil, in.MaxResults, in.NextToken}
+	key := func(e *resource.PrefixListEntry) string { return e.CIDR.String() }
+	page, next, err := list(r, nil, q, key, func() ([]resource.PrefixListEntry, error) {
+		v, err := prefixLists.get(r, val(in.PrefixListId))
+		if err != nil || in.TargetVersion == nil {
+			return v.Entries, err
+		}
+		return versionOf(r, &v, *in.TargetVersion)
+	})
 	if err != nil {
 		return nil, err
 	}
-	entries := v.Entries
-	if in.TargetVersion != nil {
-		if entries, err = versionOf(r, &v, *in.TargetVersion); err != nil {
-			return nil, err
-		}
-	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	key := func(e *resource.PrefixListEntry) string { return e.CIDR.String() }
-	page, next := take(p, sorted(slices.Clone(entries), key), key)
 	return &model.GetManagedPrefixListEntriesOutput{
 		Entries: mapped(page, func(e *resource.PrefixListEntry) model.PrefixListEntry {
 			return model.PrefixListEntry{Cidr: new(e.CIDR.String()), Description: str(e.Description)}
@@ -360,24 +352,20 @@ func (s *Service) GetManagedPrefixListEntries(_ context.Context, c server.Caller
 
 // GetManagedPrefixListAssociations lists what names a list.
 func (s *Service) GetManagedPrefixListAssociations(_ context.Context, c server.Caller, in *model.GetManagedPrefixListAssociationsInput) (*model.GetManagedPrefixListAssociationsOutput, error) {
-	const action = "GetManagedPrefixListAssociations"
-	p, err := newPage(action, in.MaxResults, in.NextToken, nil)
-	if err != nil {
-		return nil, err
-	}
 	r := s.read(c)
-	v, err := prefixLists.get(r, val(in.PrefixListId))
+	q := query{"GetManagedPrefixListAssociations", in.DryRun, nil, nil, in.MaxResults, in.NextToken}
+	var owner string
+	page, next, err := list(r, nil, q, func(id *string) string { return *id }, func() ([]string, error) {
+		v, err := prefixLists.get(r, val(in.PrefixListId))
+		owner = v.Account
+		return r.usersOf(v.ID), err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	key := func(id *string) string { return *id }
-	page, next := take(p, sorted(r.usersOf(v.ID), key), key)
 	return &model.GetManagedPrefixListAssociationsOutput{
 		PrefixListAssociations: mapped(page, func(id *string) model.PrefixListAssociation {
-			return model.PrefixListAssociation{ResourceId: id, ResourceOwner: &v.Account}
+			return model.PrefixListAssociation{ResourceId: id, ResourceOwner: &owner}
 		}),
 		NextToken: next,
 	}, nil

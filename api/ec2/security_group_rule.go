@@ -476,42 +476,39 @@ func revokedAnswer(group string, rule *resource.SecurityGroupRule) model.Revoked
 
 // DescribeSecurityGroupRules lists rules of all groups.
 func (s *Service) DescribeSecurityGroupRules(_ context.Context, c server.Caller, in *model.DescribeSecurityGroupRulesInput) (*model.DescribeSecurityGroupRulesOutput, error) {
-	const action = "DescribeSecurityGroupRules"
-	chosen, err := ruleFields.compile(action, in.Filters)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPage(action, in.MaxResults, in.NextToken, in.SecurityGroupRuleIds)
-	if err != nil {
-		return nil, err
-	}
 	r := s.read(c)
-	var all []ruleOf
+	q := query{"DescribeSecurityGroupRules", in.DryRun, in.SecurityGroupRuleIds, in.Filters, in.MaxResults, in.NextToken}
+	key := func(v *ruleOf) string { return v.rule.ID }
+	found, next, err := list(r, ruleFields, q, key, func() ([]ruleOf, error) { return rulesByID(r, in.SecurityGroupRuleIds) })
+	if err != nil {
+		return nil, err
+	}
+	answer := func(v *ruleOf) *model.SecurityGroupRule { return ruleAnswer(r, v) }
+	return &model.DescribeSecurityGroupRulesOutput{SecurityGroupRules: answers(found, answer), NextToken: next}, nil
+}
+
+// rulesByID returns the rules that are named, or all where none is.
+func rulesByID(r reader, ids []string) (all []ruleOf, err error) {
 	for g := range securityGroups.list(r) {
 		for _, rule := range g.Rules {
 			all = append(all, ruleOf{g.ID, rule})
 		}
 	}
-	if len(in.SecurityGroupRuleIds) > 0 {
-		wanted := make(map[string]bool, len(in.SecurityGroupRuleIds))
-		for _, id := range in.SecurityGroupRuleIds {
-			wanted[id] = true
-		}
-		all = slices.DeleteFunc(all, func(v ruleOf) bool { return !wanted[v.rule.ID] })
-		for _, v := range all {
-			delete(wanted, v.rule.ID)
-		}
-		for _, id := range in.SecurityGroupRuleIds {
-			if wanted[id] {
-				return nil, noRuleID(id)
-			}
+	if len(ids) == 0 {
+		return all, nil
+	}
+	wanted := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	all = slices.DeleteFunc(all, func(v ruleOf) bool { return !wanted[v.rule.ID] })
+	for _, v := range all {
+		delete(wanted, v.rule.ID)
+	}
+	for _, id := range ids {
+		if wanted[id] {
+			return nil, noRuleID(id)
 		}
 	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	key := func(v *ruleOf) string { return v.rule.ID }
-	found, next := take(p, chosen.filter(r, sorted(all, key)), key)
-	answer := func(v *ruleOf) *model.SecurityGroupRule { return ruleAnswer(r, v) }
-	return &model.DescribeSecurityGroupRulesOutput{SecurityGroupRules: answers(found, answer), NextToken: next}, nil
+	return all, nil
 }

@@ -62,25 +62,16 @@ var groupForVPCFields = fields[resource.SecurityGroup]{
 
 // GetSecurityGroupsForVpc lists the groups that interfaces of a VPC can have: its own.
 func (s *Service) GetSecurityGroupsForVpc(_ context.Context, c server.Caller, in *model.GetSecurityGroupsForVpcInput) (*model.GetSecurityGroupsForVpcOutput, error) {
-	const action = "GetSecurityGroupsForVpc"
-	chosen, err := groupForVPCFields.compile(action, in.Filters)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPage(action, in.MaxResults, in.NextToken, nil)
-	if err != nil {
-		return nil, err
-	}
 	r := s.read(c)
-	vpc, err := vpcs.get(r, val(in.VpcId))
+	q := query{"GetSecurityGroupsForVpc", in.DryRun, nil, in.Filters, in.MaxResults, in.NextToken}
+	key := func(v *resource.SecurityGroup) string { return v.ID }
+	shown, next, err := list(r, groupForVPCFields, q, key, func() ([]resource.SecurityGroup, error) {
+		vpc, err := vpcs.get(r, val(in.VpcId))
+		return securityGroups.found(r, store.ByVPC, vpc.ID), err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	key := func(v *resource.SecurityGroup) string { return v.ID }
-	shown, next := take(p, chosen.filter(r, sorted(securityGroups.found(r, store.ByVPC, vpc.ID), key)), key)
 	return &model.GetSecurityGroupsForVpcOutput{NextToken: next, SecurityGroupForVpcs: mapped(shown, func(v *resource.SecurityGroup) model.SecurityGroupForVpc {
 		return model.SecurityGroupForVpc{Description: &v.Description, GroupId: &v.ID, GroupName: &v.Name, OwnerId: &v.Account, PrimaryVpcId: &v.VPC, Tags: tagSet(v.Tags)}
 	})}, nil

@@ -120,26 +120,16 @@ var cidrReservationFields = fields[cidrReservation]{
 // GetSubnetCidrReservations lists the reservations of a subnet, those of IPv4 and
 // those of IPv6.
 func (s *Service) GetSubnetCidrReservations(_ context.Context, c server.Caller, in *model.GetSubnetCidrReservationsInput) (*model.GetSubnetCidrReservationsOutput, error) {
-	const action = "GetSubnetCidrReservations"
-	chosen, err := cidrReservationFields.compile(action, in.Filters)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPage(action, in.MaxResults, in.NextToken, nil)
-	if err != nil {
-		return nil, err
-	}
 	r := s.read(c)
-	subnet, err := subnets.get(r, val(in.SubnetId))
+	q := query{"GetSubnetCidrReservations", in.DryRun, nil, in.Filters, in.MaxResults, in.NextToken}
+	key := func(v *cidrReservation) string { return v.ID }
+	shown, next, err := list(r, cidrReservationFields, q, key, func() ([]cidrReservation, error) {
+		subnet, err := subnets.get(r, val(in.SubnetId))
+		return mapped(subnet.Reservations, func(v *resource.SubnetCIDRReservation) cidrReservation { return cidrReservation{*v, &subnet} }), err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	all := mapped(subnet.Reservations, func(v *resource.SubnetCIDRReservation) cidrReservation { return cidrReservation{*v, &subnet} })
-	key := func(v *cidrReservation) string { return v.ID }
-	shown, next := take(p, chosen.filter(r, sorted(all, key)), key)
 	out := &model.GetSubnetCidrReservationsOutput{NextToken: next}
 	for i := range shown {
 		list := &out.SubnetIpv4CidrReservations

@@ -166,29 +166,22 @@ var tagFields = fields[tagOf]{
 
 // DescribeTags lists tags of all kinds of resources.
 func (s *Service) DescribeTags(_ context.Context, c server.Caller, in *model.DescribeTagsInput) (*model.DescribeTagsOutput, error) {
-	const action = "DescribeTags"
-	chosen, err := tagFields.compile(action, in.Filters)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPage(action, in.MaxResults, in.NextToken, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
 	r := s.read(c)
-	var all []tagOf
-	for _, t := range taggables {
-		for id, tags := range t.allTags(r) {
-			for _, tag := range tags {
-				all = append(all, tagOf{tag: tag, id: id, resourceType: t.resourceType()})
+	q := query{"DescribeTags", in.DryRun, nil, in.Filters, in.MaxResults, in.NextToken}
+	key := func(t *tagOf) string { return t.id + "\x00" + t.tag.Key }
+	page, next, err := list(r, tagFields, q, key, func() (all []tagOf, _ error) {
+		for _, t := range taggables {
+			for id, tags := range t.allTags(r) {
+				for _, tag := range tags {
+					all = append(all, tagOf{tag: tag, id: id, resourceType: t.resourceType()})
+				}
 			}
 		}
+		return all, nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	key := func(t *tagOf) string { return t.id + "\x00" + t.tag.Key }
-	page, next := take(p, chosen.filter(r, sorted(all, key)), key)
 	out := &model.DescribeTagsOutput{NextToken: next, Tags: make([]model.TagDescription, len(page))}
 	for i := range page {
 		t := &page[i]
