@@ -59,7 +59,7 @@ func (k Keeper) keepAuthorities() reconcile.Duty {
 		Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
 			return func(yield func(reconcile.Key, time.Time) bool) {
 				for a := range store.CertificateAuthorities.All(snapshot) {
-					if !yield(keyOf(&a.Meta), due(&a)) {
+					if !yield(reconcile.KeyOf(&a.Meta), due(&a)) {
 						return
 					}
 				}
@@ -110,7 +110,7 @@ func (k Keeper) renewCertificates() reconcile.Duty {
 		Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
 			return func(yield func(reconcile.Key, time.Time) bool) {
 				for c := range store.Certificates.All(snapshot) {
-					if at := c.NotAfter.Add(-RenewBefore); c.Authority != "" && c.Revoked == nil && !yield(keyOf(&c.Meta), at) {
+					if at := c.NotAfter.Add(-RenewBefore); c.Authority != "" && c.Revoked == nil && !yield(reconcile.KeyOf(&c.Meta), at) {
 						return
 					}
 				}
@@ -197,7 +197,7 @@ func (k Keeper) issueTunnelCertificates() reconcile.Duty {
 		Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
 			return func(yield func(reconcile.Key, time.Time) bool) {
 				for connection := range store.VPNConnections.All(snapshot) {
-					scope := keyOf(&connection.Meta).Scope
+					scope := reconcile.KeyOf(&connection.Meta).Scope
 					if _, ok := deviceCertificate(snapshot, scope, &connection); !ok {
 						continue
 					}
@@ -210,7 +210,7 @@ func (k Keeper) issueTunnelCertificates() reconcile.Duty {
 					}
 				}
 				for c := range store.TunnelCertificates.All(snapshot) {
-					key := keyOf(&c.Meta)
+					key := reconcile.KeyOf(&c.Meta)
 					if _, _, _, wanted := k.wanted(snapshot, key); !wanted && !yield(key, time.Time{}) {
 						return
 					}
@@ -290,8 +290,4 @@ func (k Keeper) issueTunnelCertificate(tx *store.Tx, key reconcile.Key, now time
 	})
 	k.Logger.Info("issued a tunnel's certificate", "tunnel", key.ID, "not_after", issued.NotAfter)
 	return nil
-}
-
-func keyOf(m *resource.Meta) reconcile.Key {
-	return reconcile.Key{Scope: store.Scope{Account: m.Account, Region: m.Region}, ID: m.ID}
 }

@@ -63,7 +63,7 @@ var forgetFormerKeys = reconcile.Duty{
 	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
 		return func(yield func(reconcile.Key, time.Time) bool) {
 			for connection := range store.VPNConnections.All(snapshot) {
-				key := reconcile.Key{Scope: store.Scope{Account: connection.Account, Region: connection.Region}, ID: connection.ID}
+				key := reconcile.KeyOf(&connection.Meta)
 				for i := range connection.Tunnels {
 					if t := &connection.Tunnels[i]; t.FormerPreSharedKey != "" && !yield(key, t.FormerPreSharedKeyUntil) {
 						return
@@ -93,31 +93,17 @@ var forgetFormerKeys = reconcile.Duty{
 
 // powerOffInstances lets instances that have switched themselves off be stopped or
 // terminated, as they shall be then.
-var powerOffInstances = reconcile.Duty{
-	Name: "settle instances that have switched themselves off",
-	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
-		return func(yield func(reconcile.Key, time.Time) bool) {
-			for status := range store.InstanceStatuses.Find(snapshot, store.Scope{}, store.ByPoweredOff, "") {
-				key := reconcile.Key{Scope: store.Scope{Account: status.Account, Region: status.Region}, ID: status.ID}
-				if _, due := poweredOff(snapshot, key); due && !yield(key, time.Time{}) {
-					return
-				}
-			}
-		}
-	},
-	Do: func(tx *store.Tx, key reconcile.Key, _ time.Time) error {
-		instance, due := poweredOff(tx, key)
-		if !due {
-			return nil
-		}
+var powerOffInstances = settle("settle instances that have switched themselves off",
+	func(s *store.Snapshot) iter.Seq[*resource.InstanceStatus] {
+		return store.InstanceStatuses.Find(s, store.Scope{}, store.ByPoweredOff, "")
+	}, poweredOff,
+	func(tx *store.Tx, key reconcile.Key, instance resource.Instance, _ time.Time) {
 		instance.ShutDown()
 		for _, id := range instance.Interfaces {
 			freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id && a.Auto })
 		}
 		store.Instances.Put(tx, instance)
-		return nil
-	},
-}
+	})
 
 // poweredOff returns an instance, and whether it has switched itself off.
 func poweredOff(r store.Reader, key reconcile.Key) (resource.Instance, bool) {
@@ -131,23 +117,11 @@ func poweredOff(r store.Reader, key reconcile.Key) (resource.Instance, bool) {
 
 // endInstances frees the network interfaces and outside addresses of instances that have stopped
 // running and shall not run: until then their addresses are in use.
-var endInstances = reconcile.Duty{
-	Name: "end instances",
-	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
-		return func(yield func(reconcile.Key, time.Time) bool) {
-			for status := range store.InstanceStatuses.Find(snapshot, store.Scope{}, store.ByState, resource.InstanceTerminated) {
-				key := reconcile.Key{Scope: store.Scope{Account: status.Account, Region: status.Region}, ID: status.ID}
-				if _, due := ended(snapshot, key); due && !yield(key, time.Time{}) {
-					return
-				}
-			}
-		}
-	},
-	Do: func(tx *store.Tx, key reconcile.Key, now time.Time) error {
-		instance, due := ended(tx, key)
-		if !due {
-			return nil
-		}
+var endInstances = settle("end instances",
+	func(s *store.Snapshot) iter.Seq[*resource.InstanceStatus] {
+		return store.InstanceStatuses.Find(s, store.Scope{}, store.ByState, resource.InstanceTerminated)
+	}, ended,
+	func(tx *store.Tx, key reconcile.Key, instance resource.Instance, now time.Time) {
 		for _, id := range instance.Interfaces {
 			store.NetworkInterfaceStatuses.Delete(tx, key.Scope, id)
 			nic, ok := store.NetworkInterfaces.Get(tx, key.Scope, id)
@@ -168,29 +142,15 @@ var endInstances = reconcile.Duty{
 			instance.Deleted = new(now.UTC().Truncate(time.Millisecond))
 		}
 		store.Instances.Put(tx, instance)
-		return nil
-	},
-}
+	})
 
 // endAttachments makes network interfaces available that nobody has any more where
 // they are being detached.
-var endAttachments = reconcile.Duty{
-	Name: "end attachments",
-	Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
-		return func(yield func(reconcile.Key, time.Time) bool) {
-			for status := range store.NetworkInterfaceStatuses.All(snapshot) {
-				key := reconcile.Key{Scope: store.Scope{Account: status.Account, Region: status.Region}, ID: status.ID}
-				if _, due := detached(snapshot, key); due && !yield(key, time.Time{}) {
-					return
-				}
-			}
-		}
-	},
-	Do: func(tx *store.Tx, key reconcile.Key, now time.Time) error {
-		nic, due := detached(tx, key)
-		if !due {
-			return nil
-		}
+var endAttachments = settle("end attachments",
+	func(s *store.Snapshot) iter.Seq[*resource.NetworkInterfaceStatus] {
+		return store.NetworkInterfaceStatuses.Scan(s, store.Scope{})
+	}, detached,
+	func(tx *store.Tx, key reconcile.Key, nic resource.NetworkInterface, now time.Time) {
 		if instance, ok := store.Instances.Get(tx, key.Scope, nic.Instance); ok {
 			instance.Unplug(nic.ID)
 			store.Instances.Put(tx, instance)
@@ -198,9 +158,7 @@ var endAttachments = reconcile.Duty{
 		nic.Detach(now)
 		store.NetworkInterfaces.Put(tx, nic)
 		store.NetworkInterfaceStatuses.Delete(tx, key.Scope, key.ID)
-		return nil
-	},
-}
+	})
 
 // detached returns an interface, and whether it is being detached and has gone from
 // where it was: a node has looked since and has not seen it.
@@ -237,7 +195,32 @@ func ended(r store.Reader, key reconcile.Key) (resource.Instance, bool) {
 	return instance, ok && instance.Wanted == resource.InstanceTerminated && (instance.Deleted == nil || len(instance.Interfaces) > 0)
 }
 
-// noun is a record that can be deleted and stay visible.
+// settle changes a record as soon as its status says so. look returns the statuses that
+// may, and find the record of one and whether it is to be changed.
+func settle[S, T any, P noun[S]](name string, look func(*store.Snapshot) iter.Seq[P], find func(store.Reader, reconcile.Key) (T, bool),
+	change func(tx *store.Tx, key reconcile.Key, record T, now time.Time)) reconcile.Duty {
+	return reconcile.Duty{
+		Name: name,
+		Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
+			return func(yield func(reconcile.Key, time.Time) bool) {
+				for status := range look(snapshot) {
+					key := reconcile.KeyOf(status.GetMeta())
+					if _, due := find(snapshot, key); due && !yield(key, time.Time{}) {
+						return
+					}
+				}
+			}
+		},
+		Do: func(tx *store.Tx, key reconcile.Key, now time.Time) error {
+			if record, due := find(tx, key); due {
+				change(tx, key, record, now)
+			}
+			return nil
+		},
+	}
+}
+
+// noun is a record that has an id, an account and a region.
 type noun[T any] interface {
 	*T
 	GetMeta() *resource.Meta
@@ -252,8 +235,7 @@ func forget[T any, P noun[T]](table *store.Table[T], retention time.Duration, al
 			return func(yield func(reconcile.Key, time.Time) bool) {
 				for record := range table.Find(snapshot, store.Scope{}, store.ByDeleted, "") {
 					meta := P(record).GetMeta()
-					key := reconcile.Key{Scope: store.Scope{Account: meta.Account, Region: meta.Region}, ID: meta.ID}
-					if !yield(key, meta.Deleted.Add(retention)) {
+					if !yield(reconcile.KeyOf(meta), meta.Deleted.Add(retention)) {
 						return
 					}
 				}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"causeway.dev/internal/run"
+	"causeway.dev/resource"
 	"causeway.dev/store"
 )
 
@@ -31,6 +32,11 @@ const (
 type Key struct {
 	store.Scope
 	ID string
+}
+
+// KeyOf names the record that has this Meta.
+func KeyOf(m *resource.Meta) Key {
+	return Key{store.Scope{Account: m.Account, Region: m.Region}, m.ID}
 }
 
 // A Duty is one kind of consequence.

@@ -58,8 +58,7 @@ func Forget(ctx context.Context, s *store.Store, log *slog.Logger) error {
 		Due: func(snapshot *store.Snapshot) iter.Seq2[reconcile.Key, time.Time] {
 			return func(yield func(reconcile.Key, time.Time) bool) {
 				for v := range store.ConnectionUsages.All(snapshot) {
-					key := reconcile.Key{Scope: store.Scope{Account: v.Account, Region: v.Region}, ID: v.ID}
-					if !yield(key, v.Until.Add(Retention)) {
+					if !yield(reconcile.KeyOf(&v.Meta), v.Until.Add(Retention)) {
 						return
 					}
 				}
