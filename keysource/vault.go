@@ -83,13 +83,19 @@ func local(host string) bool {
 	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
-// Fetch asks for the field of an account's secret that a name, "PATH#FIELD", means.
-func (v *Vault) Fetch(ctx context.Context, account, name string) (string, error) {
+// place is where the secret of an account is that a name, "PATH#FIELD", means, and the
+// field of it.
+func (v *Vault) place(account, name string) (at *url.URL, field string) {
 	path, field, named := strings.Cut(name, "#")
 	if !named {
 		field = FieldDefault
 	}
-	place := v.base.JoinPath("v1", v.config.Mount, "data", v.config.Path, account, path)
+	return v.base.JoinPath("v1", v.config.Mount, "data", v.config.Path, account, path), field
+}
+
+// Fetch asks for the field of an account's secret that a name, "PATH#FIELD", means.
+func (v *Vault) Fetch(ctx context.Context, account, name string) (string, error) {
+	place, field := v.place(account, name)
 	token, err := os.ReadFile(v.config.TokenFile)
 	if err != nil {
 		return "", fmt.Errorf("%w: read the token for Vault: %w", ErrUnavailable, err)

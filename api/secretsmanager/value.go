@@ -135,7 +135,7 @@ func parseValue(text string) (value, error) {
 	var v value
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&v); err != nil || len(v.Tunnels) == 0 {
+	if err := d.Decode(&v); err != nil || len(v.Tunnels) == 0 || len(v.Tunnels) > len(resource.VPNConnection{}.Tunnels) {
 		return v, invalid("The SecretString has not the form %s.", form)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
