@@ -76,10 +76,10 @@ bench: ## what performance.md shows, each for BENCHTIME (default 200ms); the tun
 	@$(call measure,API: 1$(comma)000 VPCs$(comma) 10$(comma)000 interfaces and 2$(comma)000 VPN connections,^BenchmarkScale$$,./api/ec2)
 	@$(MAKE) --no-print-directory bench-tunnel
 
-bench-tunnel: ## our tunnel beside other VPNs, ROUNDS times, KINDS=regexp for some of them (needs root); figures in bin/tunnel.json
+bench-tunnel: ## our tunnel beside other VPNs, ROUNDS times, KINDS=regexp for some of them, CONGESTION=bbr for another TCP (needs root); figures in bin/tunnel.json
 	@printf '\n== %s\n' 'Tunnel: two gateways in namespaces'
 	@mkdir -p bin
-	@nice -n -10 $(GO) test -run '^$$' -bench '^BenchmarkTunnel$$' -benchtime $(ROUNDS)x -timeout 120m -v ./test/bench -args -results '$(CURDIR)/bin/tunnel.json' -kinds '$(KINDS)'
+	@nice -n -10 $(GO) test -run '^$$' -bench '^BenchmarkTunnel$$' -benchtime $(ROUNDS)x -timeout 120m -v ./test/bench -args -results '$(CURDIR)/bin/tunnel.json' -kinds '$(KINDS)' $(if $(CONGESTION),-congestion $(CONGESTION))
 
 profile: ## where a tunnel's processor time goes under one TCP stream (needs root); profiles in bin/
 	@mkdir -p bin

@@ -54,7 +54,8 @@ type report struct {
 	Took        string            `json:"took"`
 	Commit      string            `json:"commit"`
 	Machine     string            `json:"machine"`
-	Peers       map[string]string `json:"peers"` // versions
+	Congestion  string            `json:"congestion"` // control of the hosts' TCP
+	Peers       map[string]string `json:"peers"`      // versions
 	LeftOut     []string          `json:"left_out,omitempty"`
 	Rounds      int               `json:"rounds"`
 	LoadAverage [2]string         `json:"load_average"` // before and after
@@ -81,9 +82,9 @@ func (r *report) add(k kind, rounds []measured) {
 // print writes tables: the median of each figure, and the range if there was
 // more than one round.
 func (r report) print(w io.Writer) {
-	fmt.Fprintf(w, "\n%s, commit %s, %s\n%d rounds in %s, load average %s before and %s after, %.0f %% of the processors ours [%.0f-%.0f]\n\n",
+	fmt.Fprintf(w, "\n%s, commit %s, %s\n%d rounds in %s, load average %s before and %s after, %.0f %% of the processors ours [%.0f-%.0f], TCP by %s\n\n",
 		r.Started.Format("2006-01-02 15:04 MST"), r.Commit, r.Machine, r.Rounds, r.Took, r.LoadAverage[0], r.LoadAverage[1],
-		100*r.Quietness.Median, 100*r.Quietness.Min, 100*r.Quietness.Max)
+		100*r.Quietness.Median, 100*r.Quietness.Min, 100*r.Quietness.Max, r.Congestion)
 	for _, missing := range r.LeftOut {
 		fmt.Fprintf(w, "left out: %s\n", missing)
 	}

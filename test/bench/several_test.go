@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -9,8 +10,11 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A bed of several tunnels has an address of its own behind each, on both
@@ -66,7 +70,7 @@ func (s *bed) streams(tb testing.TB, tunnels int) (gbitPerSecond, fairness float
 		all = append(all, listener)
 		var sender net.Conn
 		err = s.a.Do(func() (err error) {
-			d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Timeout: 5 * time.Second}
+			d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Timeout: 5 * time.Second, Control: setCongestion}
 			sender, err = d.Dial("tcp4", to.String())
 			return err
 		})
@@ -103,6 +107,15 @@ func (s *bed) streams(tb testing.TB, tunnels int) (gbitPerSecond, fairness float
 		smallest, largest = min(smallest, of[i]-ofBefore[i]), max(largest, of[i]-ofBefore[i])
 	}
 	return float64(after-before) * 8 / 1e9 / took.Seconds(), float64(smallest) / float64(largest)
+}
+
+// setCongestion is a net.Dialer's Control.
+func setCongestion(_, _ string, c syscall.RawConn) error {
+	var refused error
+	err := c.Control(func(fd uintptr) {
+		refused = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, *congestion)
+	})
+	return cmp.Or(err, refused)
 }
 
 const streamBuffer = 128 << 10

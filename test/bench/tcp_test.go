@@ -25,7 +25,7 @@ type transfer struct {
 // B to A. Its start counts too: it takes milliseconds.
 func (s *bed) tcp(tb testing.TB, during time.Duration, more ...string) transfer {
 	tb.Helper()
-	argv := append([]string{"iperf3", "--client", addressB.String(), "--time", fmt.Sprintf("%.0f", during.Seconds()), "--connect-timeout", "3000", "--json"}, more...)
+	argv := append([]string{"iperf3", "--client", addressB.String(), "--time", fmt.Sprintf("%.0f", during.Seconds()), "--congestion", *congestion, "--connect-timeout", "3000", "--json"}, more...)
 	out, err := s.a.Try(argv...)
 	if err != nil {
 		tb.Fatalf("%s: %v", s.kind.name, err)
