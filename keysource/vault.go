@@ -57,7 +57,7 @@ func NewVault(c VaultConfig) (*Vault, error) {
 	base, err := url.Parse(c.Address)
 	switch {
 	case err != nil || base.Host == "" || base.User != nil || base.RawQuery != "":
-		return nil, fmt.Errorf("%q is not https://HOST:PORT", c.Address)
+		return nil, errors.New("the address is not https://HOST:PORT") // it is not repeated: it may have a password
 	case base.Scheme != "https" && !(base.Scheme == "http" && local(base.Hostname())):
 		return nil, fmt.Errorf("%q is not https, and only a server on this host is asked otherwise", c.Address)
 	}

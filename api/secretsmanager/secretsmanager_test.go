@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"causeway.dev/api/access"
 	"causeway.dev/api/server"
 	"causeway.dev/api/sigv4/sigv4test"
 	"causeway.dev/iam"
+	"causeway.dev/internal/seal"
 	"causeway.dev/resource"
 	"causeway.dev/store"
 	"causeway.dev/store/storetest"
@@ -31,9 +33,17 @@ const (
 type cloud struct {
 	*testing.T
 	store   *store.Store
+	service server.Service
 	handler http.Handler
 	now     time.Time
+	key     string // that signs: rootKey or userKey
 }
+
+// Access keys of the account's root and of the user "u".
+const (
+	rootKey = "AKIDROOT"
+	userKey = "AKIDUSER"
+)
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
@@ -42,16 +52,24 @@ func newCloud(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { records.Close() })
-	c := &cloud{T: t, store: records, now: time.Now().UTC().Truncate(time.Second)}
+	c := &cloud{T: t, store: records, now: time.Now().UTC().Truncate(time.Second), key: rootKey}
+	c.service = New(Config{Store: records, FormerKeyLifetime: time.Hour, KeyReferences: []string{resource.KeyReferenceFile}}).Server()
 	c.handler = server.New(server.Config{
 		Lookup: func(id string) (iam.AccessKey, bool) {
-			return iam.AccessKey{ID: id, Secret: "secret", Account: account}, true
+			key := iam.AccessKey{ID: id, Secret: "secret", Account: account}
+			if id == userKey {
+				key.User, key.UserID = "u", userID
+			}
+			return key, true
 		},
-		Regions: []string{region},
-		Now:     func() time.Time { return c.now },
-	}, New(Config{Store: records, FormerKeyLifetime: time.Hour, KeyReferences: []string{resource.KeyReferenceFile}}).Server())
+		Authorize: access.New(access.Config{Store: records, Sealer: seal.Generate()}).Authorize,
+		Regions:   []string{region},
+		Now:       func() time.Time { return c.now },
+	}, c.service)
 	meta := resource.Meta{ID: connection, Account: account, Region: region, Created: c.now}
-	v := resource.VPNConnection{Meta: meta, State: resource.StateAvailable}
+	tagged := meta
+	tagged.Tags = []resource.Tag{{Key: "team", Value: "network"}}
+	v := resource.VPNConnection{Meta: tagged, State: resource.StateAvailable}
 	v.Tunnels[0].OutsideAddress, v.Tunnels[0].KeyStorage = netip.MustParseAddr(address), resource.KeyStorageSecretsManager
 	v.Tunnels[1].OutsideAddress, v.Tunnels[1].PreSharedKey = netip.MustParseAddr("203.0.113.2"), "the.key.of.2"
 	err = records.Update(t.Context(), func(tx *store.Tx) error {
@@ -82,7 +100,7 @@ func (c *cloud) try(action string, input object) (answer object, code, message s
 	if err != nil {
 		c.Fatal(err)
 	}
-	signer := sigv4test.Signer{AccessKeyID: "AKIDEXAMPLE", Secret: "secret", Region: region, Service: "secretsmanager", Now: c.now}
+	signer := sigv4test.Signer{AccessKeyID: c.key, Secret: "secret", Region: region, Service: "secretsmanager", Now: c.now}
 	w := httptest.NewRecorder()
 	c.handler.ServeHTTP(w, signer.PostJSON("http://secretsmanager.example/", "secretsmanager."+action, string(body)))
 	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
