@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,11 +21,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/internal/run"
+	"causeway.dev/internal/servers"
 )
 
 // Bounds of the SSH server, which anybody may reach whom the network lets through.
 const (
 	sshConnectionsMax  = 32 // at once; further ones are closed
+	sshKnockingMax     = 10 // of them, from one address, that have shown no right key yet
 	sshSessionsMax     = 10 // at once, in a connection, as OpenSSH's MaxSessions
 	sshAuthTriesMax    = 6
 	sshAuthTime        = 30 * time.Second // from the first packet to the right key
@@ -109,7 +112,8 @@ type sshServer struct {
 	init     *initProcess
 	config   ssh.ServerConfig
 	listener net.Listener
-	places   chan struct{} // a token for each connection
+	places   chan struct{}   // a token for each connection
+	knocking *servers.Places // of those of strangers: none shuts all others out
 	group    *run.Group
 }
 
@@ -129,7 +133,7 @@ func (i *initProcess) startSSH() error {
 	}
 	fmt.Fprintf(i.console, "-----BEGIN SSH HOST KEY FINGERPRINTS-----\n256 %s root@%s (ED25519)\n-----END SSH HOST KEY FINGERPRINTS-----\n",
 		ssh.FingerprintSHA256(key.PublicKey()), i.config.Hostname)
-	s := &sshServer{init: i, places: make(chan struct{}, sshConnectionsMax), group: run.New(context.Background())}
+	s := &sshServer{init: i, places: make(chan struct{}, sshConnectionsMax), knocking: servers.NewPlaces(sshConnectionsMax, sshKnockingMax), group: run.New(context.Background())}
 	s.config = ssh.ServerConfig{MaxAuthTries: sshAuthTriesMax, ServerVersion: sshVersion, PublicKeyCallback: s.judge}
 	s.config.AddHostKey(key)
 	if s.listener, err = net.Listen("tcp", ":22"); err != nil {
@@ -180,21 +184,30 @@ func (s *sshServer) accept(context.Context) error {
 			time.Sleep(time.Second)
 			continue
 		}
+		remote, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+		known, ok := s.knocking.Take(remote.Addr().Unmap())
+		if !ok {
+			conn.Close()
+			continue
+		}
 		select {
 		case s.places <- struct{}{}:
 			s.group.Go("ssh connection", func(context.Context) error {
 				defer func() { <-s.places }()
-				s.serve(conn)
+				defer known()
+				s.serve(conn, known)
 				return nil
 			})
 		default:
+			known()
 			conn.Close()
 		}
 	}
 }
 
-// serve carries one connection until it ends.
-func (s *sshServer) serve(conn net.Conn) {
+// serve carries one connection until it ends. known is called when a right key was
+// shown.
+func (s *sshServer) serve(conn net.Conn, known func()) {
 	defer conn.Close()
 	if conn.SetDeadline(time.Now().Add(sshAuthTime)) != nil {
 		return
@@ -204,6 +217,7 @@ func (s *sshServer) serve(conn net.Conn) {
 		return // who knocks and has no key is nothing to write down
 	}
 	defer secure.Close()
+	known()
 	if conn.SetDeadline(time.Time{}) != nil {
 		return
 	}

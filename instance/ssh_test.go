@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -161,8 +162,8 @@ func TestKeysOfTheHostAreNotTheInstances(t *testing.T) {
 	}
 }
 
-// More connections than there are places are closed at once, and places are given
-// back.
+// More connections than there are places are closed at once, and so are those of one
+// address that are too many. Others get in meanwhile, and places are given back.
 func TestSSHConnectionsAreBounded(t *testing.T) {
 	l := newLab(t)
 	key, public := keyFile(t)
@@ -170,16 +171,41 @@ func TestSSHConnectionsAreBounded(t *testing.T) {
 	c.AuthorizedKeys = []string{public}
 	l.ensure(c)
 	l.awaitSSH("i-1")
-	script := fmt.Sprintf("for i in $(seq %d); do exec {fd}<>/dev/tcp/127.0.0.1/22; done; read -t 20 -u $fd line; echo \"$?$line\"", sshConnectionsMax+1)
-	var output bytes.Buffer
-	if code, err := l.Exec(t.Context(), "i-1", []string{"bash", "-c", script}, nil, &output, &output, false); err != nil || code != 0 {
-		t.Fatalf("exit code %d, %v: %s", code, err, output.String())
+	knock := func(from string) net.Conn {
+		t.Helper()
+		var conn net.Conn
+		err := netns.Do(c.NetworkNamespace, func() (err error) {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+			conn, err = d.DialContext(t.Context(), "tcp", "127.0.0.1:22")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
 	}
-	if got := strings.TrimSpace(output.String()); got != "1" {
-		t.Errorf("the connection too many reads %q, want its end", got)
+	var held []net.Conn
+	for range sshKnockingMax {
+		held = append(held, knock("127.0.0.2"))
 	}
-	l.eventually("there are places again", func() bool {
-		_, code := l.ssh(c, key, "", "root@127.0.0.1", "true")
+	if n, err := knock("127.0.0.2").Read(make([]byte, 1)); err == nil {
+		t.Errorf("the stranger's connection too many reads %d bytes, want its end", n)
+	}
+	for n := len(held); n < sshConnectionsMax; n++ {
+		held = append(held, knock(fmt.Sprintf("127.0.0.%d", 4+n)))
+	}
+	if n, err := knock("127.0.0.100").Read(make([]byte, 1)); err == nil {
+		t.Errorf("the connection too many reads %d bytes, want its end", n)
+	}
+	for _, conn := range held {
+		conn.Close()
+	}
+	for range sshConnectionsMax {
+		knock("127.0.0.2")
+	}
+	l.eventually("somebody gets in while a stranger knocks", func() bool {
+		_, code := l.ssh(c, key, "", "-b", "127.0.0.3", "root@127.0.0.1", "true")
 		return code == 0
 	})
 }

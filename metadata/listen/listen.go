@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -94,7 +93,7 @@ func (s *Service) open(n Network) (_ servers.Server[Network], err error) {
 		ErrorLog:    log.New(io.Discard, "", 0), // what hosts do wrong is theirs to know
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	bounded := &boundedListener{Listener: listener, of: map[netip.Addr]int{}}
+	bounded := &boundedListener{Listener: listener, places: servers.NewPlaces(connectionsMax, addressMax)}
 	made.group.Go("metadata", func(context.Context) error {
 		if err := made.http.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
 			s.logger.Warn("metadata service ended", "network", n.ID, "err", err)
@@ -171,14 +170,10 @@ func setHopLimit(ctx context.Context, hops int) error {
 	return errors.Join(err, set)
 }
 
-// A boundedListener closes connections beyond connectionsMax, and beyond addressMax
-// of one address.
+// A boundedListener closes connections for which there is no place.
 type boundedListener struct {
 	net.Listener
-
-	mu  sync.Mutex
-	all int                // connections; guarded by mu
-	of  map[netip.Addr]int // by who made them; guarded by mu
+	places *servers.Places
 }
 
 // Accept implements net.Listener.
@@ -190,32 +185,12 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		}
 		// One whose address can't be read shares its bound with others like it.
 		remote, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
-		from := remote.Addr().Unmap()
-		if !l.take(from) {
+		free, ok := l.places.Take(remote.Addr().Unmap())
+		if !ok {
 			conn.Close()
 			continue
 		}
-		return &boundedConn{Conn: conn, free: sync.OnceFunc(func() { l.free(from) })}, nil
-	}
-}
-
-func (l *boundedListener) take(from netip.Addr) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.all == connectionsMax || l.of[from] == addressMax {
-		return false
-	}
-	l.all++
-	l.of[from]++
-	return true
-}
-
-func (l *boundedListener) free(from netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all--
-	if l.of[from]--; l.of[from] == 0 {
-		delete(l.of, from)
+		return &boundedConn{Conn: conn, free: free}, nil
 	}
 }
 

@@ -1,15 +1,19 @@
 package listen
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
+	"causeway.dev/internal/run"
+	"causeway.dev/internal/servers"
 	"causeway.dev/metadata"
 	"causeway.dev/netfabric/netns"
 )
@@ -101,29 +105,48 @@ func TestHostsAreKnownByTheirAddresses(t *testing.T) {
 	}
 }
 
-// A host that keeps connections takes none of the others' places, and what it closes
-// is free again.
+// A host that keeps connections gets no more than its own, and what it closes is free
+// again.
 func TestConnectionsAreBoundedByAddress(t *testing.T) {
-	l := &boundedListener{of: map[netip.Addr]int{}}
-	first, address := netip.MustParseAddr("10.0.0.4"), netip.MustParseAddr("10.0.0.4")
-	taken := 0
-	for l.take(first) {
-		taken++
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if taken != addressMax {
-		t.Errorf("one address has %d connections, want %d", taken, addressMax)
-	}
-	for taken < connectionsMax {
-		if address = address.Next(); !l.take(address) {
-			t.Fatalf("%v gets no connection beside %d of others", address, taken)
+	l := &boundedListener{Listener: listener, places: servers.NewPlaces(connectionsMax, 1)}
+	t.Cleanup(func() { l.Close() })
+	dial := func() net.Conn {
+		t.Helper()
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
 		}
-		taken++
+		t.Cleanup(func() { conn.Close() })
+		return conn
 	}
-	if l.take(address.Next()) {
-		t.Errorf("there is a connection beyond %d", connectionsMax)
+	dial()
+	first, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
 	}
-	l.free(first)
-	if !l.take(first) {
-		t.Error("a connection that is closed is not free")
+	refused := dial()
+	accepted := make(chan net.Conn, 1)
+	g := run.New(t.Context())
+	g.Go("accept", func(context.Context) error {
+		conn, err := l.Accept()
+		accepted <- conn
+		return err
+	})
+	if n, err := refused.Read(make([]byte, 1)); err == nil {
+		t.Errorf("the connection beyond the bound reads %d bytes", n)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next := dial()
+	if conn := <-accepted; conn == nil || conn.RemoteAddr().String() != next.LocalAddr().String() {
+		t.Errorf("accepted is %v, not the one for which there is a place again", conn)
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
 	}
 }
