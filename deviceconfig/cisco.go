@@ -49,7 +49,7 @@ var (
 // peers.
 var (
 	asaVTI    = dialect{abilities: asaAbilities(everything)}
-	asaPolicy = dialect{abilities: asaAbilities(onePrefixPair), oneESP: true}
+	asaPolicy = dialect{abilities: asaAbilities(onePrefixPair), oneESP: true, oneVersion: true}
 )
 
 // asaAbilities are of "Cisco ASA Series VPN CLI Configuration Guide", 9.12: IKEv1 has

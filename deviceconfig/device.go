@@ -141,13 +141,13 @@ type tunnelView struct {
 func (d Device) tunnel(c Config, t Tunnel, order preference) (tunnelView, error) {
 	v := tunnelView{Tunnel: t, Key: t.PreSharedKey.Reveal(), Table: c.table(t)}
 	var err error
-	if v.phase1, v.phase2, err = d.propose(c.IKEVersion, order, t.Options); err != nil {
+	if v.phase1, v.phase2, err = d.propose(t.IKEVersion, order, t.Options); err != nil {
 		return v, err
 	}
 	if d.dialect == nil {
 		v.IKE, v.ESP = v.phase1.short(1, d.group), v.phase2.short(2, d.group)
 	} else {
-		has := d.dialect.abilities[c.IKEVersion]
+		has := d.dialect.abilities[t.IKEVersion]
 		v.Words1, v.Words2 = has.phase1.say(v.phase1), has.phase2.say(v.phase2)
 	}
 	v.MTU = v.phase2.inside()

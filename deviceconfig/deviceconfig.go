@@ -25,7 +25,6 @@ type Config struct {
 	Region          string
 	Type            string // "ipsec.1"
 	StaticRouting   bool
-	IKEVersion      string // "ikev1" or "ikev2"
 
 	// CustomerAddress is the customer gateway's own outside address and, with
 	// pre-shared keys, its IKE identity; invalid where it may have any.
@@ -62,6 +61,7 @@ func (c *Certificate) Authority() string { return strings.Join(c.Authorities, ""
 // A Tunnel is one of the two tunnels of a Config.
 type Tunnel struct {
 	Number         int        // 1 or 2
+	IKEVersion     string     // "ikev1" or "ikev2"
 	CloudOutside   netip.Addr // our outside address and IKE identity
 	CloudInside    netip.Addr
 	CustomerInside netip.Addr
@@ -143,28 +143,63 @@ func New(connection resource.VPNConnection, gateway resource.VPNGateway, custome
 			InsideCIDR: t.InsideCIDR, PreSharedKey: Secret{key}, Options: t.Effective(),
 		}
 	}
-	if v2, err := c.For(resource.IKEv2); err == nil {
-		return v2, nil
-	}
-	return c.For(resource.IKEv1)
-}
-
-// For returns the configuration for a version of IKE, which New chooses to be the
-// highest that both tunnels allow. The error is for the caller of the API.
-func (c Config) For(version string) (Config, error) {
-	c.IKEVersion = version
-	for i := range c.Tunnels {
-		o := &c.Tunnels[i].Options
-		allowed := slices.Contains(o.IKEVersions, version)
-		if version == resource.IKEv1 {
-			*o, allowed = o.ForIKEv1()
+	for _, version := range []string{resource.IKEv2, resource.IKEv1} {
+		if both, err := c.For(version); err == nil {
+			return both, nil
 		}
-		if !allowed {
-			return Config{}, resource.Errorf(resource.CodeInvalidParameterValue, "Tunnel %d of %s does not allow %s. Ask for another InternetKeyExchangeVersion, or change the tunnel's options", i+1, c.Connection, version)
+	}
+	for i, t := range c.Tunnels {
+		var ok bool
+		if c.Tunnels[i], ok = t.as(resource.IKEv2); !ok {
+			c.Tunnels[i], ok = t.as(resource.IKEv1)
+		}
+		if !ok {
+			return Config{}, fmt.Errorf("device configuration of %s: tunnel %d allows no version of IKE", c.Connection, i+1)
 		}
 	}
 	return c, nil
 }
+
+// For returns the configuration for a version of IKE. New chooses the highest that
+// both tunnels allow, and for tunnels that have none in common the highest that each
+// allows. The error is for the caller of the API.
+func (c Config) For(version string) (Config, error) {
+	for i, t := range c.Tunnels {
+		var ok bool
+		if c.Tunnels[i], ok = t.as(version); !ok {
+			return Config{}, resource.Errorf(resource.CodeInvalidParameterValue, "Tunnel %d of %s does not allow %s. Ask for another InternetKeyExchangeVersion or for none, or change the tunnel's options", i+1, c.Connection, version)
+		}
+	}
+	return c, nil
+}
+
+// as returns the tunnel with a version of IKE, and false if its options do not allow it.
+func (t Tunnel) as(version string) (Tunnel, bool) {
+	t.IKEVersion = version
+	if version == resource.IKEv1 {
+		var ok bool
+		t.Options, ok = t.Options.ForIKEv1()
+		return t, ok
+	}
+	return t, slices.Contains(t.Options.IKEVersions, version)
+}
+
+// Uses reports whether a tunnel has a version of IKE.
+func (c Config) Uses(version string) bool {
+	return slices.ContainsFunc(c.Tunnels[:], func(t Tunnel) bool { return t.IKEVersion == version })
+}
+
+// ikeVersions are those of the tunnels, for an operator to read.
+func (c Config) ikeVersions() string {
+	one, two := ikeName(c.Tunnels[0].IKEVersion), ikeName(c.Tunnels[1].IKEVersion)
+	if one == two {
+		return one
+	}
+	return one + " in tunnel 1, " + two + " in tunnel 2"
+}
+
+// ikeName is how RFCs write a version that AWS writes "ikev2".
+func ikeName(version string) string { return strings.Replace(version, "ikev", "IKEv", 1) }
 
 func (c *Certificate) validate() error {
 	if c == nil {

@@ -17,6 +17,7 @@ type dialect struct {
 	abilities    map[string]ability // by version of IKE
 	oneGroup     bool               // phase 2 takes the Diffie-Hellman group of phase 1
 	oneESP       bool               // one setting of phase 2 is for both tunnels
+	oneVersion   bool               // both tunnels have the same version of IKE
 	certificates bool               // the sample knows how to authenticate by certificates
 }
 
@@ -117,21 +118,30 @@ func (d Device) check(c Config) error {
 	if d.dialect == nil {
 		return nil
 	}
-	has, ok := d.dialect.abilities[c.IKEVersion]
 	all := c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4
+	for _, t := range c.Tunnels {
+		if _, ok := d.dialect.abilities[t.IKEVersion]; !ok {
+			return d.refuse("has no %s", t.IKEVersion)
+		}
+	}
 	switch {
-	case !ok:
-		return d.refuse("has no %s", c.IKEVersion)
+	case d.dialect.oneVersion && c.Tunnels[0].IKEVersion != c.Tunnels[1].IKEVersion:
+		return d.refuse("has one version of IKE for both tunnels: let them allow one in common by ModifyVpnTunnelOptions")
 	case !c.StaticRouting:
 		return d.refuse("has no sample for dynamic routing (BGP) yet")
 	case c.Certificate != nil && !d.dialect.certificates:
 		return d.refuse("has no sample for certificates; the one for the Generic device says what has to be set")
-	case has.selectors == everything && !all:
+	case d.asksFor(c, everything) && !all:
 		return d.refuse("can only ask for 0.0.0.0/0 on both sides: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr to it by ModifyVpnConnectionOptions")
-	case has.selectors == onePrefixPair && all && (len(c.SiteRoutes) != 1 || len(c.CloudRoutes) != 1):
+	case d.asksFor(c, onePrefixPair) && all && (len(c.SiteRoutes) != 1 || len(c.CloudRoutes) != 1):
 		return d.refuse("chooses traffic by one pair of prefixes, and the connection has %d static routes and its VPC %d ranges: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr by ModifyVpnConnectionOptions", len(c.SiteRoutes), len(c.CloudRoutes))
 	}
 	return nil
+}
+
+// asksFor reports whether the device asks for such traffic selectors in a tunnel.
+func (d Device) asksFor(c Config, kind selectors) bool {
+	return slices.ContainsFunc(c.Tunnels[:], func(t Tunnel) bool { return d.dialect.abilities[t.IKEVersion].selectors == kind })
 }
 
 // checkTunnels refuses tunnels that differ where the device has one setting for both.
@@ -144,7 +154,7 @@ func (d Device) checkTunnels(one, two tunnelView) error {
 
 // pair is what the device has to ask for as traffic selectors.
 func (d Device) pair(c Config) (site, cloud netip.Prefix) {
-	if d.dialect != nil && d.dialect.abilities[c.IKEVersion].selectors == onePrefixPair && c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4 {
+	if d.dialect != nil && d.asksFor(c, onePrefixPair) && c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4 {
 		return c.SiteRoutes[0], c.CloudRoutes[0]
 	}
 	return c.CustomerCIDR, c.CloudCIDR
@@ -170,7 +180,7 @@ func sortedKeys[K int32 | string](m map[K]string) []K {
 func (v view) Header(mark string) string {
 	lines := []string{
 		"VPN connection " + v.Connection + ": both tunnels of customer gateway " + v.CustomerGateway + " (" + v.Customer() + ")",
-		"to VPN gateway " + v.VPNGateway + " in region " + v.Region + ". " + strings.Replace(v.IKEVersion, "ikev", "IKEv", 1) + ", static routing.",
+		"to VPN gateway " + v.VPNGateway + " in region " + v.Region + ". " + v.ikeVersions() + ", static routing.",
 		"",
 		"Written for " + v.Device.written + ".",
 		cmp.Or(v.Device.checked, "It was checked against manuals and published configurations, not run on a device by us."),

@@ -108,7 +108,7 @@ func libreswanGateway(lab *netlab.Lab, internet *netlab.Host, config Config, tun
 } }
 secrets { ike { id = %[2]s
   secret = "%[3]s" } }
-`, tunnel.CloudOutside, config.CustomerAddress, tunnel.PreSharedKey.Reveal(), strings.TrimPrefix(config.IKEVersion, "ikev")))
+`, tunnel.CloudOutside, config.CustomerAddress, tunnel.PreSharedKey.Reveal(), strings.TrimPrefix(config.Tunnels[0].IKEVersion, "ikev")))
 }
 
 // TestLibreswanKnowsItsWords has Libreswan's parser read every proposal that the

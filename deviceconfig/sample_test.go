@@ -51,7 +51,7 @@ func TestSamplesHonourOptions(t *testing.T) {
 					case d.dialect == nil:
 						wanted = []string{only.short(1, d.group), only.short(2, d.group)}
 					default:
-						if wanted = d.said(config.IKEVersion, only); wanted == nil {
+						if wanted = d.said(config.Tunnels[0].IKEVersion, only); wanted == nil {
 							if out := sampleOrRefusal(t, d, config, Recommended); !strings.HasPrefix(out, "UnsupportedOperation: ") {
 								t.Errorf("%+v: the sample for %s has what it cannot say:\n%s", only, d.Platform, out)
 							}
@@ -174,8 +174,8 @@ func checkSample(t *testing.T, d Device, c Config, sample string) {
 		return
 	}
 	var allowed, excluded []string
-	has := d.dialect.abilities[c.IKEVersion]
 	for _, tunnel := range c.Tunnels {
+		has := d.dialect.abilities[tunnel.IKEVersion]
 		o := tunnel.Options
 		for phase, v := range []vocabulary{has.phase1, has.phase2} {
 			encryption, integrity, groups := o.Phase1EncryptionAlgorithms, o.Phase1IntegrityAlgorithms, o.Phase1DHGroupNumbers
@@ -270,9 +270,9 @@ func TestNewRefusesWhatShellsWouldRead(t *testing.T) {
 		"inside range": func(c *resource.VPNConnection, _ *resource.VPNGateway, _ *resource.CustomerGateway) {
 			c.Tunnels[0].InsideCIDR = netip.Prefix{}
 		},
-		"no version of IKE for both tunnels": func(c *resource.VPNConnection, _ *resource.VPNGateway, _ *resource.CustomerGateway) {
+		"no version of IKE": func(c *resource.VPNConnection, _ *resource.VPNGateway, _ *resource.CustomerGateway) {
 			c.Tunnels[0].IKEVersions = []string{resource.IKEv1}
-			c.Tunnels[1].IKEVersions = []string{resource.IKEv2}
+			c.Tunnels[0].Phase1EncryptionAlgorithms = []string{"AES256-GCM-16"}
 		},
 	} {
 		connection, gateway, customer, routes := example()
@@ -310,5 +310,62 @@ func TestScriptsParse(t *testing.T) {
 				t.Errorf("%s, %d routes: %v\n%s", d.Vendor, len(routes), err, out)
 			}
 		}
+	}
+}
+
+// TestSamplesOfDifferentVersions: where the tunnels have no version of IKE in common,
+// each has its own, in the words of each device that can do it, and the document.
+func TestSamplesOfDifferentVersions(t *testing.T) {
+	config := newConfig(t, func(c *resource.VPNConnection) {
+		for i, version := range []string{resource.IKEv1, resource.IKEv2} {
+			c.Tunnels[i].IKEVersions = []string{version}
+			c.Tunnels[i].Phase1EncryptionAlgorithms = []string{"AES256-GCM-16", "AES256"} // IKEv1 has no AES-GCM there
+			c.Tunnels[i].Phase1LifetimeSeconds = 10000 + int32(i)
+		}
+	})
+	if one, two := config.Tunnels[0].IKEVersion, config.Tunnels[1].IKEVersion; one != resource.IKEv1 || two != resource.IKEv2 {
+		t.Fatalf("the tunnels have %s and %s", one, two)
+	}
+	for _, version := range resource.IKEVersions {
+		if _, err := config.For(version); err == nil {
+			t.Errorf("both tunnels have %s", version)
+		}
+	}
+	document, err := config.XML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two, _ := strings.Cut(document, "</ipsec_tunnel>")
+	if !strings.Contains(one, "aes-256-cbc") || !strings.Contains(two, "<lifetime>10001</lifetime>") {
+		t.Errorf("the document has not each tunnel's own:\n%s", document)
+	}
+	for _, d := range Devices() {
+		var alone [2]string // the sample as it would be for one version
+		for i, version := range resource.IKEVersions {
+			both := config
+			for n := range both.Tunnels {
+				both.Tunnels[n].IKEVersion = version
+				both.Tunnels[n].Options = config.Tunnels[i].Options
+				both.Tunnels[n].Options.Phase1LifetimeSeconds = config.Tunnels[n].Options.Phase1LifetimeSeconds
+			}
+			alone[i] = sampleOrRefusal(t, d, both, Recommended)
+		}
+		mixed := sampleOrRefusal(t, d, config, Recommended)
+		if refused := strings.HasPrefix(mixed, "UnsupportedOperation: "); refused || d.dialect != nil && d.dialect.oneVersion {
+			if !refused || d.dialect == nil || !d.dialect.oneVersion || !strings.Contains(mixed, "one version of IKE for both tunnels") {
+				t.Errorf("%s: %s", d.Platform, mixed)
+			}
+			continue
+		}
+		said := regexp.MustCompile(`IKEv1 in tunnel 1, IKEv2 in tunnel 2|^version=\(0 1 2\)`)
+		for line := range strings.Lines(mixed) { // what is in the mixed one is of one of the others
+			if !strings.Contains(alone[0], line) && !strings.Contains(alone[1], line) && !said.MatchString(line) {
+				t.Errorf("%s: neither version has the line %q", d.Platform, line)
+			}
+		}
+		if mixed == alone[0] || mixed == alone[1] {
+			t.Errorf("%s: the sample has one version for both tunnels", d.Platform)
+		}
+		checkSample(t, d, config, mixed)
 	}
 }

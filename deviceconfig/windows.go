@@ -10,7 +10,7 @@ var windowsDevices = []Device{{
 // windows is of Microsoft's documentation of the modules RemoteAccess
 // (Add-VpnS2SInterface, for IKEv2) and NetSecurity (New-NetIPsecRule, for IKEv1).
 // Group 24 is left out: both call 2048-bit groups by names that are easily confused.
-var windows = dialect{abilities: map[string]ability{
+var windows = dialect{oneVersion: true, abilities: map[string]ability{
 	resource.IKEv1: {
 		phase1: vocabulary{
 			encryption: map[string]string{"AES128": "AES128", "AES256": "AES256"},

@@ -41,7 +41,8 @@ func (s *Service) GetVpnConnectionDeviceTypes(_ context.Context, _ server.Caller
 
 // GetVpnConnectionDeviceSampleConfiguration writes a device's configuration for
 // a connection as it is now. The version of IKE is ikev2 where the tunnels allow it,
-// unless the caller says otherwise (AWS's default is ikev1). Without a SampleType
+// and each tunnel's own where they have none in common, unless the caller says
+// otherwise (AWS's default is ikev1). Without a SampleType
 // it has the strongest algorithms for that version; "recommended" is for ikev2 only,
 // as AWS's is.
 func (s *Service) GetVpnConnectionDeviceSampleConfiguration(_ context.Context, c server.Caller, in *model.GetVpnConnectionDeviceSampleConfigurationInput) (*model.GetVpnConnectionDeviceSampleConfigurationOutput, error) {
@@ -74,7 +75,7 @@ func (s *Service) GetVpnConnectionDeviceSampleConfiguration(_ context.Context, c
 			return nil, err
 		}
 	}
-	if given == deviceconfig.Recommended && config.IKEVersion == resource.IKEv1 {
+	if given == deviceconfig.Recommended && config.Uses(resource.IKEv1) {
 		return nil, resource.Errorf(resource.CodeUnsupportedOperation, "A sample for ikev1 is not recommended: ask for the SampleType compatibility, for none, or for ikev2")
 	}
 	sample, err := device.Sample(config, cmp.Or(given, deviceconfig.Recommended))

@@ -3,6 +3,7 @@ package ec2
 import (
 	"encoding/xml"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -203,6 +204,29 @@ func TestVpnConnectionReturnsOptionsAsGiven(t *testing.T) {
 		document := parseDocument(t, c.describeConnection(id).text("customerGatewayConfiguration"))
 		if document.text("ipsec_tunnel/ike/pre_shared_key") != "another_secret" {
 			t.Error("the document has the old key")
+		}
+	})
+	t.Run("the tunnels may have no version of IKE in common", func(t *testing.T) {
+		changed := c.call("ModifyVpnTunnelOptions", "VpnConnectionId", id, "VpnTunnelOutsideIpAddress", outside[1], "TunnelOptions.IKEVersion.1.Value", "ikev1")
+		if got := changed.texts("vpnConnection/options/tunnelOptionSet/item/ikeVersionSet/item/value"); !slices.Equal(got, []string{"ikev2", "ikev1"}) {
+			t.Errorf("the tunnels have %q", got)
+		}
+		if document := changed.text("vpnConnection/customerGatewayConfiguration"); !strings.Contains(document, "another_secret") {
+			t.Error("there is no document")
+		}
+		generic := func(more ...string) (int, node) {
+			return c.send("GetVpnConnectionDeviceSampleConfiguration", append([]string{"VpnConnectionId", id, "VpnConnectionDeviceTypeId", "9005b6c1"}, more...)...)
+		}
+		_, answer := generic()
+		for _, want := range []string{"IKEv1, main mode\n", "IKEv2\n"} {
+			if !strings.Contains(answer.text("vpnConnectionDeviceSampleConfiguration"), want) {
+				t.Errorf("the sample has no tunnel with %q", want)
+			}
+		}
+		for _, more := range [][]string{{"InternetKeyExchangeVersion", "ikev2"}, {"SampleType", "recommended"}} {
+			if status, _ := generic(more...); status != http.StatusBadRequest {
+				t.Errorf("%q is answered with %d", more, status)
+			}
 		}
 	})
 	t.Run("the selectors can be changed", func(t *testing.T) {
