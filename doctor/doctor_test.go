@@ -124,7 +124,7 @@ func TestAsk(t *testing.T) {
 				return []Report{down(), up()}, nil
 			}
 			return nil, fmt.Errorf("%w: %s %s", ErrNone, of, outside)
-		})})
+		}), "GET " + LimitsPath: LimitsHandler(InstanceLimits{Enforced: true, Missing: map[string]string{"cpu": "busy"}})})
 	})
 	defer func() {
 		group.Stop(nil)
@@ -151,6 +151,9 @@ func TestAsk(t *testing.T) {
 	}
 	if sent.String() != got.String() {
 		t.Errorf("sent\n%s\ngot\n%s", sent.String(), got.String())
+	}
+	if limits, err := AskLimits(t.Context(), socket); err != nil || limits.String() != "instances are NOT limited by cpu (busy)" {
+		t.Errorf("the limits: %v, %v", limits, err)
 	}
 	if _, err := Ask(t.Context(), socket, "vpn-2", "x"); err == nil || err.Error() != "there is no such tunnel: vpn-2 x" {
 		t.Errorf("of another: %v", err)

@@ -47,6 +47,15 @@ func (d diagnoser) find(of, outside string) ([]doctor.Report, error) {
 	return reports, nil
 }
 
+// Limits asks the installation that runs on this host whether instances are limited.
+func Limits(ctx context.Context, cfg Config) (doctor.InstanceLimits, error) {
+	limits, err := doctor.AskLimits(ctx, filepath.Join(cfg.DataDir, controlSocket))
+	if err != nil {
+		return limits, fmt.Errorf("ask causeway serve: %w", err)
+	}
+	return limits, nil
+}
+
 // Doctor asks the installation that runs on this host for the diagnoses of a
 // connection's tunnels, or of all; outside chooses one by its outside address.
 func Doctor(ctx context.Context, cfg Config, of, outside string) ([]doctor.Report, error) {

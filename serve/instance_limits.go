@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"causeway.dev/doctor"
 	"causeway.dev/instance"
 	"causeway.dev/instance/cgroup"
 )
@@ -59,6 +60,16 @@ func (c InstanceLimits) of(l cgroup.Limits) cgroup.Limits {
 
 // groups is the name of the control group that has those of the instances in it.
 func (c Config) groups() string { return "causeway-" + c.Prefix() }
+
+// limitsOf is what the doctor says of the instances, of which the host cannot limit
+// some things.
+func limitsOf(cfg Config, missing map[string]error) doctor.InstanceLimits {
+	limits := doctor.InstanceLimits{Enforced: *cfg.InstanceLimits.Enforce, Missing: map[string]string{}}
+	for controller, err := range missing {
+		limits.Missing[controller] = err.Error()
+	}
+	return limits
+}
 
 // warnAboutLimits says what of instances this host cannot limit.
 func warnAboutLimits(cfg Config, driver *instance.Namespaces, log *slog.Logger) {

@@ -1,10 +1,33 @@
 package serve
 
 import (
+	"errors"
 	"testing"
 
 	"causeway.dev/instance/cgroup"
 )
+
+// What the doctor says of the instances follows the configuration and the host.
+func TestLimitsAreTold(t *testing.T) {
+	missing := map[string]error{"memory": errors.New("no hierarchy with it is mounted"), "cpu": errors.New("no such file")}
+	for _, told := range []struct {
+		text    string
+		missing map[string]error
+		want    string
+	}{
+		{"", nil, "instances are held to their types by control groups"},
+		{"", missing, "instances are NOT limited by cpu (no such file), memory (no hierarchy with it is mounted)"},
+		{"instance_limits: { enforce: false }", missing, "instances are not limited: instance_limits in the configuration says so"},
+	} {
+		c, err := ParseConfig([]byte(told.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := limitsOf(c, told.missing).String(); got != told.want {
+			t.Errorf("%q: %q, want %q", told.text, got, told.want)
+		}
+	}
+}
 
 func TestInstanceLimits(t *testing.T) {
 	of := cgroup.Limits{CPUs: 2, MemoryBytes: 512 << 20, Processes: 2048}

@@ -164,11 +164,12 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("flow logs", flowLog.Run)
 	group.Go("control", func(ctx context.Context) error {
 		return serveControl(ctx, cfg, log, map[string]http.Handler{
-			"GET " + capture.Path: capturer(records, agent),
-			"GET " + doctor.Path:  doctor.Handler(diagnoser{records, agent.Diagnose}.find),
-			"GET /bill":           biller{records, cfg.prices()},
-			"POST " + attachPath:  http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.attach),
-			"POST " + detachPath:  http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.detach),
+			"GET " + capture.Path:      capturer(records, agent),
+			"GET " + doctor.Path:       doctor.Handler(diagnoser{records, agent.Diagnose}.find),
+			"GET " + doctor.LimitsPath: doctor.LimitsHandler(limitsOf(cfg, driver.Unlimited())),
+			"GET /bill":                biller{records, cfg.prices()},
+			"POST " + attachPath:       http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.attach),
+			"POST " + detachPath:       http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.detach),
 		})
 	})
 	group.Go("api", func(ctx context.Context) error {

@@ -13,7 +13,7 @@ import (
 
 type doctorCommand struct {
 	configFlag
-	Of        string `arg:"" optional:"" name:"connection" help:"VPN connection id, vpn-…, or one of its tunnels, vpn-…/1; of an appliance the name of a tunnel. Without it a table of all tunnels."`
+	Of        string `arg:"" optional:"" name:"connection" help:"VPN connection id, vpn-…, or one of its tunnels, vpn-…/1; of an appliance the name of a tunnel. Without it a table of all tunnels, and whether instances are limited."`
 	Tunnel    string `help:"Only the tunnel with this outside address." placeholder:"ADDRESS"`
 	Appliance string `help:"Ask the appliance that runs with this configuration." placeholder:"FILE"`
 	JSON      bool   `help:"All that is known, as JSON." name:"json"`
@@ -39,7 +39,7 @@ const (
 )
 
 func (c doctorCommand) Run(ctx context.Context, out io.Writer) error {
-	reports, err := c.ask(ctx)
+	reports, limits, err := c.ask(ctx)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "causeway:", err)
 		return exitUsage
@@ -47,32 +47,47 @@ func (c doctorCommand) Run(ctx context.Context, out io.Writer) error {
 	if err := c.write(out, reports); err != nil {
 		return err
 	}
+	if limits != "" {
+		if _, err := fmt.Fprintf(out, "\n%s\n", limits); err != nil {
+			return err
+		}
+	}
 	if !doctor.Up(reports) {
 		return exitDown
 	}
 	return nil
 }
 
-func (c doctorCommand) ask(ctx context.Context) ([]doctor.Report, error) {
+// ask returns what to write: reports, and below the table of all a line about
+// instances, which an appliance has none of.
+func (c doctorCommand) ask(ctx context.Context) (reports []doctor.Report, limits string, err error) {
 	if c.Appliance != "" {
 		cfg, err := appliance.LoadConfig(c.Appliance)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		return appliance.Doctor(ctx, cfg, c.Of)
+		reports, err = appliance.Doctor(ctx, cfg, c.Of)
+		return reports, "", err
 	}
 	cfg, err := serve.LoadConfig(c.Config)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return serve.Doctor(ctx, cfg, c.Of, c.Tunnel)
+	if reports, err = serve.Doctor(ctx, cfg, c.Of, c.Tunnel); err != nil || !c.all() {
+		return reports, "", err
+	}
+	l, err := serve.Limits(ctx, cfg)
+	return reports, l.String(), err
 }
+
+// all reports whether the table of all tunnels is asked for.
+func (c doctorCommand) all() bool { return c.Of == "" && c.Tunnel == "" && !c.JSON }
 
 func (c doctorCommand) write(out io.Writer, reports []doctor.Report) error {
 	switch {
 	case c.JSON:
 		return doctor.WriteJSON(out, reports)
-	case c.Of == "" && c.Tunnel == "":
+	case c.all():
 		return doctor.WriteTable(out, reports)
 	}
 	for i, r := range reports {
