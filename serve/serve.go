@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/sys/unix"
 
 	"causeway.dev/api/access"
 	"causeway.dev/api/acm"
@@ -50,10 +49,6 @@ import (
 )
 
 const (
-	// storeOpenMax bounds the start of the embedded store: reading a large
-	// data directory back takes seconds.
-	storeOpenMax = 60 * time.Second
-
 	// drainMax bounds how long calls under way are waited for at the end.
 	drainMax = 3 * time.Second
 
@@ -67,51 +62,15 @@ const (
 	answerMax = 2 * time.Minute
 )
 
-// endpointFile, in the data directory, holds the URL of the API while it is
-// served.
-const endpointFile = "endpoint"
-
 // Run runs the installation until ctx ends or something in it does. Namespaces,
 // instances and records outlast it; the next Run adopts them.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("make data directory: %w", err)
-	}
-	unlock, err := lock(cfg.DataDir)
+	data, err := openData(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	// What a killed process left would lead clients to an address of nobody.
-	if err := os.Remove(filepath.Join(cfg.DataDir, endpointFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove the last address of the API: %w", err)
-	}
-
-	keyring, err := seal.Load(cfg.KeyFile())
-	if err != nil {
-		return err
-	}
-	opening, cancel := context.WithTimeout(ctx, storeOpenMax)
-	records, err := openStore(opening, cfg, keyring, log)
-	cancel()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err := records.Close(); err != nil {
-			log.Warn("close store", "err", err)
-		}
-	}()
-
-	logStore, err := openLogs(cfg, log)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err := logStore.Close(); err != nil {
-			log.Warn("close log store", "err", err)
-		}
-	}()
+	defer data.close(log)
+	keyring, records, logStore := data.keyring, data.records, data.logs
 
 	directory, err := loadDirectory(cfg, log)
 	if err != nil {
@@ -191,30 +150,6 @@ func (c Config) InstancesDir() string { return filepath.Join(c.DataDir, "instanc
 
 func newDriver(cfg Config, log *slog.Logger) (*instance.Namespaces, error) {
 	return instance.NewNamespaces(instance.Options{Dir: cfg.InstancesDir(), Hide: []string{cfg.DataDir}, Logger: log, Groups: cfg.groups(), Limits: cfg.InstanceLimits.of})
-}
-
-// lock makes sure that one process at a time serves a data directory.
-func lock(dir string) (unlock func(), err error) {
-	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock data directory: %w", err)
-	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("lock data directory %s: another causeway serves it (%w)", dir, err)
-	}
-	return func() { file.Close() }, nil
-}
-
-func openStore(ctx context.Context, cfg Config, keyring *seal.Keyring, log *slog.Logger) (*store.Store, error) {
-	c := store.Config{Dir: filepath.Join(cfg.DataDir, "store"), Endpoints: cfg.Store.Etcd, Keyring: keyring, Logger: log}
-	if len(cfg.Store.Etcd) > 0 {
-		var err error
-		if c.TLS, err = cfg.Store.tls(); err != nil {
-			return nil, err
-		}
-	}
-	return store.Open(ctx, c)
 }
 
 func newEC2(cfg Config, records *store.Store, logStore *logs.Store, guard *access.Guard, driver instance.Driver) *ec2.Service {
