@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -184,8 +183,7 @@ func (s *sshServer) accept(context.Context) error {
 			time.Sleep(time.Second)
 			continue
 		}
-		remote, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
-		known, ok := s.knocking.Take(remote.Addr().Unmap())
+		known, ok := s.knocking.Take(servers.AddressOf(conn.RemoteAddr()))
 		if !ok {
 			conn.Close()
 			continue

@@ -40,6 +40,7 @@ import (
 	"causeway.dev/instance"
 	"causeway.dev/internal/run"
 	"causeway.dev/internal/seal"
+	"causeway.dev/internal/servers"
 	"causeway.dev/logs"
 	"causeway.dev/netfabric"
 	"causeway.dev/node"
@@ -56,6 +57,12 @@ const (
 	// bodyMax over all of it.
 	headerMax = 10 * time.Second
 	bodyMax   = 30 * time.Second
+
+	// connectionsMax bounds the connections to the API, and addressMax those of one
+	// address: before anybody has said who it is, each may hold a request's body in
+	// memory. Who is refused one may try again.
+	connectionsMax = 1024
+	addressMax     = 512
 
 	// answerMax bounds how long a call may take until its answer is read: one
 	// that is not read takes up the place of another call.
@@ -228,6 +235,7 @@ func listen(cfg Config) (net.Listener, error) {
 func serveAPI(ctx context.Context, cfg Config, log *slog.Logger, listener net.Listener, h http.Handler) error {
 	scheme := "http"
 	s := newHTTPServer(h, log)
+	listener = servers.Bounded(listener, servers.NewPlaces(connectionsMax, addressMax))
 	if cfg.TLSCert != "" {
 		scheme = "https"
 		certificate, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)

@@ -59,7 +59,7 @@ var rules = []rule{
 	{"capture", nil, []string{module + "store", module + "resource", module + "api/", module + "node", module + "ipsec"}, "a capture knows packets and IKE, not whose they are"},
 	{"vpnlog", nil, append([]string{module + "store", module + "resource", module + "api/", module + "control", module + "node/", module + "ipsec", module + "ike"}, worldly...), "lines of tunnels' logs are made from values"},
 	{"doctor", nil, []string{module + "store", module + "resource", module + "api/", module + "node", module + "serve"}, "a diagnosis is shown without knowing whose tunnel it is of"},
-	{"internal/servers", nil, append([]string{module}, worldly...), "who keeps servers knows none of them"},
+	{"internal/servers", nil, []string{module}, "who keeps servers knows none of them"},
 	{"internal/localapi", nil, []string{module + "serve", module + "node", module + "ipsec", module + "api/"}, "the control socket knows no command"},
 	{"store", nil, []string{module + "api/", module + "control", module + "plan", module + "node"}, "the store knows nouns, not their users"},
 	{"api/wire", nil, []string{module + "store", module + "api/ec2", module + "api/server", module + "control"}, "bytes and values know no VPC"},

@@ -93,7 +93,7 @@ func (s *Service) open(n Network) (_ servers.Server[Network], err error) {
 		ErrorLog:    log.New(io.Discard, "", 0), // what hosts do wrong is theirs to know
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	bounded := &boundedListener{Listener: listener, places: servers.NewPlaces(connectionsMax, addressMax)}
+	bounded := servers.Bounded(listener, servers.NewPlaces(connectionsMax, addressMax))
 	made.group.Go("metadata", func(context.Context) error {
 		if err := made.http.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
 			s.logger.Warn("metadata service ended", "network", n.ID, "err", err)
@@ -154,8 +154,8 @@ func setHopLimit(ctx context.Context, hops int) error {
 	if !ok {
 		return errors.New("the request has no connection")
 	}
-	if bounded, ok := conn.(*boundedConn); ok {
-		conn = bounded.Conn
+	if bounded, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = bounded.NetConn()
 	}
 	socket, ok := conn.(syscall.Conn)
 	if !ok {
@@ -168,40 +168,4 @@ func setHopLimit(ctx context.Context, hops int) error {
 	var set error
 	err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, hops) })
 	return errors.Join(err, set)
-}
-
-// A boundedListener closes connections for which there is no place.
-type boundedListener struct {
-	net.Listener
-	places *servers.Places
-}
-
-// Accept implements net.Listener.
-func (l *boundedListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		// One whose address can't be read shares its bound with others like it.
-		remote, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
-		free, ok := l.places.Take(remote.Addr().Unmap())
-		if !ok {
-			conn.Close()
-			continue
-		}
-		return &boundedConn{Conn: conn, free: free}, nil
-	}
-}
-
-// A boundedConn gives its place back when it is closed.
-type boundedConn struct {
-	net.Conn
-	free func()
-}
-
-// Close implements net.Conn.
-func (c *boundedConn) Close() error {
-	c.free()
-	return c.Conn.Close()
 }

@@ -36,8 +36,12 @@ type Network struct {
 }
 
 // forwardedMax bounds the questions of all networks that others are asked at a
-// time: each holds a socket.
-const forwardedMax = 512
+// time: each holds a socket. networkMax bounds those of one network, so that it takes
+// none from the others.
+const (
+	forwardedMax = 512
+	networkMax   = 128
+)
 
 // A Host runs the resolvers of all networks of one machine. It is safe for
 // concurrent use.

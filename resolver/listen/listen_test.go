@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -13,7 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sync/semaphore"
 
+	"causeway.dev/internal/run"
 	"causeway.dev/netfabric/netns"
 	"causeway.dev/resolver"
 )
@@ -265,5 +268,44 @@ func TestWithoutForwardersOthersAreRefused(t *testing.T) {
 	}
 	if m, err := ask(t, place, "udp", "ip-10-0-1-5.ec2.internal.", hostAddress, wait); err == nil {
 		t.Errorf("a network that is not wanted any more is answered: %+v", m)
+	}
+}
+
+// A network that asks more than forwarders answer leaves the others what they need.
+func TestNetworksShareForwarders(t *testing.T) {
+	release, asked := make(chan struct{}), make(chan struct{}, forwardedMax)
+	h := New(Config{Forwarders: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53")}, Dial: func(ctx context.Context, _ string, _ netip.AddrPort) (net.Conn, error) {
+		asked <- struct{}{}
+		<-release // and not ctx: they are not to give up while the test looks
+		return nil, errors.New("nobody is there")
+	}})
+	busy, quiet := &server{host: h, asking: semaphore.NewWeighted(networkMax)}, &server{host: h, asking: semaphore.NewWeighted(networkMax)}
+	question := dnsmessage.Message{Header: dnsmessage.Header{RecursionDesired: true}, Questions: []dnsmessage.Question{{
+		Name: dnsmessage.MustNewName("example.com."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET,
+	}}}
+	packed, err := question.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, q, _ := resolver.NewTable(resolver.Config{}).Handle(packed)
+	g := run.New(t.Context())
+	ask := func(s *server) {
+		g.Go("ask", func(context.Context) error { s.ask(context.Background(), q, false); return nil })
+	}
+	for range networkMax {
+		ask(busy)
+	}
+	for range networkMax {
+		<-asked
+	}
+	busy.ask(t.Context(), q, false) // fails at once: nothing else releases the others
+	ask(quiet)
+	<-asked
+	close(release)
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	if len(asked) != 0 {
+		t.Errorf("%d questions too many were asked", len(asked))
 	}
 }

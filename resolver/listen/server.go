@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"causeway.dev/internal/run"
 	"causeway.dev/internal/servers"
 	"causeway.dev/netfabric/netns"
@@ -35,6 +37,7 @@ type server struct {
 	network Network     // as Set last; touched by one call of the roster at a time
 	place   netns.Place // where it listens
 	table   atomic.Pointer[resolver.Table]
+	asking  *semaphore.Weighted // questions that others are asked
 	group   *run.Group
 	closers []io.Closer // immutable after open
 
@@ -44,7 +47,7 @@ type server struct {
 
 // open begins to answer a network.
 func (h *Host) open(n Network) (_ servers.Server[Network], err error) {
-	s := &server{host: h, network: n, group: run.New(context.Background())}
+	s := &server{host: h, network: n, asking: semaphore.NewWeighted(networkMax), group: run.New(context.Background())}
 	s.table.Store(resolver.NewTable(n.Config))
 	s.place, err = netns.Settle(n.Namespace, func() error {
 		for _, a := range n.Addresses {
@@ -149,13 +152,22 @@ func (s *server) servePackets(ctx context.Context, conn *net.UDPConn) error {
 				continue
 			}
 			s.group.Go("resolver question", func(context.Context) error {
-				answer := s.host.ask(ctx, question, false)
+				answer := s.ask(ctx, question, false)
 				s.done(caller)
 				conn.WriteToUDPAddrPort(answer, from)
 				return nil
 			})
 		}
 	}
+}
+
+// ask asks others, as far as the network may.
+func (s *server) ask(ctx context.Context, q resolver.Question, stream bool) []byte {
+	if !s.asking.TryAcquire(1) {
+		return q.Failure()
+	}
+	defer s.asking.Release(1)
+	return s.host.ask(ctx, q, stream)
 }
 
 // goesOn waits a moment after an error of a socket, and reports whether it is still
@@ -223,7 +235,7 @@ func (s *server) serveStream(ctx context.Context, conn *net.TCPConn, from netip.
 		case resolver.Unknown:
 			answer = question.Failure()
 			if s.metered(func(m *resolver.Meter) bool { return m.Wait(caller) }) {
-				answer = s.host.ask(ctx, question, true)
+				answer = s.ask(ctx, question, true)
 				s.done(caller)
 			}
 		}
