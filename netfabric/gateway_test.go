@@ -2,9 +2,11 @@ package netfabric
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +80,8 @@ func (g *gatewayLab) reaches(namespace, address string, timeout time.Duration) (
 	return seenAs, err
 }
 
-// greet accepts TCP connections in a namespace, and tells each as whom it is seen.
+// greet accepts TCP connections in a namespace, tells each as whom it is seen, and
+// sends back what it sends.
 func (g *gatewayLab) greet(namespace, address string) {
 	g.t.Helper()
 	var listener net.Listener
@@ -95,8 +98,11 @@ func (g *gatewayLab) greet(namespace, address string) {
 			if err != nil {
 				return
 			}
-			fmt.Fprint(conn, conn.RemoteAddr())
 			g.t.Cleanup(func() { conn.Close() })
+			go func() {
+				fmt.Fprint(conn, conn.RemoteAddr())
+				io.Copy(conn, conn)
+			}()
 		}
 	}()
 }
@@ -311,10 +317,10 @@ func (g *gatewayLab) private(ports PortRange, pairs ...Elastic) Config {
 	c.Networks[0].Tables = append(c.Networks[0].Tables, Table{ID: "rtb-private", Routes: []TableRoute{to("0.0.0.0/0", target(ToLink, "nat-1:vpc-1"))}})
 	address := netip.MustParseAddr("10.0.2.9")
 	c.Networks = append(c.Networks, Network{
-		ID: "nat-1", Translator: &Translator{Address: address, Ports: ports},
+		ID: "nat-1", Translator: &Translator{Addresses: []netip.Addr{address}, Ports: ports},
 		Tables: []Table{{ID: "gateway", Routes: []TableRoute{to("0.0.0.0/0", target(ToLink, "nat-1:vpc-1"))}}},
 	})
-	c.Links = append(c.Links, Link{ID: "nat-1:vpc-1", Ends: [2]LinkEnd{{Network: "nat-1", Table: "gateway"}, {Network: "vpc-1", Table: "rtb-main", Address: address}}})
+	c.Links = append(c.Links, Link{ID: "nat-1:vpc-1", Ends: [2]LinkEnd{{Network: "nat-1", Table: "gateway"}, {Network: "vpc-1", Table: "rtb-main", Addresses: []netip.Addr{address}}}})
 	return c
 }
 
@@ -370,6 +376,138 @@ func TestExhaustedPortsStopNobodyElse(t *testing.T) {
 	g.mustPing("i-2", worldAddress)
 	if n, err := g.Exhaustion("nat-1"); err != nil || n < 4 {
 		t.Errorf("Exhaustion = %d, %v, want at least the 4 that found no port", n, err)
+	}
+}
+
+// spreading is private with several addresses for the translator, of which each has
+// one outside, and some are leaving.
+func (g *gatewayLab) spreading(ports PortRange, leaving ...string) Config {
+	c := g.private(ports, elastic("198.51.100.7", "10.0.2.9"), elastic("198.51.100.8", "10.0.2.10"))
+	translator, end := c.Networks[2].Translator, &c.Links[1].Ends[1]
+	end.Addresses = []netip.Addr{netip.MustParseAddr("10.0.2.9"), netip.MustParseAddr("10.0.2.10")}
+	translator.Addresses = nil
+	for _, a := range end.Addresses {
+		if slices.Contains(leaving, a.String()) {
+			translator.Leaving = append(translator.Leaving, a)
+		} else {
+			translator.Addresses = append(translator.Addresses, a)
+		}
+	}
+	return c
+}
+
+// patience is how long a connection may take that begins anew a few times.
+const patience = 20 * time.Second
+
+// met dials the world from i-2 and returns as whom it is seen.
+func (g *gatewayLab) met(most time.Duration) (conn net.Conn, as string, err error) {
+	g.t.Helper()
+	if conn, err = g.dial("i-2", worldAddress+":80", most); err != nil {
+		return nil, "", err
+	}
+	conn.SetDeadline(time.Now().Add(patience))
+	line := make([]byte, 100)
+	n, err := conn.Read(line)
+	as, _, _ = strings.Cut(string(line[:n]), ":")
+	return conn, as, err
+}
+
+// Connections are spread over a translator's addresses. A destination for which one
+// has no port left goes on by the others, and when all are exhausted, by none.
+func TestTranslatorSpreadsOverItsAddresses(t *testing.T) {
+	g := newGatewayLab(t)
+	c := g.spreading(PortRange{First: 2000, Last: 2003})
+	g.apply(c)
+	g.greet(g.world, "0.0.0.0:80")
+	seen := map[string]int{}
+	for range 8 {
+		_, as, err := g.met(patience)
+		if err != nil {
+			t.Fatalf("after %v: %v", seen, err)
+		}
+		seen[as]++
+	}
+	if seen["198.51.100.7"] != 4 || seen["198.51.100.8"] != 4 {
+		t.Errorf("connections are seen as %v, want one a port of each address", seen)
+	}
+	if _, as, err := g.met(2 * silence); err == nil {
+		t.Errorf("one more than there are ports is seen as %s", as)
+	}
+	g.mustPing("i-2", worldAddress)
+	g.mustNotPing("i-1", worldAddress)
+	before := g.Changes()
+	g.apply(c)
+	if made := g.Changes() - before; made != 0 {
+		t.Errorf("a second Apply made %d changes", made)
+	}
+}
+
+// Under an address that is leaving what runs goes on, nothing begins, and it is seen
+// when the last connection has ended. What still runs when it has left ends.
+func TestTranslatorLosesAnAddress(t *testing.T) {
+	g := newGatewayLab(t)
+	ports := PortRange{First: 1024, Last: 65535}
+	g.apply(g.spreading(ports))
+	g.greet(g.world, "0.0.0.0:80")
+	leaving := netip.MustParseAddr("10.0.2.10")
+	var kept []net.Conn
+	for len(kept) < 2 {
+		conn, as, err := g.met(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if as == "198.51.100.8" {
+			kept = append(kept, conn)
+		}
+	}
+	g.apply(g.spreading(ports, leaving.String()))
+	for range 12 {
+		if _, as, err := g.met(patience); as != "198.51.100.7" {
+			t.Errorf("a connection begins as %s, %v", as, err)
+		}
+	}
+	for _, conn := range kept {
+		if err := echo(conn, "still here"); err != nil {
+			t.Errorf("a connection that runs: %v", err)
+		}
+	}
+	g.waitUntil("connections are seen", func() bool { return g.uses(leaving) })
+	c := g.private(ports, elastic("198.51.100.7", "10.0.2.9"))
+	breakOff(kept[0])
+	g.apply(c)
+	if err := echo(kept[1], "gone"); err == nil {
+		t.Error("a connection outlives its address")
+	}
+	if _, as, err := g.met(patience); as != "198.51.100.7" {
+		t.Errorf("afterwards a connection begins as %s, %v", as, err)
+	}
+	g.apply(g.spreading(ports, leaving.String()))
+	breakOff(kept[1])
+	g.waitUntil("no connection is seen", func() bool { return !g.uses(leaving) })
+}
+
+// breakOff ends a connection at once for both sides.
+func breakOff(conn net.Conn) {
+	conn.(*net.TCPConn).SetLinger(0)
+	conn.Close()
+}
+
+// uses reports whether a connection of the translator runs under an address.
+func (g *gatewayLab) uses(address netip.Addr) bool {
+	g.t.Helper()
+	used, err := g.Used("nat-1", []netip.Addr{address})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return len(used) > 0
+}
+
+func (g *gatewayLab) waitUntil(what string, holds func() bool) {
+	g.t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			g.t.Fatalf("not within %v: %s", patience, what)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package netfabric
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 
@@ -136,6 +137,24 @@ func (f *Fabric) Stands(network string) bool {
 	defer f.mu.Unlock()
 	_, stands := f.stands[NamespaceName(f.config.Prefix, network)]
 	return stands
+}
+
+// Used returns those of a translator's addresses under which connections run.
+func (f *Fabric) Used(network string, addresses []netip.Addr) ([]netip.Addr, error) {
+	f.mu.Lock()
+	prefix := f.config.Prefix
+	f.mu.Unlock()
+	var used []netip.Addr
+	err := netns.Do(NamespaceName(prefix, network), func() error {
+		running, err := nft.Translated()
+		for _, a := range addresses {
+			if running[a] {
+				used = append(used, a)
+			}
+		}
+		return err
+	})
+	return used, err
 }
 
 // Exhaustion counts the connections that a network's translator has had no port

@@ -38,6 +38,10 @@ const (
 	// tunnels that are down are brought up to date.
 	observeInterval = time.Second
 
+	// drainInterval is how often is looked for connections under addresses that a
+	// translator is about to lose.
+	drainInterval = 2 * time.Second
+
 	// retryFirst is the wait after a failed application; it doubles up to
 	// resyncInterval.
 	retryFirst = time.Second
@@ -117,6 +121,8 @@ type Node struct {
 	// ensured is what the driver was told of the instances that it runs, since
 	// everything was looked at last. Owned by the goroutine that applies.
 	ensured map[string]instance.Config
+
+	drained map[string]drained // by network, what was seen last. Owned by the goroutine that reports.
 
 	running atomic.Pointer[ipsec.Host] // host, for those who ask from outside
 

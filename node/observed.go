@@ -3,8 +3,10 @@ package node
 import (
 	"cmp"
 	"context"
+	"net/netip"
 	"reflect"
 	"slices"
+	"time"
 
 	"causeway.dev/nodespec"
 )
@@ -34,9 +36,11 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 		}
 	}
 	o.Interfaces = n.interfaces(applied)
+	before := n.drained
+	n.drained = map[string]drained{}
 	for _, network := range applied.Networks {
 		if network.Translator != nil && n.fabric.Stands(network.ID) {
-			o.Translating = append(o.Translating, network.ID)
+			o.Translating = append(o.Translating, nodespec.TranslatorStatus{ID: network.ID, Addresses: n.translating(network, before[network.ID])})
 		}
 	}
 	if told != nil && reflect.DeepEqual(o, *told) {
@@ -49,6 +53,34 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 		return told
 	}
 	return &o
+}
+
+// translating are the addresses under which connections may run in a network with a
+// Translator. Whether some do under those that are leaving is looked at now and then
+// only, since the kernel goes through all connections for it: what was seen before
+// stands for a while.
+func (n *Node) translating(network nodespec.Network, looked drained) []netip.Addr {
+	all := slices.Clone(network.Translator.Addresses)
+	if leaving := network.Translator.Leaving; len(leaving) > 0 {
+		if time.Since(looked.at) >= drainInterval || !slices.Equal(looked.leaving, leaving) {
+			used, err := n.fabric.Used(network.ID, leaving)
+			if err != nil {
+				n.log.Error("look for connections under addresses that are leaving", "network", network.ID, "err", err)
+				used = leaving // until it is known
+			}
+			looked = drained{time.Now(), leaving, used}
+		}
+		n.drained[network.ID] = looked
+		all = append(all, looked.used...)
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return all
+}
+
+// drained is which of the addresses that are leaving were still in use at a time.
+type drained struct {
+	at            time.Time
+	leaving, used []netip.Addr
 }
 
 // interfaces are those that are plugged in other than with their instance, and those

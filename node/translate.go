@@ -111,7 +111,7 @@ func fabricNetwork(n nodespec.Network) netfabric.Network {
 		}
 	}
 	if t := n.Translator; t != nil {
-		out.Translator = &netfabric.Translator{Address: t.Address, Ports: netfabric.PortRange(t.Ports)}
+		out.Translator = &netfabric.Translator{Addresses: t.Addresses, Leaving: t.Leaving, Ports: netfabric.PortRange(t.Ports)}
 	}
 	return out
 }

@@ -23,7 +23,7 @@ func TestNetworksAreTranslated(t *testing.T) {
 	outside, inside := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("10.0.2.9")
 	d.Networks = append(d.Networks,
 		nodespec.Network{ID: "igw-1", Outside: &nodespec.Outside{Table: "inward", Addresses: []nodespec.Elastic{{Outside: outside, Inside: inside}}}},
-		nodespec.Network{ID: "nat-1", Translator: &nodespec.Translator{Address: inside, Ports: nodespec.PortRange{First: 1, Last: 2}}})
+		nodespec.Network{ID: "nat-1", Translator: &nodespec.Translator{Addresses: []netip.Addr{inside}, Leaving: []netip.Addr{outside}, Ports: nodespec.PortRange{First: 1, Last: 2}}})
 	d.Networks[1].Borders = []nodespec.Border{{Subnet: prefix("10.0.1.0/24"), ACL: "acl-1"}}
 	d.Networks[1].ACLs = []nodespec.ACL{{ID: "acl-1", Rules: []nodespec.ACLRule{
 		{Rule: nodespec.Rule{Protocol: 17, FromPort: 53, ToPort: 54, Peer: prefix("192.0.2.0/24")}, Deny: true}, {Rule: nodespec.Rule{Egress: true, Protocol: -1, Peer: prefix("0.0.0.0/0")}},
@@ -31,7 +31,7 @@ func TestNetworksAreTranslated(t *testing.T) {
 	service := []netip.Addr{netip.MustParseAddr("169.254.169.253")}
 	d.Networks[1].Services = service
 	d.Networks[1].Tables[0].Overrides = []nodespec.Route{{Destination: prefix("10.0.3.0/24")}}
-	d.Links = append(d.Links, nodespec.Link{ID: "nat-1:vpc-1", Ends: [2]nodespec.LinkEnd{{Network: "nat-1"}, {Network: "vpc-1", Address: inside}}})
+	d.Links = append(d.Links, nodespec.Link{ID: "nat-1:vpc-1", Ends: [2]nodespec.LinkEnd{{Network: "nat-1"}, {Network: "vpc-1", Addresses: []netip.Addr{inside}}}})
 	underlay := netfabric.Underlay{Namespace: "inet", Interface: "lo", Elastic: []netip.Prefix{prefix("198.51.100.0/24")}}
 	want := netfabric.Config{
 		Prefix: "cw1", Underlay: underlay.Plan(),
@@ -60,11 +60,11 @@ func TestNetworksAreTranslated(t *testing.T) {
 				}}},
 			},
 			{ID: "igw-1", Outside: &netfabric.Outside{Table: "inward", Addresses: []netfabric.Elastic{{Outside: outside, Inside: inside}}}},
-			{ID: "nat-1", Translator: &netfabric.Translator{Address: inside, Ports: netfabric.PortRange{First: 1, Last: 2}}},
+			{ID: "nat-1", Translator: &netfabric.Translator{Addresses: []netip.Addr{inside}, Leaving: []netip.Addr{outside}, Ports: netfabric.PortRange{First: 1, Last: 2}}},
 		},
 		Links: []netfabric.Link{
 			{ID: "vgw-1:vpc-1", Ends: [2]netfabric.LinkEnd{{Network: "vgw-1", Table: "gateway"}, {Network: "vpc-1"}}},
-			{ID: "nat-1:vpc-1", Ends: [2]netfabric.LinkEnd{{Network: "nat-1"}, {Network: "vpc-1", Address: inside}}},
+			{ID: "nat-1:vpc-1", Ends: [2]netfabric.LinkEnd{{Network: "nat-1"}, {Network: "vpc-1", Addresses: []netip.Addr{inside}}}},
 		},
 		TUNs: []netfabric.TUN{{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30")}},
 		Host: "inet", Instances: []string{"i-1"},

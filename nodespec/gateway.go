@@ -17,12 +17,13 @@ type Elastic struct {
 	Outside, Inside netip.Addr
 }
 
-// A Translator lets hosts begin connections under one address, each with a port
+// A Translator lets hosts begin connections under a few addresses, each with a port
 // of its own: TCP, UDP and ICMP. What others begin it does not take. It has one
 // link, by which packets come in and go out again.
 type Translator struct {
-	Address netip.Addr
-	Ports   PortRange
+	Addresses []netip.Addr // over which connections are spread; at least one
+	Leaving   []netip.Addr // of connections that run, for which it goes on; none begins under them
+	Ports     PortRange    // of each address
 }
 
 // A PortRange is bounded by its first and last port. They bound how many

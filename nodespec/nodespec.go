@@ -151,11 +151,11 @@ type LinkEnd struct {
 	Network string
 	Table   string
 
-	// Address, where valid, is one of the network's own ranges that is behind
-	// the link: a Translator's.
-	Address netip.Addr
+	// Addresses are those of the network's own ranges that are behind the link: a
+	// Translator's.
+	Addresses []netip.Addr
 
-	// Interface, with an Address, is the network interface that has it: what comes out
+	// Interface, with Addresses, is the network interface that has them: what comes out
 	// of the link is what the interface sends. Counted says that its flows are
 	// counted, as an Interface's are.
 	Interface string
@@ -308,7 +308,13 @@ type Observed struct {
 	Interfaces []InterfaceStatus
 
 	// Translating are the networks with a Translator that carry packets, by id.
-	Translating []string
+	Translating []TranslatorStatus
+}
+
+// A TranslatorStatus is what a Translator does.
+type TranslatorStatus struct {
+	ID        string       // of its network
+	Addresses []netip.Addr // sorted: its Addresses, and those of the Leaving under which connections still run
 }
 
 // A TunnelStatus is what SAs and packets say of a tunnel.

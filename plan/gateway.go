@@ -108,8 +108,16 @@ func (c *compiler) natGateways(desired *nodespec.Desired, vpc resource.VPC) {
 		}
 		link := linkID(nat.ID, vpc.ID)
 		c.links[link] = true
+		translator := nodespec.Translator{Addresses: []netip.Addr{nat.PrivateAddress}, Ports: translatorPorts}
+		for _, other := range nat.Secondary {
+			if other.Draining() {
+				translator.Leaving = append(translator.Leaving, other.PrivateAddress)
+			} else {
+				translator.Addresses = append(translator.Addresses, other.PrivateAddress)
+			}
+		}
 		desired.Networks = append(desired.Networks, nodespec.Network{
-			ID: nat.ID, Translator: &nodespec.Translator{Address: nat.PrivateAddress, Ports: translatorPorts},
+			ID: nat.ID, Translator: &translator,
 			Tables: []nodespec.RouteTable{{ID: gatewayTable, Routes: []nodespec.Route{
 				{Destination: everywhere, Targets: []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}},
 			}}},
@@ -117,7 +125,7 @@ func (c *compiler) natGateways(desired *nodespec.Desired, vpc resource.VPC) {
 		desired.Links = append(desired.Links, nodespec.Link{
 			ID: link, Ends: [2]nodespec.LinkEnd{
 				{Network: nat.ID, Table: gatewayTable},
-				{Network: vpc.ID, Table: c.tableOf(nat.Subnet), Address: nat.PrivateAddress, Interface: nat.NetworkInterface, Counted: c.counted(nat.NetworkInterface, nat.Subnet, nat.VPC)},
+				{Network: vpc.ID, Table: c.tableOf(nat.Subnet), Addresses: slices.Concat(translator.Addresses, translator.Leaving), Interface: nat.NetworkInterface, Counted: c.counted(nat.NetworkInterface, nat.Subnet, nat.VPC)},
 			},
 		})
 	}

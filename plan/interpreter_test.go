@@ -64,14 +64,14 @@ func (d interpreter) route(p packet, id, table string) string {
 	network := d.Networks[slices.IndexFunc(d.Networks, func(n nodespec.Network) bool { return n.ID == id })]
 	if t := network.Translator; t != nil {
 		switch {
-		case p.dst == t.Address:
+		case slices.Contains(t.Addresses, p.dst):
 			return "dropped: unsolicited"
-		case p.src == t.Address:
+		case slices.Contains(t.Addresses, p.src):
 			return "dropped: loop"
 		case !slices.Contains([]string{"tcp", "udp", "icmp"}, p.protocol):
 			return "dropped: protocol"
 		}
-		p.src = t.Address
+		p.src = t.Addresses[0]
 	}
 	var tables nodespec.RouteTable
 	if at := slices.IndexFunc(network.Tables, func(t nodespec.RouteTable) bool { return t.ID == table }); at >= 0 {
@@ -87,7 +87,7 @@ func (d interpreter) route(p packet, id, table string) string {
 	}
 	for _, link := range d.Links {
 		for side, end := range link.Ends {
-			if end.Network == id && end.Address == p.dst {
+			if end.Network == id && slices.Contains(end.Addresses, p.dst) {
 				return d.over(p, network, link, side)
 			}
 		}
@@ -190,14 +190,23 @@ func subnetOf(network nodespec.Network, address netip.Addr) string {
 	return ""
 }
 
+// ownAddress is one of those behind the end of a link, all of which are of one subnet;
+// invalid if there is none.
+func ownAddress(end nodespec.LinkEnd) netip.Addr {
+	if len(end.Addresses) == 0 {
+		return netip.Addr{}
+	}
+	return end.Addresses[0]
+}
+
 // over carries a packet over a link, from one of its ends.
 func (d interpreter) over(p packet, network nodespec.Network, link nodespec.Link, side int) string {
-	if !crosses(network, p, link.Ends[side].Address) {
+	if !crosses(network, p, ownAddress(link.Ends[side])) {
 		return "dropped: acl"
 	}
 	end := link.Ends[1-side]
 	next := d.Networks[slices.IndexFunc(d.Networks, func(n nodespec.Network) bool { return n.ID == end.Network })]
-	p.subnet = subnetOf(next, end.Address)
+	p.subnet = subnetOf(next, ownAddress(end))
 	return d.route(p, end.Network, end.Table)
 }
 

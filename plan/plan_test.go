@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -324,6 +325,9 @@ func TestGoldenTexts(t *testing.T) {
 			w.addAddress("eni-public", "198.51.100.9")
 			w.addNAT("a", "a", "subnet-a", "10.0.1.9")
 			w.addAddress("eni-nat-a", "198.51.100.8")
+			w.nats[0].Secondary = []resource.NATGatewayAddress{
+				{PrivateAddress: netip.MustParseAddr("10.0.1.20")}, {PrivateAddress: netip.MustParseAddr("10.0.1.21"), DrainUntil: w.nats[0].Created.Add(time.Hour)},
+			}
 			w.addNAT("gone", "a", "subnet-a", "10.0.1.8")
 			w.nats[1].Deleted = &w.nats[1].Created
 			everywhere := netip.MustParsePrefix("0.0.0.0/0")

@@ -39,7 +39,7 @@ func Text(d nodespec.Desired) string {
 			}
 		}
 		if t := network.Translator; t != nil {
-			w.line(1, "translates to %v ports %d to %d", t.Address, t.Ports.First, t.Ports.Last)
+			w.line(1, "translates to%s ports %d to %d%s", each(" ", t.Addresses), t.Ports.First, t.Ports.Last, each(" leaving ", t.Leaving))
 		}
 		for _, table := range network.Tables {
 			w.line(1, "table %s", table.ID)
@@ -94,10 +94,10 @@ func has(end nodespec.LinkEnd) string {
 	if end.Answers != "" {
 		return ", answers by " + end.Answers
 	}
-	if !end.Address.IsValid() {
+	if len(end.Addresses) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf(", has %v", end.Address)
+	text := ", has" + each(" ", end.Addresses)
 	if end.Counted {
 		text += " counted"
 	}

@@ -1,6 +1,9 @@
 package resource
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Codes that several nouns of this file share.
 const (
@@ -69,10 +72,31 @@ type NATGateway struct {
 	Association string     `json:"association,omitempty"`
 	PublicIP    netip.Addr `json:"publicIp,omitzero"`
 
+	// Secondary are its further addresses, in the order in which they came.
+	Secondary []NATGatewayAddress `json:"secondary,omitempty"`
+
 	// FailureCode and FailureMessage say why it could not be made.
 	FailureCode    Code   `json:"failureCode,omitempty"`
 	FailureMessage string `json:"failureMessage,omitempty"`
 }
+
+// A NATGatewayAddress is a secondary address of a NAT gateway, over which, with the
+// others, it spreads connections.
+type NATGatewayAddress struct {
+	PrivateAddress netip.Addr `json:"privateAddress"`
+
+	// The rest up to PublicIP is of a public gateway's.
+	Allocation  string     `json:"allocation,omitempty"`
+	Association string     `json:"association,omitempty"`
+	PublicIP    netip.Addr `json:"publicIp,omitzero"`
+
+	// DrainUntil, where not zero, is when the gateway loses the address at the latest:
+	// no connection begins under it, and it goes with the last one.
+	DrainUntil time.Time `json:"drainUntil,omitzero"`
+}
+
+// Draining reports whether the gateway is about to lose the address.
+func (a *NATGatewayAddress) Draining() bool { return !a.DrainUntil.IsZero() }
 
 // Works reports whether the gateway is wanted in the network.
 func (g *NATGateway) Works() bool { return g.Deleted == nil && g.FailureCode == "" }
@@ -82,6 +106,10 @@ func (g *NATGateway) Works() bool { return g.Deleted == nil && g.FailureCode == 
 type NATGatewayStatus struct {
 	Meta
 	Stands bool `json:"stands"` // it carries packets
+
+	// Addresses are the private ones under which connections may run, sorted; of
+	// draining ones those under which some do.
+	Addresses []netip.Addr `json:"addresses,omitempty"`
 }
 
 // InitialState notes that something was done that is done once: its ID says what.

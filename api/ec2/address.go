@@ -29,6 +29,7 @@ const (
 
 	codeAddressNotFound     resource.Code = "InvalidAddress.NotFound"
 	codeAddressInUse        resource.Code = "InvalidIPAddress.InUse"
+	codeAddressLimit        resource.Code = "AddressLimitExceeded"
 	codeAssociationNotFound resource.Code = "InvalidAssociationID.NotFound"
 	codeAuthFailure         resource.Code = "AuthFailure"
 
@@ -65,7 +66,7 @@ func (s *Service) AllocateAddress(ctx context.Context, c server.Caller, in *mode
 	var out model.AllocateAddressOutput
 	err = s.update(ctx, c, in.DryRun, func(w writer) error {
 		if addresses.count(w.reader, func(v *resource.Address) bool { return !v.Auto }) >= s.limits.ElasticAddresses {
-			return resource.Errorf("AddressLimitExceeded", "The maximum number of addresses has been reached: %d", s.limits.ElasticAddresses)
+			return resource.Errorf(codeAddressLimit, "The maximum number of addresses has been reached: %d", s.limits.ElasticAddresses)
 		}
 		public, err := s.chooseElastic(w.reader, wanted)
 		if err != nil {
@@ -185,12 +186,18 @@ func (s *Service) AssociateAddress(ctx context.Context, c server.Caller, in *mod
 			}
 		}
 		freeAddresses(w, nic.ID, func(other *resource.Address) bool { return other.PrivateAddress == private })
-		v.Association, v.NetworkInterface, v.PrivateAddress = s.newID(addressAssociationPrefix), nic.ID, private
-		addresses.put(w, v)
-		out.AssociationId = &v.Association
+		out.AssociationId = new(s.mapAddress(w, &v, nic.ID, private))
 		return nil
 	})
 	return &out, err
+}
+
+// mapAddress lets an address stand for a private one of an interface, and returns the
+// id of what ties it to that.
+func (s *Service) mapAddress(w writer, v *resource.Address, nic string, private netip.Addr) (association string) {
+	v.Association, v.NetworkInterface, v.PrivateAddress = s.newID(addressAssociationPrefix), nic, private
+	addresses.put(w, *v)
+	return v.Association
 }
 
 func alreadyAssociated(v *resource.Address) *resource.Error {

@@ -9,7 +9,7 @@ import (
 // would be refused is refused.
 func TestDryRun(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t)
+	c := newCloud(t, func(cfg *Config) { cfg.Limits.ElasticAddressesPerNATGateway = 3 })
 	vpc := c.vpc("10.0.0.0/16")
 	subnet, group, table := c.subnet(vpc, "10.0.1.0/24"), c.group(vpc, "web"), c.mainRouteTable(vpc)
 	internet := c.call("CreateInternetGateway").text("internetGateway/internetGatewayId")
@@ -24,6 +24,13 @@ func TestDryRun(t *testing.T) {
 	flows := c.call("CreateFlowLogs", c.flowLog(vpc)...).text("flowLogIdSet/item")
 	list := c.prefixList("IPv4", "1")
 	reservation := c.reserve(subnet, "explicit", "10.0.1.64/28")
+	c.internetGateway(vpc)
+	spareVPC := c.vpc("10.9.0.0/16")
+	first, _ := c.address()
+	second, _ := c.address()
+	nat := c.call("CreateNatGateway", "SubnetId", side, "AllocationId", first).text("natGateway/natGatewayId")
+	inner := c.call("CreateNatGateway", "SubnetId", side, "ConnectivityType", "private", "SecondaryPrivateIpAddress.1", "10.0.3.99").text("natGateway/natGatewayId")
+	natAssociation := c.call("AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", second).text("natGatewayAddressSet/item/associationId")
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -52,9 +59,11 @@ func TestDryRun(t *testing.T) {
 		append([]string{"CreateDhcpOptions"}, dhcpConfiguration("1", "domain-name", "example.com")...), {"DescribeDhcpOptions"},
 		{"AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", vpc}, {"DeleteDhcpOptions", "DhcpOptionsId", dopt},
 		{"CreateTags", "ResourceId.1", vpc, "Tag.1.Key", "k", "Tag.1.Value", "v"},
-		{"CreateInternetGateway"}, {"AttachInternetGateway", "InternetGatewayId", internet, "VpcId", vpc}, {"DeleteInternetGateway", "InternetGatewayId", internet},
+		{"CreateInternetGateway"}, {"AttachInternetGateway", "InternetGatewayId", internet, "VpcId", spareVPC}, {"DeleteInternetGateway", "InternetGatewayId", internet},
 		{"CreateEgressOnlyInternetGateway", "VpcId", vpc}, {"AllocateAddress"}, {"ReleaseAddress", "AllocationId", address},
 		{"CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private"}, {"CreateNatGateway", "SubnetId", subnet, "AllocationId", address},
+		{"AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", address}, {"DisassociateNatGatewayAddress", "NatGatewayId", nat, "AssociationId.1", natAssociation},
+		{"AssignPrivateNatGatewayAddress", "NatGatewayId", inner}, {"UnassignPrivateNatGatewayAddress", "NatGatewayId", inner, "PrivateIpAddress.1", "10.0.3.99"},
 		append([]string{"CreateFlowLogs"}, c.flowLog(vpc)...), {"DeleteFlowLogs", "FlowLogId.1", flows}, {"DescribeFlowLogs"},
 		{"CreateSubnetCidrReservation", "SubnetId", subnet, "ReservationType", "explicit", "Cidr", "10.0.1.96/28"}, {"GetSubnetCidrReservations", "SubnetId", subnet},
 		{"DeleteSubnetCidrReservation", "SubnetCidrReservationId", reservation}, {"ModifyVpcTenancy", "VpcId", vpc, "InstanceTenancy", "default"},

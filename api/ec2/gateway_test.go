@@ -7,16 +7,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"causeway.dev/resource"
 	"causeway.dev/store"
 )
 
-// stands writes that a node has a NAT gateway, or has it no more.
-func (c *cloud) stands(nat string, stands bool) {
+// stands writes that a node has a NAT gateway with these addresses, or has it no more.
+func (c *cloud) stands(nat string, stands bool, addresses ...string) {
 	c.Helper()
+	seen := mapped(addresses, func(a *string) netip.Addr { return netip.MustParseAddr(*a) })
 	c.update(func(tx *store.Tx, s store.Scope) {
-		store.NATGatewayStatuses.Put(tx, resource.NATGatewayStatus{Meta: resource.Meta{ID: nat, Account: s.Account, Region: s.Region}, Stands: stands})
+		store.NATGatewayStatuses.Put(tx, resource.NATGatewayStatus{Meta: resource.Meta{ID: nat, Account: s.Account, Region: s.Region}, Stands: stands, Addresses: seen})
 	})
 }
 
@@ -259,6 +261,82 @@ func TestNATGateway(t *testing.T) {
 	c.call("DeleteSubnet", "SubnetId", subnet)
 }
 
+// natAddresses are a NAT gateway's addresses with their states, the primary one first.
+func (c *cloud) natAddresses(nat string) string {
+	c.Helper()
+	var list []string
+	for _, a := range c.call("DescribeNatGateways", "NatGatewayId.1", nat).all("natGatewaySet/item/natGatewayAddressSet/item") {
+		primary := map[string]string{"true": "primary ", "false": ""}[a.text("isPrimary")]
+		list = append(list, primary+a.text("privateIp")+" "+a.text("status"))
+	}
+	return strings.Join(list, ", ")
+}
+
+func TestNATGatewayAddresses(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, func(cfg *Config) { cfg.Limits.ElasticAddressesPerNATGateway, cfg.Limits.PrivateAddressesPerNATGateway = 3, 4 })
+	vpc := c.vpc("10.0.0.0/16")
+	c.internetGateway(vpc)
+	subnet := c.subnet(vpc, "10.0.1.0/24")
+	first, _ := c.address()
+	second, secondPublic := c.address()
+	third, _ := c.address()
+	nat := c.call("CreateNatGateway", "SubnetId", subnet, "AllocationId", first, "PrivateIpAddress", "10.0.1.9", "SecondaryAllocationId.1", second, "SecondaryPrivateIpAddress.1", "10.0.1.10").text("natGateway/natGatewayId")
+	want := func(want string) {
+		t.Helper()
+		if got := c.natAddresses(nat); got != want {
+			t.Errorf("the addresses are %s; want %s", got, want)
+		}
+	}
+	want("primary 10.0.1.9 succeeded, 10.0.1.10 associating")
+	c.stands(nat, true, "10.0.1.10", "10.0.1.9")
+	want("primary 10.0.1.9 succeeded, 10.0.1.10 succeeded")
+	c.refuse("OperationNotPermitted", "DisassociateAddress", "PublicIp", secondPublic)
+	c.refuse("InvalidIPAddress.InUse", "ReleaseAddress", "AllocationId", second)
+	added := c.call("AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", third)
+	if got := added.texts("natGatewayAddressSet/item/allocationId"); len(got) != 1 || got[0] != third {
+		t.Errorf("what is added is described as %q", got)
+	}
+	fourth, _ := c.address()
+	c.refuse("AddressLimitExceeded", "AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", fourth)
+	taken := added.text("natGatewayAddressSet/item/privateIp")
+	c.refuse("InvalidIPAddress.InUse", "CreateNetworkInterface", "SubnetId", subnet, "PrivateIpAddress", taken)
+	want("primary 10.0.1.9 succeeded, 10.0.1.10 succeeded, " + taken + " associating")
+
+	association := c.call("DescribeAddresses", "AllocationId.1", second).text("addressesSet/item/associationId")
+	gone := c.call("DisassociateNatGatewayAddress", "NatGatewayId", nat, "AssociationId.1", association, "MaxDrainDurationSeconds", "60")
+	if got := gone.text("natGatewayAddressSet/item/publicIp") + " " + gone.text("natGatewayAddressSet/item/status"); got != secondPublic+" disassociating" {
+		t.Errorf("what goes is described as %s", got)
+	}
+	c.refuse("IncorrectState", "AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", fourth)
+	c.update(func(tx *store.Tx, s store.Scope) {
+		if v, _ := store.NATGateways.Get(tx, s, nat); !v.Secondary[0].DrainUntil.Equal(testTime.Add(time.Minute)) || v.Secondary[1].Draining() {
+			t.Errorf("its addresses are %+v", v.Secondary)
+		}
+	})
+	c.call("DeleteNatGateway", "NatGatewayId", nat)
+	c.refuse("IncorrectState", "AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", fourth)
+	for _, allocation := range []string{first, second, third} {
+		c.call("ReleaseAddress", "AllocationId", allocation)
+	}
+
+	elsewhere := c.instance(subnet)
+	used, _ := c.address()
+	c.call("AssociateAddress", "AllocationId", used, "InstanceId", elsewhere)
+	failed := c.call("CreateNatGateway", "SubnetId", subnet, "AllocationId", fourth, "SecondaryAllocationId.1", used)
+	if state, code := failed.text("natGateway/state"), failed.text("natGateway/failureCode"); state != "failed" || code != "Resource.AlreadyAssociated" {
+		t.Errorf("with a secondary address that is somebody's it is %s: %s", state, code)
+	}
+
+	nat = c.call("CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private", "PrivateIpAddress", "10.0.1.20", "SecondaryPrivateIpAddressCount", "1").text("natGateway/natGatewayId")
+	c.call("AssignPrivateNatGatewayAddress", "NatGatewayId", nat, "PrivateIpAddress.1", "10.0.1.30")
+	c.call("AssignPrivateNatGatewayAddress", "NatGatewayId", nat)
+	c.stands(nat, true, "10.0.1.20", "10.0.1.30")
+	c.refuse("PrivateIpAddressLimitExceeded", "AssignPrivateNatGatewayAddress", "NatGatewayId", nat, "PrivateIpAddressCount", "1")
+	c.call("UnassignPrivateNatGatewayAddress", "NatGatewayId", nat, "PrivateIpAddress.1", "10.0.1.30")
+	want("primary 10.0.1.20 succeeded, 10.0.1.5 assigning, 10.0.1.30 unassigning, 10.0.1.6 assigning")
+}
+
 func TestEdgeRouteTables(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -372,11 +450,14 @@ func TestGatewayRefusals(t *testing.T) {
 	c.call("TerminateInstances", "InstanceId.1", ended)
 	association := c.call("AssociateAddress", "AllocationId", used, "InstanceId", instance).text("associationId")
 	nat := c.call("CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private").text("natGateway/natGatewayId")
-	names := strings.NewReplacer("{vpc}", vpc, "{far}", far, "{subnet}", subnet, "{igw}", gateway, "{farIgw}", farGateway, "{loose}", loose, "{eigw}", egress,
+	natAddress, _ := c.address()
+	out := c.call("CreateNatGateway", "SubnetId", subnet, "AllocationId", natAddress)
+	names := strings.NewReplacer("{natOut}", out.text("natGateway/natGatewayId"), "{natAssoc}", out.text("natGateway/natGatewayAddressSet/item/associationId"), "{natEip}", natAddress,
+		"{natAddress}", c.call("DescribeNatGateways", "NatGatewayId.1", nat).text("natGatewaySet/item/natGatewayAddressSet/item/privateIp"), "{vpc}", vpc, "{far}", far, "{subnet}", subnet, "{igw}", gateway, "{farIgw}", farGateway, "{loose}", loose, "{eigw}", egress,
 		"{eip}", address, "{public}", public, "{used}", used, "{usedPublic}", usedPublic, "{i}", instance, "{ended}", ended, "{assoc}", association, "{nat}", nat,
 		"{table}", c.mainRouteTable(vpc), "{farTable}", c.mainRouteTable(far),
 		"{nic}", c.call("DescribeNetworkInterfaces", filter("1", "attachment.instance-id", instance)...).text("networkInterfaceSet/item/networkInterfaceId"),
-		"{natNic}", c.call("DescribeNatGateways").text("natGatewaySet/item/natGatewayAddressSet/item/networkInterfaceId"))
+		"{natNic}", c.call("DescribeNatGateways", "NatGatewayId.1", nat).text("natGatewaySet/item/natGatewayAddressSet/item/networkInterfaceId"))
 	before := c.all()
 	for _, row := range gatewayRefusals {
 		call := splitCall(names.Replace(row.call))
@@ -472,7 +553,39 @@ var gatewayRefusals = []struct{ code, call string }{
 	{"InvalidParameterValue", "CreateNatGateway&SubnetId={subnet}&ConnectivityType=private&PrivateIpAddress=10.0.1.1"},
 	{"InvalidIPAddress.InUse", "CreateNatGateway&SubnetId={subnet}&ConnectivityType=private&PrivateIpAddress=10.0.1.4"},
 	{"UnsupportedOperation", "CreateNatGateway&VpcId={vpc}&AvailabilityMode=regional"},
-	{"UnsupportedOperation", "CreateNatGateway&SubnetId={subnet}&AllocationId={eip}&SecondaryAllocationId.1={used}"},
+	{"InvalidParameterValue", "CreateNatGateway&SubnetId={subnet}&AllocationId={eip}&SecondaryAllocationId.1={eip}"},
+	{"InvalidAllocationID.NotFound", "CreateNatGateway&SubnetId={subnet}&AllocationId={eip}&SecondaryAllocationId.1=eipalloc-00000000000000000"},
+	{"InvalidParameterCombination", "CreateNatGateway&SubnetId={subnet}&AllocationId={eip}&SecondaryPrivateIpAddressCount=1"},
+	{"InvalidParameterCombination", "CreateNatGateway&SubnetId={subnet}&AllocationId={eip}&SecondaryPrivateIpAddress.1=10.0.1.50"},
+	{"InvalidParameterCombination", "CreateNatGateway&SubnetId={subnet}&ConnectivityType=private&SecondaryAllocationId.1={eip}"},
+	{"InvalidParameterCombination", "CreateNatGateway&SubnetId={subnet}&ConnectivityType=private&SecondaryPrivateIpAddressCount=1&SecondaryPrivateIpAddress.1=10.0.1.50"},
+	{"InvalidParameterValue", "CreateNatGateway&SubnetId={subnet}&ConnectivityType=private&PrivateIpAddress=10.0.1.50&SecondaryPrivateIpAddress.1=10.0.1.50"},
+	{"InvalidIPAddress.InUse", "CreateNatGateway&SubnetId={subnet}&ConnectivityType=private&SecondaryPrivateIpAddress.1=10.0.1.4"},
+	{"InvalidParameterValue", "CreateNatGateway&SubnetId={subnet}&ConnectivityType=private&SecondaryPrivateIpAddressCount=32"},
+	{"PrivateIpAddressLimitExceeded", "CreateNatGateway&SubnetId={subnet}&ConnectivityType=private&SecondaryPrivateIpAddressCount=8"},
+	{"AddressLimitExceeded", "CreateNatGateway&SubnetId={subnet}&AllocationId={eip}&SecondaryAllocationId.1={used}&SecondaryAllocationId.2={natEip}"},
+	{"MissingParameter", "AssociateNatGatewayAddress&NatGatewayId={natOut}"},
+	{"NatGatewayNotFound", "AssociateNatGatewayAddress&NatGatewayId=nat-00000000000000000&AllocationId.1={eip}"},
+	{"InvalidParameterValue", "AssociateNatGatewayAddress&NatGatewayId={nat}&AllocationId.1={eip}"},
+	{"Resource.AlreadyAssociated", "AssociateNatGatewayAddress&NatGatewayId={natOut}&AllocationId.1={used}"},
+	{"InvalidParameterValue", "AssociateNatGatewayAddress&NatGatewayId={natOut}&AllocationId.1={eip}&AllocationId.2={eip}"},
+	{"InvalidAllocationID.NotFound", "AssociateNatGatewayAddress&NatGatewayId={natOut}&AllocationId.1=eipalloc-00000000000000000"},
+	{"InvalidParameterCombination", "AssociateNatGatewayAddress&NatGatewayId={natOut}&AllocationId.1={eip}&PrivateIpAddress.1=10.0.1.50&PrivateIpAddress.2=10.0.1.51"},
+	{"InvalidIPAddress.InUse", "AssociateNatGatewayAddress&NatGatewayId={natOut}&AllocationId.1={eip}&PrivateIpAddress.1=10.0.1.4"},
+	{"UnsupportedOperation", "AssociateNatGatewayAddress&NatGatewayId={natOut}&AllocationId.1={eip}&AvailabilityZone=us-east-1a"},
+	{"MissingParameter", "DisassociateNatGatewayAddress&NatGatewayId={natOut}"},
+	{"InvalidAssociationID.NotFound", "DisassociateNatGatewayAddress&NatGatewayId={natOut}&AssociationId.1={assoc}"},
+	{"InvalidParameterValue", "DisassociateNatGatewayAddress&NatGatewayId={natOut}&AssociationId.1={natAssoc}"},
+	{"InvalidParameterValue", "DisassociateNatGatewayAddress&NatGatewayId={natOut}&AssociationId.1={natAssoc}&MaxDrainDurationSeconds=4001"},
+	{"InvalidParameterValue", "DisassociateNatGatewayAddress&NatGatewayId={nat}&AssociationId.1={assoc}"},
+	{"InvalidParameterValue", "AssignPrivateNatGatewayAddress&NatGatewayId={natOut}&PrivateIpAddressCount=1"},
+	{"InvalidParameterValue", "AssignPrivateNatGatewayAddress&NatGatewayId={nat}&PrivateIpAddressCount=0"},
+	{"InvalidParameterValue", "AssignPrivateNatGatewayAddress&NatGatewayId={nat}&PrivateIpAddress.1=nonsense"},
+	{"InvalidParameterCombination", "AssignPrivateNatGatewayAddress&NatGatewayId={nat}&PrivateIpAddress.1=10.0.1.50&PrivateIpAddressCount=1"},
+	{"PrivateIpAddressLimitExceeded", "AssignPrivateNatGatewayAddress&NatGatewayId={nat}&PrivateIpAddressCount=8"},
+	{"MissingParameter", "UnassignPrivateNatGatewayAddress&NatGatewayId={nat}"},
+	{"InvalidParameterValue", "UnassignPrivateNatGatewayAddress&NatGatewayId={nat}&PrivateIpAddress.1=10.0.1.99"},
+	{"InvalidParameterValue", "UnassignPrivateNatGatewayAddress&NatGatewayId={nat}&PrivateIpAddress.1={natAddress}"},
 	{"NatGatewayNotFound", "DeleteNatGateway&NatGatewayId=nat-00000000000000000"},
 	{"NatGatewayMalformed", "DeleteNatGateway&NatGatewayId=nonsense"},
 	{"NatGatewayNotFound", "DescribeNatGateways&NatGatewayId.1=nat-00000000000000000"},

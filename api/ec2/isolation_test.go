@@ -116,6 +116,8 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"DescribeAddressesAttribute", "AllocationId.1", address},
 			{"CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private"}, {"CreateNatGateway", "SubnetId", ownSubnet, "AllocationId", address},
 			{"DescribeNatGateways", "NatGatewayId.1", nat}, {"DeleteNatGateway", "NatGatewayId", nat},
+			{"AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", ownAddress}, {"DisassociateNatGatewayAddress", "NatGatewayId", nat, "AssociationId.1", addressAssociation},
+			{"AssignPrivateNatGatewayAddress", "NatGatewayId", nat}, {"UnassignPrivateNatGatewayAddress", "NatGatewayId", nat, "PrivateIpAddress.1", "10.0.1.9"},
 			{"DescribeCustomerGateways", "CustomerGatewayId.1", customer}, {"DeleteCustomerGateway", "CustomerGatewayId", customer},
 			{"DescribeVpnGateways", "VpnGatewayId.1", gateway}, {"DeleteVpnGateway", "VpnGatewayId", gateway},
 			{"AttachVpnGateway", "VpnGatewayId", gateway, "VpcId", ownVPC}, {"AttachVpnGateway", "VpnGatewayId", ownGateway, "VpcId", vpc},

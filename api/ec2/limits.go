@@ -22,6 +22,9 @@ type Limits struct {
 	ElasticAddresses           int `yaml:"elastic_addresses"`             // per region, allocated; default 5
 	NATGatewaysPerZone         int `yaml:"nat_gateways_per_zone"`         // default 5
 
+	ElasticAddressesPerNATGateway int `yaml:"elastic_addresses_per_nat_gateway"` // of a public one; default 2, at most 8
+	PrivateAddressesPerNATGateway int `yaml:"private_addresses_per_nat_gateway"` // of a private one; default 8, at most 32
+
 	KeyPairs int `yaml:"key_pairs"` // per region; default 5,000
 
 	PrefixLists          int `yaml:"prefix_lists"`            // per region; default 100
@@ -62,6 +65,8 @@ func (l Limits) withDefaults() Limits {
 		{&l.EgressOnlyInternetGateways, 5},
 		{&l.ElasticAddresses, 5},
 		{&l.NATGatewaysPerZone, 5},
+		{&l.ElasticAddressesPerNATGateway, 2},
+		{&l.PrivateAddressesPerNATGateway, 8},
 		{&l.KeyPairs, 5000},
 		{&l.PrefixLists, 100},
 		{&l.EntriesPerPrefixList, 1000},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
@@ -16,6 +17,11 @@ func (s *Service) natGatewayActions() actions {
 		"CreateNatGateway":    server.Operation(s.CreateNatGateway),
 		"DeleteNatGateway":    server.Operation(s.DeleteNatGateway),
 		"DescribeNatGateways": server.Operation(s.DescribeNatGateways),
+
+		"AssociateNatGatewayAddress":       server.Operation(s.AssociateNatGatewayAddress),
+		"DisassociateNatGatewayAddress":    server.Operation(s.DisassociateNatGatewayAddress),
+		"AssignPrivateNatGatewayAddress":   server.Operation(s.AssignPrivateNatGatewayAddress),
+		"UnassignPrivateNatGatewayAddress": server.Operation(s.UnassignPrivateNatGatewayAddress),
 	}
 }
 
@@ -23,6 +29,7 @@ func (s *Service) natGatewayActions() actions {
 type natRequest struct {
 	connectivity string
 	address      netip.Addr // zero: any
+	secondary    natAddressWish
 	tags         []resource.Tag
 }
 
@@ -34,9 +41,6 @@ func readNAT(in *model.CreateNatGatewayInput) (natRequest, error) {
 	if err := refuseUnbuilt(
 		member{"AvailabilityMode regional", val(in.AvailabilityMode) == model.AvailabilityModeRegional},
 		member{"AvailabilityZoneAddress", in.AvailabilityZoneAddresses != nil},
-		member{"SecondaryAllocationId", in.SecondaryAllocationIds != nil},
-		member{"SecondaryPrivateIpAddress", in.SecondaryPrivateIpAddresses != nil},
-		member{"SecondaryPrivateIpAddressCount", in.SecondaryPrivateIpAddressCount != nil},
 		member{"VpcId", in.VpcId != nil}, // of regional ones
 	); err != nil {
 		return q, err
@@ -49,7 +53,11 @@ func readNAT(in *model.CreateNatGatewayInput) (natRequest, error) {
 	case q.connectivity == resource.ConnectivityPrivate && in.AllocationId != nil:
 		return q, resource.Errorf(resource.CodeInvalidParameterCombination, "A NAT gateway with private connectivity has no elastic address: leave AllocationId out")
 	}
+	private := q.connectivity == resource.ConnectivityPrivate
 	var err error
+	if q.secondary, err = readNATAddressWish(private, in.SecondaryAllocationIds, in.SecondaryPrivateIpAddresses, in.SecondaryPrivateIpAddressCount); err != nil {
+		return q, err
+	}
 	if in.PrivateIpAddress != nil {
 		if q.address, err = resource.ParseIPv4Address("PrivateIpAddress", *in.PrivateIpAddress); err != nil {
 			return q, err
@@ -84,23 +92,26 @@ func (s *Service) CreateNatGateway(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
-		var address *resource.Address
+		var allocations []string // of the primary address first
 		if in.AllocationId != nil {
-			found, err := addresses.get(w.reader, *in.AllocationId)
-			if err != nil {
-				return err
-			}
-			address = &found
+			allocations = append([]string{*in.AllocationId}, q.secondary.allocations...)
+		}
+		elastic, err := distinctAddresses(w.reader, allocations)
+		if err != nil {
+			return err
+		}
+		if err := s.checkNATAddresses(q.connectivity, 1+q.secondary.size()); err != nil {
+			return err
 		}
 		if err := s.roomForNAT(w.reader, subnet.Zone); err != nil {
 			return err
 		}
 		v := resource.NATGateway{Meta: w.newMeta(id, q.tags), VPC: subnet.VPC, Subnet: subnet.ID, Connectivity: q.connectivity}
 		created.mark(&v.Meta)
-		if address != nil {
-			v.Allocation, v.PublicIP = address.ID, address.PublicIP
+		if len(elastic) > 0 {
+			v.Allocation, v.PublicIP = elastic[0].ID, elastic[0].PublicIP
 		}
-		if err := s.makeNAT(w, &v, &subnet, address, q.address); err != nil {
+		if err := s.makeNAT(w, &v, &subnet, elastic, &q); err != nil {
 			return err
 		}
 		natGateways.put(w, v)
@@ -121,21 +132,23 @@ func (s *Service) roomForNAT(r reader, zone string) error {
 	return nil
 }
 
-// makeNAT gives a gateway its interface and its address, or says in it why not.
-func (s *Service) makeNAT(w writer, v *resource.NATGateway, subnet *resource.Subnet, address *resource.Address, wanted netip.Addr) error {
+// makeNAT gives a gateway its interface and its addresses, or says in it why not.
+func (s *Service) makeNAT(w writer, v *resource.NATGateway, subnet *resource.Subnet, elastic []resource.Address, q *natRequest) error {
 	fail := func(e *resource.Error) error {
 		v.FailureCode, v.FailureMessage, v.Deleted = e.Code, e.Message, w.deletedNow()
 		return nil
 	}
-	if address != nil {
-		switch {
-		case internetGatewayOf(w.reader, v.VPC) == "":
-			return fail(resource.Errorf(resource.CodeGatewayNotAttached, "Network %s has no Internet gateway attached", v.VPC))
-		case address.NetworkInterface != "":
-			return fail(resource.Errorf(resource.CodeResourceAlreadyAssociated, "Elastic IP address [%s] is already associated", address.ID))
-		}
+	if len(elastic) > 0 && internetGatewayOf(w.reader, v.VPC) == "" {
+		return fail(resource.Errorf(resource.CodeGatewayNotAttached, "Network %s has no Internet gateway attached", v.VPC))
 	}
-	private, err := allocateAddress(subnet, takenAddresses(w.reader, subnet.ID), wanted)
+	if err := checkUnassociated(elastic); err != nil {
+		return fail(err)
+	}
+	wish := addressWish{primary: q.address, secondary: q.secondary.addresses, count: q.secondary.size() - len(q.secondary.addresses)}
+	if err := checkTwice(append(slices.Clone(wish.secondary), wish.primary)); err != nil {
+		return err
+	}
+	primary, others, err := wish.allocate(subnet, takenAddresses(w.reader, subnet.ID))
 	var refused *resource.Error
 	if errors.As(err, &refused) && refused.Code == codeSubnetFull {
 		return fail(refused)
@@ -144,17 +157,16 @@ func (s *Service) makeNAT(w writer, v *resource.NATGateway, subnet *resource.Sub
 		return err
 	}
 	nic := resource.NetworkInterface{
-		Meta: w.newMeta(s.newID(networkInterfaces.prefix), nil), VPC: v.VPC, Subnet: subnet.ID, Zone: subnet.Zone, Address: private, MAC: s.newMAC(w.reader),
+		Meta: w.newMeta(s.newID(networkInterfaces.prefix), nil), VPC: v.VPC, Subnet: subnet.ID, Zone: subnet.Zone, Address: primary, MAC: s.newMAC(w.reader),
 		Description: "Interface for NAT Gateway " + v.ID, NATGateway: v.ID,
 	}
 	nic.Attach(s.newID(attachmentPrefix), w.now)
-	networkInterfaces.put(w, nic)
-	v.NetworkInterface, v.PrivateAddress = nic.ID, private
-	if address != nil {
-		address.Association, address.NetworkInterface, address.PrivateAddress = s.newID(addressAssociationPrefix), nic.ID, private
-		addresses.put(w, *address)
-		v.Association = address.Association
+	v.NetworkInterface, v.PrivateAddress = nic.ID, primary
+	if len(elastic) > 0 {
+		v.Association = s.mapAddress(w, &elastic[0], nic.ID, primary)
+		elastic = elastic[1:]
 	}
+	s.addNATAddresses(w, v, &nic, others, elastic)
 	return nil
 }
 
@@ -211,16 +223,9 @@ func (s *Service) DescribeNatGateways(_ context.Context, c server.Caller, in *mo
 }
 
 func (s *Service) natGatewayAnswer(r reader, v *resource.NATGateway) *model.NatGateway {
-	address := model.NatGatewayAddress{
-		AllocationId: str(v.Allocation), AssociationId: str(v.Association), IsPrimary: new(true), NetworkInterfaceId: str(v.NetworkInterface),
-		PrivateIp: addressText(v.PrivateAddress), PublicIp: addressText(v.PublicIP), Status: new(model.NatGatewayAddressStatusSucceeded),
-	}
-	if v.FailureCode != "" {
-		address.Status, address.FailureMessage = new(model.NatGatewayAddressStatusFailed), &v.FailureMessage
-	}
 	return &model.NatGateway{
 		AvailabilityMode: new(model.AvailabilityModeZonal), ConnectivityType: &v.Connectivity, CreateTime: timestamp(v.Created), DeleteTime: v.Deleted,
-		FailureCode: str(string(v.FailureCode)), FailureMessage: str(v.FailureMessage), NatGatewayAddresses: []model.NatGatewayAddress{address},
+		FailureCode: str(string(v.FailureCode)), FailureMessage: str(v.FailureMessage), NatGatewayAddresses: natAddressAnswers(r, v),
 		NatGatewayId: &v.ID, State: new(natGatewayState(r, v)), SubnetId: &v.Subnet, Tags: tagSet(v.Tags), VpcId: &v.VPC,
 	}
 }

@@ -39,6 +39,7 @@ func (l *Lifecycle) Run(ctx context.Context) error {
 		powerOffInstances,
 		endInstances,
 		endAttachments,
+		releaseNATAddresses,
 		forgetFormerKeys,
 		forget(store.Instances, l.Retention, func(tx *store.Tx, key reconcile.Key) {
 			store.InstanceStatuses.Delete(tx, key.Scope, key.ID)

@@ -2,7 +2,9 @@ package lifecycle_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -222,5 +224,58 @@ func TestDetachedInterfaceIsAvailable(t *testing.T) {
 	}
 	if nic, _ := store.NetworkInterfaces.Get(s.Snapshot(), scope, "eni-3"); nic.AttachmentID == "" {
 		t.Error("an interface that cannot be attached was detached")
+	}
+}
+
+// A NAT gateway loses an address when no connection runs under it any more, or when
+// its time is over; and not because no node has the gateway.
+func TestNATGatewayLosesDrainedAddresses(t *testing.T) {
+	s := storetest.Open(t)
+	address := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(n)}) }
+	later := time.Now().Add(time.Hour)
+	gateway := func(id string, drainUntil ...time.Time) resource.NATGateway {
+		v := resource.NATGateway{Meta: meta("nat-" + id), NetworkInterface: "eni-" + id, PrivateAddress: address(1)}
+		for i, until := range drainUntil {
+			v.Secondary = append(v.Secondary, resource.NATGatewayAddress{PrivateAddress: address(2 + i), Allocation: fmt.Sprint("eipalloc-", id, i), DrainUntil: until})
+		}
+		return v
+	}
+	update(t, s, func(tx *store.Tx) {
+		for id, v := range map[string]resource.NATGateway{
+			"idle": gateway("idle", later, time.Time{}), "busy": gateway("busy", later), "late": gateway("late", time.Now().Add(-time.Second)), "unseen": gateway("unseen", later),
+		} {
+			nic := resource.NetworkInterface{Meta: meta("eni-" + id), Address: address(1)}
+			for _, a := range v.Secondary {
+				nic.Secondary = append(nic.Secondary, a.PrivateAddress)
+				store.Addresses.Put(tx, resource.Address{Meta: meta(a.Allocation), NetworkInterface: nic.ID, PrivateAddress: a.PrivateAddress})
+			}
+			store.NATGateways.Put(tx, v)
+			store.NetworkInterfaces.Put(tx, nic)
+			if id != "unseen" {
+				seen := []netip.Addr{address(1), address(3)}
+				if id != "idle" {
+					seen[1] = address(2)
+				}
+				store.NATGatewayStatuses.Put(tx, resource.NATGatewayStatus{Meta: meta(v.ID), Stands: true, Addresses: seen})
+			}
+		}
+	})
+	start(t, s, time.Hour)
+	left := func(snapshot *store.Snapshot, id string) int {
+		v, _ := store.NATGateways.Get(snapshot, scope, "nat-"+id)
+		nic, _ := store.NetworkInterfaces.Get(snapshot, scope, "eni-"+id)
+		if len(nic.Secondary) != len(v.Secondary) {
+			t.Errorf("%s has %d addresses and its interface %d", id, len(v.Secondary), len(nic.Secondary))
+		}
+		return len(v.Secondary)
+	}
+	eventually(t, s, "what is idle or late is gone", func(snapshot *store.Snapshot) bool { return left(snapshot, "idle") == 1 && left(snapshot, "late") == 0 })
+	if busy, unseen := left(s.Snapshot(), "busy"), left(s.Snapshot(), "unseen"); busy != 1 || unseen != 1 {
+		t.Errorf("those with connections have %d and %d addresses", busy, unseen)
+	}
+	for id, free := range map[string]bool{"eipalloc-idle0": true, "eipalloc-idle1": false, "eipalloc-late0": true, "eipalloc-busy0": false} {
+		if v, _ := store.Addresses.Get(s.Snapshot(), scope, id); (v.NetworkInterface == "") != free {
+			t.Errorf("%s stands for %q", id, v.NetworkInterface)
+		}
 	}
 }

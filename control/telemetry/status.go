@@ -136,13 +136,16 @@ type view struct {
 	instances  map[string]nodespec.InstanceStatus
 	interfaces map[string]nodespec.InterfaceStatus
 
-	translating []string // sorted
+	translating map[string]nodespec.TranslatorStatus
 }
 
 func newView(seen nodespec.Observed, now time.Time) view {
 	v := view{
 		seen.Node, seen.Revision, now,
-		make(map[string]nodespec.TunnelStatus), make(map[string]nodespec.InstanceStatus), make(map[string]nodespec.InterfaceStatus), seen.Translating,
+		make(map[string]nodespec.TunnelStatus), make(map[string]nodespec.InstanceStatus), make(map[string]nodespec.InterfaceStatus), make(map[string]nodespec.TranslatorStatus),
+	}
+	for _, translator := range seen.Translating {
+		v.translating[translator.ID] = translator
 	}
 	for _, nic := range seen.Interfaces {
 		v.interfaces[nic.ID] = nic
@@ -255,14 +258,14 @@ func (v view) networkInterface(r store.Reader, k key) (resource.NetworkInterface
 // natGateway judges the status of a NAT gateway.
 func (v view) natGateway(r store.Reader, k key) (resource.NATGatewayStatus, verdict) {
 	status, known := store.NATGatewayStatuses.Get(r, k.scope, k.id)
-	_, stands := slices.BinarySearch(v.translating, k.id)
+	seen, stands := v.translating[k.id]
 	if _, ok := store.NATGateways.Get(r, k.scope, k.id); !ok && !stands {
 		return status, removeIf(known)
 	}
-	if status.Stands == stands {
+	if status.Stands == stands && slices.Equal(status.Addresses, seen.Addresses) {
 		return status, keep
 	}
-	return resource.NATGatewayStatus{Meta: k.meta(), Stands: stands}, put
+	return resource.NATGatewayStatus{Meta: k.meta(), Stands: stands, Addresses: seen.Addresses}, put
 }
 
 func removeIf(known bool) verdict {

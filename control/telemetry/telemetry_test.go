@@ -2,6 +2,8 @@ package telemetry
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -252,6 +254,27 @@ func TestTerminationWaitsForTheNodeToKnowOfIt(t *testing.T) {
 	report(t, r, nodespec.Observed{Revision: terminated})
 	if got := state(); got != resource.InstanceTerminated {
 		t.Errorf("by a report of the revision of its termination the instance is %q", got)
+	}
+}
+
+func TestNATGatewayStatusFollowsWhatIsSeen(t *testing.T) {
+	r, s := reporter(t)
+	update(t, s, func(tx *store.Tx) { store.NATGateways.Put(tx, resource.NATGateway{Meta: meta("nat-1")}) })
+	a, b := netip.MustParseAddr("10.0.1.9"), netip.MustParseAddr("10.0.1.10")
+	for _, addresses := range [][]netip.Addr{{a}, {a, b}, {b}, nil} {
+		var seen nodespec.Observed
+		if addresses != nil {
+			seen.Translating = []nodespec.TranslatorStatus{{ID: "nat-1", Addresses: addresses}}
+		}
+		report(t, r, seen)
+		status, _ := store.NATGatewayStatuses.Get(s.Snapshot(), scope, "nat-1")
+		if status.Stands != (addresses != nil) || !slices.Equal(status.Addresses, addresses) {
+			t.Errorf("seen with %v it is %+v", addresses, status)
+		}
+		before := s.Snapshot().Revision()
+		if report(t, r, seen); s.Snapshot().Revision() != before {
+			t.Error("the same, seen again, is written again")
+		}
 	}
 }
 

@@ -133,11 +133,11 @@ func (w *filterWriter) subnetDevices() map[netip.Prefix][]string {
 			continue
 		}
 		for _, attached := range w.attach {
-			address := attached.address
+			addresses := attached.addresses
 			if attached.port != nil {
-				address = attached.port.Address
+				addresses = []netip.Addr{attached.port.Address}
 			}
-			if b.Subnet.Contains(address) {
+			if slices.ContainsFunc(addresses, b.Subnet.Contains) {
 				devices[b.Subnet] = append(devices[b.Subnet], fmt.Sprintf("%q", attached.device))
 			}
 		}

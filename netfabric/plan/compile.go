@@ -120,9 +120,9 @@ type attachment struct {
 	port      *Interface // nil for a link, TUN or outside
 	isTUN     bool
 	isOutside bool
-	counted   bool       // its flows are
-	answers   uint32     // table of a link's Answers; 0 for none
-	address   netip.Addr // of the network's own that is behind a link
+	counted   bool         // its flows are
+	answers   uint32       // table of a link's Answers; 0 for none
+	addresses []netip.Addr // of the network's own that are behind a link
 }
 
 func (k *compiler) fail(format string, args ...any) {
@@ -200,7 +200,9 @@ func (k *compiler) network(n Network) {
 	}
 	if t := n.Translator; t != nil {
 		r.Sysctls = append(r.Sysctls, translatorSysctls...)
-		r.Addresses = append(r.Addresses, Address{Device: "lo", Prefix: netip.PrefixFrom(t.Address, t.Address.BitLen())})
+		for _, a := range t.all() {
+			r.Addresses = append(r.Addresses, Address{Device: "lo", Prefix: netip.PrefixFrom(a, a.BitLen())})
+		}
 	}
 	r.services()
 	k.outside(r)
@@ -346,11 +348,13 @@ func (k *compiler) link(l Link) {
 		return
 	}
 	for i, r := range ends {
-		if a := l.Ends[i].Address; a.IsValid() && (!a.Is4() || !containedIn(a, r.network.Local) || r.has(a)) {
-			k.fail("link %s: address %v is not free in the ranges of network %s", l.ID, a, l.Ends[i].Network)
-			return
+		for at, a := range l.Ends[i].Addresses {
+			if !a.Is4() || !containedIn(a, r.network.Local) || r.has(a) || slices.Contains(l.Ends[i].Addresses[:at], a) {
+				k.fail("link %s: address %v is not free in the ranges of network %s", l.ID, a, l.Ends[i].Network)
+				return
+			}
 		}
-		if id := l.Ends[i].Interface; id != "" && !(validID.MatchString(id) && l.Ends[i].Address.IsValid()) || l.Ends[i].Counted && id == "" {
+		if id := l.Ends[i].Interface; id != "" && !(validID.MatchString(id) && len(l.Ends[i].Addresses) > 0) || l.Ends[i].Counted && id == "" {
 			k.fail("link %s: interface id %q is malformed, or there is no address that it has", l.ID, id)
 			return
 		}
@@ -369,13 +373,10 @@ func (k *compiler) link(l Link) {
 			r.Neighbours = append(r.Neighbours, Neighbour{Device: name, Address: linkNextHop6, MAC: macs[other]})
 			r.via6[target] = linkNextHop6
 		}
-		address := l.Ends[i].Address
-		if address.IsValid() {
-			r.Routes = append(r.Routes, Route{
-				Table: tablePorts, Destination: netip.PrefixFrom(address, address.BitLen()), Kind: Unicast, Device: name, Gateway: linkNextHop,
-			})
+		for _, a := range l.Ends[i].Addresses {
+			r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: netip.PrefixFrom(a, a.BitLen()), Kind: Unicast, Device: name, Gateway: linkNextHop})
 		}
-		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table], counted: l.Ends[i].Counted, address: address, answers: r.table[l.Ends[i].Answers]})
+		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table], counted: l.Ends[i].Counted, addresses: l.Ends[i].Addresses, answers: r.table[l.Ends[i].Answers]})
 	}
 }
 
@@ -421,7 +422,7 @@ func (k *compiler) end(what, id, network, table, device string) *router {
 // has reports whether an interface or link has an address already.
 func (r *router) has(a netip.Addr) bool {
 	return slices.ContainsFunc(r.attach, func(other attachment) bool {
-		return other.address == a || other.port != nil && slices.Contains(other.port.addresses(), a)
+		return slices.Contains(other.addresses, a) || other.port != nil && slices.Contains(other.port.addresses(), a)
 	})
 }
 

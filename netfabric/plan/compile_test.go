@@ -108,13 +108,13 @@ func gateways() Config {
 			},
 		},
 		{
-			ID: "nat-1", Translator: &Translator{Address: address, Ports: PortRange{1024, 65535}},
+			ID: "nat-1", Translator: &Translator{Addresses: []netip.Addr{address, netip.MustParseAddr("10.0.2.10")}, Leaving: []netip.Addr{netip.MustParseAddr("10.0.2.11")}, Ports: PortRange{1024, 65535}},
 			Tables: []Table{{ID: "gateway", Routes: []TableRoute{route("0.0.0.0/0", nat)}}},
 		},
 	}
 	c.Links = []Link{
 		{ID: "igw-1:vpc-1", Ends: [2]LinkEnd{{Network: "igw-1", Table: "outward"}, {Network: "vpc-1", Table: "rtb-edge"}}},
-		{ID: "nat-1:vpc-1", Ends: [2]LinkEnd{{Network: "nat-1", Table: "gateway"}, {Network: "vpc-1", Table: "rtb-public", Address: address}}},
+		{ID: "nat-1:vpc-1", Ends: [2]LinkEnd{{Network: "nat-1", Table: "gateway"}, {Network: "vpc-1", Table: "rtb-public", Addresses: []netip.Addr{address}}}},
 	}
 	c.TUNs = nil
 	return c
@@ -134,14 +134,16 @@ func TestGatewaysThatMakeNoSense(t *testing.T) {
 		"an outside address twice": func(c *Config) {
 			c.Networks[1].Outside.Addresses[1].Outside = c.Networks[1].Outside.Addresses[0].Outside
 		},
-		"an inside address twice":        func(c *Config) { c.Networks[1].Outside.Addresses[1].Inside = c.Networks[1].Outside.Addresses[0].Inside },
-		"no underlay":                    func(c *Config) { c.Underlay = nil },
-		"no table outside":               func(c *Config) { c.Networks[1].Outside.Table = "gone" },
-		"no ports":                       func(c *Config) { c.Networks[2].Translator.Ports = PortRange{9, 8} },
-		"an address that is another's":   func(c *Config) { c.Links[1].Ends[1].Address = netip.MustParseAddr("10.0.1.4") },
-		"an address out of all ranges":   func(c *Config) { c.Links[1].Ends[1].Address = netip.MustParseAddr("10.9.1.4") },
-		"interfaces beside an outside":   func(c *Config) { c.Networks[1].Interfaces = []Interface{iface("i-9", "10.0.1.9")} },
-		"an override to a mapped prefix": func(c *Config) { c.Networks[0].Tables[2].Overrides[0].Destination = prefix("::ffff:10.0.0.0/104") },
+		"an inside address twice":          func(c *Config) { c.Networks[1].Outside.Addresses[1].Inside = c.Networks[1].Outside.Addresses[0].Inside },
+		"no underlay":                      func(c *Config) { c.Underlay = nil },
+		"no table outside":                 func(c *Config) { c.Networks[1].Outside.Table = "gone" },
+		"an address that stays and leaves": func(c *Config) { c.Networks[2].Translator.Leaving = c.Networks[2].Translator.Addresses[:1] },
+		"no address":                       func(c *Config) { c.Networks[2].Translator.Addresses = nil },
+		"no ports":                         func(c *Config) { c.Networks[2].Translator.Ports = PortRange{9, 8} },
+		"an address that is another's":     func(c *Config) { c.Links[1].Ends[1].Addresses = []netip.Addr{netip.MustParseAddr("10.0.1.4")} },
+		"an address out of all ranges":     func(c *Config) { c.Links[1].Ends[1].Addresses = []netip.Addr{netip.MustParseAddr("10.9.1.4")} },
+		"interfaces beside an outside":     func(c *Config) { c.Networks[1].Interfaces = []Interface{iface("i-9", "10.0.1.9")} },
+		"an override to a mapped prefix":   func(c *Config) { c.Networks[0].Tables[2].Overrides[0].Destination = prefix("::ffff:10.0.0.0/104") },
 	} {
 		c := gateways()
 		change(&c)
@@ -315,7 +317,7 @@ func FuzzIDs(f *testing.F) {
 	f.Fuzz(func(t *testing.T, group, network, port, link string) {
 		c := site()
 		end := &c.Links[0].Ends[1]
-		end.Address, end.Interface = netip.MustParseAddr("10.0.9.9"), "eni-nat"
+		end.Addresses, end.Interface = []netip.Addr{netip.MustParseAddr("10.0.9.9")}, "eni-nat"
 		lines := strings.Count(mustCompile(t, c).String(), "\n")
 		c.Networks[0].Groups[1].ID = group // in four places, so that as much is written as before
 		c.Networks[0].Interfaces[1].Groups = []string{"sg-web", group}

@@ -135,11 +135,10 @@ type LinkEnd struct {
 	Network string
 	Table   string
 
-	// Address, where valid, is one of the network's own ranges that is behind
-	// the link.
-	Address netip.Addr
+	// Addresses are those of the network's own ranges that are behind the link.
+	Addresses []netip.Addr
 
-	// Interface, with an Address, is the network interface that has it: what comes out
+	// Interface, with Addresses, is the network interface that has them: what comes out
 	// of the link is what the interface sends. Counted says that its flows are
 	// counted, as an Interface's are.
 	Interface string

@@ -43,7 +43,7 @@ func TestLinksStandForInterfaces(t *testing.T) {
 	if end.Network != c.Networks[0].ID {
 		end = &c.Links[0].Ends[1]
 	}
-	end.Address, end.Interface, end.Counted = netip.MustParseAddr("10.0.9.9"), "eni-nat", true
+	end.Addresses, end.Interface, end.Counted = []netip.Addr{netip.MustParseAddr("10.0.9.9")}, "eni-nat", true
 	if want, got := []string{LinkName(c.Links[0].ID)}, filterOf(t, c).Counted; !slices.Equal(got, want) {
 		t.Errorf("counted are %q, want %q", got, want)
 	}
@@ -58,7 +58,7 @@ func TestLinksStandForInterfaces(t *testing.T) {
 	if !told {
 		t.Errorf("no device of %s stands for the interface\n%s", end.Network, state)
 	}
-	for _, spoil := range []func(){func() { end.Interface = "" }, func() { end.Interface = "eni nat" }, func() { end.Interface, end.Address = "eni-nat", netip.Addr{} }} {
+	for _, spoil := range []func(){func() { end.Interface = "" }, func() { end.Interface = "eni nat" }, func() { end.Interface, end.Addresses = "eni-nat", nil }} {
 		spoil()
 		if _, err := Compile(c, nil); err == nil {
 			t.Errorf("an end of %+v is taken", *end)

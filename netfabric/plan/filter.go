@@ -152,12 +152,12 @@ func (w *filterWriter) sets() {
 func (w *filterWriter) portAddresses(ipv6 bool) []string {
 	var pairs []string
 	for _, attached := range w.attach {
-		addresses := []netip.Addr{attached.address}
+		addresses := attached.addresses
 		if attached.port != nil {
 			addresses = attached.port.addresses()
 		}
 		for _, a := range addresses {
-			if a.IsValid() && a.Is6() == ipv6 {
+			if a.Is6() == ipv6 {
 				pairs = append(pairs, fmt.Sprintf("%q . %v", attached.device, a))
 			}
 		}

@@ -36,31 +36,11 @@ type Elastic struct {
 	Outside, Inside netip.Addr
 }
 
-// A Translator lets hosts begin connections under one address, each with a port
-// of its own: TCP, UDP and ICMP. What others begin it does not take. It has one
-// link, by which packets come in and go out again.
-type Translator struct {
-	Address netip.Addr
-	Ports   PortRange
-}
-
-// A PortRange is bounded by its first and last port.
-type PortRange struct{ First, Last uint16 }
-
 // What a gateway's network drops; counted in the kernel under these names.
 const (
 	droppedUnassociated = "dropped-unassociated" // no outside address stands for the sender, or for nobody the receiver
 	droppedUnsolicited  = "dropped-unsolicited"  // begun by others, or no protocol that is translated
 )
-
-// translatorIdle is how long a connection that nothing is said on keeps its port.
-// AWS's NAT gateways keep it for 350 seconds.
-const translatorIdle = "350"
-
-var translatorSysctls = []Sysctl{
-	{"netfilter.nf_conntrack_tcp_timeout_established", translatorIdle},
-	{"netfilter.nf_conntrack_udp_timeout_stream", translatorIdle},
-}
 
 func (n Network) checkGateway() error {
 	if n.Outside != nil {
@@ -84,8 +64,8 @@ func (n Network) checkGateway() error {
 		if len(n.Interfaces) > 0 {
 			return errors.New("a translator has no interfaces")
 		}
-		if !t.Address.Is4() || t.Ports.First == 0 || t.Ports.First > t.Ports.Last {
-			return fmt.Errorf("translator to %v, ports %d-%d, makes no sense", t.Address, t.Ports.First, t.Ports.Last)
+		if err := t.check(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -249,32 +229,4 @@ func keysOf(pairs []string) []string {
 func zoneOf(e Elastic) uint16 {
 	sum := crc32.ChecksumIEEE([]byte(e.Outside.String() + " " + e.Inside.String()))
 	return uint16(max(sum%65535, 1))
-}
-
-// translatorFilter lets what comes in go out again under the translator's
-// address. What is for the address itself answers nothing that went out, or it
-// would have been translated back, and ends in "input".
-func (w *filterWriter) translatorFilter() {
-	t := w.network.Translator
-	w.line("chain prerouting {")
-	w.line("\ttype filter hook prerouting priority raw; policy accept;")
-	w.line("\tip saddr %v %s", t.Address, w.drop(droppedSource)) // what went out has been led back here
-	w.line("\tmeta mark set iifname map @tables")
-	w.line("}")
-	w.invalid()
-	w.line("chain outward {")
-	w.line("\ttype nat hook postrouting priority srcnat; policy accept;")
-	w.line("\tmeta l4proto { tcp, udp } snat ip to %v:%d-%d", t.Address, t.Ports.First, t.Ports.Last)
-	w.line("\tmeta l4proto icmp snat ip to %v", t.Address)
-	w.line("}")
-	w.line("chain forward {")
-	w.line("\ttype filter hook forward priority filter; policy drop;")
-	w.line("\tct state established,related accept")
-	w.line("\tmeta l4proto { tcp, udp, icmp } accept")
-	w.line("\t%s", w.drop(droppedUnsolicited))
-	w.line("}")
-	w.line("chain input {")
-	w.line("\ttype filter hook input priority filter; policy drop;")
-	w.line("\t%s", w.drop(droppedUnsolicited))
-	w.line("}")
 }

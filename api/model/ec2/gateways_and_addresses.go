@@ -26,6 +26,20 @@ type AllocateAddressOutput struct {
 	PublicIpv4Pool        *string `res:"publicIpv4Pool"`
 }
 
+// AssignPrivateNatGatewayAddressInput is the request of AssignPrivateNatGatewayAddress.
+type AssignPrivateNatGatewayAddressInput struct {
+	DryRun                *bool    `req:"DryRun"`
+	NatGatewayId          *string  `req:"NatGatewayId" rule:"required"`
+	PrivateIpAddressCount *int32   `req:"PrivateIpAddressCount" rule:"min=1,max=31"`
+	PrivateIpAddresses    []string `req:"PrivateIpAddress"`
+}
+
+// AssignPrivateNatGatewayAddressOutput is the answer of AssignPrivateNatGatewayAddress.
+type AssignPrivateNatGatewayAddressOutput struct {
+	NatGatewayAddresses []NatGatewayAddress `res:"natGatewayAddressSet>item"`
+	NatGatewayId        *string             `res:"natGatewayId"`
+}
+
 // AssociateAddressInput is the request of AssociateAddress.
 type AssociateAddressInput struct {
 	AllocationId       *string `req:"AllocationId"`
@@ -40,6 +54,22 @@ type AssociateAddressInput struct {
 // AssociateAddressOutput is the answer of AssociateAddress.
 type AssociateAddressOutput struct {
 	AssociationId *string `res:"associationId"`
+}
+
+// AssociateNatGatewayAddressInput is the request of AssociateNatGatewayAddress.
+type AssociateNatGatewayAddressInput struct {
+	AllocationIds      []string `req:"AllocationId" rule:"required"`
+	AvailabilityZone   *string  `req:"AvailabilityZone"`
+	AvailabilityZoneId *string  `req:"AvailabilityZoneId"`
+	DryRun             *bool    `req:"DryRun"`
+	NatGatewayId       *string  `req:"NatGatewayId" rule:"required"`
+	PrivateIpAddresses []string `req:"PrivateIpAddress"`
+}
+
+// AssociateNatGatewayAddressOutput is the answer of AssociateNatGatewayAddress.
+type AssociateNatGatewayAddressOutput struct {
+	NatGatewayAddresses []NatGatewayAddress `res:"natGatewayAddressSet>item"`
+	NatGatewayId        *string             `res:"natGatewayId"`
 }
 
 // AttachInternetGatewayInput is the request of AttachInternetGateway.
@@ -253,6 +283,20 @@ type DisassociateAddressInput struct {
 // DisassociateAddressOutput is the answer of DisassociateAddress: nothing but that it succeeded.
 type DisassociateAddressOutput struct{}
 
+// DisassociateNatGatewayAddressInput is the request of DisassociateNatGatewayAddress.
+type DisassociateNatGatewayAddressInput struct {
+	AssociationIds          []string `req:"AssociationId" rule:"required"`
+	DryRun                  *bool    `req:"DryRun"`
+	MaxDrainDurationSeconds *int32   `req:"MaxDrainDurationSeconds" rule:"min=1,max=4000"`
+	NatGatewayId            *string  `req:"NatGatewayId" rule:"required"`
+}
+
+// DisassociateNatGatewayAddressOutput is the answer of DisassociateNatGatewayAddress.
+type DisassociateNatGatewayAddressOutput struct {
+	NatGatewayAddresses []NatGatewayAddress `res:"natGatewayAddressSet>item"`
+	NatGatewayId        *string             `res:"natGatewayId"`
+}
+
 // ReleaseAddressInput is the request of ReleaseAddress.
 type ReleaseAddressInput struct {
 	AllocationId       *string `req:"AllocationId"`
@@ -263,3 +307,17 @@ type ReleaseAddressInput struct {
 
 // ReleaseAddressOutput is the answer of ReleaseAddress: nothing but that it succeeded.
 type ReleaseAddressOutput struct{}
+
+// UnassignPrivateNatGatewayAddressInput is the request of UnassignPrivateNatGatewayAddress.
+type UnassignPrivateNatGatewayAddressInput struct {
+	DryRun                  *bool    `req:"DryRun"`
+	MaxDrainDurationSeconds *int32   `req:"MaxDrainDurationSeconds" rule:"min=1,max=4000"`
+	NatGatewayId            *string  `req:"NatGatewayId" rule:"required"`
+	PrivateIpAddresses      []string `req:"PrivateIpAddress" rule:"required"`
+}
+
+// UnassignPrivateNatGatewayAddressOutput is the answer of UnassignPrivateNatGatewayAddress.
+type UnassignPrivateNatGatewayAddressOutput struct {
+	NatGatewayAddresses []NatGatewayAddress `res:"natGatewayAddressSet>item"`
+	NatGatewayId        *string             `res:"natGatewayId"`
+}

@@ -86,14 +86,22 @@ resource "aws_eip" "nat" {
   depends_on = [aws_internet_gateway.edge]
 }
 
+resource "aws_eip" "nat_second" {
+  domain     = "vpc"
+  depends_on = [aws_internet_gateway.edge]
+}
+
+# The second stage takes an address from the one, and exchanges one of the other.
 resource "aws_nat_gateway" "public" {
-  subnet_id     = aws_subnet.public.id
-  allocation_id = aws_eip.nat.id
+  subnet_id                = aws_subnet.public.id
+  allocation_id            = aws_eip.nat.id
+  secondary_allocation_ids = var.stage == "first" ? [aws_eip.nat_second.id] : []
 }
 
 resource "aws_nat_gateway" "private" {
-  subnet_id         = aws_subnet.public.id
-  connectivity_type = "private"
+  subnet_id                      = aws_subnet.public.id
+  connectivity_type              = "private"
+  secondary_private_ip_addresses = ["10.0.1.70", var.stage == "first" ? "10.0.1.71" : "10.0.1.72"]
 }
 
 resource "aws_route_table" "public" {

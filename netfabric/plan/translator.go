@@ -1,0 +1,146 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// A Translator lets hosts begin connections under a few addresses, each with a port
+// of its own: TCP, UDP and ICMP. What others begin it does not take. It has one
+// link, by which packets come in and go out again.
+type Translator struct {
+	Addresses []netip.Addr // over which connections are spread; at least one
+	Leaving   []netip.Addr // of connections that run, for which it goes on; none begins under them
+	Ports     PortRange    // of each address, for each port of each host outside
+}
+
+// translatorAddressesMax bounds the Addresses of a Translator: each has chains of its
+// own. AWS's NAT gateways have up to 8, private ones 32.
+const translatorAddressesMax = 64
+
+// all are the addresses under which connections may run.
+func (t *Translator) all() []netip.Addr { return slices.Concat(t.Addresses, t.Leaving) }
+
+func (t *Translator) check() error {
+	if t.Ports.First == 0 || t.Ports.First > t.Ports.Last {
+		return fmt.Errorf("translator with ports %d-%d makes no sense", t.Ports.First, t.Ports.Last)
+	}
+	all := t.all()
+	if len(t.Addresses) == 0 || len(all) > translatorAddressesMax {
+		return fmt.Errorf("translator to %d addresses, %d of them leaving: it has one at least and %d at most", len(all), len(t.Leaving), translatorAddressesMax)
+	}
+	for i, a := range all {
+		if !a.Is4() || slices.Contains(all[:i], a) {
+			return fmt.Errorf("translator to %v, which is no IPv4 address or not unique", a)
+		}
+	}
+	return nil
+}
+
+// A PortRange is bounded by its first and last port.
+type PortRange struct{ First, Last uint16 }
+
+// translatorIdle is how long a connection that nothing is said on keeps its port.
+// AWS's NAT gateways keep it for 350 seconds.
+const translatorIdle = "350"
+
+var translatorSysctls = []Sysctl{
+	{"netfilter.nf_conntrack_tcp_timeout_established", translatorIdle},
+	{"netfilter.nf_conntrack_udp_timeout_stream", translatorIdle},
+}
+
+// translatorFilter lets what comes in go out again under one of the translator's
+// addresses. What is for such an address itself answers nothing that went out, or it
+// would have been translated back, and ends in "input".
+func (w *filterWriter) translatorFilter() {
+	t := w.network.Translator
+	if len(t.Addresses) > 1 {
+		w.attempts()
+	}
+	w.line("chain prerouting {")
+	w.line("\ttype filter hook prerouting priority raw; policy accept;")
+	w.line("\tip saddr { %s } %s", texts(t.all()), w.drop(droppedSource)) // what went out has been led back here
+	w.line("\tmeta mark set iifname map @tables")
+	w.line("}")
+	w.invalid()
+	w.line("chain outward {")
+	w.line("\ttype nat hook postrouting priority srcnat; policy accept;")
+	if len(t.Addresses) > 1 {
+		w.spread()
+	} else {
+		w.line("\tmeta l4proto { tcp, udp } %s", t.under(0))
+		w.line("\tmeta l4proto icmp snat ip to %v", t.Addresses[0])
+	}
+	w.line("}")
+	w.line("chain forward {")
+	w.line("\ttype filter hook forward priority filter; policy drop;")
+	w.line("\tct state established,related accept")
+	w.line("\tmeta l4proto { tcp, udp, icmp } accept")
+	w.line("\t%s", w.drop(droppedUnsolicited))
+	w.line("}")
+	w.line("chain input {")
+	w.line("\ttype filter hook input priority filter; policy drop;")
+	w.line("\t%s", w.drop(droppedUnsolicited))
+	w.line("}")
+}
+
+// under begins a connection under one of the addresses.
+func (t *Translator) under(index int) string {
+	return fmt.Sprintf("snat ip to %v:%d-%d", t.Addresses[index], t.Ports.First, t.Ports.Last)
+}
+
+func texts(addresses []netip.Addr) string {
+	list := make([]string, len(addresses))
+	for i, a := range addresses {
+		list[i] = a.String()
+	}
+	return strings.Join(list, ", ")
+}
+
+// What tells connections and destinations apart where there are several addresses, and
+// how long and of how many is known that a connection was begun, and that an address
+// has had no port left for a destination. A sender of TCP tries again after 1 s and 3 s.
+const (
+	connectionKey   = "ip saddr . th sport . ip daddr . th dport . meta l4proto"
+	destinationKey  = "ip daddr . th dport . meta l4proto"
+	attemptSetsSpec = "\n\tsize 65535\n\tflags dynamic,timeout\n\ttimeout 10s"
+)
+
+// attempts writes a chain for each address, which begins connections under it. The
+// kernel looks for the port only afterwards, and drops the packet where none is free.
+// So the chain learns of it when the sender tries again: what begins a second time
+// found no port. Then, and for a while, it leaves that destination to other addresses.
+func (w *filterWriter) attempts() {
+	t := w.network.Translator
+	for i := range t.Addresses {
+		w.set("set", fmt.Sprintf("begun-%d", i), "ipv4_addr . inet_service . ipv4_addr . inet_service . inet_proto"+attemptSetsSpec, nil)
+		w.set("set", fmt.Sprintf("full-%d", i), "ipv4_addr . inet_service . inet_proto"+attemptSetsSpec, nil)
+		w.chain(fmt.Sprintf("under-%d", i), []string{
+			fmt.Sprintf("%s @full-%d return", destinationKey, i),
+			fmt.Sprintf("%s @begun-%d add @full-%d { %s }", connectionKey, i, i, destinationKey),
+			fmt.Sprintf("%s @begun-%d return", connectionKey, i),
+			fmt.Sprintf("add @begun-%d { %s }", i, connectionKey), // no room: it begins all the same
+			"meta l4proto { tcp, udp } " + t.under(i),
+		})
+	}
+}
+
+// spread begins each connection under the address that its hash says, then under the
+// first that has a port for its destination. If all seem to have none, it is tried once more.
+func (w *filterWriter) spread() {
+	t := w.network.Translator
+	var chains, addresses []string
+	for i, a := range t.Addresses {
+		chains = append(chains, fmt.Sprintf("%d : jump under-%d", i, i))
+		addresses = append(addresses, fmt.Sprintf("%d : %v", i, a))
+	}
+	w.line("\tmeta l4proto icmp snat ip to jhash ip saddr . ip daddr mod %d map { %s }", len(addresses), strings.Join(addresses, ", "))
+	w.line("\tmeta l4proto != { tcp, udp } return")
+	w.line("\tjhash ip saddr . th sport . ip daddr . th dport mod %d vmap { %s }", len(chains), strings.Join(chains, ", "))
+	for i := range t.Addresses {
+		w.line("\tjump under-%d", i)
+	}
+	w.line("\tmeta l4proto { tcp, udp } %s", t.under(0))
+}
