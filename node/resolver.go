@@ -23,6 +23,9 @@ func resolverNetwork(prefix string, n nodespec.Network) *listen.Network {
 	for i, name := range n.Resolver.Names {
 		made.Names[i] = resolver.Name(name)
 	}
+	for _, p := range n.Resolver.Pointers {
+		made.Pointers = append(made.Pointers, resolver.Pointer(p))
+	}
 	for _, i := range n.Interfaces {
 		made.Interfaces = append(made.Interfaces, append([]netip.Addr{i.Address}, i.Others...))
 	}

@@ -7,6 +7,14 @@ import "net/netip"
 type Resolver struct {
 	Addresses []netip.Addr // where it listens; they are among the network's Services
 	Names     []HostName   // sorted by name, then address: a name may have one of each family
+	Pointers  []Pointer    // sorted by address
+}
+
+// A Pointer is what an address that is not the network's own is called. The name
+// means nothing the other way round.
+type Pointer struct {
+	Address netip.Addr
+	Name    string
 }
 
 // A HostName is a name that a host of the network has.

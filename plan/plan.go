@@ -39,6 +39,7 @@ type compiler struct {
 	tables    []resource.RouteTable // by id
 	acls      []resource.NetworkACL // by id
 	elastic   []nodespec.Elastic
+	pointers  []nodespec.Pointer
 	links     map[string]bool      // of gateways that are not VPN gateways
 	proposals map[string]proposals // by the options that they follow from
 }
@@ -70,6 +71,9 @@ func (c *compiler) readVPC(vpc string) {
 		}
 		for address := range store.Addresses.Find(c.snapshot, c.scope, store.ByInterface, nic.ID) {
 			c.elastic = append(c.elastic, nodespec.Elastic{Outside: address.PublicIP, Inside: address.PrivateAddress})
+			if address.DomainName != "" {
+				c.pointers = append(c.pointers, nodespec.Pointer{Address: address.PublicIP, Name: address.DomainName})
+			}
 		}
 		instance, ok := store.Instances.Get(c.snapshot, c.scope, nic.Instance)
 		subnet, found := store.Subnets.Get(c.snapshot, c.scope, nic.Subnet)

@@ -26,7 +26,8 @@ func (c *compiler) resolver(vpc resource.VPC) *nodespec.Resolver {
 	if !vpc.EnableDNSSupport || len(vpc.CIDRs) == 0 {
 		return nil
 	}
-	r := &nodespec.Resolver{Addresses: resolverAddresses(vpc)}
+	r := &nodespec.Resolver{Addresses: resolverAddresses(vpc), Pointers: c.pointers}
+	slices.SortFunc(r.Pointers, func(a, b nodespec.Pointer) int { return a.Address.Compare(b.Address) })
 	if !vpc.EnableDNSHostnames {
 		return r
 	}

@@ -15,6 +15,7 @@ func named(change func(*resource.VPC), options ...resource.DHCPConfiguration) *w
 	w := site()
 	w.addInternet("a")
 	w.addAddress("eni-a", "198.51.100.9")
+	w.addresses[len(w.addresses)-1].DomainName = "mail.example.com"
 	w.vpcs[0].EnableDNSSupport, w.vpcs[0].EnableDNSHostnames, w.vpcs[0].DHCPOptionsID = true, true, "dopt-1"
 	change(&w.vpcs[0])
 	w.options = []resource.DHCPOptions{{Meta: w.meta("dopt-1"), Configurations: options}}
@@ -54,6 +55,9 @@ func TestResolver(t *testing.T) {
 		got := ""
 		if network.Resolver != nil {
 			got = fmt.Sprint(network.Resolver.Names)
+			if pointers := fmt.Sprint(network.Resolver.Pointers); pointers != "[{198.51.100.9 mail.example.com}]" {
+				t.Errorf("%s: addresses outside are called %s", what, pointers)
+			}
 		}
 		if services := fmt.Sprint(network.Services); got != c.names || services != c.services {
 			t.Errorf("%s: names %s, services %s, want %s, %s", what, got, services, c.names, c.services)

@@ -63,11 +63,11 @@ func (t *Table) lookUp(q Question) (code dnsmessage.RCode, answers []dnsmessage.
 		return dnsmessage.RCodeNameError, nil, true
 	}
 	address, reverse := reversed(name)
-	if !reverse || !t.isLocal(address) {
-		return 0, nil, false
-	}
 	host, found := t.names[address]
-	if !found {
+	switch {
+	case !reverse || !found && !t.isLocal(address):
+		return 0, nil, false
+	case !found:
 		return dnsmessage.RCodeNameError, nil, true
 	}
 	if q.Type == dnsmessage.TypePTR || q.Type == typeANY {

@@ -20,6 +20,7 @@ func site() *Table {
 			{"ec2-198-51-100-1.compute-1.amazonaws.com", web, false},
 			{"i-0123456789abcdef0.ec2.internal", web, false}, {"i-0123456789abcdef0.ec2.internal", netip.MustParseAddr("2001:db8:0:1::4"), true},
 		},
+		Pointers: []Pointer{{netip.MustParseAddr("198.51.100.1"), "mail.example.com"}},
 	})
 }
 
@@ -98,6 +99,9 @@ func TestNames(t *testing.T) {
 		{"04.1.0.10.in-addr.arpa.", dnsmessage.TypePTR, "unknown"},
 		{"1.0.10.in-addr.arpa.", dnsmessage.TypePTR, "unknown"},
 		{"8.8.8.8.in-addr.arpa.", dnsmessage.TypePTR, "unknown"},
+		{"1.100.51.198.in-addr.arpa.", dnsmessage.TypePTR, "mail.example.com."},
+		{"2.100.51.198.in-addr.arpa.", dnsmessage.TypePTR, "unknown"},
+		{"mail.example.com.", dnsmessage.TypeA, "unknown"}, // its name leads nowhere from here
 		{"example.com.", dnsmessage.TypeA, "unknown"},
 		{"notec2.internal.", dnsmessage.TypeA, "unknown"},
 		{"example.com.", typeANY, "RCodeRefused"},

@@ -21,6 +21,8 @@ type Config struct {
 	Interfaces [][]netip.Addr
 
 	Names []Name
+
+	Pointers []Pointer
 }
 
 // A Name is one that a host of the network has. With addresses of both families it
@@ -29,6 +31,13 @@ type Name struct {
 	Name    string // in lower case and without a dot at its end
 	Address netip.Addr
 	Reverse bool // it is what the address is called
+}
+
+// A Pointer is what an address that is not the network's own is called. The name means
+// nothing the other way round.
+type Pointer struct {
+	Address netip.Addr
+	Name    string // in lower case and without a dot at its end
 }
 
 // A Table is a Config that is made for being asked. It does not change.
@@ -57,6 +66,9 @@ func NewTable(c Config) *Table {
 		if n.Reverse {
 			t.names[n.Address] = n.Name
 		}
+	}
+	for _, p := range c.Pointers {
+		t.names[p.Address] = p.Name
 	}
 	return t
 }

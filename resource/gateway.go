@@ -2,6 +2,7 @@ package resource
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -34,10 +35,28 @@ type Address struct {
 	// nobody has allocated it.
 	Auto bool `json:"auto,omitempty"`
 
+	// DomainName is what the address is called, in lower case without a dot at its end;
+	// "" for nothing.
+	DomainName string `json:"domainName,omitempty"`
+
 	// The rest says what the address stands for; empty where it is only kept.
 	Association      string     `json:"association,omitempty"`      // "eipassoc-…"
 	NetworkInterface string     `json:"networkInterface,omitempty"` // "eni-…"
 	PrivateAddress   netip.Addr `json:"privateAddress,omitzero"`
+}
+
+// domainNameLengthMax is that of a domain name in text (RFC 1035 section 2.3.4), without
+// a dot at its end.
+const domainNameLengthMax = 253
+
+// ParseDomainName reads what an address shall be called: a name of at least two labels,
+// with or without a dot at its end.
+func ParseDomainName(s string) (string, error) {
+	name := strings.ToLower(strings.TrimSuffix(s, "."))
+	if len(name) > domainNameLengthMax || !strings.Contains(name, ".") || strings.Contains(name, " ") || !validDomains(name) {
+		return "", InvalidValue("DomainName", s, "Give a domain name, as mail.example.com.")
+	}
+	return name, nil
 }
 
 // Free takes from an address what it stands for.

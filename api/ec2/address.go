@@ -19,6 +19,8 @@ func (s *Service) addressActions() actions {
 		"ReleaseAddress":             server.Operation(s.ReleaseAddress),
 		"DescribeAddresses":          server.Operation(s.DescribeAddresses),
 		"DescribeAddressesAttribute": server.Operation(s.DescribeAddressesAttribute),
+		"ModifyAddressAttribute":     server.Operation(s.ModifyAddressAttribute),
+		"ResetAddressAttribute":      server.Operation(s.ResetAddressAttribute),
 	}
 }
 
@@ -306,6 +308,9 @@ func (s *Service) ReleaseAddress(ctx context.Context, c server.Caller, in *model
 		if v.NetworkInterface != "" {
 			return resource.Errorf(codeAddressInUse, "Address %s is in use: it stands for %s of %s. Disassociate it first", v.PublicIP, v.PrivateAddress, v.NetworkInterface)
 		}
+		if v.DomainName != "" {
+			return resource.Errorf("InvalidAddress.Locked", "Address %s is called %s. Reset its attribute domain-name first", v.PublicIP, v.DomainName)
+		}
 		addresses.delete(w, v.ID)
 		return nil
 	})
@@ -386,25 +391,4 @@ func namedAddresses(r reader, allocations, publics []string) ([]resource.Address
 		named[all[at].ID] = true
 	}
 	return slices.DeleteFunc(all, func(v resource.Address) bool { return !named[v.ID] }), nil
-}
-
-// DescribeAddressesAttribute tells which names addresses have for those who look
-// them up: none, since no name server has names for them here.
-func (s *Service) DescribeAddressesAttribute(_ context.Context, c server.Caller, in *model.DescribeAddressesAttributeInput) (*model.DescribeAddressesAttributeOutput, error) {
-	const action = "DescribeAddressesAttribute"
-	p, err := newPage(action, in.MaxResults, in.NextToken, nil)
-	if err != nil {
-		return nil, err
-	}
-	found, err := namedAddresses(s.read(c), in.AllocationIds, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	shown, next := take(p, slices.Values(found), func(v *resource.Address) string { return v.ID })
-	return &model.DescribeAddressesAttributeOutput{NextToken: next, Addresses: mapped(shown, func(v *resource.Address) model.AddressAttribute {
-		return model.AddressAttribute{AllocationId: &v.ID, PublicIp: addressText(v.PublicIP)}
-	})}, nil
 }

@@ -70,6 +70,7 @@ func TestDryRun(t *testing.T) {
 		{"DescribeCarrierGateways"}, {"DescribeVpcBlockPublicAccessExclusions"}, {"DescribeVpcBlockPublicAccessOptions"}, {"DescribeVpcClassicLink"}, {"DescribeVpcEncryptionControls"},
 		{"DescribeVpnConcentrators"}, {"DescribeSecurityGroupVpcAssociations"}, {"DescribeSecurityGroupReferences", "GroupId.1", group}, {"DescribeStaleSecurityGroups", "VpcId", vpc},
 		{"GetSecurityGroupsForVpc", "VpcId", vpc}, {"DescribeAggregateIdFormat"}, {"DescribePrincipalIdFormat"},
+		{"ModifyAddressAttribute", "AllocationId", address, "DomainName", "example.com"}, {"ResetAddressAttribute", "AllocationId", address, "Attribute", "domain-name"},
 		{"CreateDefaultVpc"}, {"DescribeInternetGateways"}, {"DescribeAddresses"}, {"DescribeAddressesAttribute"}, {"DescribeNatGateways"}, {"DescribeEgressOnlyInternetGateways"},
 		{"DescribeVpcs"}, {"DescribeSubnets", "SubnetId.1", subnet}, {"DescribeInstances"}, {"DescribeRegions"},
 		{"MonitorInstances", "InstanceId.1", instance}, {"UnmonitorInstances", "InstanceId.1", instance}, {"GetPasswordData", "InstanceId", instance},

@@ -126,6 +126,32 @@ func TestElasticAddresses(t *testing.T) {
 
 // Addresses are everybody's: no two accounts have one, and what one has another
 // can't touch.
+func TestAddressAttributes(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	address, public := c.address()
+	c.address() // which is called nothing
+	changed := c.call("ModifyAddressAttribute", "AllocationId", address, "DomainName", "Mail.example.com")
+	if got := changed.text("address/ptrRecordUpdate/value") + " " + changed.text("address/ptrRecordUpdate/status") + " " + changed.text("address/ptrRecord"); got != "mail.example.com. PENDING " {
+		t.Errorf("the change is shown as %q", got)
+	}
+	shown := c.call("DescribeAddressesAttribute", "Attribute", "domain-name")
+	if got := fmt.Sprint(shown.texts("addressSet/item/ptrRecord"), shown.texts("addressSet/item/publicIp"), shown.texts("addressSet/item/ptrRecordUpdate")); got != "[mail.example.com.] ["+public+"] []" {
+		t.Errorf("addresses are called %s", got)
+	}
+	changed = c.call("ModifyAddressAttribute", "AllocationId", address, "DomainName", "www.example.com.")
+	if got := changed.text("address/ptrRecord"); got != "mail.example.com." {
+		t.Errorf("it was called %q before", got)
+	}
+	c.refuse("InvalidAddress.Locked", "ReleaseAddress", "AllocationId", address)
+	c.call("ResetAddressAttribute", "AllocationId", address, "Attribute", "domain-name")
+	c.call("ResetAddressAttribute", "AllocationId", address, "Attribute", "domain-name")
+	if got := c.call("DescribeAddressesAttribute", "AllocationId.1", address).texts("addressSet/item/allocationId"); len(got) > 0 {
+		t.Errorf("%q are still called something", got)
+	}
+	c.call("ReleaseAddress", "AllocationId", address)
+}
+
 func TestElasticAddressesAreUnique(t *testing.T) {
 	t.Parallel()
 	pool := func(cfg *Config) { cfg.ElasticAddresses = []netip.Prefix{netip.MustParsePrefix("100.65.0.0/29")} }
@@ -274,7 +300,9 @@ func (c *cloud) natAddresses(nat string) string {
 
 func TestNATGatewayAddresses(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, func(cfg *Config) { cfg.Limits.ElasticAddressesPerNATGateway, cfg.Limits.PrivateAddressesPerNATGateway = 3, 4 })
+	c := newCloud(t, func(cfg *Config) {
+		cfg.Limits.ElasticAddressesPerNATGateway, cfg.Limits.PrivateAddressesPerNATGateway = 3, 4
+	})
 	vpc := c.vpc("10.0.0.0/16")
 	c.internetGateway(vpc)
 	subnet := c.subnet(vpc, "10.0.1.0/24")
@@ -543,6 +571,14 @@ var gatewayRefusals = []struct{ code, call string }{
 	{"InvalidAddress.NotFound", "DescribeAddresses&PublicIp.1=192.0.2.77"},
 	{"InvalidAllocationID.NotFound", "DescribeAddressesAttribute&AllocationId.1=eipalloc-00000000000000000"},
 	{"InvalidParameterValue", "DescribeAddressesAttribute&Attribute=colour"},
+	{"MissingParameter", "ModifyAddressAttribute&AllocationId={eip}"},
+	{"InvalidAllocationID.NotFound", "ModifyAddressAttribute&AllocationId=eipalloc-00000000000000000&DomainName=example.com"},
+	{"InvalidParameterValue", "ModifyAddressAttribute&AllocationId={eip}&DomainName=localhost"},
+	{"InvalidParameterValue", "ModifyAddressAttribute&AllocationId={eip}&DomainName=a..example.com"},
+	{"InvalidParameterValue", "ModifyAddressAttribute&AllocationId={eip}&DomainName=a.example.com b.example.com"},
+	{"MissingParameter", "ResetAddressAttribute&AllocationId={eip}"},
+	{"InvalidParameterValue", "ResetAddressAttribute&AllocationId={eip}&Attribute=colour"},
+	{"InvalidAllocationID.NotFound", "ResetAddressAttribute&AllocationId=eipalloc-00000000000000000&Attribute=domain-name"},
 	{"MissingParameter", "CreateNatGateway"},
 	{"MissingParameter", "CreateNatGateway&SubnetId={subnet}"},
 	{"InvalidSubnetID.NotFound", "CreateNatGateway&SubnetId=subnet-00000000000000000&AllocationId={eip}"},

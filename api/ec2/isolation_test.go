@@ -114,6 +114,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"AssociateAddress", "AllocationId", ownAddress, "NetworkInterfaceId", nic}, {"DisassociateAddress", "AssociationId", addressAssociation},
 			{"ReleaseAddress", "AllocationId", address}, {"DescribeAddresses", "AllocationId.1", address}, {"DescribeAddresses", "PublicIp.1", public},
 			{"DescribeAddressesAttribute", "AllocationId.1", address},
+			{"ModifyAddressAttribute", "AllocationId", address, "DomainName", "example.com"}, {"ResetAddressAttribute", "AllocationId", address, "Attribute", "domain-name"},
 			{"CreateNatGateway", "SubnetId", subnet, "ConnectivityType", "private"}, {"CreateNatGateway", "SubnetId", ownSubnet, "AllocationId", address},
 			{"DescribeNatGateways", "NatGatewayId.1", nat}, {"DeleteNatGateway", "NatGatewayId", nat},
 			{"AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", ownAddress}, {"DisassociateNatGatewayAddress", "NatGatewayId", nat, "AssociationId.1", addressAssociation},

@@ -28,6 +28,11 @@ func (i *installation) resolver(t *testing.T, vpc, a, b, publicOfA string) {
 	i.printsSoon(t, b, byID, address+" ")
 	i.call("ModifyPrivateDnsNameOptions", "InstanceId="+a, "EnableResourceNameDnsARecord=false")
 	i.printsSoon(t, b, byID, "none")
+	allocation := i.call("DescribeAddresses", "PublicIp.1="+publicOfA).get("addressesSet/item/allocationId")
+	i.call("ModifyAddressAttribute", "AllocationId="+allocation, "DomainName=mail.example.com")
+	i.printsSoon(t, b, "getent hosts "+publicOfA, "mail.example.com")
+	i.call("ResetAddressAttribute", "AllocationId="+allocation, "Attribute=domain-name")
+	i.printsSoon(t, b, "getent hosts "+publicOfA+" || echo none", "none")
 	for _, name := range []string{"ip-10-0-1-99.ec2.internal", "example.com"} { // no host's, and nobody to be asked
 		if got := i.inside(b, "sh", "-c", "getent ahostsv4 "+name+" || echo none"); strings.TrimSpace(got) != "none" {
 			t.Errorf("%s is %q", name, got)

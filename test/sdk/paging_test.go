@@ -72,6 +72,9 @@ func (i *installation) testNetworkPaginators(t *testing.T) {
 			return texts(o.EgressOnlyInternetGateways, func(v *types.EgressOnlyInternetGateway) *string { return v.EgressOnlyInternetGatewayId })
 		}), pageSize, many)
 	addresses := must(i.ec2.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{}))(t)
+	for _, address := range addresses.Addresses {
+		must(i.ec2.ModifyAddressAttribute(ctx, &ec2.ModifyAddressAttributeInput{AllocationId: address.AllocationId, DomainName: aws.String("example.com")}))(t)
+	}
 	wantsPages(t, "attributes of addresses", collect(t, ec2.NewDescribeAddressesAttributePaginator(i.ec2, &ec2.DescribeAddressesAttributeInput{Attribute: types.AddressAttributeNameDomainName, MaxResults: size}),
 		func(o *ec2.DescribeAddressesAttributeOutput) []string {
 			return texts(o.Addresses, func(v *types.AddressAttribute) *string { return v.AllocationId })

@@ -297,6 +297,18 @@ type DisassociateNatGatewayAddressOutput struct {
 	NatGatewayId        *string             `res:"natGatewayId"`
 }
 
+// ModifyAddressAttributeInput is the request of ModifyAddressAttribute.
+type ModifyAddressAttributeInput struct {
+	AllocationId *string `req:"AllocationId" rule:"required"`
+	DomainName   *string `req:"DomainName"`
+	DryRun       *bool   `req:"DryRun"`
+}
+
+// ModifyAddressAttributeOutput is the answer of ModifyAddressAttribute.
+type ModifyAddressAttributeOutput struct {
+	Address *AddressAttribute `res:"address"`
+}
+
 // ReleaseAddressInput is the request of ReleaseAddress.
 type ReleaseAddressInput struct {
 	AllocationId       *string `req:"AllocationId"`
@@ -307,6 +319,18 @@ type ReleaseAddressInput struct {
 
 // ReleaseAddressOutput is the answer of ReleaseAddress: nothing but that it succeeded.
 type ReleaseAddressOutput struct{}
+
+// ResetAddressAttributeInput is the request of ResetAddressAttribute.
+type ResetAddressAttributeInput struct {
+	AllocationId *string `req:"AllocationId" rule:"required"`
+	Attribute    *string `req:"Attribute" rule:"required" enum:"domain-name"`
+	DryRun       *bool   `req:"DryRun"`
+}
+
+// ResetAddressAttributeOutput is the answer of ResetAddressAttribute.
+type ResetAddressAttributeOutput struct {
+	Address *AddressAttribute `res:"address"`
+}
 
 // UnassignPrivateNatGatewayAddressInput is the request of UnassignPrivateNatGatewayAddress.
 type UnassignPrivateNatGatewayAddressInput struct {
