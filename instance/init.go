@@ -24,8 +24,7 @@ import (
 // initConfig is what the init process is told.
 type initConfig struct {
 	Config
-	Hide  []string // directories of the host that must not be seen
-	Doors []string // files of the host by which the control group is entered
+	Hide []string // directories of the host that must not be seen
 }
 
 // reportOK is what the init process says when it has set up its world. It says
@@ -101,9 +100,6 @@ func boot(dir string) (*initProcess, error) {
 	if err := json.Unmarshal(text, &i.config); err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
 	}
-	if err := enterGroup(i.config.Doors); err != nil {
-		return nil, err
-	}
 	if i.claim, err = claim(filepath.Join(dir, fileInit), i.config.Boot); err != nil {
 		return nil, err
 	}
@@ -126,21 +122,6 @@ func boot(dir string) (*initProcess, error) {
 		return nil, fmt.Errorf("make the disk the instance's own: %w", err)
 	}
 	return i, errors.Join(closeProcess(), confine())
-}
-
-// enterGroup moves the calling process into a control group, before it starts others.
-func enterGroup(doors []string) error {
-	for _, door := range doors {
-		file, err := os.OpenFile(door, os.O_WRONLY, 0)
-		if err == nil {
-			_, err = file.WriteString("0") // the calling process
-			err = errors.Join(err, file.Close())
-		}
-		if err != nil {
-			return fmt.Errorf("enter control group: %w", err)
-		}
-	}
-	return nil
 }
 
 func (i *initProcess) nameHost() error {

@@ -30,9 +30,15 @@ func limited(t *testing.T, controllers ...string) *lab {
 // has it.
 func (l *lab) groupFile(id, name string) string {
 	l.t.Helper()
-	for _, door := range l.groups.Doors(id) {
-		if text, err := os.ReadFile(filepath.Join(filepath.Dir(door), name)); err == nil {
-			return string(text)
+	for _, hierarchy := range []string{"", "*"} { // of version 2, and of version 1
+		files, err := filepath.Glob(filepath.Join("/sys/fs/cgroup", hierarchy, "causeway-"+l.prefix, id, name))
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		for _, file := range files {
+			if text, err := os.ReadFile(file); err == nil {
+				return string(text)
+			}
 		}
 	}
 	l.t.Fatalf("the control group of %s has no %s", id, name)

@@ -15,10 +15,13 @@ import (
 	"causeway.dev/netfabric/netns"
 )
 
-// startIn starts a program in a network namespace, with a mount namespace that is
-// copied from the driver's rather than from the process's.
-func (d *Namespaces) startIn(network string, cmd *exec.Cmd) error {
-	to, err := netns.Open(network)
+// startIn starts a program in an instance's network namespace and control group, with
+// a mount namespace that is copied from the driver's rather than from the process's.
+// It begins in its group: to move a process there that runs already, with all its
+// threads, keeps the whole host from starting any until the kernel has come round to
+// all processors.
+func (d *Namespaces) startIn(c Config, cmd *exec.Cmd) error {
+	to, err := netns.Open(c.NetworkNamespace)
 	if err != nil {
 		return err
 	}
@@ -27,14 +30,19 @@ func (d *Namespaces) startIn(network string, cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
+	group, err := d.groups.Entry(c.ID)
+	if err != nil {
+		return err
+	}
+	defer group.Close()
 	return apart(func() error {
 		if err := unix.Setns(int(mounts.Fd()), unix.CLONE_NEWNS); err != nil {
 			return fmt.Errorf("enter mount namespace: %w", err)
 		}
 		if err := unix.Setns(to, unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("enter network namespace %s: %w", network, err)
+			return fmt.Errorf("enter network namespace %s: %w", c.NetworkNamespace, err)
 		}
-		return cmd.Start()
+		return group.Start(cmd.SysProcAttr, cmd.Start)
 	})
 }
 

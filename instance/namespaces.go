@@ -237,7 +237,7 @@ func (d *Namespaces) start(ctx context.Context, c Config) error {
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		Setsid:     true, // so that what ends us does not end it
 	}
-	err = d.startIn(c.NetworkNamespace, cmd)
+	err = d.startIn(c, cmd)
 	report.Close()
 	if err != nil {
 		return err

@@ -95,7 +95,7 @@ func (d *Namespaces) told(id string) (c initConfig, err error) {
 
 // tell notes what an instance's init process is told.
 func (d *Namespaces) tell(c Config) error {
-	text, err := json.Marshal(initConfig{Config: c, Hide: d.o.Hide, Doors: d.groups.Doors(c.ID)})
+	text, err := json.Marshal(initConfig{Config: c, Hide: d.o.Hide})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 
 	"causeway.dev/netfabric/netns"
@@ -75,9 +74,10 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 // how they and those that shall go stood.
 func (f *Fabric) differing(s plan.State) map[string]bool {
 	look, wanted := map[string]bool{}, map[string]bool{}
-	for _, ns := range s.Namespaces {
+	for i := range s.Namespaces {
+		ns := &s.Namespaces[i]
 		wanted[ns.Name] = true
-		if stood, ok := f.stands[ns.Name]; !ok || !reflect.DeepEqual(stood, ns) {
+		if stood, ok := f.stands[ns.Name]; !ok || !stood.Equal(ns) {
 			look[ns.Name] = true
 		}
 	}

@@ -361,16 +361,6 @@ func (t *Tree) List() ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// Doors are the files by which a process enters a group, with all its threads, by
-// writing "0" to each.
-func (t *Tree) Doors(id string) []string {
-	var files []string
-	for _, h := range t.hierarchies {
-		files = append(files, filepath.Join(t.dir(h, id), "cgroup.procs"))
-	}
-	return files
-}
-
 // OutOfMemory is how many processes of a group the kernel has killed for want of
 // memory.
 func (t *Tree) OutOfMemory(id string) (uint64, error) {

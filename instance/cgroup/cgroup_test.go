@@ -122,9 +122,6 @@ func TestVersion2(t *testing.T) {
 	f.holds("v2/cwx/i-1/memory.max", "536870912")
 	f.holds("v2/cwx/i-1/memory.swap.max", "0")
 	f.holds("v2/cwx/i-1/pids.max", "2048")
-	if got, want := f.tree.Doors("i-1"), []string{filepath.Join(f.root, "v2/cwx/i-1/cgroup.procs")}; !slices.Equal(got, want) {
-		t.Errorf("doors %v, want %v", got, want)
-	}
 	f.must(f.tree.Set("i-1", Limits{}))
 	f.holds("v2/cwx/i-1/cpu.max", "max 100000")
 	f.holds("v2/cwx/i-1/memory.max", "max")
@@ -145,9 +142,6 @@ func TestVersion1(t *testing.T) {
 	f.holds("cpu,cpuacct/cwx/i-1/cpu.cfs_quota_us", "50000")
 	f.holds("memory/cwx/i-1/memory.limit_in_bytes", "536870912")
 	f.holds("pids/cwx/i-1/pids.max", "2048")
-	if doors := f.tree.Doors("i-1"); len(doors) != 3 {
-		t.Errorf("doors %v, want one in each hierarchy", doors)
-	}
 	if _, err := os.Stat(filepath.Join(f.root, "v2/cwx")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a group is where it serves for nothing: %v", err)
 	}
@@ -195,7 +189,7 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	if !errors.Is(unread.Missing()["cpu"], fs.ErrPermission) {
 		t.Errorf("missing: %v", unread.Missing())
 	}
-	if err := unread.Make("i-1", nano); err != nil || unread.Has("cpu") || unread.Doors("i-1") != nil {
+	if err := unread.Make("i-1", nano); err != nil || unread.Has("cpu") {
 		t.Errorf("a tree without hierarchies makes a group: %v", err)
 	}
 }

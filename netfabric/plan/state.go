@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"reflect"
 	"strings"
 )
 
@@ -37,6 +38,15 @@ type Namespace struct {
 	Rules      []Rule
 	Routes     []Route
 	Filter     Filter
+}
+
+// Equal reports whether two namespaces shall hold the same. Where a Compiler has
+// compiled neither anew, which their devices tell that are one slice, it costs nothing.
+func (ns *Namespace) Equal(other *Namespace) bool {
+	if len(ns.Devices) > 0 && len(ns.Devices) == len(other.Devices) && &ns.Devices[0] == &other.Devices[0] {
+		return true
+	}
+	return reflect.DeepEqual(*ns, *other)
 }
 
 // A Sysctl is a value below net, such as "ipv4.ip_forward".

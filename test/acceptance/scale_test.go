@@ -30,57 +30,140 @@ type footprint struct {
 	cpu       float64 // seconds of the daemon and of what it has waited for
 }
 
+// A pace is how fast a step came up.
+type pace struct {
+	vpcs time.Duration // that it took to make the VPCs, an instance in each
+	all  time.Duration // and with all instances
+	busy float64       // seconds of the host's processors in that time
+}
+
+// during adds what f takes.
+func (p *pace) during(t testing.TB, f func()) {
+	busy, start := busySeconds(t), time.Now()
+	f()
+	p.all += time.Since(start)
+	p.busy += busySeconds(t) - busy
+}
+
 // TestScale runs instances, five to a VPC, a hundred at a time, and says how fast
-// each hundred comes up, and what VPCs and instances cost. It fails on errors,
-// never on a figure.
+// each hundred comes up, and what VPCs and instances cost; and beside it how fast the
+// kernel makes what it has of them by itself. It fails on errors, never on a figure.
 func TestScale(t *testing.T) {
 	if *scaleInstances == 0 {
 		t.Skip("give -scale 1000 to run so many instances")
 	}
-	lab := netlab.New(t)
+	var alone []pace
+	t.Run("kernel", func(t *testing.T) { alone = bareScale(t) })
+	awaitQuiet(t)
+	t.Run("installation", func(t *testing.T) { installationScale(t, alone) })
+}
+
+const scaleVPCs = scaleStep / scalePerVPC // of a step
+
+// bareScale is how fast the kernel makes what instances and VPCs have of it.
+func bareScale(t *testing.T) (steps []pace) {
+	k := newBareKernel(t, netlab.New(t, "nft"))
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range *scaleInstances / scaleStep {
+		var p pace
+		p.during(t, func() { must(k.begin(scaleVPCs)) })
+		p.vpcs = p.all
+		p.during(t, func() { must(k.fill(1, scalePerVPC)) })
+		steps = append(steps, p)
+	}
+	return steps
+}
+
+// installationScale is how fast and at what cost an installation brings the same up.
+func installationScale(t *testing.T, alone []pace) {
+	lab := netlab.New(t, "nft")
 	i := install(t, lab, lab.Host("internet"), testAddresses,
 		"limits: { vpcs: 100000, subnets_per_vpc: 10, security_groups: 100000, network_interfaces: 100000, instances: 100000 }")
-	var vpcMiB, instanceMiB []footprint // what the first instance of each VPC of a step brought, and the others
+	var first, others footprint // what the first instances of all VPCs have brought, and the others
+	fmt.Printf("%9s | %27s | %27s | %5s | %8s %8s %8s %8s\n", "", "the kernel alone", "", "", "daemon", "daemon", "inits", "kernel")
+	fmt.Printf("%9s | %9s %9s %7s | %9s %9s %7s | %5s | %8s %8s %8s %8s\n", "instances", "VPCs/s", "all/s", "busy s", "VPCs/s", "all/s", "busy s", "ratio", "CPU s", "MiB", "MiB", "MiB")
 	begin := i.footprint()
-	fmt.Printf("%10s %12s %12s %10s %10s %10s\n", "instances", "a second", "CPU s", "daemon MiB", "inits MiB", "kernel MiB")
-	for count := 0; count < *scaleInstances; count += scaleStep {
-		start, before := time.Now(), i.footprint()
+	for n, bare := range alone {
+		var p pace
 		var subnets []string
-		for n := range scaleStep / scalePerVPC {
-			vpc := i.createVPC("10.0.0.0/16")
-			subnets = append(subnets, i.createSubnet(vpc, fmt.Sprintf("10.0.%d.0/24", n)))
-		}
-		i.runMany(subnets, 1)
-		took, middle := time.Since(start), i.footprint()
-		start = time.Now()
-		i.runMany(subnets, scalePerVPC-1)
-		took += time.Since(start)
+		before := i.footprint()
+		p.during(t, func() {
+			for n := range scaleVPCs {
+				vpc := i.createVPC("10.0.0.0/16")
+				subnets = append(subnets, i.createSubnet(vpc, fmt.Sprintf("10.0.%d.0/24", n)))
+			}
+			i.runMany(subnets, 1)
+		})
+		p.vpcs = p.all
+		middle := i.footprint()
+		p.during(t, func() { i.runMany(subnets, scalePerVPC-1) })
 		after := i.footprint()
-		vpcMiB, instanceMiB = append(vpcMiB, middle.minus(before)), append(instanceMiB, after.minus(middle))
+		first, others = first.plus(middle.minus(before)), others.plus(after.minus(middle))
 		now := after.minus(begin)
-		fmt.Printf("%10d %12.1f %12.2f %10.1f %10.1f %10.1f\n", count+scaleStep, scaleStep/took.Seconds(), after.cpu-before.cpu, now.daemonMiB, now.initsMiB, now.kernelMiB)
+		fmt.Printf("%9d | %9.1f %9.1f %7.2f | %9.1f %9.1f %7.2f | %5.2f | %8.2f %8.1f %8.1f %8.1f\n", (n+1)*scaleStep,
+			scaleVPCs/bare.vpcs.Seconds(), scaleStep/bare.all.Seconds(), bare.busy,
+			scaleVPCs/p.vpcs.Seconds(), scaleStep/p.all.Seconds(), p.busy, p.all.Seconds()/bare.all.Seconds(),
+			after.cpu-before.cpu, now.daemonMiB, now.initsMiB, now.kernelMiB)
 	}
-	const ofStep = scaleStep / scalePerVPC
-	with, without := sum(vpcMiB), sum(instanceMiB)
-	steps := float64(len(vpcMiB))
-	perInstance := without.over(steps * (scaleStep - ofStep))
-	perVPC := with.over(steps * ofStep).minus(perInstance)
+	vpcs := float64(len(alone) * scaleVPCs)
+	instance := others.over(vpcs * (scalePerVPC - 1))
+	vpc := first.over(vpcs).minus(instance)
 	for _, of := range []struct {
 		name string
 		footprint
-	}{{"an instance with its interface", perInstance}, {"a VPC with its subnet", perVPC}} {
+	}{{"an instance with its interface", instance}, {"a VPC with its subnet", vpc}} {
 		fmt.Printf("%s: daemon %.0f KiB, process %.0f KiB, kernel %.0f KiB\n", of.name, of.daemonMiB*1024, of.initsMiB*1024, of.kernelMiB*1024)
 	}
 }
 
-// runMany launches instances in each subnet and waits until all run.
+// busySeconds is how long the host's processors have been at work, since its start.
+func busySeconds(t testing.TB) (busy float64) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n") // cpu user nice system idle iowait irq softirq …
+	for at, ticks := range strings.Fields(line)[1:8] {
+		n, err := strconv.ParseFloat(ticks, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at != 3 && at != 4 { // idle, waiting for a disk
+			busy += n / 100
+		}
+	}
+	return busy
+}
+
+// awaitQuiet waits until the kernel has removed what it was told to remove, which it
+// does in the background, or at most half a minute where others are at work.
+func awaitQuiet(t *testing.T) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		before := busySeconds(t)
+		time.Sleep(time.Second)
+		if busySeconds(t)-before < 0.1 {
+			return
+		}
+	}
+}
+
+// runMany launches instances in each subnet and waits until they run.
 func (i *installation) runMany(subnets []string, each int) {
 	i.t.Helper()
+	which := []string{"Filter.1.Name=instance-state-name", "Filter.1.Value.1=pending"}
 	for _, subnet := range subnets {
-		i.call("RunInstances", "ImageId="+hostImage, fmt.Sprintf("MinCount=%d", each), fmt.Sprintf("MaxCount=%d", each), "SubnetId="+subnet)
+		answer := i.call("RunInstances", "ImageId="+hostImage, fmt.Sprintf("MinCount=%d", each), fmt.Sprintf("MaxCount=%d", each), "SubnetId="+subnet)
+		for _, instance := range answer.all("instancesSet/item") {
+			which = append(which, fmt.Sprintf("InstanceId.%d=%s", len(which)-1, instance.get("instanceId")))
+		}
 	}
 	i.lab.Eventually(scaleStepMax, "all instances run", func() error {
-		answer, err := i.try("DescribeInstances", "Filter.1.Name=instance-state-name", "Filter.1.Value.1=pending", "MaxResults=5")
+		answer, err := i.try("DescribeInstances", which...)
 		if err != nil {
 			return err
 		}
@@ -99,12 +182,7 @@ func (f footprint) over(n float64) footprint {
 	return footprint{f.daemonMiB / n, f.initsMiB / n, f.kernelMiB / n, f.cpu / n}
 }
 
-func sum(all []footprint) (total footprint) {
-	for _, f := range all {
-		total = total.minus(footprint{}.minus(f))
-	}
-	return total
-}
+func (f footprint) plus(other footprint) footprint { return f.minus(footprint{}.minus(other)) }
 
 func (i *installation) footprint() footprint {
 	i.t.Helper()
