@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"causeway.dev/resource"
 )
@@ -87,11 +88,17 @@ func (Secret) GoString() string { return "[secret]" }
 
 // The forms of what samples quote without escaping.
 var (
-	idForm     = regexp.MustCompile(`^(vpn|cgw|vgw)-[0-9a-f]{8,17}$`)
-	regionForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-	secretForm = regexp.MustCompile(`^arn:aws:secretsmanager:[a-z0-9-]{1,32}:[0-9]{12}:secret:s2svpn!vpn-[0-9a-f-]{8,24}$`)
-	arnForm    = regexp.MustCompile(`^arn:aws:acm:[a-z0-9-]{1,32}:[0-9]{12}:certificate/[0-9a-f-]{36}$`)
-	pemForm    = regexp.MustCompile(`^-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n$`)
+	idForm     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(vpn|cgw|vgw)-[0-9a-f]{8,17}$`) })
+	regionForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9-]{1,32}$`) })
+	secretForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^arn:aws:secretsmanager:[a-z0-9-]{1,32}:[0-9]{12}:secret:s2svpn!vpn-[0-9a-f-]{8,24}$`)
+	})
+	arnForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^arn:aws:acm:[a-z0-9-]{1,32}:[0-9]{12}:certificate/[0-9a-f-]{36}$`)
+	})
+	pemForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n$`)
+	})
 )
 
 // New collects a Config. CloudRoutes are the ranges of the VPC that the gateway
@@ -107,11 +114,11 @@ func New(connection resource.VPNConnection, gateway resource.VPNGateway, custome
 		CloudRoutes: slices.Clone(cloudRoutes),
 	}
 	for _, id := range []string{c.Connection, c.CustomerGateway, c.VPNGateway} {
-		if !idForm.MatchString(id) {
+		if !idForm().MatchString(id) {
 			return Config{}, fmt.Errorf("device configuration: %q is no id", id)
 		}
 	}
-	if !regionForm.MatchString(c.Region) {
+	if !regionForm().MatchString(c.Region) {
 		return Config{}, fmt.Errorf("device configuration of %s: %q is no region", c.Connection, c.Region)
 	}
 	if known := c.CustomerAddress.Is4() || certificate != nil && !c.CustomerAddress.IsValid(); !known || !c.CustomerCIDR.IsValid() || !c.CloudCIDR.IsValid() {
@@ -122,7 +129,7 @@ func New(connection resource.VPNConnection, gateway resource.VPNGateway, custome
 	}
 	if connection.HasKeySecret() {
 		c.KeySecret = resource.KeySecretARN(connection.Account, c.Region, c.Connection)
-		if !secretForm.MatchString(c.KeySecret) {
+		if !secretForm().MatchString(c.KeySecret) {
 			return Config{}, fmt.Errorf("device configuration of %s: %q is no ARN of a secret", c.Connection, c.KeySecret)
 		}
 	}
@@ -205,11 +212,11 @@ func (c *Certificate) validate() error {
 	if c == nil {
 		return nil
 	}
-	if !arnForm.MatchString(c.ARN) {
+	if !arnForm().MatchString(c.ARN) {
 		return fmt.Errorf("%q is no ARN of a certificate", c.ARN)
 	}
 	for _, text := range c.Authorities {
-		if !pemForm.MatchString(text) {
+		if !pemForm().MatchString(text) {
 			return errors.New("an authority is no certificate in PEM form")
 		}
 	}

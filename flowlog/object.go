@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -18,8 +19,8 @@ type Destination struct {
 }
 
 var (
-	bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	folderForm = regexp.MustCompile(`^[A-Za-z0-9!_.*'()/=-]{0,512}$`)
+	bucketForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`) })
+	folderForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9!_.*'()/=-]{0,512}$`) })
 )
 
 // ParseDestination reads "arn:aws:s3:::BUCKET/FOLDER/", of which the folder may be
@@ -27,11 +28,11 @@ var (
 func ParseDestination(arn string) (Destination, error) {
 	rest, ok := strings.CutPrefix(arn, "arn:aws:s3:::")
 	bucket, folder, _ := strings.Cut(rest, "/")
-	if !ok || !bucketForm.MatchString(bucket) || strings.Contains(bucket, "..") {
+	if !ok || !bucketForm().MatchString(bucket) || strings.Contains(bucket, "..") {
 		return Destination{}, errors.New("it is not arn:aws:s3:::BUCKET or arn:aws:s3:::BUCKET/FOLDER/")
 	}
 	folder = strings.Trim(folder, "/")
-	if !folderForm.MatchString(folder) || folder != "" && (path.Clean("/"+folder) != "/"+folder || strings.HasPrefix(folder, "..")) {
+	if !folderForm().MatchString(folder) || folder != "" && (path.Clean("/"+folder) != "/"+folder || strings.HasPrefix(folder, "..")) {
 		return Destination{}, errors.New("the folder has empty or relative parts, or characters beyond A-Z a-z 0-9 ! _ . * ' ( ) = -")
 	}
 	// AWS keeps this one for what it adds itself.

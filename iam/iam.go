@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strconv"
+	"sync"
 )
 
 // A Secret is the secret half of an access key. It prints as a mark only.
@@ -87,24 +88,24 @@ func (k AccessKey) Root() bool {
 
 // The forms that AWS's API reference of IAM and STS gives.
 var (
-	accessKeyIDForm = regexp.MustCompile(`^\w{4,128}$`)
-	accountForm     = regexp.MustCompile(`^[0-9]{12}$`)
-	userForm        = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
-	userIDForm      = regexp.MustCompile(`^AIDA[A-Z2-7]{12,124}$`)
+	accessKeyIDForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\w{4,128}$`) })
+	accountForm     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{12}$`) })
+	userForm        = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w+=,.@-]{1,64}$`) })
+	userIDForm      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^AIDA[A-Z2-7]{12,124}$`) })
 )
 
 // Check says what is wrong with the key.
 func (k AccessKey) Check() error {
 	switch {
-	case !accessKeyIDForm.MatchString(k.ID):
+	case !accessKeyIDForm().MatchString(k.ID):
 		return fmt.Errorf("access key id %q: want 4 to 128 letters, digits or underscores", k.ID)
 	case len(k.Secret) < secretLengthMin:
 		return fmt.Errorf("access key %s: the secret has less than %d characters", k.ID, secretLengthMin)
-	case !accountForm.MatchString(k.Account):
+	case !accountForm().MatchString(k.Account):
 		return fmt.Errorf("access key %s: account %q is not 12 digits", k.ID, k.Account)
-	case k.User != "" && !userForm.MatchString(k.User):
+	case k.User != "" && !userForm().MatchString(k.User):
 		return fmt.Errorf("access key %s: user name %q: want 1 to 64 letters, digits or _+=,.@-", k.ID, k.User)
-	case k.User != "" && !userIDForm.MatchString(k.UserID):
+	case k.User != "" && !userIDForm().MatchString(k.UserID):
 		return fmt.Errorf("access key %s: user id %q: want AIDA and 12 to 124 upper-case letters or digits", k.ID, k.UserID)
 	case k.User == "" && k.UserID != "":
 		return fmt.Errorf("access key %s: it has user id %s, but no user", k.ID, k.UserID)
@@ -229,7 +230,7 @@ func KeyAccount(id string) (account string, ok bool) {
 	}
 	number := binary.BigEndian.Uint64(b) >> (randomBits - 16) & (1<<accountBits - 1)
 	account = fmt.Sprintf("%012d", number)
-	return account, accountForm.MatchString(account)
+	return account, accountForm().MatchString(account)
 }
 
 // NewUniqueID makes up the unique id of a user, group, role or policy.

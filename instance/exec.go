@@ -24,7 +24,7 @@ const exitNotFound = 127
 
 // Exec implements Driver.
 func (d *Namespaces) Exec(ctx context.Context, id string, argv []string, stdin io.Reader, stdout, stderr io.Writer, tty bool) (int, error) {
-	if !validID.MatchString(id) {
+	if !validID().MatchString(id) {
 		return 0, fmt.Errorf("execute in instance %q: %w", id, ErrNotRunning)
 	}
 	if len(argv) == 0 {

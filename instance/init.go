@@ -42,9 +42,12 @@ var environment = []string{"PATH=" + searchPath, "HOME=/root", "LANG=C.UTF-8"}
 // userDataPath is where user data lies inside the instance.
 const userDataPath = "/run/user-data"
 
-// InitMain is the init process of an instance, the hidden command
-// "instance-init" of the program; args are what follows that word. It returns
-// the exit code.
+// InitCommand is the hidden command of the program that runs InitMain. It is not for
+// people.
+const InitCommand = "instance-init"
+
+// InitMain is the init process of an instance; args are what follows InitCommand. It
+// returns the exit code. See package boot.
 func InitMain(args []string) int {
 	// Capabilities are a thread's; processes are to be started from the one
 	// that has given them up.

@@ -135,7 +135,7 @@ func (d *Namespaces) groupsWithout(running map[string]bool) (ids []string) {
 		}
 		d.grouped = map[string]bool{}
 		for _, id := range all {
-			d.grouped[id] = validID.MatchString(id)
+			d.grouped[id] = validID().MatchString(id)
 		}
 	}
 	for id, ours := range d.grouped {

@@ -26,7 +26,7 @@ import (
 type Options struct {
 	Dir        string       // where instances keep their disks and state, a directory each
 	Hide       []string     // directories of the host that instances find empty; Dir always is one
-	Executable string       // the program whose "instance-init" command is InitMain; "" for our own
+	Executable string       // the program whose InitCommand is InitMain; "" for our own
 	Logger     *slog.Logger // nil discards
 
 	// Groups is the name of the control group that has those of the instances in it;
@@ -99,7 +99,7 @@ const (
 )
 
 // Ids become names of directories.
-var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var validID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`) })
 
 // ErrNotRunning is the error about an instance that is not there or has ended.
 var ErrNotRunning = errors.New("instance is not running")
@@ -135,7 +135,7 @@ func (d *Namespaces) dir(id string) string { return filepath.Join(d.o.Dir, id) }
 
 // lock makes the caller the only one that starts or ends an instance.
 func (d *Namespaces) lock(id string) (unlock func(), err error) {
-	if !validID.MatchString(id) {
+	if !validID().MatchString(id) {
 		return nil, fmt.Errorf("instance id %q is malformed", id)
 	}
 	m := d.busyWith(id)
@@ -228,7 +228,7 @@ func (d *Namespaces) start(ctx context.Context, c Config) error {
 	}
 	defer ready.Close()
 
-	cmd := exec.Command(d.o.Executable, "instance-init", dir)
+	cmd := exec.Command(d.o.Executable, InitCommand, dir)
 	cmd.Args[0] = "causeway"                                               // for those who list processes
 	cmd.Dir, cmd.Env = "/", []string{"PATH=" + searchPath, "GOMAXPROCS=1"} // it waits, for all its life
 	cmd.Stdout, cmd.Stderr = console.file, console.file
@@ -349,7 +349,7 @@ func (d *Namespaces) List() ([]Status, error) {
 			list = append(list, Status{ID: e.Name(), Running: true, Boot: boot})
 			continue
 		}
-		if !e.IsDir() || !validID.MatchString(e.Name()) {
+		if !e.IsDir() || !validID().MatchString(e.Name()) {
 			continue
 		}
 		switch p, err := findProcess(d.dir(e.Name())); {
@@ -383,7 +383,7 @@ func (d *Namespaces) ended(id string) Status {
 
 // Console implements Driver.
 func (d *Namespaces) Console(id string) ([]byte, error) {
-	if !validID.MatchString(id) {
+	if !validID().MatchString(id) {
 		return nil, fmt.Errorf("read console of instance %q: %w", id, fs.ErrNotExist)
 	}
 	return readConsole(filepath.Join(d.dir(id), fileConsole))

@@ -21,7 +21,7 @@ import (
 
 // TestMain lets the test's own program be the init process of instances.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "instance-init" {
+	if len(os.Args) > 1 && os.Args[1] == InitCommand {
 		os.Exit(InitMain(os.Args[2:]))
 	}
 	os.Exit(m.Run())

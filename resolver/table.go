@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Config is what the resolver of one network knows.
@@ -93,11 +94,13 @@ func isPrivate(name string) bool {
 
 // publicName is how AWS names hosts after their outside addresses, whoever's they
 // are: "ec2-198-51-100-1.compute-1.amazonaws.com".
-var publicName = regexp.MustCompile(`^ec2-(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.(?:compute-1|[a-z0-9-]{1,32}\.compute)\.amazonaws\.com$`)
+var publicName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^ec2-(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.(?:compute-1|[a-z0-9-]{1,32}\.compute)\.amazonaws\.com$`)
+})
 
 // publicAddress returns the address that a host of another network is named after.
 func publicAddress(name string) (netip.Addr, bool) {
-	parts := publicName.FindStringSubmatch(name)
+	parts := publicName().FindStringSubmatch(name)
 	if parts == nil {
 		return netip.Addr{}, false
 	}

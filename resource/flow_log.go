@@ -3,6 +3,7 @@ package resource
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Types of what a flow log is of, in AWS's words.
@@ -78,13 +79,13 @@ func LogGroupARN(region, account, name string) string {
 
 // logGroupForm is that of log groups' names, as AWS's model states it, but for
 // their length.
-var logGroupForm = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)
+var logGroupForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`) })
 
 const logGroupNameMax = 512 // characters
 
 // IsLogGroupName reports whether a log group can have a name.
 func IsLogGroupName(name string) bool {
-	return len(name) <= logGroupNameMax && logGroupForm.MatchString(name)
+	return len(name) <= logGroupNameMax && logGroupForm().MatchString(name)
 }
 
 // ParseLogGroupARN takes "arn:aws:logs:REGION:ACCOUNT:log-group:NAME" apart, with or

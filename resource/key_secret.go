@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -115,15 +116,17 @@ func IsKeyReference(value string) bool { return strings.Contains(value, ":") }
 
 // keyNames are the forms of what references name. No part of a path begins with a
 // dot, so that none leads elsewhere.
-var keyNames = map[string]*regexp.Regexp{
-	KeyReferenceFile:  regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`),
-	KeyReferenceVault: regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,63}){0,7}(#[A-Za-z0-9._-]{1,64})?$`),
-}
+var keyNames = sync.OnceValue(func() map[string]*regexp.Regexp {
+	return map[string]*regexp.Regexp{
+		KeyReferenceFile:  regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`),
+		KeyReferenceVault: regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,63}){0,7}(#[A-Za-z0-9._-]{1,64})?$`),
+	}
+})
 
 // ParseKeyReference reads "file:NAME" and "vault:PATH#FIELD"; the field may be left out.
 func ParseKeyReference(value string) (kind, name string, err error) {
 	kind, name, _ = strings.Cut(value, ":")
-	form, ok := keyNames[kind]
+	form, ok := keyNames()[kind]
 	if !ok {
 		return "", "", Errorf(CodeInvalidParameterValue, "The value for parameter PreSharedKey is neither a key nor a reference to one: give file:NAME or vault:PATH#FIELD")
 	}

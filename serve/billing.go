@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"sync"
 	"time"
 
 	"causeway.dev/billing"
@@ -30,7 +31,7 @@ type TaxConfig struct {
 	Percent string `yaml:"percent"`
 }
 
-var currency = regexp.MustCompile(`^[A-Z]{3}$`)
+var currency = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Z]{3}$`) })
 
 // prices reads the configuration.
 func (c BillingConfig) prices() (billing.Prices, error) {
@@ -38,7 +39,7 @@ func (c BillingConfig) prices() (billing.Prices, error) {
 	if c.Currency != "" {
 		p.Currency = c.Currency
 	}
-	if !currency.MatchString(p.Currency) {
+	if !currency().MatchString(p.Currency) {
 		return p, fmt.Errorf("billing: currency %q has not three capital letters", c.Currency)
 	}
 	var err error

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -287,9 +288,9 @@ func (c *Config) setDefaults() {
 var ipv6AddressesDefault = netip.MustParsePrefix("2001:db8::/32")
 
 var (
-	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
-	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
-	keyID      = regexp.MustCompile(`^[A-Za-z0-9_]{4,128}$`)
+	regionName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`) })
+	accountID  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{12}$`) })
+	keyID      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_]{4,128}$`) })
 )
 
 func (c *Config) validate() error {
@@ -302,7 +303,7 @@ func (c *Config) validate() error {
 	regions := map[string]bool{}
 	for _, r := range c.Regions {
 		switch {
-		case !regionName.MatchString(r.Name):
+		case !regionName().MatchString(r.Name):
 			return fmt.Errorf("regions: %q is not a region name such as us-east-1", r.Name)
 		case regions[r.Name]:
 			return fmt.Errorf("regions: %s is given twice", r.Name)
@@ -353,12 +354,12 @@ func (c *Config) validatePKI() error {
 func (c *Config) validateAccounts() error {
 	seen := map[string]string{}
 	for _, a := range c.Accounts {
-		if !accountID.MatchString(a.ID) {
+		if !accountID().MatchString(a.ID) {
 			return fmt.Errorf("accounts: %q is not an account id: 12 digits, quoted", a.ID)
 		}
 		for _, k := range a.AccessKeys {
 			switch {
-			case !keyID.MatchString(k.ID):
+			case !keyID().MatchString(k.ID):
 				return fmt.Errorf("accounts: access key id %q of account %s has not 4 to 128 letters, digits or '_'", k.ID, a.ID)
 			case k.Secret == "":
 				return fmt.Errorf("accounts: access key %s of account %s has no secret", k.ID, a.ID)

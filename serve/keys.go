@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"causeway.dev/control/presharedkeys"
@@ -39,7 +40,7 @@ type VaultConfig struct {
 
 const refreshMax = time.Hour
 
-var vaultPath = regexp.MustCompile(`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$`)
+var vaultPath = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$`) })
 
 func (c *KeysConfig) setDefaults() {
 	if c.Refresh == 0 {
@@ -65,7 +66,7 @@ func (c KeysConfig) validate() error {
 		return nil
 	case !filepath.IsAbs(v.TokenFile):
 		return errors.New("pre_shared_keys: vault: token_file is no absolute path")
-	case !vaultPath.MatchString(v.Mount) || !vaultPath.MatchString(v.Path):
+	case !vaultPath().MatchString(v.Mount) || !vaultPath().MatchString(v.Path):
 		return fmt.Errorf("pre_shared_keys: vault: mount %q and path %q are to be names, separated by slashes", v.Mount, v.Path)
 	}
 	return nil

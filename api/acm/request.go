@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	model "causeway.dev/api/model/acm"
@@ -25,10 +26,12 @@ func (s *Service) requestActions() actions {
 }
 
 // domainNameForm is ACM's: two labels at least, the first may be a wildcard.
-var domainNameForm = regexp.MustCompile(`^(\*\.)?([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])$`)
+var domainNameForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\*\.)?([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])$`)
+})
 
 // tokenForm is that of an IdempotencyToken, which counts for an hour.
-var tokenForm = regexp.MustCompile(`^\w{1,32}$`)
+var tokenForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\w{1,32}$`) })
 
 const tokenLifetime = time.Hour
 
@@ -84,7 +87,7 @@ func requested(c server.Caller, in *model.RequestCertificateInput) (resource.Cer
 	}
 	names := append([]string{v.DomainName}, in.SubjectAlternativeNames...)
 	for _, name := range names {
-		if len(name) > 253 || !domainNameForm.MatchString(name) {
+		if len(name) > 253 || !domainNameForm().MatchString(name) {
 			return v, invalid("%q is not a domain name, such as gw.example.com or *.example.com", resource.Clip(name))
 		}
 		if name = strings.ToLower(name); !slices.Contains(v.SubjectAlternativeNames, name) {
@@ -123,7 +126,7 @@ func setToken(v *resource.Certificate, in *model.RequestCertificateInput) error 
 	if in.IdempotencyToken == nil {
 		return nil
 	}
-	if !tokenForm.MatchString(*in.IdempotencyToken) {
+	if !tokenForm().MatchString(*in.IdempotencyToken) {
 		return resource.Errorf(codeInvalidParameter, "The IdempotencyToken has 1 to 32 letters, digits or '_'")
 	}
 	encoded, err := json.Marshal(in)

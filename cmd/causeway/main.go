@@ -18,7 +18,7 @@ import (
 	"causeway.dev/appliance"
 	"causeway.dev/capture"
 	"causeway.dev/cli/demo"
-	"causeway.dev/instance"
+	_ "causeway.dev/instance/boot" // the first processes of instances end there
 	"causeway.dev/internal/version"
 	"causeway.dev/keeper"
 	"causeway.dev/serve"
@@ -41,9 +41,6 @@ type commands struct {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "instance-init" { // the first process of an instance; not for people
-		os.Exit(instance.InitMain(os.Args[2:]))
-	}
 	if len(os.Args) > 1 && os.Args[1] == keeper.Command { // carries tunnels while no other process does; not for people
 		os.Exit(keeper.Main())
 	}

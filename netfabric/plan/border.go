@@ -35,7 +35,7 @@ func (n Network) checkBorders() error {
 	var errs []error
 	acls := map[string]bool{}
 	for _, a := range n.ACLs {
-		if !validID.MatchString(a.ID) || acls[a.ID] {
+		if !validID().MatchString(a.ID) || acls[a.ID] {
 			errs = append(errs, fmt.Errorf("ACL id %q is malformed or not unique", a.ID))
 		}
 		acls[a.ID] = true

@@ -6,14 +6,15 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"sync"
 )
 
 // Ids and prefixes end up in names of files and in texts that nft parses:
 // nothing else may pass.
 var (
-	validPrefix = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
-	validID     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-	validPathID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,159}$`)
+	validPrefix = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`) })
+	validID     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`) })
+	validPathID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,159}$`) })
 )
 
 // Limits of what one device can be.
@@ -35,7 +36,7 @@ func (n Network) check() error {
 	}
 	tables, groups := map[string]bool{}, map[string]bool{}
 	for _, t := range n.Tables {
-		if !validID.MatchString(t.ID) || tables[t.ID] {
+		if !validID().MatchString(t.ID) || tables[t.ID] {
 			fail("table id %q is malformed or not unique", t.ID)
 		}
 		tables[t.ID] = true
@@ -46,7 +47,7 @@ func (n Network) check() error {
 		}
 	}
 	for _, g := range n.Groups {
-		if !validID.MatchString(g.ID) || groups[g.ID] {
+		if !validID().MatchString(g.ID) || groups[g.ID] {
 			fail("group id %q is malformed or not unique", g.ID)
 		}
 		groups[g.ID] = true
@@ -85,7 +86,7 @@ func (n Network) check() error {
 }
 
 func (i Interface) check(local []netip.Prefix, tables, groups map[string]bool) error {
-	if !validID.MatchString(i.ID) {
+	if !validID().MatchString(i.ID) {
 		return errors.New("id is malformed")
 	}
 	if mac, err := net.ParseMAC(i.MAC); err != nil || len(mac) != 6 || mac[0]&1 != 0 {
@@ -111,7 +112,7 @@ func (i Interface) check(local []netip.Prefix, tables, groups map[string]bool) e
 			return fmt.Errorf("there is no group %q", g)
 		}
 	}
-	if i.Instance != "" && !validID.MatchString(i.Instance) {
+	if i.Instance != "" && !validID().MatchString(i.Instance) {
 		return fmt.Errorf("instance id %q is malformed", i.Instance)
 	}
 	if i.Place != nil {
@@ -153,7 +154,7 @@ func (r FilterRule) checkPeer() error {
 	if r.Peer.IsValid() == (r.PeerGroup != "") {
 		return errors.New("a rule names a prefix or a group as its peer")
 	}
-	if r.PeerGroup != "" && !validID.MatchString(r.PeerGroup) {
+	if r.PeerGroup != "" && !validID().MatchString(r.PeerGroup) {
 		return fmt.Errorf("group id %q is malformed", r.PeerGroup)
 	}
 	return nil

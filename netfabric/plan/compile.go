@@ -31,7 +31,7 @@ var linkNextHop = netip.AddrFrom4([4]byte{169, 254, 0, 1})
 // tunnels in up, and no others, carry packets. What is wrong with one network is
 // part of the error and keeps no other network from being compiled.
 func Compile(c Config, up map[string]bool) (State, error) {
-	if !validPrefix.MatchString(c.Prefix) {
+	if !validPrefix().MatchString(c.Prefix) {
 		return State{}, fmt.Errorf("prefix %q is not 1 to 32 letters and digits", c.Prefix)
 	}
 	k := compiler{
@@ -135,7 +135,7 @@ func (k *compiler) instance(id string) *Namespace {
 	if ns := k.instances[id]; ns != nil {
 		return ns
 	}
-	if !validID.MatchString(id) {
+	if !validID().MatchString(id) {
 		k.fail("instance id %q is malformed", id)
 		return nil
 	}
@@ -145,7 +145,7 @@ func (k *compiler) instance(id string) *Namespace {
 }
 
 func (k *compiler) network(n Network) {
-	if !validID.MatchString(n.ID) || k.routers[n.ID] != nil {
+	if !validID().MatchString(n.ID) || k.routers[n.ID] != nil {
 		k.fail("network id %q is malformed or not unique", n.ID)
 		return
 	}
@@ -328,7 +328,7 @@ func (k *compiler) plug(r *router, host *Namespace, i *Interface, peer string, p
 //	router 0  l7a…  ---------------  l7a…  router 1
 func (k *compiler) link(l Link) {
 	name := LinkName(l.ID)
-	if err := checkMTU(l.MTU); err != nil || !validPathID.MatchString(l.ID) {
+	if err := checkMTU(l.MTU); err != nil || !validPathID().MatchString(l.ID) {
 		k.fail("link %q: its id or its MTU of %d bytes is malformed", l.ID, l.MTU)
 		return
 	}
@@ -354,7 +354,7 @@ func (k *compiler) link(l Link) {
 				return
 			}
 		}
-		if id := l.Ends[i].Interface; id != "" && !(validID.MatchString(id) && len(l.Ends[i].Addresses) > 0) || l.Ends[i].Counted && id == "" {
+		if id := l.Ends[i].Interface; id != "" && !(validID().MatchString(id) && len(l.Ends[i].Addresses) > 0) || l.Ends[i].Counted && id == "" {
 			k.fail("link %s: interface id %q is malformed, or there is no address that it has", l.ID, id)
 			return
 		}
@@ -382,7 +382,7 @@ func (k *compiler) link(l Link) {
 
 func (k *compiler) tun(t TUN) {
 	name := TUNName(t.ID)
-	if err := checkMTU(t.MTU); err != nil || !validPathID.MatchString(t.ID) {
+	if err := checkMTU(t.MTU); err != nil || !validPathID().MatchString(t.ID) {
 		k.fail("tunnel %q: its id or its MTU of %d bytes is malformed", t.ID, t.MTU)
 		return
 	}

@@ -25,7 +25,7 @@ type compiled struct {
 
 // Compile is what the function Compile returns.
 func (k *Compiler) Compile(c Config, up map[string]bool) (State, error) {
-	if !validPrefix.MatchString(c.Prefix) {
+	if !validPrefix().MatchString(c.Prefix) {
 		return Compile(c, up)
 	}
 	whole := State{Prefix: c.Prefix}

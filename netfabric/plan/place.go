@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"sync"
 )
 
 // A Place is somewhere that is no instance's, where an interface can be plugged in.
@@ -33,22 +34,22 @@ const (
 )
 
 var (
-	validDevice    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$`)
-	validNamespace = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/._-]{0,254}$`)
+	validDevice    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$`) })
+	validNamespace = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/._-]{0,254}$`) })
 )
 
 // Check says what makes no sense of a place, whatever there is on the host.
 func (p *Place) Check() error {
 	switch p.Kind {
 	case InNamespace:
-		if !validNamespace.MatchString(p.Name) {
+		if !validNamespace().MatchString(p.Name) {
 			return fmt.Errorf("%q is no name of a network namespace", p.Name)
 		}
-		if !validDevice.MatchString(p.Device) {
+		if !validDevice().MatchString(p.Device) {
 			return fmt.Errorf("%q is no name of a device", p.Device)
 		}
 	case OnBridge, OnTAP, OnInterface:
-		if !validDevice.MatchString(p.Name) {
+		if !validDevice().MatchString(p.Name) {
 			return fmt.Errorf("%q is no name of a device", p.Name)
 		}
 	default:

@@ -24,9 +24,6 @@ var program string
 const testsAtOnce = "4"
 
 func TestMain(m *testing.M) {
-	if os.Args[0] == bareInit {
-		bareInitMain()
-	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", testsAtOnce); err != nil {
 		panic(err)

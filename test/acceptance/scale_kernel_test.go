@@ -4,81 +4,62 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"causeway.dev/instance"
 	"causeway.dev/instance/cgroup"
 	"causeway.dev/internal/netlab"
-	"causeway.dev/internal/run"
 	"causeway.dev/netfabric/netns"
 )
 
-// A bareKernel holds what the kernel has of VPCs and instances, made by itself: for a
-// VPC a namespace that routes and filters; for an instance a namespace, a veth, and a
-// process in further namespaces and in control groups of its own, with the mounts of
-// an instance. Nothing is compared, recorded or looked at again, so that what of a
-// rate falls here is the kernel's.
+// A bareKernel holds what the kernel has of VPCs and instances, without a daemon: for
+// a VPC a namespace that routes and filters, for an instance a namespace, a veth, and
+// what the driver of instances makes in the kernel. Nothing is compared, recorded or
+// looked at again, so that what of a rate falls here is the kernel's and the machine's.
 type bareKernel struct {
 	t      testing.TB
-	lab    *netlab.Lab
 	prefix string // of names in the kernel
 	first  int    // number of the first VPC of those that were made last
 	last   int    // and that behind the last one
-	groups *cgroup.Tree
-	starts chan func() // what the thread that starts processes shall do
+	driver *instance.Namespaces
 }
 
-// bareAtOnce is how many instances are started side by side, as by package node.
+// bareAtOnce is how many instances are started or ended side by side, as by package
+// node.
 const bareAtOnce = 8
 
 func newBareKernel(t testing.TB, lab *netlab.Lab) *bareKernel {
 	t.Helper()
-	k := &bareKernel{t: t, lab: lab, prefix: lab.Host("bare").Name, starts: make(chan func())}
-	k.groups = cgroup.Open(k.prefix)
-	starter := run.New(context.Background())
-	starter.Go("start processes", k.starter)
-	t.Cleanup(func() {
-		close(k.starts)
-		if err := starter.Wait(); err != nil {
-			t.Error(err)
-		}
-		k.remove()
-	})
+	k := &bareKernel{t: t, prefix: lab.Host("bare").Name}
+	var err error
+	k.driver, err = instance.NewNamespaces(instance.Options{Dir: filepath.Join(lab.Dir(), "bare"), Executable: program, Groups: k.prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.remove)
 	return k
 }
 
-// starter starts processes by a thread whose mounts are without the names of network
-// namespaces: each is one, and to copy them for every instance takes the longer the
-// more there are. The processes end with the thread, also when the test is killed.
-func (k *bareKernel) starter(context.Context) error {
-	runtime.LockOSThread() // and never unlocked
-	err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Unmount(netns.Dir, unix.MNT_DETACH))
-	for start := range k.starts {
-		start()
-	}
-	return err
-}
-
-// remove removes what has not ended with the processes.
 func (k *bareKernel) remove() {
-	ids, err := k.groups.List()
-	for _, id := range ids {
-		k.lab.Eventually(startMax, "the process of "+id+" has ended", func() error { return k.groups.Remove(id) })
+	list, err := k.driver.List()
+	var ends errgroup.Group
+	ends.SetLimit(bareAtOnce)
+	for _, s := range list {
+		ends.Go(func() error { return k.driver.Terminate(context.Background(), s.ID) })
 	}
+	err = errors.Join(err, ends.Wait(), k.driver.Close())
 	names, listErr := netns.List(k.prefix + "-")
-	err = errors.Join(err, listErr, k.groups.Close())
+	err = errors.Join(err, listErr)
 	for _, name := range names {
 		err = errors.Join(err, netns.Delete(name))
 	}
@@ -107,10 +88,12 @@ func (k *bareKernel) fill(from, to int) error {
 		for i := from; i < to; i++ {
 			starts.Go(func() error {
 				id := fmt.Sprintf("%d-%d", vpc, i)
-				if err := k.plug(k.vpc(vpc), k.prefix+"-i"+id, i); err != nil {
+				namespace := k.prefix + "-i" + id
+				if err := k.plug(k.vpc(vpc), namespace, i); err != nil {
 					return err
 				}
-				return k.run(id)
+				limits := cgroup.Limits{CPUs: 0.5, MemoryBytes: 512 << 20, Processes: 2048}
+				return k.driver.Ensure(context.Background(), instance.Config{ID: id, Boot: 1, Hostname: "bare", NetworkNamespace: namespace, Limits: limits})
 			})
 		}
 		starts.Go(func() error { return netns.Do(k.vpc(vpc), func() error { return bareFilter(to) }) })
@@ -237,97 +220,4 @@ chain entering {
 		return fmt.Errorf("load filter: %w: %s", err, out)
 	}
 	return nil
-}
-
-// run starts the process of an instance and waits until it has its mounts.
-func (k *bareKernel) run(id string) error {
-	dir := filepath.Join(k.lab.Dir(), "bare", id)
-	if err := errors.Join(os.MkdirAll(dir, 0o700), k.groups.Make(id, cgroup.Limits{CPUs: 0.5, MemoryBytes: 512 << 20, Processes: 2048})); err != nil {
-		return err
-	}
-	network, err := netns.Open(k.prefix + "-i" + id)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(network)
-	ready, report, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer ready.Close()
-	group, err := k.groups.Entry(id)
-	if err != nil {
-		return err
-	}
-	defer group.Close()
-	cmd := exec.Command("/proc/self/exe", dir)
-	cmd.Args[0], cmd.Env, cmd.ExtraFiles = bareInit, []string{"GOMAXPROCS=1"}, []*os.File{report}
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
-		Setsid:     true, Pdeathsig: unix.SIGKILL,
-	}
-	started := make(chan error)
-	k.starts <- func() {
-		if err := unix.Setns(network, unix.CLONE_NEWNET); err != nil {
-			started <- err
-			return
-		}
-		started <- group.Start(cmd.SysProcAttr, cmd.Start)
-	}
-	err = <-started
-	report.Close()
-	if err != nil {
-		return fmt.Errorf("start process: %w", err)
-	}
-	said, err := io.ReadAll(ready)
-	if string(said) != "ok" {
-		return fmt.Errorf("start process: %w: %s", err, said)
-	}
-	return nil
-}
-
-// bareInit is the name that the test's own program has as the process of an instance.
-const bareInit = "bare-init"
-
-// bareInitMain mounts what an instance has, and does nothing ever after. The argument
-// is the instance's directory.
-func bareInitMain() {
-	report := os.NewFile(3, "report")
-	dir := os.Args[1]
-	var errs []error
-	root := filepath.Join(dir, "root")
-	for _, d := range []string{"root", "upper", "work"} {
-		errs = append(errs, os.Mkdir(filepath.Join(dir, d), 0o755))
-	}
-	mount := func(source, target, kind string, flags uintptr, options string) {
-		target = filepath.Join(root, target)
-		errs = append(errs, os.MkdirAll(target, 0o755))
-		if err := unix.Mount(source, target, kind, flags, options); err != nil {
-			errs = append(errs, fmt.Errorf("mount %s: %w", target, err))
-		}
-	}
-	mount("overlay", "", "overlay", 0, fmt.Sprintf("lowerdir=/,upperdir=%s/upper,workdir=%s/work", dir, dir))
-	mount("proc", "proc", "proc", 0, "")
-	mount("sysfs", "sys", "sysfs", unix.MS_RDONLY, "")
-	mount("tmpfs", "dev", "tmpfs", 0, "size=64k")
-	mount("devpts", "dev/pts", "devpts", 0, "newinstance")
-	for _, target := range []string{"dev/shm", "run", "tmp"} {
-		mount("tmpfs", target, "tmpfs", 0, "")
-	}
-	for _, device := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-		errs = append(errs, os.WriteFile(filepath.Join(root, "dev", device), nil, 0o600), unix.Mount("/dev/"+device, filepath.Join(root, "dev", device), "", unix.MS_BIND, ""))
-	}
-	for _, path := range []string{"proc/sys", "proc/sys/net"} {
-		mount(filepath.Join(root, path), path, "", unix.MS_BIND, "")
-	}
-	errs = append(errs, unix.Chdir(root), unix.PivotRoot(".", "."), unix.Unmount(".", unix.MNT_DETACH))
-	if err := errors.Join(errs...); err != nil {
-		fmt.Fprint(report, err)
-		os.Exit(1)
-	}
-	report.WriteString("ok")
-	report.Close()
-	for {
-		unix.Pause()
-	}
 }
