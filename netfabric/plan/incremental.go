@@ -32,7 +32,8 @@ func (k *Compiler) Compile(c Config, up map[string]bool) (State, error) {
 	if c.Underlay != nil {
 		whole.Joint = &Joint{Underlay: *c.Underlay, Prefix: c.Prefix}
 	}
-	parts, errs := map[string]compiled{}, []error{}
+	parts, errs := make(map[string]compiled, len(k.parts)), []error{}
+	var ordered []*Namespace // they are large: what is sorted is where they are
 	for name, part := range split(c) {
 		now := compiled{part: *part}
 		for _, t := range part.TUNs {
@@ -48,7 +49,9 @@ func (k *Compiler) Compile(c Config, up map[string]bool) (State, error) {
 		}
 		parts[name] = now
 		errs = append(errs, now.err)
-		whole.Namespaces = append(whole.Namespaces, now.state.Namespaces...)
+		for i := range now.state.Namespaces {
+			ordered = append(ordered, &now.state.Namespaces[i])
+		}
 		whole.Untouched = append(whole.Untouched, now.state.Untouched...)
 		if whole.Joint != nil {
 			whole.Joint.Devices = append(whole.Joint.Devices, now.state.Joint.Devices...)
@@ -57,7 +60,11 @@ func (k *Compiler) Compile(c Config, up map[string]bool) (State, error) {
 		}
 	}
 	k.parts = parts
-	slices.SortFunc(whole.Namespaces, func(a, b Namespace) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(ordered, func(a, b *Namespace) int { return cmp.Compare(a.Name, b.Name) })
+	whole.Namespaces = make([]Namespace, 0, len(ordered))
+	for _, ns := range ordered {
+		whole.Namespaces = append(whole.Namespaces, *ns)
+	}
 	slices.Sort(whole.Untouched)
 	whole.Untouched = slices.Compact(whole.Untouched)
 	if whole.Joint != nil {
