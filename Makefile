@@ -85,7 +85,7 @@ profile: ## where a tunnel's processor time goes under one TCP stream (needs roo
 	@mkdir -p bin
 	@$(GO) test -run '^$$' -bench '^BenchmarkProfile$$' -benchtime 1x -v ./test/bench -args -profile '$(CURDIR)/bin'
 
-bench-scale: setup ## 1,000 instances in 200 VPCs: how fast each hundred comes up, and what they cost (needs root; minutes)
+bench-scale: setup ## 1,000 instances in 200 VPCs: how fast each hundred comes up, beside what the kernel takes by itself, and what they cost (needs root; minutes)
 	$(GO) test -count=1 -timeout 15m -v -run '^TestScale$$' ./test/acceptance -scale 1000
 
 bench-all: ## every benchmark there is
