@@ -185,12 +185,11 @@ func TestHandOver(t *testing.T) {
 	}()
 	taken := time.Since(begin)
 	l.waitUp(second, count)
-	time.Sleep(300 * time.Millisecond)
-	sent, answered, slowest := l.endPing(ping)
-	t.Logf("%d tunnels handed over in %v, taken over in %v; %d of %d packets lost, the slowest answer took %v",
-		count, handed.Round(time.Millisecond), taken.Round(time.Millisecond), sent-answered, sent, slowest)
-	if sent-answered > 1 || sent < 100 { // the last may be on its way
-		t.Errorf("%d of %d packets were answered", answered, sent)
+	answered, lost, slowest := l.endPing(ping)
+	t.Logf("%d tunnels handed over in %v, taken over in %v; %d packets answered, %d lost, the slowest answer took %v",
+		count, handed.Round(time.Millisecond), taken.Round(time.Millisecond), answered, lost, slowest)
+	if lost > 0 {
+		t.Errorf("%d packets were answered, and %d before the last of them were not", answered, lost)
 	}
 	for _, s := range second.Status() {
 		was := before[s.ID]
@@ -216,27 +215,37 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
-// endPing returns the sums of a ping.
-func (l *handOverLab) endPing(p *netlab.Process) (sent, answered int, slowest time.Duration) {
+// endPing ends a ping when some hundred packets more have been answered, and returns how
+// many were, and how many were not of those before the last that was: what is on its
+// way at the end is not lost.
+func (l *handOverLab) endPing(p *netlab.Process) (answered, lost int, slowest time.Duration) {
 	l.t.Helper()
-	p.Signal(2)
-	l.lab.Eventually(20*time.Second, "ping sums up", func() error {
-		for line := range strings.Lines(p.Log()) {
-			if n, _ := fmt.Sscanf(line, "%d packets transmitted, %d received", &sent, &answered); n == 2 {
-				return nil
-			}
+	const more = 200
+	_, first, _ := pinged(p.Log())
+	l.lab.Eventually(time.Minute, "the ping goes on", func() error {
+		if _, last, _ := pinged(p.Log()); last < first+more {
+			return fmt.Errorf("packet %d is the last that was answered, and %d was", last, first)
 		}
-		return os.ErrNotExist
+		return nil
 	})
-	for line := range strings.Lines(p.Log()) {
+	p.Stop()
+	answered, last, slowest := pinged(p.Log())
+	return answered, last - answered, slowest
+}
+
+// pinged reads how many packets a ping tells to be answered, the number of the last of
+// them, counted from 1, and how long an answer took at most.
+func pinged(log string) (answered, last int, slowest time.Duration) {
+	for line := range strings.Lines(log) {
+		_, after, answer := strings.Cut(line, "icmp_seq=")
+		var number, hops int
 		var ms float64
-		if _, after, ok := strings.Cut(line, "time="); ok {
-			if _, err := fmt.Sscanf(after, "%f ms", &ms); err == nil {
-				slowest = max(slowest, time.Duration(ms*float64(time.Millisecond)))
-			}
+		if _, err := fmt.Sscanf(after, "%d ttl=%d time=%f ms", &number, &hops, &ms); !answer || err != nil || strings.Contains(line, "DUP!") {
+			continue
 		}
+		answered, last, slowest = answered+1, max(last, number), max(slowest, time.Duration(ms*float64(time.Millisecond)))
 	}
-	return sent, answered, slowest
+	return answered, last, slowest
 }
 
 // replay sends what was captured once more, from where the peer is.
