@@ -156,12 +156,13 @@ func (d Directory) HasUser(account, userID string) bool {
 
 // Prefixes of ids, which say what they are of.
 const (
-	PrefixAccessKey    = "AKIA"
-	PrefixTemporaryKey = "ASIA"
-	PrefixUser         = "AIDA"
-	PrefixGroup        = "AGPA"
-	PrefixRole         = "AROA"
-	PrefixPolicy       = "ANPA"
+	PrefixAccessKey       = "AKIA"
+	PrefixTemporaryKey    = "ASIA"
+	PrefixUser            = "AIDA"
+	PrefixGroup           = "AGPA"
+	PrefixRole            = "AROA"
+	PrefixPolicy          = "ANPA"
+	PrefixInstanceProfile = "AIPA"
 )
 
 // NewAccessKey makes a key with an id and a secret of AWS's form from random

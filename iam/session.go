@@ -4,8 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
+
+// ServiceEC2 is what roles of instances name as who may take them on.
+const ServiceEC2 = "ec2.amazonaws.com"
 
 // A Session is what STS gave temporary keys for.
 type Session struct {
@@ -46,6 +50,20 @@ func SealToken(s Sealer, k AccessKey) (string, error) {
 		return "", fmt.Errorf("write a session token: %w", err)
 	}
 	return s.Seal(string(text), tokenPlace+k.ID), nil
+}
+
+// Issue makes temporary keys in the name of somebody for a session that begins now, and
+// their session token.
+func Issue(random io.Reader, s Sealer, k AccessKey, session Session, now time.Time, life time.Duration) (AccessKey, string, error) {
+	var err error
+	if k.ID, k.Secret, err = NewCredentials(random, PrefixTemporaryKey, k.Account); err != nil {
+		return AccessKey{}, "", err
+	}
+	session.Issued = now.UTC().Truncate(time.Second)
+	session.Expires = session.Issued.Add(life)
+	k.Session = &session
+	token, err := SealToken(s, k)
+	return k, token, err
 }
 
 // Errors of OpenToken.

@@ -22,6 +22,13 @@ type Host struct {
 	TokensOptional bool   // it may ask without a token, as in version 1
 	HopLimit       int    // the IP TTL of what answers its requests for tokens
 	Items          []Item // what it may know
+	Role           Role
+}
+
+// A Role is what a host may ask for credentials of; the zero value is nothing.
+type Role struct {
+	ARN  string // of the role
+	Host string // the ARN of the host, in whose name it is asked for
 }
 
 // String names the host. It keeps the items to itself: user data often holds secrets.
@@ -35,6 +42,10 @@ func (h Host) GoString() string { return h.String() }
 type Item struct {
 	Path  string // "meta-data/instance-id"
 	Value string
+
+	// Credentials says that in place of the value there are credentials of the host's
+	// role: see Response.
+	Credentials bool
 }
 
 // A Request is what an instance asks.
@@ -58,6 +69,10 @@ type Response struct {
 	Type   string // of the body
 	Body   string
 	TTL    int // for HeaderTTL, in seconds; 0: the header is left out
+
+	// Credentials says that the body is to be the Text of credentials of the host's
+	// role, or Unauthorized.
+	Credentials bool
 }
 
 // versions are the names under which the same is found, the oldest first; the last
@@ -154,7 +169,9 @@ func (h Host) find(path string) Response {
 	wanted := strings.Join(parts[1:], "/")
 	for _, item := range h.Items {
 		if item.Path == wanted || item.Path == wanted+"/" {
-			return found(wanted, item.Value)
+			answer := found(wanted, item.Value)
+			answer.Credentials = item.Credentials
+			return answer
 		}
 	}
 	if list := h.list(wanted); len(list) > 0 {

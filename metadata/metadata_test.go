@@ -1,6 +1,8 @@
 package metadata
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,12 +13,13 @@ var (
 	testKey = [KeyLength]byte{1, 2, 3}
 	now     = time.Unix(1_700_000_000, 0)
 	host    = Host{Instance: "i-1", HopLimit: 1, Items: []Item{
-		{"dynamic/instance-identity/document", "{}"},
-		{"meta-data/ami-id", "ami-1"},
-		{"meta-data/placement/region", "us-east-1"},
-		{"meta-data/public-keys/", "0=my-key"},
-		{"meta-data/public-keys/0/openssh-key", "ssh-ed25519 AAAA my-key"},
-		{"user-data", "secret"},
+		{"dynamic/instance-identity/document", "{}", false},
+		{"meta-data/ami-id", "ami-1", false},
+		{"meta-data/placement/region", "us-east-1", false},
+		{"meta-data/public-keys/", "0=my-key", false},
+		{"meta-data/public-keys/0/openssh-key", "ssh-ed25519 AAAA my-key", false},
+		{"user-data", "secret", false},
+		{"meta-data/iam/security-credentials/web", "", true},
 	}}
 )
 
@@ -37,7 +40,7 @@ func TestPathsLeadToValuesAndLists(t *testing.T) {
 	held := token(t, host, "60")
 	for path, want := range map[string]string{
 		"/latest":                                     "dynamic\nmeta-data\nuser-data",
-		"/latest/meta-data/":                          "ami-id\nplacement/\npublic-keys/",
+		"/latest/meta-data/":                          "ami-id\niam/\nplacement/\npublic-keys/",
 		"/2021-07-15/meta-data/ami-id":                "ami-1",
 		"/latest/meta-data//placement/":               "region",
 		"/latest/meta-data/placement":                 "region",
@@ -59,6 +62,32 @@ func TestPathsLeadToValuesAndLists(t *testing.T) {
 		if r := ask(host, "GET", path, held); r.Status != 404 {
 			t.Errorf("%s: %+v", path, r)
 		}
+	}
+}
+
+// Credentials are found by the name of their role, and their place by nobody's.
+func TestCredentials(t *testing.T) {
+	held := token(t, host, "60")
+	const place = "/latest/meta-data/iam/security-credentials/"
+	if r := ask(host, "GET", place, held); r.Body != "web" || r.Credentials {
+		t.Errorf("the roles: %+v", r)
+	}
+	if r := ask(host, "GET", place+"web", held); r.Status != 200 || !r.Credentials || r.Body != "" {
+		t.Errorf("the credentials: %+v", r)
+	}
+	for what, r := range map[string]Response{"another role": ask(host, "GET", place+"db", held), "without a token": ask(host, "GET", place+"web", "")} {
+		if r.Status == 200 || r.Credentials {
+			t.Errorf("%s: %+v", what, r)
+		}
+	}
+	c := Credentials{AccessKeyID: "ASIA1", Secret: "secret1", Token: "token1", Issued: now, Expires: now.Add(time.Hour)}
+	const want = `{"Code":"Success","LastUpdated":"2023-11-14T22:13:20Z","Type":"AWS-HMAC","AccessKeyId":"ASIA1","SecretAccessKey":"secret1","Token":"token1","Expiration":"2023-11-14T23:13:20Z"}`
+	var got bytes.Buffer
+	if err := json.Compact(&got, []byte(c.Text())); err != nil || got.String() != want {
+		t.Errorf("told as %s, %v", got.String(), err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v %s", c, c, c, c); strings.Contains(text, "secret1") || strings.Contains(text, "token1") {
+		t.Error(text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"net/netip"
 
 	"causeway.dev/metadata"
@@ -17,7 +18,7 @@ func metadataNetwork(prefix string, n nodespec.Network) *listen.Network {
 	}
 	hosts := make(map[netip.Addr]metadata.Host, len(n.Metadata))
 	for _, m := range n.Metadata {
-		h := metadata.Host{Instance: m.Instance, Disabled: m.Disabled, TokensOptional: m.TokensOptional, HopLimit: m.HopLimit, Items: make([]metadata.Item, len(m.Items))}
+		h := metadata.Host{Instance: m.Instance, Disabled: m.Disabled, TokensOptional: m.TokensOptional, HopLimit: m.HopLimit, Role: metadata.Role(m.Role), Items: make([]metadata.Item, len(m.Items))}
 		for i, item := range m.Items {
 			h.Items[i] = metadata.Item(item)
 		}
@@ -26,4 +27,16 @@ func metadataNetwork(prefix string, n nodespec.Network) *listen.Network {
 		}
 	}
 	return &listen.Network{ID: n.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Hosts: hosts}
+}
+
+// errNoCredentials: nobody makes any here.
+var errNoCredentials = errors.New("no credentials are made for hosts")
+
+// hostCredentials makes those of a host's role.
+func (c Config) hostCredentials(h metadata.Host) (metadata.Credentials, error) {
+	if c.Credentials == nil {
+		return metadata.Credentials{}, errNoCredentials
+	}
+	made, err := c.Credentials(h.Instance, nodespec.HostRole(h.Role))
+	return metadata.Credentials{AccessKeyID: made.AccessKeyID, Secret: string(made.Secret), Token: string(made.Token), Issued: made.Issued, Expires: made.Expires}, err
 }

@@ -71,7 +71,7 @@ func TestMetadataIsOnesOwn(t *testing.T) {
 	if err := netfabric.New(netfabric.Options{}).Apply(t.Context(), FabricConfig(prefix, netfabric.Underlay{}, desired)); err != nil {
 		t.Fatal(err)
 	}
-	service := listen.New(nil)
+	service := listen.New(listen.Config{})
 	t.Cleanup(func() { service.Close() })
 	if err := service.Set([]listen.Network{*metadataNetwork(prefix, one), *metadataNetwork(prefix, two)}, true); err != nil {
 		t.Fatal(err)

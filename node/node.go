@@ -95,6 +95,9 @@ type Config struct {
 	Flows        func(nodespec.Flows)
 	FlowInterval time.Duration // 0 means FlowIntervalDefault
 
+	// Credentials, if set, makes those of a host's role when the host asks for them.
+	Credentials func(instance string, role nodespec.HostRole) (nodespec.Credentials, error)
+
 	// Report takes what has been seen, when it has changed.
 	Report func(ctx context.Context, o nodespec.Observed) error
 }
@@ -147,7 +150,7 @@ func New(cfg Config) *Node {
 		cfg: cfg, log: cfg.Logger,
 		fabric:      netfabric.New(netfabric.Options{Logger: cfg.Logger, Flows: cfg.tellFlows}),
 		resolvers:   listen.New(listen.Config{Forwarders: cfg.Forwarders, Dial: cfg.dial, Logger: cfg.Logger}),
-		metadata:    metadata.New(cfg.Logger),
+		metadata:    metadata.New(metadata.Config{Logger: cfg.Logger, Credentials: cfg.hostCredentials}),
 		dhcp:        dhcp.New(),
 		revocation:  lookups,
 		credentials: credentials{fetched: lookups, hardFail: cfg.HardFail, known: map[string]credential{}},

@@ -82,6 +82,7 @@ func (c *compiler) hostMetadata(vpc resource.VPC, all []plugged) nodespec.HostMe
 			items.add("meta-data/tags/instance/"+tag.Key, tag.Value)
 		}
 	}
+	m.Role = c.roleMetadata(&items, v)
 	for _, p := range all {
 		c.interfaceMetadata(&items, vpc, p)
 	}
@@ -97,6 +98,28 @@ type itemList []nodespec.MetadataItem
 
 func (l *itemList) add(path, value string) {
 	*l = append(*l, nodespec.MetadataItem{Path: path, Value: value})
+}
+
+// roleMetadata tells of an instance's profile and, if that has one, of its role, which
+// it returns.
+func (c *compiler) roleMetadata(items *itemList, v resource.Instance) (of nodespec.HostRole) {
+	has := v.Profile
+	if has.ID == "" {
+		return of
+	}
+	identities := store.Scope{Account: v.Account, Region: resource.GlobalRegion}
+	profile, ok := store.InstanceProfiles.Get(c.snapshot, identities, has.Profile)
+	if !ok || profile.UniqueID != has.UniqueID {
+		items.add("meta-data/iam/info", profileGone(has))
+		return of
+	}
+	items.add("meta-data/iam/info", profileDocument(has))
+	role, ok := store.Roles.Get(c.snapshot, identities, profile.Role)
+	if !ok {
+		return of
+	}
+	*items = append(*items, nodespec.MetadataItem{Path: "meta-data/iam/security-credentials/" + role.Name, Credentials: true})
+	return nodespec.HostRole{ARN: role.ARN(), Host: "arn:aws:ec2:" + v.Region + ":" + v.Account + ":instance/" + v.ID}
 }
 
 // interfaceMetadata tells of one interface of an instance.
@@ -166,13 +189,29 @@ func (c *compiler) publicOf(private netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
+// profileDocument tells an instance of its profile.
+func profileDocument(p resource.ProfileAssociation) string {
+	return jsonText(struct{ Code, LastUpdated, InstanceProfileArn, InstanceProfileId string }{"Success", p.At.UTC().Format(time.RFC3339), p.ARN, p.UniqueID})
+}
+
+// profileGone tells an instance that its profile was deleted.
+func profileGone(p resource.ProfileAssociation) string {
+	return jsonText(struct{ Code, Message, LastUpdated string }{"InstanceProfileNotFound", "Instance Profile with ID " + p.UniqueID + " cannot be found.", p.At.UTC().Format(time.RFC3339)})
+}
+
+// jsonText writes what has nothing that cannot be written.
+func jsonText(v any) string {
+	text, _ := json.MarshalIndent(v, "", "  ")
+	return string(text)
+}
+
 // identityDocument tells an instance who it is, in one piece. It is not signed.
 func identityDocument(v resource.Instance, private netip.Addr) string {
 	started := v.Created
 	if !v.Launched.IsZero() {
 		started = v.Launched
 	}
-	text, _ := json.MarshalIndent(struct { // which has nothing that cannot be written
+	return jsonText(struct {
 		AccountID        string    `json:"accountId"`
 		AvailabilityZone string    `json:"availabilityZone"`
 		ImageID          string    `json:"imageId"`
@@ -182,6 +221,5 @@ func identityDocument(v resource.Instance, private netip.Addr) string {
 		PrivateIP        string    `json:"privateIp"`
 		Region           string    `json:"region"`
 		Version          string    `json:"version"`
-	}{v.Account, v.Zone, v.Image, v.ID, v.InstanceType, started.UTC().Truncate(time.Second), private.String(), v.Region, "2017-09-30"}, "", "  ")
-	return string(text)
+	}{v.Account, v.Zone, v.Image, v.ID, v.InstanceType, started.UTC().Truncate(time.Second), private.String(), v.Region, "2017-09-30"})
 }

@@ -5,8 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"causeway.dev/nodespec"
 	"causeway.dev/plan"
 	"causeway.dev/resource"
+	"causeway.dev/store"
+	"causeway.dev/store/storetest"
 )
 
 func TestMetadata(t *testing.T) {
@@ -42,4 +45,70 @@ func TestMetadata(t *testing.T) {
 		return
 	}
 	t.Fatal("there is no network vpc-a")
+}
+
+// What an instance is told of its role follows from its profile: that may be gone, made
+// anew under its name, or have no role.
+func TestRolesOfInstances(t *testing.T) {
+	profile := resource.InstanceProfile{Identity: resource.Identity{Name: "web", Path: "/", UniqueID: "AIPA1"}, Role: "reader"}
+	another, empty := profile, profile
+	another.UniqueID, empty.Role = "AIPA2", ""
+	const place = "meta-data/iam/security-credentials/"
+	for what, c := range map[string]struct {
+		profile *resource.InstanceProfile
+		has     bool   // the instance has one
+		info    string // in what it is told of it
+		role    string
+	}{
+		"none":       {&profile, false, "", ""},
+		"with role":  {&profile, true, `"InstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/web"`, "Reader"},
+		"no role":    {&empty, true, `"Code": "Success"`, ""},
+		"gone":       {nil, true, `"Code": "InstanceProfileNotFound"`, ""},
+		"made again": {&another, true, `"Code": "InstanceProfileNotFound"`, ""},
+	} {
+		w := named(func(*resource.VPC) {})
+		if c.has {
+			w.instances[0].Profile = resource.ProfileAssociation{ID: "iip-assoc-1", Profile: "web", UniqueID: "AIPA1", ARN: "arn:aws:iam::123456789012:instance-profile/web"}
+		}
+		s := storetest.Open(t)
+		err := s.Update(t.Context(), func(tx *store.Tx) error {
+			global := func(id string) resource.Meta {
+				return resource.Meta{ID: id, Account: w.scope.Account, Region: resource.GlobalRegion}
+			}
+			store.Roles.Put(tx, resource.Role{Identity: resource.Identity{Meta: global("reader"), Name: "Reader", Path: "/"}})
+			if c.profile != nil {
+				p := *c.profile
+				p.Meta = global("web")
+				store.InstanceProfiles.Put(tx, p)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, network := range plan.Compile(w.put(t, s), "node-1").Networks {
+			if network.ID != "vpc-a" {
+				continue
+			}
+			var info, roles string
+			for _, item := range network.Metadata[0].Items {
+				if item.Path == "meta-data/iam/info" {
+					info = item.Value
+				}
+				if name, ok := strings.CutPrefix(item.Path, place); ok && item.Credentials {
+					roles += name
+				}
+			}
+			if (info == "") != (c.info == "") || !strings.Contains(info, c.info) || roles != c.role {
+				t.Errorf("%s: it is told %q and of roles %q", what, info, roles)
+			}
+			want := nodespec.HostRole{}
+			if c.role != "" {
+				want = nodespec.HostRole{ARN: "arn:aws:iam::" + w.scope.Account + ":role/" + c.role, Host: "arn:aws:ec2:" + w.scope.Region + ":" + w.scope.Account + ":instance/" + w.instances[0].ID}
+			}
+			if got := network.Metadata[0].Role; got != want {
+				t.Errorf("%s: its role is %+v, want %+v", what, got, want)
+			}
+		}
+	}
 }

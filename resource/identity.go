@@ -76,6 +76,24 @@ type Role struct {
 // ARN is the role's name to all of AWS.
 func (r *Role) ARN() string { return r.arn("role") }
 
+// An InstanceProfile hands a role to instances. It has no policies of its own.
+type InstanceProfile struct {
+	Identity
+	Role string `json:"role,omitempty"` // Meta.ID; "" for none
+}
+
+// ARN is the profile's name to all of AWS.
+func (p *InstanceProfile) ARN() string { return p.arn("instance-profile") }
+
+// ParseInstanceProfileARN returns the name of the instance profile of an ARN, and whose
+// it is. ok is false for what is not such an ARN.
+func ParseInstanceProfileARN(arn string) (account, name string, ok bool) {
+	rest, ok := strings.CutPrefix(arn, "arn:aws:iam::")
+	account, rest, found := strings.Cut(rest, ":instance-profile/")
+	name = rest[strings.LastIndexByte(rest, '/')+1:]
+	return account, name, ok && found && account != "" && name != ""
+}
+
 // Statuses of access keys.
 const (
 	AccessKeyActive   = "Active"

@@ -53,6 +53,9 @@ type Instance struct {
 	MetadataOptions MetadataOptions       `json:"metadataOptions,omitzero"`
 	PrivateDNSNames PrivateDNSNameOptions `json:"privateDnsNames,omitzero"`
 
+	// Profile is the instance profile that hands it a role; the zero value is none.
+	Profile ProfileAssociation `json:"profile,omitzero"`
+
 	// CPUCredits is CreditsStandard or CreditsUnlimited; "": as its type has it. See
 	// Credits.
 	CPUCredits string `json:"cpuCredits,omitempty"`
@@ -64,6 +67,16 @@ type Instance struct {
 	// with the time, where a user asked for it.
 	StateReason      StateReason `json:"stateReason,omitzero"`
 	TransitionReason string      `json:"transitionReason,omitempty"`
+}
+
+// A ProfileAssociation gives an instance an instance profile. One that is made anew
+// under the same name is another one.
+type ProfileAssociation struct {
+	ID       string    `json:"id"`       // "iip-assoc-…"
+	Profile  string    `json:"profile"`  // Meta.ID
+	UniqueID string    `json:"uniqueId"` // the profile's: "AIPA…"
+	ARN      string    `json:"arn"`      // the profile's
+	At       time.Time `json:"at"`
 }
 
 // MetadataOptions are how an instance may ask about itself. The zero value is what

@@ -11,8 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"causeway.dev/api/access"
 	"causeway.dev/iam"
+	"causeway.dev/nodespec"
 )
 
 // secretLengthAdvised is the length below which a secret could be guessed over
@@ -117,4 +120,15 @@ func (c StoreConfig) tls() (*tls.Config, error) {
 		out.Certificates = []tls.Certificate{certificate}
 	}
 	return out, nil
+}
+
+// instanceCredentials lets the node hand out keys of the roles of instances.
+func instanceCredentials(guard *access.Guard) func(string, nodespec.HostRole) (nodespec.Credentials, error) {
+	return func(instance string, role nodespec.HostRole) (nodespec.Credentials, error) {
+		k, token, err := guard.InstanceCredentials(role.ARN, instance, role.Host, time.Now())
+		if err != nil {
+			return nodespec.Credentials{}, err
+		}
+		return nodespec.Credentials{AccessKeyID: k.ID, Secret: nodespec.Secret(k.Secret), Token: nodespec.Secret(token), Issued: k.Session.Issued, Expires: k.Session.Expires}, nil
+	}
 }

@@ -113,6 +113,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		Forwarders: cfg.Resolver.forwarders(),
 		HandOver:   cfg.handOver(), Keeper: cfg.keeper(), Report: telemetry.New(records).Report, Log: tunnelLog.Take,
 		Flows: flowLog.Take, FlowInterval: cfg.FlowLogs.Interval,
+		Credentials: instanceCredentials(guard),
 	})
 	listener, err := listen(cfg)
 	if err != nil {

@@ -58,6 +58,8 @@ var (
 
 	KeySecrets  = newTable[resource.KeySecret](36, "key-secrets").sealing((*resource.KeySecret).Secrets)
 	FetchedKeys = newTable[resource.FetchedKey](37, "fetched-keys").sealing((*resource.FetchedKey).Secrets)
+
+	InstanceProfiles = newTable[resource.InstanceProfile](38, "instance-profiles")
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -69,7 +71,7 @@ var tables = []anyTable{
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
 	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions, NetworkInterfaceStatuses, KeyPairs, FlowLogs, FlowLogStatuses,
-	KeySecrets, FetchedKeys,
+	KeySecrets, FetchedKeys, InstanceProfiles,
 }
 
 var tableByName = func() map[string]int {

@@ -1,8 +1,13 @@
 package access
 
 import (
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"strings"
+	"time"
 
+	"causeway.dev/iam"
 	"causeway.dev/iam/policy"
 	"causeway.dev/resource"
 	"causeway.dev/store"
@@ -34,6 +39,24 @@ func (g *Guard) ServiceMayAssume(roleARN, service, account, sourceARN string) bo
 		Resource: roleARN, Principal: policy.Principal{Service: service},
 		Keys: policy.Keys{{"aws:sourceaccount": {account}, "aws:sourcearn": {sourceARN}}},
 	}) == policy.Allow
+}
+
+// instanceSessionLife is how long the credentials of an instance hold.
+const instanceSessionLife = 6 * time.Hour
+
+// ErrRoleNotTrusting is for a role that does not let instances take it on, or is gone.
+var ErrRoleNotTrusting = errors.New("EC2 cannot assume the role")
+
+// InstanceCredentials returns temporary keys of a role for an instance, and their
+// session token. Each call makes new ones; the session is called like the instance.
+func (g *Guard) InstanceCredentials(roleARN, instance, instanceARN string, now time.Time) (iam.AccessKey, string, error) {
+	role, ok := FindRole(g.cfg.Store.Snapshot(), roleARN)
+	if !ok || !g.ServiceMayAssume(roleARN, iam.ServiceEC2, role.Account, instanceARN) {
+		return iam.AccessKey{}, "", fmt.Errorf("credentials of instance %s: %w %s", instance, ErrRoleNotTrusting, roleARN)
+	}
+	k := iam.AccessKey{Account: role.Account, Path: role.Path}
+	session := iam.Session{Role: role.Name, RoleID: role.UniqueID, Name: instance}
+	return iam.Issue(rand.Reader, g.cfg.Sealer, k, session, now, instanceSessionLife)
 }
 
 // RoleMay reports whether a role's policies and its boundary allow an action that a

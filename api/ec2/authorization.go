@@ -32,6 +32,7 @@ var arnKinds = map[string]string{
 // that of the resource.
 var parts = map[string]string{
 	"rtbassoc": "rtb", "aclassoc": "acl", "eipassoc": "eipalloc", "eni-attach": "eni", "vpc-cidr-assoc": "vpc", "subnet-cidr-assoc": "subnet",
+	profileAssociationPrefix: "i",
 }
 
 // created are the resources that actions make whose names do not say it.
@@ -79,6 +80,7 @@ func (s *Service) targets(c server.Caller, action string, input any) []server.Ta
 	}
 	t.addCreated()
 	t.addLogDelivery()
+	t.addPassedRole()
 	return t.targets
 }
 

@@ -98,8 +98,9 @@ func (c *cloud) showcase() map[string][]string {
 			"IpPermissions.1.IpRanges.1.CidrIp", "10.0.0.0/8", "IpPermissions.1.Ipv6Ranges.1.CidrIpv6", "2001:db8::/32",
 			"IpPermissions.1.Groups.1.GroupId", other, "IpPermissions.1.PrefixListIds.1.PrefixListId", list)
 	}
+	c.profile("Shown", "reader")
 	key := c.call("CreateKeyPair", "KeyName", "shown", "KeyType", "ed25519").text("keyPairId")
-	run := c.run(d.subnet, "SecurityGroupId.1", group, "KeyName", "shown", "Ipv6AddressCount", "1", "ClientToken", "shown", "InstanceType", "t3.small", "SecondaryPrivateIpAddressCount", "1")
+	run := c.run(d.subnet, "SecurityGroupId.1", group, "KeyName", "shown", "Ipv6AddressCount", "1", "IamInstanceProfile.Name", "Shown", "ClientToken", "shown", "InstanceType", "t3.small", "SecondaryPrivateIpAddressCount", "1")
 	instance := run.text("instancesSet/item/instanceId")
 	nic := run.text("instancesSet/item/networkInterfaceSet/item/networkInterfaceId")
 	c.call("ModifyNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Description.Value", "shown")
@@ -155,8 +156,7 @@ var unbuiltFilters = map[string]string{
 		block-device-mapping.volume-size block-device-mapping.volume-type creation-date ena-support free-tier-eligible hypervisor image-allowed kernel-id
 		manifest-location owner-alias platform product-code product-code.type ramdisk-id root-device-name source-image-id source-image-region
 		source-instance-id sriov-net-support state-reason-code state-reason-message tag-key tag:stage virtualization-type`,
-	"DescribeIamInstanceProfileAssociations": "instance-id state",
-	"DescribeInstanceEventWindows":           "dedicated-host-id event-window-name instance-id instance-tag instance-tag-key instance-tag-value tag-key tag-value tag:stage",
+	"DescribeInstanceEventWindows": "dedicated-host-id event-window-name instance-id instance-tag instance-tag-key instance-tag-value tag-key tag-value tag:stage",
 	"DescribeInstanceStatus": `attached-ebs-status.status event.code event.description event.instance-event-id event.not-after event.not-before event.not-before-deadline
 		operator.managed operator.principal`,
 	"DescribeInstanceTypes": `ebs-info.attachment-limit-type ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps ebs-info.ebs-optimized-info.baseline-iops
@@ -171,7 +171,7 @@ var unbuiltFilters = map[string]string{
 		block-device-mapping.volume-id boot-mode capacity-reservation-id capacity-reservation-specification.capacity-reservation-preference
 		capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id
 		capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn current-instance-boot-mode ena-support
-		enclave-options.enabled hibernation-options.configured host-id hypervisor iam-instance-profile.arn iam-instance-profile.id instance-lifecycle
+		enclave-options.enabled hibernation-options.configured host-id hypervisor instance-lifecycle
 		kernel-id maintenance-options.auto-recovery metadata-options.http-protocol-ipv4 network-interface.addresses.association.carrier-ip
 		network-interface.addresses.association.customer-owned-ip network-interface.association.carrier-ip network-interface.association.customer-owned-ip
 		network-interface.deny-all-igw-traffic network-interface.ipv4-prefixes.ipv4-prefix network-interface.ipv6-addresses.is-primary-ipv6

@@ -23,6 +23,7 @@ type launch struct {
 	zone       string   // that the instances must be in, by name or id; "" any
 	groupNames []string // of further groups of the primary interface, in the default VPC
 	names      nameOptions
+	profile    *model.IamInstanceProfileSpecification // nil: none
 	tags       map[string][]resource.Tag
 	instance   resource.Instance       // what all instances have in common
 	interfaces []launchInterface       // of each instance, the primary one first
@@ -83,6 +84,7 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 		Wanted:                resource.InstanceRunning,
 		Boot:                  1,
 	}
+	l.profile = in.IamInstanceProfile
 	if o := in.PrivateDnsNameOptions; o != nil {
 		l.names = nameOptions{o.HostnameType, o.EnableResourceNameDnsARecord, o.EnableResourceNameDnsAAAARecord}
 	}
@@ -130,7 +132,6 @@ func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 		member{"EnablePrimaryIpv6", val(in.EnablePrimaryIpv6)},
 		member{"EnclaveOptions.Enabled", val(val(in.EnclaveOptions).Enabled)},
 		member{"HibernationOptions.Configured", val(val(in.HibernationOptions).Configured)},
-		member{"IamInstanceProfile", in.IamInstanceProfile != nil},
 		member{"InstanceMarketOptions", in.InstanceMarketOptions != nil},
 		member{"KernelId", in.KernelId != nil},
 		member{"LaunchTemplate", in.LaunchTemplate != nil},
@@ -198,6 +199,11 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 		created.mark(&v.Meta)
 		v.Reservation, v.LaunchIndex = reservation, int32(i)
 		v.VPC, v.Subnet, v.Zone = primary.subnet.VPC, primary.subnet.ID, primary.subnet.Zone
+		if l.profile != nil {
+			if err := s.giveProfile(w.reader, &v, l.profile); err != nil {
+				return nil, err
+			}
+		}
 		nics, err := s.launchInterfaces(w, l, places, &v)
 		if full(err) && i >= l.min {
 			break // MinCount is met

@@ -11,11 +11,10 @@ import (
 // unusedInstanceActions tell of what instances can have at AWS and never have here.
 func (s *Service) unusedInstanceActions() actions {
 	return actions{
-		"DescribeIamInstanceProfileAssociations": server.Operation(s.DescribeIamInstanceProfileAssociations),
-		"DescribeInstanceEventWindows":           server.Operation(s.DescribeInstanceEventWindows),
-		"DescribeLaunchTemplates":                server.Operation(s.DescribeLaunchTemplates),
-		"DescribeLaunchTemplateVersions":         server.Operation(s.DescribeLaunchTemplateVersions),
-		"GetPasswordData":                        server.Operation(s.GetPasswordData),
+		"DescribeInstanceEventWindows":   server.Operation(s.DescribeInstanceEventWindows),
+		"DescribeLaunchTemplates":        server.Operation(s.DescribeLaunchTemplates),
+		"DescribeLaunchTemplateVersions": server.Operation(s.DescribeLaunchTemplateVersions),
+		"GetPasswordData":                server.Operation(s.GetPasswordData),
 	}
 }
 
@@ -23,12 +22,6 @@ const (
 	codeNoLaunchTemplate     resource.Code = "InvalidLaunchTemplateId.NotFound"
 	codeNoLaunchTemplateName resource.Code = "InvalidLaunchTemplateName.NotFoundException"
 )
-
-// DescribeIamInstanceProfileAssociations lists which instances have a role: none.
-func (s *Service) DescribeIamInstanceProfileAssociations(_ context.Context, _ server.Caller, in *model.DescribeIamInstanceProfileAssociationsInput) (*model.DescribeIamInstanceProfileAssociationsOutput, error) {
-	return &model.DescribeIamInstanceProfileAssociationsOutput{}, describeNone(
-		query{"DescribeIamInstanceProfileAssociations", nil, in.AssociationIds, in.Filters, in.MaxResults, in.NextToken}, noSuch("InvalidAssociationID.NotFound", "association ID"))
-}
 
 // DescribeInstanceEventWindows lists when instances may be taken down for repair: the
 // host's own affair.

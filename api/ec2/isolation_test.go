@@ -19,7 +19,9 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	side := c.call("CreateRouteTable", "VpcId", vpc).text("routeTable/routeTableId")
 	association := c.call("AssociateRouteTable", "RouteTableId", side, "SubnetId", subnet).text("associationId")
 	rule := c.call("AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8").text("securityGroupRuleSet/item/securityGroupRuleId")
-	run := c.run(subnet, "SecurityGroupId.1", group)
+	c.profile("Web", "reader")
+	run := c.run(subnet, "SecurityGroupId.1", group, "IamInstanceProfile.Name", "Web")
+	profile := c.call("DescribeIamInstanceProfileAssociations").text("iamInstanceProfileAssociationSet/item/associationId")
 	instance, nic := run.text("instancesSet/item/instanceId"), run.text("instancesSet/item/networkInterfaceSet/item/networkInterfaceId")
 	spare := c.networkInterface(subnet)
 	attachment := c.call("AttachNetworkInterface", "NetworkInterfaceId", c.networkInterface(subnet), "InstanceId", instance, "DeviceIndex", "1").text("attachmentId")
@@ -89,6 +91,8 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"DescribeInstances", "InstanceId.1", instance}, {"DescribeInstanceStatus", "InstanceId.1", instance}, {"TerminateInstances", "InstanceId.1", ownInstance, "InstanceId.2", instance},
 			{"StartInstances", "InstanceId.1", instance}, {"StopInstances", "InstanceId.1", instance}, {"RebootInstances", "InstanceId.1", instance},
 			{"ModifyInstanceMetadataOptions", "InstanceId", instance, "HttpTokens", "optional"}, {"DescribeInstanceCreditSpecifications", "InstanceId.1", instance},
+			{"AssociateIamInstanceProfile", "InstanceId", instance, "IamInstanceProfile.Name", "Web"}, {"DescribeIamInstanceProfileAssociations", "AssociationId.1", profile},
+			{"DisassociateIamInstanceProfile", "AssociationId", profile}, {"ReplaceIamInstanceProfileAssociation", "AssociationId", profile, "IamInstanceProfile.Name", "Web"},
 			{"ModifyPrivateDnsNameOptions", "InstanceId", instance, "EnableResourceNameDnsARecord", "true"},
 			{"MonitorInstances", "InstanceId.1", instance}, {"UnmonitorInstances", "InstanceId.1", instance}, {"GetPasswordData", "InstanceId", instance},
 			{"DescribeInstanceAttribute", "InstanceId", instance, "Attribute", "userData"}, {"ModifyInstanceAttribute", "InstanceId", instance, "DisableApiTermination.Value", "true"},
@@ -167,7 +171,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		"DescribeCarrierGateways", "DescribeNetworkInterfacePermissions", "DescribePublicIpv4Pools", "DescribeVpcBlockPublicAccessExclusions", "DescribeVpcBlockPublicAccessOptions",
 		"DescribeVpnConcentrators", "DescribeSecurityGroupVpcAssociations", "DescribeIdFormat", "DescribeAggregateIdFormat", "DescribePrincipalIdFormat",
 		"ModifyInstanceCreditSpecification", // the same: see TestCredits
-		"DescribeLaunchTemplates", "DescribeLaunchTemplateVersions", "DescribeInstanceEventWindows", "DescribeIamInstanceProfileAssociations",
+		"DescribeLaunchTemplates", "DescribeLaunchTemplateVersions", "DescribeInstanceEventWindows",
 		"DescribeImageAttribute", "GetInstanceMetadataDefaults",
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
 	}

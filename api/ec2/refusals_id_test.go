@@ -240,7 +240,7 @@ func queryRefusals() (rows []struct{ code, call string }) {
 func TestRefusalsAreMany(t *testing.T) {
 	t.Parallel()
 	var calls []string
-	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, ipv6Refusals, dhcpRefusals, prefixListRefusals, listUseRefusals, instanceRefusals, unusedRefusals, reservationRefusals, queryRefusals()} {
+	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, ipv6Refusals, dhcpRefusals, prefixListRefusals, listUseRefusals, instanceRefusals, instanceProfileRefusals, unusedRefusals, reservationRefusals, queryRefusals()} {
 		for _, row := range table {
 			calls = append(calls, row.call)
 		}

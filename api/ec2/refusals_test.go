@@ -246,7 +246,7 @@ var refusals = []struct{ code, call string }{
 	{"InvalidGroup.NotFound", run + "&SecurityGroupId.1=sg-00000000000000000"},
 	{"SecurityGroupsPerInterfaceLimitExceeded", run + "&SecurityGroupId.1={group}&SecurityGroupId.2={second}&SecurityGroupId.3={default}"},
 	{"InvalidParameterValue", run + "&Placement.AvailabilityZone=us-east-1b"},
-	{"UnsupportedOperation", run + "&IamInstanceProfile.Name=role"},
+	{"InvalidParameterValue", run + "&IamInstanceProfile.Name=role"},
 	{"InvalidParameterValue", run + "&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=k"},
 	{"MissingParameter", "TerminateInstances"},
 	{"InvalidInstanceID.Malformed", "TerminateInstances&InstanceId.1=web"},

@@ -131,7 +131,7 @@ func (s *Service) Server() server.Service {
 		s.subnetActions(),
 		s.subnetReservationActions(),
 		s.unusedActions(),
-		s.unusedInstanceActions(),
+		s.unusedInstanceActions(), s.instanceProfileActions(),
 		s.idFormatActions(),
 		s.securityGroupSharingActions(),
 		s.routeTableActions(),

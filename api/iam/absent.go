@@ -13,7 +13,6 @@ func (s *Service) absentActions() actions {
 	return actions{
 		"DeleteLoginProfile":             server.Operation(s.DeleteLoginProfile),
 		"GetLoginProfile":                server.Operation(s.GetLoginProfile),
-		"ListInstanceProfilesForRole":    server.Operation(s.ListInstanceProfilesForRole),
 		"ListMFADevices":                 server.Operation(s.ListMFADevices),
 		"ListSSHPublicKeys":              server.Operation(s.ListSSHPublicKeys),
 		"ListServiceSpecificCredentials": server.Operation(s.ListServiceSpecificCredentials),
@@ -48,12 +47,6 @@ func (s *Service) GetLoginProfile(_ context.Context, c server.Caller, in *model.
 // DeleteLoginProfile says that the user has no password.
 func (s *Service) DeleteLoginProfile(_ context.Context, c server.Caller, in *model.DeleteLoginProfileInput) (*model.DeleteLoginProfileOutput, error) {
 	return nil, s.noLoginProfile(c, in.UserName)
-}
-
-// ListInstanceProfilesForRole says that no instance has the role.
-func (s *Service) ListInstanceProfilesForRole(_ context.Context, c server.Caller, in *model.ListInstanceProfilesForRoleInput) (*model.ListInstanceProfilesForRoleOutput, error) {
-	_, err := roles.get(s.read(c), in.RoleName)
-	return &model.ListInstanceProfilesForRoleOutput{IsTruncated: new(false)}, err
 }
 
 // ListMFADevices says that the user has no second factor.

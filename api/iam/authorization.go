@@ -6,6 +6,7 @@ import (
 
 	model "causeway.dev/api/model/iam"
 	"causeway.dev/api/server"
+	"causeway.dev/iam"
 	"causeway.dev/resource"
 	"causeway.dev/store"
 )
@@ -49,6 +50,12 @@ func (s *Service) targets(c server.Caller, action string, input any) []server.Ta
 		tagging.SetRequestTags(tags)
 		targets = append(targets, tagging)
 	}
+	if action == "AddRoleToInstanceProfile" {
+		// IAM's page about it: it takes the permission to pass the role, too.
+		passed := server.Target{ARN: t.role(t.text("RoleName")), Action: "iam:PassRole"}
+		passed.SetKey("iam:passedtoservice", iam.ServiceEC2)
+		targets = append(targets, passed)
+	}
 	if action == "UpdateUser" || action == "UpdateGroup" {
 		// IAM user guide, "Rename an IAM user": it takes the permission for the
 		// old name and for the new one.
@@ -76,6 +83,8 @@ func (t *targeting) arn() string {
 	// What a user is put into is what is changed, so groups come first.
 	case has("GroupName"):
 		return t.group(t.text("GroupName"))
+	case has("InstanceProfileName"):
+		return t.instanceProfile(t.text("InstanceProfileName"))
 	case has("RoleName"):
 		return t.role(t.text("RoleName"))
 	case has("UserName"):
@@ -109,6 +118,15 @@ func (t *targeting) user(name string) string {
 		return t.made("user", name)
 	}
 	t.kind, t.path, t.name, t.tags, t.boundary = "user", v.Path, v.Name, v.Tags, v.Boundary
+	return v.ARN()
+}
+
+func (t *targeting) instanceProfile(name string) string {
+	v, ok := store.InstanceProfiles.Get(t.Reader, t.scope, resource.IdentityID(name))
+	if !ok {
+		return t.made("instance-profile", name)
+	}
+	t.tags = v.Tags
 	return v.ARN()
 }
 

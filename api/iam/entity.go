@@ -9,8 +9,8 @@ import (
 	"causeway.dev/store"
 )
 
-// An entity is a kind of identity: users, groups or roles, with the words that
-// messages use for it.
+// An entity is a kind of identity: users, groups or roles, or of what is named like
+// them, with the words that messages use for it.
 type entity[T any] struct {
 	table    *store.Table[T]
 	word     string // "user"
@@ -35,6 +35,12 @@ var (
 		func(l Limits) int { return l.Roles }, func(l Limits) int { return l.RolePolicyLength }, func(v *resource.Role) *string { return &v.Boundary },
 	}
 )
+
+var instanceProfiles = &entity[resource.InstanceProfile]{
+	table: store.InstanceProfiles, word: "instanceProfile", title: "InstanceProfile",
+	identity: func(v *resource.InstanceProfile) *resource.Identity { return &v.Identity },
+	limit:    func(l Limits) int { return l.InstanceProfiles },
+}
 
 // get returns the identity of a name.
 func (e *entity[T]) get(r reader, name *string) (T, error) {

@@ -56,6 +56,7 @@ type cloud struct {
 	root    keys
 	now     time.Time
 	server  http.Handler
+	guard   *access.Guard
 }
 
 // keys are what a caller signs with.
@@ -79,12 +80,12 @@ func newCloud(t *testing.T, limits ...iamapi.Limits) *cloud {
 		cfg.Limits = limits[0]
 	}
 	ring := seal.Generate()
-	guard := access.New(access.Config{Store: testStore, Keys: directory, Sealer: ring})
+	c.guard = access.New(access.Config{Store: testStore, Keys: directory, Sealer: ring})
 	c.server = server.New(server.Config{
-		Lookup: guard.Lookup, Session: guard.Session, Authorize: guard.Authorize,
+		Lookup: c.guard.Lookup, Session: c.guard.Session, Authorize: c.guard.Authorize,
 		Regions: []string{testRegion, "eu-west-1"}, Now: func() time.Time { return c.now },
 	},
-		iamapi.New(cfg).Server(), sts.New(sts.Config{Store: testStore, Guard: guard, Sealer: ring}).Server(),
+		iamapi.New(cfg).Server(), sts.New(sts.Config{Store: testStore, Guard: c.guard, Sealer: ring}).Server(),
 		ec2.New(ec2.Config{Store: testStore, Regions: []ec2.Region{{Name: testRegion, Zones: []string{"us-east-1a", "us-east-1b"}}, {Name: "eu-west-1", Zones: []string{"eu-west-1a", "eu-west-1b"}}}}).Server())
 	return c
 }

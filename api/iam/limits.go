@@ -13,6 +13,7 @@ type Limits struct {
 	GroupsPerUser       int `yaml:"groups_per_user"`       // default 10
 	AccessKeysPerUser   int `yaml:"access_keys_per_user"`  // default 2
 	SAMLProviders       int `yaml:"saml_providers"`        // default 100
+	InstanceProfiles    int `yaml:"instance_profiles"`     // default 1,000
 	TrustPolicyLength   int `yaml:"trust_policy_length"`   // characters; default 2,048
 	UserPolicyLength    int `yaml:"user_policy_length"`    // characters of all inline policies of a user; default 2,048
 	GroupPolicyLength   int `yaml:"group_policy_length"`   // default 5,120
@@ -34,6 +35,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.GroupsPerUser, 10},
 		{&l.AccessKeysPerUser, 2},
 		{&l.SAMLProviders, 100},
+		{&l.InstanceProfiles, 1000},
 		{&l.TrustPolicyLength, 2048},
 		{&l.UserPolicyLength, 2048},
 		{&l.GroupPolicyLength, 5120},

@@ -10,7 +10,7 @@ import (
 
 // What is refused, with AWS's codes and the beginning or a part of its words.
 func TestRefusals(t *testing.T) {
-	c := newCloud(t, iamapi.Limits{Users: 4, Groups: 2, Roles: 2, Policies: 2, AttachedPolicies: 1, GroupsPerUser: 1, SAMLProviders: 1})
+	c := newCloud(t, iamapi.Limits{Users: 4, Groups: 2, Roles: 2, Policies: 2, AttachedPolicies: 1, GroupsPerUser: 1, SAMLProviders: 1, InstanceProfiles: 2})
 	trustAll := trust(c.account)
 	arn := func(kind, name string) string { return "arn:aws:iam::" + c.account + ":" + kind + "/" + name }
 	document := allow("ec2:*", "*")
@@ -28,6 +28,10 @@ func TestRefusals(t *testing.T) {
 	for range 4 {
 		c.call("iam:CreatePolicyVersion", "PolicyArn", arn("policy", "q"), "PolicyDocument", document)
 	}
+	c.call("iam:CreateRole", "RoleName", "held", "AssumeRolePolicyDocument", trustAll)
+	c.call("iam:CreateInstanceProfile", "InstanceProfileName", "ip")
+	c.call("iam:CreateInstanceProfile", "InstanceProfileName", "empty")
+	c.call("iam:AddRoleToInstanceProfile", "InstanceProfileName", "ip", "RoleName", "held")
 	c.call("iam:CreateSAMLProvider", "Name", "idp", "SAMLMetadataDocument", metadata(t, ""))
 	long := func(n int) string { return allow("ec2:"+strings.Repeat("x", n), "*") }
 	manyTags := func(pairs ...string) []string {
@@ -122,6 +126,25 @@ func TestRefusals(t *testing.T) {
 		{"InvalidInput", "private key", "UpdateSAMLProvider", []string{"SAMLProviderArn", arn("saml-provider", "idp"), "AssertionEncryptionMode", "Required"}},
 		{"NoSuchEntity", "", "GetSAMLProvider", []string{"SAMLProviderArn", arn("saml-provider", "none")}},
 		{"InvalidInput", "Invalid ARN", "GetSAMLProvider", []string{"SAMLProviderArn", arn("user", "none-of-them")}},
+		{"ValidationError", "instanceProfileName", "CreateInstanceProfile", []string{"InstanceProfileName", "a b"}},
+		{"ValidationError", "path", "CreateInstanceProfile", []string{"InstanceProfileName", "x", "Path", "team"}},
+		{"EntityAlreadyExists", "ip already exists.", "CreateInstanceProfile", []string{"InstanceProfileName", "ip"}},
+		{"LimitExceeded", "Cannot exceed quota for InstanceProfilesPerAccount: 2", "CreateInstanceProfile", []string{"InstanceProfileName", "x"}},
+		{"NoSuchEntity", "x cannot be found.", "GetInstanceProfile", []string{"InstanceProfileName", "x"}},
+		{"ValidationError", "pathPrefix", "ListInstanceProfiles", []string{"PathPrefix", "a"}},
+		{"ValidationError", "Invalid Marker", "ListInstanceProfilesForRole", []string{"RoleName", "held", "Marker", "???"}},
+		{"NoSuchEntity", "The role with name x cannot be found.", "ListInstanceProfilesForRole", []string{"RoleName", "x"}},
+		{"LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1", "AddRoleToInstanceProfile", []string{"InstanceProfileName", "ip", "RoleName", "r"}},
+		{"NoSuchEntity", "The role with name x cannot be found.", "AddRoleToInstanceProfile", []string{"InstanceProfileName", "empty", "RoleName", "x"}},
+		{"NoSuchEntity", "cannot be found", "AddRoleToInstanceProfile", []string{"InstanceProfileName", "x", "RoleName", "r"}},
+		{"NoSuchEntity", "The role with name r cannot be found in", "RemoveRoleFromInstanceProfile", []string{"InstanceProfileName", "ip", "RoleName", "r"}},
+		{"DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.", "DeleteInstanceProfile", []string{"InstanceProfileName", "ip"}},
+		{"DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.", "DeleteRole", []string{"RoleName", "held"}},
+		{"NoSuchEntity", "", "DeleteInstanceProfile", []string{"InstanceProfileName", "x"}},
+		{"NoSuchEntity", "", "TagInstanceProfile", []string{"InstanceProfileName", "x", "Tags.member.1.Key", "k", "Tags.member.1.Value", "v"}},
+		{"InvalidInput", "reserved", "TagInstanceProfile", []string{"InstanceProfileName", "ip", "Tags.member.1.Key", "aws:x", "Tags.member.1.Value", ""}},
+		{"NoSuchEntity", "", "UntagInstanceProfile", []string{"InstanceProfileName", "x", "TagKeys.member.1", "k"}},
+		{"NoSuchEntity", "", "ListInstanceProfileTags", []string{"InstanceProfileName", "x"}},
 		{"NoSuchEntity", "Login Profile for User u cannot be found.", "GetLoginProfile", []string{"UserName", "u"}},
 		{"UnsupportedOperation", "", "CreateLoginProfile", []string{"UserName", "u"}},
 		{"InvalidAction", "", "MakeUser", nil},

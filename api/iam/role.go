@@ -119,7 +119,12 @@ func (s *Service) UpdateRoleDescription(ctx context.Context, c server.Caller, in
 
 // DeleteRole removes a role that has nothing left. Its sessions end with it.
 func (s *Service) DeleteRole(ctx context.Context, c server.Caller, in *model.DeleteRoleInput) (*model.DeleteRoleOutput, error) {
-	return nil, roles.delete(ctx, s, c, in.RoleName, func(writer, *resource.Role) error { return nil })
+	return nil, roles.delete(ctx, s, c, in.RoleName, func(w writer, v *resource.Role) error {
+		if len(profilesOf(w.reader, v)) > 0 {
+			return errRoleInProfile
+		}
+		return nil
+	})
 }
 
 func showRole(v *resource.Role) *model.Role {

@@ -45,7 +45,7 @@ func (s *Service) Server() server.Service {
 	all := actions{}
 	for _, some := range []actions{
 		s.userActions(), s.accessKeyActions(), s.groupActions(), s.roleActions(), s.inlineActions(), s.attachmentActions(),
-		s.boundaryActions(), s.policyActions(), s.policyVersionActions(), s.samlActions(), s.tagActions(), s.aliasActions(), s.absentActions(),
+		s.boundaryActions(), s.policyActions(), s.policyVersionActions(), s.samlActions(), s.instanceProfileActions(), s.tagActions(), s.aliasActions(), s.absentActions(),
 	} {
 		maps.Copy(all, some)
 	}

@@ -11,18 +11,21 @@ import (
 
 func (s *Service) tagActions() actions {
 	return actions{
-		"ListPolicyTags":       server.Operation(s.ListPolicyTags),
-		"ListRoleTags":         server.Operation(s.ListRoleTags),
-		"ListSAMLProviderTags": server.Operation(s.ListSAMLProviderTags),
-		"ListUserTags":         server.Operation(s.ListUserTags),
-		"TagPolicy":            server.Operation(s.TagPolicy),
-		"TagRole":              server.Operation(s.TagRole),
-		"TagSAMLProvider":      server.Operation(s.TagSAMLProvider),
-		"TagUser":              server.Operation(s.TagUser),
-		"UntagPolicy":          server.Operation(s.UntagPolicy),
-		"UntagRole":            server.Operation(s.UntagRole),
-		"UntagSAMLProvider":    server.Operation(s.UntagSAMLProvider),
-		"UntagUser":            server.Operation(s.UntagUser),
+		"ListInstanceProfileTags": server.Operation(s.ListInstanceProfileTags),
+		"ListPolicyTags":          server.Operation(s.ListPolicyTags),
+		"ListRoleTags":            server.Operation(s.ListRoleTags),
+		"ListSAMLProviderTags":    server.Operation(s.ListSAMLProviderTags),
+		"ListUserTags":            server.Operation(s.ListUserTags),
+		"TagInstanceProfile":      server.Operation(s.TagInstanceProfile),
+		"TagPolicy":               server.Operation(s.TagPolicy),
+		"TagRole":                 server.Operation(s.TagRole),
+		"TagSAMLProvider":         server.Operation(s.TagSAMLProvider),
+		"TagUser":                 server.Operation(s.TagUser),
+		"UntagInstanceProfile":    server.Operation(s.UntagInstanceProfile),
+		"UntagPolicy":             server.Operation(s.UntagPolicy),
+		"UntagRole":               server.Operation(s.UntagRole),
+		"UntagSAMLProvider":       server.Operation(s.UntagSAMLProvider),
+		"UntagUser":               server.Operation(s.UntagUser),
 	}
 }
 
@@ -140,4 +143,30 @@ func (s *Service) ListSAMLProviderTags(_ context.Context, c server.Caller, in *m
 	}
 	tags, more, next, err := pageTags(v.Tags, in.Marker, in.MaxItems)
 	return &model.ListSAMLProviderTagsOutput{Tags: tags, IsTruncated: more, Marker: next}, err
+}
+
+// TagInstanceProfile adds tags to an instance profile.
+func (s *Service) TagInstanceProfile(ctx context.Context, c server.Caller, in *model.TagInstanceProfileInput) (*model.TagInstanceProfileOutput, error) {
+	return nil, instanceProfiles.change(ctx, s, c, in.InstanceProfileName, func(_ writer, v *resource.InstanceProfile) (err error) {
+		v.Tags, err = mergeTags("TagsPerInstanceProfile", v.Tags, in.Tags)
+		return err
+	})
+}
+
+// UntagInstanceProfile removes tags from an instance profile.
+func (s *Service) UntagInstanceProfile(ctx context.Context, c server.Caller, in *model.UntagInstanceProfileInput) (*model.UntagInstanceProfileOutput, error) {
+	return nil, instanceProfiles.change(ctx, s, c, in.InstanceProfileName, func(_ writer, v *resource.InstanceProfile) error {
+		v.Tags = without(v.Tags, in.TagKeys)
+		return nil
+	})
+}
+
+// ListInstanceProfileTags lists an instance profile's tags by key.
+func (s *Service) ListInstanceProfileTags(_ context.Context, c server.Caller, in *model.ListInstanceProfileTagsInput) (*model.ListInstanceProfileTagsOutput, error) {
+	v, err := instanceProfiles.get(s.read(c), in.InstanceProfileName)
+	if err != nil {
+		return nil, err
+	}
+	tags, more, next, err := pageTags(v.Tags, in.Marker, in.MaxItems)
+	return &model.ListInstanceProfileTagsOutput{Tags: tags, IsTruncated: more, Marker: next}, err
 }

@@ -121,19 +121,12 @@ func refuseSecondFactor(serial, code *string) error {
 
 // issue makes keys in the name of somebody for a session.
 func (s *Service) issue(c server.Caller, k iam.AccessKey, session iam.Session, seconds int32) (*model.Credentials, error) {
-	var err error
-	if k.ID, k.Secret, err = iam.NewCredentials(rand.Reader, iam.PrefixTemporaryKey, k.Account); err != nil {
-		return nil, err
-	}
-	session.Issued = c.Now.UTC().Truncate(time.Second)
-	session.Expires = session.Issued.Add(time.Duration(seconds) * time.Second)
-	k.Session = &session
-	token, err := iam.SealToken(s.cfg.Sealer, k)
+	k, token, err := iam.Issue(rand.Reader, s.cfg.Sealer, k, session, c.Now, time.Duration(seconds)*time.Second)
 	if err != nil {
 		return nil, err
 	}
 	secret := string(k.Secret)
-	return &model.Credentials{AccessKeyId: &k.ID, SecretAccessKey: &secret, SessionToken: &token, Expiration: &session.Expires}, nil
+	return &model.Credentials{AccessKeyId: &k.ID, SecretAccessKey: &secret, SessionToken: &token, Expiration: &k.Session.Expires}, nil
 }
 
 // val is what a pointer points to, or zero.

@@ -45,17 +45,27 @@ type Network struct {
 	Hosts     map[netip.Addr]metadata.Host // by each of their addresses
 }
 
+// Config is what a Service needs.
+type Config struct {
+	Logger *slog.Logger // nil: nobody is told
+
+	// Credentials makes those of a host's role; an error says that the host gets none.
+	// Nil: no host does.
+	Credentials func(host metadata.Host) (metadata.Credentials, error)
+}
+
 // A Service answers the hosts of all networks of one machine. It is safe for
 // concurrent use.
 type Service struct {
-	logger   *slog.Logger
+	cfg      Config
 	key      [metadata.KeyLength]byte
 	networks *servers.Roster[Network]
 }
 
 // New returns a service that answers nobody yet. Tokens hold while it lives.
-func New(logger *slog.Logger) *Service {
-	s := &Service{logger: cmp.Or(logger, slog.New(slog.DiscardHandler))}
+func New(cfg Config) *Service {
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
+	s := &Service{cfg: cfg}
 	s.networks = servers.New(servers.Kind[Network]{Name: "metadata of network", ID: func(n Network) string { return n.ID }, Open: s.open})
 	rand.Read(s.key[:]) // never fails
 	return s
@@ -69,6 +79,7 @@ func (s *Service) Close() { s.networks.Close() }
 
 // A server answers the hosts of one network.
 type server struct {
+	cfg   Config
 	key   [metadata.KeyLength]byte
 	place netns.Place // where it listens
 	hosts atomic.Pointer[map[netip.Addr]metadata.Host]
@@ -78,7 +89,7 @@ type server struct {
 
 // open begins to answer a network.
 func (s *Service) open(n Network) (_ servers.Server[Network], err error) {
-	made := &server{key: s.key, group: run.New(context.Background())}
+	made := &server{cfg: s.cfg, key: s.key, group: run.New(context.Background())}
 	made.hosts.Store(&n.Hosts)
 	var listener net.Listener
 	made.place, err = netns.Settle(n.Namespace, func() (err error) {
@@ -96,7 +107,7 @@ func (s *Service) open(n Network) (_ servers.Server[Network], err error) {
 	bounded := servers.Bounded(listener, servers.NewPlaces(connectionsMax, addressMax))
 	made.group.Go("metadata", func(context.Context) error {
 		if err := made.http.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
-			s.logger.Warn("metadata service ended", "network", n.ID, "err", err)
+			s.cfg.Logger.Warn("metadata service ended", "network", n.ID, "err", err)
 		}
 		return nil
 	})
@@ -138,6 +149,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError) // better no token than one that travels too far
 		return
 	}
+	if answer.Credentials {
+		answer.Body = s.credentials(host)
+	}
 	header := w.Header()
 	header.Set("Content-Type", answer.Type)
 	header.Set("Server", "EC2ws")
@@ -146,6 +160,16 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(answer.Status)
 	io.WriteString(w, answer.Body)
+}
+
+// credentials is what a host is answered that asks for those of its role.
+func (s *server) credentials(host metadata.Host) string {
+	if s.cfg.Credentials != nil {
+		if made, err := s.cfg.Credentials(host); err == nil {
+			return made.Text()
+		}
+	}
+	return metadata.Unauthorized(time.Now(), host.Role.ARN)
 }
 
 // setHopLimit sets the IP TTL of what is sent on a request's connection from now on.

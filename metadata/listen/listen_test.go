@@ -62,7 +62,7 @@ func TestHostsAreKnownByTheirAddresses(t *testing.T) {
 	place := newPlace(t)
 	host := metadata.Host{Instance: "i-1", HopLimit: 1, Items: []metadata.Item{{Path: "meta-data/instance-id", Value: "i-1"}}}
 	network := Network{ID: "vpc-1", Namespace: place, Hosts: map[netip.Addr]metadata.Host{netip.MustParseAddr("10.0.1.4"): host}}
-	s := New(nil)
+	s := New(Config{})
 	defer s.Close()
 	if err := s.Set([]Network{network}, false); err != nil {
 		t.Fatal(err)
@@ -98,5 +98,41 @@ func TestHostsAreKnownByTheirAddresses(t *testing.T) {
 	}
 	if got := curl(t, place, "10.0.1.4", "-H", held, url+"meta-data/instance-id"); got != " 000" {
 		t.Errorf("of a network that is no more: %q", got)
+	}
+}
+
+// A host is told credentials of its role, or why it gets none; one without a role has
+// no place where it could ask.
+func TestHostsAreGivenCredentials(t *testing.T) {
+	place := newPlace(t)
+	const path = "meta-data/iam/security-credentials/web"
+	host := metadata.Host{
+		Instance: "i-1", HopLimit: 1, TokensOptional: true, Role: metadata.Role{ARN: "arn:aws:iam::1:role/web", Host: "arn:aws:ec2:r:1:instance/i-1"},
+		Items: []metadata.Item{{Path: path, Credentials: true}},
+	}
+	bare := metadata.Host{Instance: "i-2", HopLimit: 1, TokensOptional: true}
+	network := Network{ID: "vpc-1", Namespace: place, Hosts: map[netip.Addr]metadata.Host{netip.MustParseAddr("10.0.1.4"): host, netip.MustParseAddr("10.0.1.66"): bare}}
+	answers := make(chan error, 1)
+	s := New(Config{Credentials: func(h metadata.Host) (metadata.Credentials, error) {
+		if h.Role != host.Role || h.Instance != "i-1" {
+			return metadata.Credentials{}, errors.New("asked for " + h.Instance)
+		}
+		return metadata.Credentials{AccessKeyID: "ASIA1", Secret: "hidden"}, <-answers
+	}})
+	defer s.Close()
+	if err := s.Set([]Network{network}, false); err != nil {
+		t.Fatal(err)
+	}
+	const url = "http://169.254.169.254/latest/" + path
+	answers <- nil
+	if got := curl(t, place, "10.0.1.4", url); !strings.Contains(got, `"AccessKeyId": "ASIA1"`) || !strings.HasSuffix(got, " 200") {
+		t.Errorf("credentials: %q", got)
+	}
+	answers <- errors.New("not trusted")
+	if got := curl(t, place, "10.0.1.4", url); !strings.Contains(got, `"Code": "AssumeRoleUnauthorizedAccess"`) || strings.Contains(got, "hidden") {
+		t.Errorf("none: %q", got)
+	}
+	if got := curl(t, place, "10.0.1.66", url); !strings.HasSuffix(got, " 404") {
+		t.Errorf("one without a role: %q", got)
 	}
 }

@@ -4,6 +4,17 @@ package ec2
 
 import "time"
 
+// AssociateIamInstanceProfileInput is the request of AssociateIamInstanceProfile.
+type AssociateIamInstanceProfileInput struct {
+	IamInstanceProfile *IamInstanceProfileSpecification `req:"IamInstanceProfile" rule:"required"`
+	InstanceId         *string                          `req:"InstanceId" rule:"required"`
+}
+
+// AssociateIamInstanceProfileOutput is the answer of AssociateIamInstanceProfile.
+type AssociateIamInstanceProfileOutput struct {
+	IamInstanceProfileAssociation *IamInstanceProfileAssociation `res:"iamInstanceProfileAssociation"`
+}
+
 // DescribeIamInstanceProfileAssociationsInput is the request of DescribeIamInstanceProfileAssociations.
 type DescribeIamInstanceProfileAssociationsInput struct {
 	AssociationIds []string `req:"AssociationId"`
@@ -238,6 +249,16 @@ type DescribeVolumesOutput struct {
 	Volumes   []Volume `res:"volumeSet>item"`
 }
 
+// DisassociateIamInstanceProfileInput is the request of DisassociateIamInstanceProfile.
+type DisassociateIamInstanceProfileInput struct {
+	AssociationId *string `req:"AssociationId" rule:"required"`
+}
+
+// DisassociateIamInstanceProfileOutput is the answer of DisassociateIamInstanceProfile.
+type DisassociateIamInstanceProfileOutput struct {
+	IamInstanceProfileAssociation *IamInstanceProfileAssociation `res:"iamInstanceProfileAssociation"`
+}
+
 // GetConsoleOutputInput is the request of GetConsoleOutput.
 type GetConsoleOutputInput struct {
 	DryRun     *bool   `req:"DryRun"`
@@ -362,6 +383,17 @@ type RebootInstancesInput struct {
 
 // RebootInstancesOutput is the answer of RebootInstances: nothing but that it succeeded.
 type RebootInstancesOutput struct{}
+
+// ReplaceIamInstanceProfileAssociationInput is the request of ReplaceIamInstanceProfileAssociation.
+type ReplaceIamInstanceProfileAssociationInput struct {
+	AssociationId      *string                          `req:"AssociationId" rule:"required"`
+	IamInstanceProfile *IamInstanceProfileSpecification `req:"IamInstanceProfile" rule:"required"`
+}
+
+// ReplaceIamInstanceProfileAssociationOutput is the answer of ReplaceIamInstanceProfileAssociation.
+type ReplaceIamInstanceProfileAssociationOutput struct {
+	IamInstanceProfileAssociation *IamInstanceProfileAssociation `res:"iamInstanceProfileAssociation"`
+}
 
 // RunInstancesInput is the request of RunInstances.
 type RunInstancesInput struct {

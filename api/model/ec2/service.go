@@ -324,6 +324,7 @@ var Actions = map[string]model.Action{
 	"RejectVpcEndpointConnections":                    {Name: "RejectVpcEndpointConnections", Area: "PrivateLink", Tier: "core", DryRun: true},
 	"RejectVpcPeeringConnection":                      {Name: "RejectVpcPeeringConnection", Area: "VPC peering", Tier: "core", DryRun: true},
 	"ReleaseAddress":                                  {Name: "ReleaseAddress", Area: "Gateways and addresses", Tier: "core", DryRun: true},
+	"ReplaceIamInstanceProfileAssociation":            {Name: "ReplaceIamInstanceProfileAssociation", Area: "Instances", Tier: "extended"},
 	"ReplaceNetworkAclAssociation":                    {Name: "ReplaceNetworkAclAssociation", Area: "Network ACLs", Tier: "core", DryRun: true},
 	"ReplaceNetworkAclEntry":                          {Name: "ReplaceNetworkAclEntry", Area: "Network ACLs", Tier: "core", DryRun: true},
 	"ReplaceRoute":                                    {Name: "ReplaceRoute", Area: "Route tables", Tier: "core", DryRun: true},

@@ -4,6 +4,15 @@ package iam
 
 import "time"
 
+// AddRoleToInstanceProfileInput is the request of AddRoleToInstanceProfile.
+type AddRoleToInstanceProfileInput struct {
+	InstanceProfileName *string `req:"InstanceProfileName" rule:"required,min=1,max=128"`
+	RoleName            *string `req:"RoleName" rule:"required,min=1,max=64"`
+}
+
+// AddRoleToInstanceProfileOutput is the answer of AddRoleToInstanceProfile: nothing but that it succeeded.
+type AddRoleToInstanceProfileOutput struct{}
+
 // AddUserToGroupInput is the request of AddUserToGroup.
 type AddUserToGroupInput struct {
 	GroupName *string `req:"GroupName" rule:"required,min=1,max=128"`
@@ -67,6 +76,18 @@ type CreateGroupInput struct {
 // CreateGroupOutput is the answer of CreateGroup.
 type CreateGroupOutput struct {
 	Group *Group `res:"Group"`
+}
+
+// CreateInstanceProfileInput is the request of CreateInstanceProfile.
+type CreateInstanceProfileInput struct {
+	InstanceProfileName *string `req:"InstanceProfileName" rule:"required,min=1,max=128"`
+	Path                *string `req:"Path" rule:"min=1,max=512"`
+	Tags                []Tag   `req:"Tags" rule:"max=50"`
+}
+
+// CreateInstanceProfileOutput is the answer of CreateInstanceProfile.
+type CreateInstanceProfileOutput struct {
+	InstanceProfile *InstanceProfile `res:"InstanceProfile"`
 }
 
 // CreatePolicyInput is the request of CreatePolicy.
@@ -172,6 +193,14 @@ type DeleteGroupPolicyInput struct {
 
 // DeleteGroupPolicyOutput is the answer of DeleteGroupPolicy: nothing but that it succeeded.
 type DeleteGroupPolicyOutput struct{}
+
+// DeleteInstanceProfileInput is the request of DeleteInstanceProfile.
+type DeleteInstanceProfileInput struct {
+	InstanceProfileName *string `req:"InstanceProfileName" rule:"required,min=1,max=128"`
+}
+
+// DeleteInstanceProfileOutput is the answer of DeleteInstanceProfile: nothing but that it succeeded.
+type DeleteInstanceProfileOutput struct{}
 
 // DeleteLoginProfileInput is the request of DeleteLoginProfile.
 type DeleteLoginProfileInput struct {
@@ -309,6 +338,16 @@ type GetGroupPolicyOutput struct {
 	GroupName      *string `res:"GroupName"`
 	PolicyDocument *string `res:"PolicyDocument"`
 	PolicyName     *string `res:"PolicyName"`
+}
+
+// GetInstanceProfileInput is the request of GetInstanceProfile.
+type GetInstanceProfileInput struct {
+	InstanceProfileName *string `req:"InstanceProfileName" rule:"required,min=1,max=128"`
+}
+
+// GetInstanceProfileOutput is the answer of GetInstanceProfile.
+type GetInstanceProfileOutput struct {
+	InstanceProfile *InstanceProfile `res:"InstanceProfile"`
 }
 
 // GetLoginProfileInput is the request of GetLoginProfile.
@@ -535,6 +574,34 @@ type ListGroupsForUserOutput struct {
 	Groups      []Group `res:"Groups>member"`
 	IsTruncated *bool   `res:"IsTruncated"`
 	Marker      *string `res:"Marker"`
+}
+
+// ListInstanceProfileTagsInput is the request of ListInstanceProfileTags.
+type ListInstanceProfileTagsInput struct {
+	InstanceProfileName *string `req:"InstanceProfileName" rule:"required,min=1,max=128"`
+	Marker              *string `req:"Marker" rule:"min=1,max=320"`
+	MaxItems            *int32  `req:"MaxItems" rule:"min=1,max=1000"`
+}
+
+// ListInstanceProfileTagsOutput is the answer of ListInstanceProfileTags.
+type ListInstanceProfileTagsOutput struct {
+	IsTruncated *bool   `res:"IsTruncated"`
+	Marker      *string `res:"Marker"`
+	Tags        []Tag   `res:"Tags>member"`
+}
+
+// ListInstanceProfilesInput is the request of ListInstanceProfiles.
+type ListInstanceProfilesInput struct {
+	Marker     *string `req:"Marker" rule:"min=1,max=320"`
+	MaxItems   *int32  `req:"MaxItems" rule:"min=1,max=1000"`
+	PathPrefix *string `req:"PathPrefix" rule:"min=1,max=512"`
+}
+
+// ListInstanceProfilesOutput is the answer of ListInstanceProfiles.
+type ListInstanceProfilesOutput struct {
+	InstanceProfiles []InstanceProfile `res:"InstanceProfiles>member"`
+	IsTruncated      *bool             `res:"IsTruncated"`
+	Marker           *string           `res:"Marker"`
 }
 
 // ListInstanceProfilesForRoleInput is the request of ListInstanceProfilesForRole.
@@ -823,6 +890,15 @@ type PutUserPolicyInput struct {
 // PutUserPolicyOutput is the answer of PutUserPolicy: nothing but that it succeeded.
 type PutUserPolicyOutput struct{}
 
+// RemoveRoleFromInstanceProfileInput is the request of RemoveRoleFromInstanceProfile.
+type RemoveRoleFromInstanceProfileInput struct {
+	InstanceProfileName *string `req:"InstanceProfileName" rule:"required,min=1,max=128"`
+	RoleName            *string `req:"RoleName" rule:"required,min=1,max=64"`
+}
+
+// RemoveRoleFromInstanceProfileOutput is the answer of RemoveRoleFromInstanceProfile: nothing but that it succeeded.
+type RemoveRoleFromInstanceProfileOutput struct{}
+
 // RemoveUserFromGroupInput is the request of RemoveUserFromGroup.
 type RemoveUserFromGroupInput struct {
 	GroupName *string `req:"GroupName" rule:"required,min=1,max=128"`
@@ -840,6 +916,15 @@ type SetDefaultPolicyVersionInput struct {
 
 // SetDefaultPolicyVersionOutput is the answer of SetDefaultPolicyVersion: nothing but that it succeeded.
 type SetDefaultPolicyVersionOutput struct{}
+
+// TagInstanceProfileInput is the request of TagInstanceProfile.
+type TagInstanceProfileInput struct {
+	InstanceProfileName *string `req:"InstanceProfileName" rule:"required,min=1,max=128"`
+	Tags                []Tag   `req:"Tags" rule:"required,max=50"`
+}
+
+// TagInstanceProfileOutput is the answer of TagInstanceProfile: nothing but that it succeeded.
+type TagInstanceProfileOutput struct{}
 
 // TagPolicyInput is the request of TagPolicy.
 type TagPolicyInput struct {
@@ -876,6 +961,15 @@ type TagUserInput struct {
 
 // TagUserOutput is the answer of TagUser: nothing but that it succeeded.
 type TagUserOutput struct{}
+
+// UntagInstanceProfileInput is the request of UntagInstanceProfile.
+type UntagInstanceProfileInput struct {
+	InstanceProfileName *string  `req:"InstanceProfileName" rule:"required,min=1,max=128"`
+	TagKeys             []string `req:"TagKeys" rule:"required,max=50"`
+}
+
+// UntagInstanceProfileOutput is the answer of UntagInstanceProfile: nothing but that it succeeded.
+type UntagInstanceProfileOutput struct{}
 
 // UntagPolicyInput is the request of UntagPolicy.
 type UntagPolicyInput struct {
