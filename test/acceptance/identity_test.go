@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -74,6 +75,29 @@ func TestIdentitiesByTheAWSCLI(t *testing.T) {
 	session.wants(vpc, "Vpcs[].VpcId", "describe-vpcs", "--vpc-ids", vpc)
 	session.refused("UnauthorizedOperation", "delete-vpc", "--vpc-id", vpc)
 	reader.wants(vpc, "Vpcs[].VpcId", "describe-vpcs", "--vpc-ids", vpc)
+
+	// An instance that has a role, which the CLI inside finds by itself.
+	iam.ok("create-role", "--role-name", "worker", "--assume-role-policy-document",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)
+	iam.ok("attach-role-policy", "--role-name", "worker", "--policy-arn", "arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess")
+	iam.ok("create-instance-profile", "--instance-profile-name", "worker")
+	iam.ok("add-role-to-instance-profile", "--instance-profile-name", "worker", "--role-name", "worker")
+	instance := aws.query("Instances[0].InstanceId", "run-instances", "--image-id", hostImage, "--instance-type", "t3.micro", "--subnet-id", subnet, "--iam-instance-profile", "Name=worker")
+	aws.i.waitForInstance(instance, "running")
+	aws.i.printsSoon(t, instance, "env -i PATH=$PATH HOME=/nonexistent "+aws.program+" configure list", "iam-role")
+	const ask = `at=http://169.254.169.254/latest; held="X-aws-ec2-metadata-token: $(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $at/api/token)"
+		curl -s -H "$held" $at/meta-data/iam/security-credentials/worker`
+	var given struct{ AccessKeyID, SecretAccessKey, Token string }
+	if text := aws.i.inside(instance, "sh", "-c", ask); json.Unmarshal([]byte(text), &given) != nil {
+		t.Fatalf("the credentials of the instance are no JSON of %d bytes", len(text))
+	}
+	worker := aws.as([]string{given.AccessKeyID, given.SecretAccessKey, given.Token})
+	worker.of("sts").wants("arn:aws:sts::"+accountID+":assumed-role/worker/"+instance, "Arn", "get-caller-identity")
+	worker.wants(vpc, "Vpcs[].VpcId", "describe-vpcs", "--vpc-ids", vpc)
+	worker.refused("UnauthorizedOperation", "delete-vpc", "--vpc-id", vpc)
+	aws.ok("disassociate-iam-instance-profile", "--association-id",
+		aws.query("IamInstanceProfileAssociations[0].AssociationId", "describe-iam-instance-profile-associations", "--filters", "Name=instance-id,Values="+instance))
+	aws.i.printsSoon(t, instance, ask, "404 - Not Found")
 
 	iam.refused("DeleteConflict", "delete-user", "--user-name", "reader")
 	iam.wants("one\treader", "sort(Users[].UserName)", "list-users")

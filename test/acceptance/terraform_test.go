@@ -106,6 +106,18 @@ func TestTerraform(t *testing.T) {
 		t.Errorf("the VPC with the new tag is %q, it was %q", got, vpc)
 	}
 	reaches(t, s.lab, s.host, "10.0.1.10", 20*time.Second)
+	host := i.call("DescribeInstances", "Filter.1.Name=private-ip-address", "Filter.1.Value.1=10.0.1.10")
+	const of = "reservationSet/item/instancesSet/item/"
+	if profile := host.get(of + "iamInstanceProfile/arn"); !strings.HasSuffix(profile, ":instance-profile/second") {
+		t.Errorf("the host has the instance profile %q", profile)
+	}
+	id := host.get(of + "instanceId")
+	if named, records := host.get(of+"privateDnsName"), host.get(of+"privateDnsNameOptions/enableResourceNameDnsARecord"); named != id+".ec2.internal" || records != "true" {
+		t.Errorf("the host is called %s, with an A record: %s", named, records)
+	}
+	if got := i.inside(id, "hostname"); strings.TrimSpace(got) != id {
+		t.Errorf("%s calls itself %q", id, got)
+	}
 
 	tf.run("destroy", "-input=false", "-no-color", "-auto-approve", "-refresh=false")
 	if left := i.call("DescribeVpcs", "Filter.1.Name=is-default", "Filter.1.Value.1=false").all("vpcSet/item"); len(left) > 0 {

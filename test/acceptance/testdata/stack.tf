@@ -11,6 +11,9 @@ resource "aws_vpc" "main" {
 resource "aws_subnet" "a" {
   vpc_id     = aws_vpc.main.id
   cidr_block = "10.0.1.0/24"
+
+  private_dns_hostname_type_on_launch         = var.stage == "first" ? "ip-name" : "resource-name"
+  enable_resource_name_dns_a_record_on_launch = var.stage != "first"
 }
 
 resource "aws_route_table" "private" {
@@ -169,14 +172,35 @@ resource "aws_network_acl_rule" "web" {
   to_port        = 81
 }
 
+resource "aws_iam_role" "host" {
+  name = "host"
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Principal = { Service = "ec2.amazonaws.com" }, Action = "sts:AssumeRole" }]
+  })
+}
+
+resource "aws_iam_instance_profile" "host" {
+  for_each = toset(["first", "second"])
+  name     = each.key
+  role     = aws_iam_role.host.name
+  tags     = { stage = var.stage }
+}
+
 resource "aws_instance" "host" {
   ami                    = var.image
+  iam_instance_profile   = aws_iam_instance_profile.host[var.stage].name
   instance_type          = "t3.micro"
   subnet_id              = aws_subnet.a.id
   private_ip             = "10.0.1.10"
   vpc_security_group_ids = [aws_security_group.from_site.id]
   key_name               = aws_key_pair.admin.key_name
   user_data              = "#!/bin/sh\necho made by ${var.stage}\n"
+
+  private_dns_name_options {
+    hostname_type                     = "resource-name"
+    enable_resource_name_dns_a_record = var.stage != "first"
+  }
 }
 
 resource "aws_key_pair" "admin" {
