@@ -58,6 +58,48 @@ func TestServicesAnswerTheirNetwork(t *testing.T) {
 	}
 }
 
+// TestServicesAnswerByIPv6 asks them from an instance that has IPv6, under its own
+// address and under another's.
+func TestServicesAnswerByIPv6(t *testing.T) {
+	l := newLab(t)
+	const own, service, other = "2001:db8:0:1::5", "fd00:ec2::253", "2001:db8:0:1::6"
+	router := port6("i-router", "10.0.1.5", []string{own})
+	router.AnySource = true
+	n := vpc6("vpc-1", nil, router, port6("i-2", "10.0.2.4", []string{"2001:db8:0:2::4"}))
+	n.Tables = []Table{{ID: "rtb-main"}}
+	n.Services = []netip.Addr{netip.MustParseAddr("169.254.169.253"), netip.MustParseAddr(service)}
+	c := Config{Networks: []Network{n}}
+	l.apply(c)
+	l.listen("vpc-1", "["+service+"]:53")
+	for _, instance := range []string{"i-router", "i-2"} {
+		conn, err := l.dial(instance, "["+service+"]:53", wait)
+		if err != nil {
+			t.Fatalf("%s to %s: %v", instance, service, err)
+		}
+		if err := echo(conn, "without any group"); err != nil {
+			t.Errorf("%s to %s: %v", instance, service, err)
+		}
+	}
+	l.output("i-router", "ip", "address", "add", other+"/128", "dev", "lo", "nodad")
+	l.in("i-router", func() error {
+		d := net.Dialer{Timeout: silence, LocalAddr: &net.UDPAddr{IP: net.ParseIP(other)}}
+		conn, err := d.Dial("udp6", "["+service+"]:53")
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		_, err = conn.Write([]byte("question"))
+		return err
+	})
+	l.awaitDrop("dropped-input")
+	l.mustStand(c)
+	c.Networks[0].Services = c.Networks[0].Services[:1]
+	l.update(c)
+	if _, err := l.dial("i-2", "["+service+"]:53", silence); err == nil {
+		t.Error("a service that is not wanted any more answers")
+	}
+}
+
 // TestServicesKnowTheirCallers has an instance ask under an address that is not its
 // own, which its interface would let pass to others, and speak as the service.
 func TestServicesKnowTheirCallers(t *testing.T) {

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"causeway.dev/metadata"
 	"causeway.dev/metadata/listen"
@@ -26,7 +27,7 @@ func metadataNetwork(prefix string, n nodespec.Network) *listen.Network {
 			hosts[a] = h
 		}
 	}
-	return &listen.Network{ID: n.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Hosts: hosts}
+	return &listen.Network{ID: n.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), IPv6: slices.Contains(n.Services, listen.Address6), Hosts: hosts}
 }
 
 // errNoCredentials: nobody makes any here.

@@ -67,6 +67,15 @@ func TestMetadataIsOnesOwn(t *testing.T) {
 	told(&one, "i-b", "10.0.1.5")
 	told(&one, "i-router", "10.0.1.6").AnySource = true
 	told(&two, "i-other", "10.0.1.4")
+	// By IPv6 only who may.
+	two.Local = append(two.Local, netip.MustParsePrefix("2001:db8::/56"))
+	two.Services = append(two.Services, listen.Address6)
+	for _, a := range []string{"10.0.1.7", "10.0.1.8"} {
+		i := told(&two, "i-six-"+a[len(a)-1:], a)
+		i.Subnet6, i.Others = netip.MustParsePrefix("2001:db8:0:1::/64"), []netip.Addr{netip.MustParseAddr("2001:db8:0:1::" + a[len(a)-1:])}
+	}
+	may := &two.Metadata[1]
+	may.Sources = append(may.Sources, netip.MustParseAddr("2001:db8:0:1::7"))
 	desired := nodespec.Desired{Networks: []nodespec.Network{one, two}}
 	if err := netfabric.New(netfabric.Options{}).Apply(t.Context(), FabricConfig(prefix, netfabric.Underlay{}, desired)); err != nil {
 		t.Fatal(err)
@@ -80,6 +89,13 @@ func TestMetadataIsOnesOwn(t *testing.T) {
 		if got, err := askMetadata(prefix, instance, "", 20*time.Second); err != nil || got != instance {
 			t.Errorf("%s is told that it is %q, %v", instance, got, err)
 		}
+	}
+	const six = "[fd00:ec2::254]"
+	if got, err := askMetadataAt(six, prefix, "i-six-7", "", 20*time.Second); err != nil || got != "i-six-7" {
+		t.Errorf("by IPv6 i-six-7 is told that it is %q, %v", got, err)
+	}
+	if got, err := askMetadataAt(six, prefix, "i-six-8", "", 20*time.Second); err == nil {
+		t.Errorf("one that may not ask by IPv6 is told that it is %q", got)
 	}
 	// One that may send under any address pretends to be another.
 	if err := netns.Do(netfabric.NamespaceName(prefix, "i-router"), exec.Command("ip", "address", "add", "10.0.1.4/32", "dev", "lo").Run); err != nil {
@@ -107,6 +123,11 @@ func TestMetadataIsOnesOwn(t *testing.T) {
 // askMetadata asks for a token and then for the id of the instance, under an address of
 // the instance where one is given.
 func askMetadata(prefix, instance, source string, timeout time.Duration) (string, error) {
+	return askMetadataAt(listen.Address.String(), prefix, instance, source, timeout)
+}
+
+// askMetadataAt does so at one of the service's addresses, as URLs have it.
+func askMetadataAt(address, prefix, instance, source string, timeout time.Duration) (string, error) {
 	dialer := net.Dialer{}
 	if source != "" {
 		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(source)}
@@ -122,7 +143,7 @@ func askMetadata(prefix, instance, source string, timeout time.Duration) (string
 		},
 	}}
 	ask := func(method, path string, header ...string) (string, error) {
-		request, err := http.NewRequest(method, "http://"+listen.Address.String()+path, nil)
+		request, err := http.NewRequest(method, "http://"+address+path, nil)
 		if err != nil {
 			return "", err
 		}

@@ -9,7 +9,7 @@ import (
 // itself.
 type HostMetadata struct {
 	Instance       string       // "i-…"
-	Sources        []netip.Addr // by which it is known: all its addresses in the network
+	Sources        []netip.Addr // by which it is known: its addresses in the network, of IPv6 only if it may ask by that
 	Disabled       bool         // it is told nothing
 	TokensOptional bool         // it may ask without a token
 	HopLimit       int          // IP TTL of what answers its requests for tokens

@@ -43,7 +43,7 @@ type Network struct {
 
 	Resolver *Resolver // nil: its hosts have nobody to ask for names
 
-	Metadata []HostMetadata // by instance; served at 169.254.169.254, one of the Services
+	Metadata []HostMetadata // by instance; served at 169.254.169.254 and fd00:ec2::254, as far as they are among the Services
 
 	// Told is what hosts behind devices learn by DHCP besides their addresses; nil: no
 	// interface is behind one.

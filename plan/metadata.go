@@ -16,7 +16,18 @@ import (
 
 // metadataAddress is where instances ask about themselves ("Instance metadata" in
 // the EC2 user guide).
-var metadataAddress = netip.AddrFrom4([4]byte{169, 254, 169, 254})
+var (
+	metadataAddress  = netip.AddrFrom4([4]byte{169, 254, 169, 254})
+	metadataAddress6 = netip.MustParseAddr("fd00:ec2::254")
+)
+
+// metadataAddresses are where the service is found in a VPC.
+func metadataAddresses(vpc resource.VPC) []netip.Addr {
+	if resource.AssociatedCIDR(vpc.IPv6).IsValid() {
+		return []netip.Addr{metadataAddress, metadataAddress6}
+	}
+	return []netip.Addr{metadataAddress}
+}
 
 // metadata compiles what the instances of a VPC are told about themselves.
 func (c *compiler) metadata(vpc resource.VPC) []nodespec.HostMetadata {
@@ -43,8 +54,10 @@ func (c *compiler) hostMetadata(vpc resource.VPC, all []plugged) nodespec.HostMe
 	o := v.MetadataOptions
 	m := nodespec.HostMetadata{Instance: v.ID, Disabled: o.Disabled, TokensOptional: o.TokensOptional, HopLimit: o.Hops()}
 	for _, p := range all {
-		m.Sources = append(m.Sources, p.nic.Address)
-		m.Sources = append(m.Sources, others(p.nic)...)
+		m.Sources = append(m.Sources, p.nic.PrivateAddresses()...)
+		if o.IPv6 {
+			m.Sources = append(m.Sources, p.nic.IPv6...)
+		}
 	}
 	if o.Disabled {
 		return m

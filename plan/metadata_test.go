@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -108,6 +109,29 @@ func TestRolesOfInstances(t *testing.T) {
 			}
 			if got := network.Metadata[0].Role; got != want {
 				t.Errorf("%s: its role is %+v, want %+v", what, got, want)
+			}
+		}
+	}
+}
+
+// The services are found by IPv6 in a VPC that has it; who may ask that of metadata is
+// the instance's affair.
+func TestServicesByIPv6(t *testing.T) {
+	for _, may := range []bool{false, true} {
+		w := named(func(v *resource.VPC) { v.IPv6 = associated("2001:db8::/56") })
+		w.subnets[0].IPv6 = associated("2001:db8:0:1::/64")
+		w.nics[0].IPv6 = []netip.Addr{netip.MustParseAddr("2001:db8:0:1::4")}
+		w.instances[0].MetadataOptions.IPv6 = may
+		for _, n := range plan.Compile(w.put(t, shared), "node-1").Networks {
+			if n.ID != "vpc-a" {
+				continue
+			}
+			if got := fmt.Sprint(n.Services, n.Resolver.Addresses); got != "[10.0.0.2 169.254.169.253 169.254.169.254 fd00:ec2::253 fd00:ec2::254] [10.0.0.2 169.254.169.253 fd00:ec2::253]" {
+				t.Errorf("the services are at %s", got)
+			}
+			want := map[bool]string{false: "[10.0.1.4]", true: "[10.0.1.4 2001:db8:0:1::4]"}[may]
+			if got := fmt.Sprint(n.Metadata[0].Sources); got != want {
+				t.Errorf("it may ask under %s, want %s", got, want)
 			}
 		}
 	}

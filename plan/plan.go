@@ -210,7 +210,7 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 		network.Services = network.Resolver.Addresses
 	}
 	if network.Metadata = c.metadata(vpc); len(network.Metadata) > 0 {
-		network.Services = slices.SortedFunc(slices.Values(append([]netip.Addr{metadataAddress}, network.Services...)), netip.Addr.Compare)
+		network.Services = slices.SortedFunc(slices.Values(append(metadataAddresses(vpc), network.Services...)), netip.Addr.Compare)
 	}
 	if slices.ContainsFunc(c.plugged, func(p plugged) bool { return p.nic.Place != nil && p.nic.Place.Kind != resource.PlaceNamespace }) {
 		told := c.told(vpc)

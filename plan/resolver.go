@@ -13,12 +13,19 @@ import (
 
 // linkLocalResolver is where the resolver of every VPC is found, whatever its
 // ranges ("Amazon DNS server" in the VPC user guide).
-var linkLocalResolver = netip.AddrFrom4([4]byte{169, 254, 169, 253})
+var (
+	linkLocalResolver  = netip.AddrFrom4([4]byte{169, 254, 169, 253})
+	linkLocalResolver6 = netip.MustParseAddr("fd00:ec2::253")
+)
 
 // resolverAddresses are where a VPC's resolver is found: at the base of its primary
-// range plus two, and at a link-local address.
+// range plus two, and where it is found in all VPCs, by IPv6 if the VPC speaks that.
 func resolverAddresses(vpc resource.VPC) []netip.Addr {
-	return []netip.Addr{vpc.CIDRs[0].Prefix.Masked().Addr().Next().Next(), linkLocalResolver}
+	addresses := []netip.Addr{vpc.CIDRs[0].Prefix.Masked().Addr().Next().Next(), linkLocalResolver}
+	if resource.AssociatedCIDR(vpc.IPv6).IsValid() {
+		addresses = append(addresses, linkLocalResolver6)
+	}
+	return addresses
 }
 
 // resolver compiles a VPC's resolver; nil if it has none.

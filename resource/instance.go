@@ -85,6 +85,7 @@ type MetadataOptions struct {
 	Disabled       bool  `json:"disabled,omitempty"`
 	TokensOptional bool  `json:"tokensOptional,omitempty"`
 	HopLimit       int32 `json:"hopLimit,omitempty"` // 1 to MetadataHopsMax; 0: the default
+	IPv6           bool  `json:"ipv6,omitempty"`     // also by IPv6
 	Tags           bool  `json:"tags,omitempty"`
 }
 

@@ -12,14 +12,14 @@ import (
 // readMetadataOptions changes how an instance may ask about itself, as far as a
 // request says.
 func readMetadataOptions(o *resource.MetadataOptions, in *model.InstanceMetadataOptionsRequest) error {
-	if err := refuseUnbuilt(member{"HttpProtocolIpv6", val(in.HttpProtocolIpv6) == model.InstanceMetadataProtocolStateEnabled}); err != nil {
-		return err
-	}
 	if in.HttpEndpoint != nil {
 		o.Disabled = *in.HttpEndpoint == model.InstanceMetadataEndpointStateDisabled
 	}
 	if in.HttpTokens != nil {
 		o.TokensOptional = *in.HttpTokens == model.HttpTokensStateOptional
+	}
+	if in.HttpProtocolIpv6 != nil {
+		o.IPv6 = *in.HttpProtocolIpv6 == model.InstanceMetadataProtocolStateEnabled
 	}
 	if in.InstanceMetadataTags != nil {
 		o.Tags = *in.InstanceMetadataTags == model.InstanceMetadataTagsStateEnabled
@@ -43,7 +43,7 @@ func metadataOptionsAnswer(o resource.MetadataOptions) *model.InstanceMetadataOp
 	}
 	return &model.InstanceMetadataOptionsResponse{
 		HttpEndpoint:            choose(o.Disabled, model.InstanceMetadataEndpointStateDisabled, model.InstanceMetadataEndpointStateEnabled),
-		HttpProtocolIpv6:        new(model.InstanceMetadataProtocolStateDisabled),
+		HttpProtocolIpv6:        choose(o.IPv6, model.InstanceMetadataProtocolStateEnabled, model.InstanceMetadataProtocolStateDisabled),
 		HttpPutResponseHopLimit: new(int32(o.Hops())),
 		HttpTokens:              choose(o.TokensOptional, model.HttpTokensStateOptional, model.HttpTokensStateRequired),
 		InstanceMetadataTags:    choose(o.Tags, model.InstanceMetadataTagsStateEnabled, model.InstanceMetadataTagsStateDisabled),

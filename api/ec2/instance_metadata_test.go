@@ -9,21 +9,21 @@ func TestMetadataOptions(t *testing.T) {
 	check := func(id string, want ...string) {
 		t.Helper()
 		answer := c.call("DescribeInstances", "InstanceId.1", id)
-		for i, name := range []string{"httpEndpoint", "httpTokens", "httpPutResponseHopLimit", "instanceMetadataTags", "state"} {
+		for i, name := range []string{"httpEndpoint", "httpTokens", "httpPutResponseHopLimit", "instanceMetadataTags", "state", "httpProtocolIpv6"} {
 			if got := answer.text("reservationSet/item/instancesSet/item/metadataOptions/" + name); got != want[i] {
 				t.Errorf("%s: %q, want %q", name, got, want[i])
 			}
 		}
 	}
 	usual := c.instance(subnet)
-	check(usual, "enabled", "required", "2", "disabled", "applied")
-	chosen := c.instance(subnet, "MetadataOptions.HttpTokens", "optional", "MetadataOptions.HttpPutResponseHopLimit", "1", "MetadataOptions.InstanceMetadataTags", "enabled")
-	check(chosen, "enabled", "optional", "1", "enabled", "applied")
-	changed := c.call("ModifyInstanceMetadataOptions", "InstanceId", chosen, "HttpEndpoint", "disabled", "HttpTokens", "required")
+	check(usual, "enabled", "required", "2", "disabled", "applied", "disabled")
+	chosen := c.instance(subnet, "MetadataOptions.HttpTokens", "optional", "MetadataOptions.HttpPutResponseHopLimit", "1", "MetadataOptions.InstanceMetadataTags", "enabled", "MetadataOptions.HttpProtocolIpv6", "enabled")
+	check(chosen, "enabled", "optional", "1", "enabled", "applied", "enabled")
+	changed := c.call("ModifyInstanceMetadataOptions", "InstanceId", chosen, "HttpEndpoint", "disabled", "HttpTokens", "required", "HttpProtocolIpv6", "disabled")
 	if changed.text("instanceId") != chosen || changed.text("instanceMetadataOptions/httpEndpoint") != "disabled" {
 		t.Errorf("changed: %+v", changed)
 	}
-	check(chosen, "disabled", "required", "1", "enabled", "applied")
+	check(chosen, "disabled", "required", "1", "enabled", "applied", "disabled")
 	if got := c.call("DescribeInstances", filter("1", "metadata-options.http-tokens", "required")...).texts("reservationSet/item/instancesSet/item/instanceId"); len(got) != 2 {
 		t.Errorf("with tokens required there are %q", got)
 	}

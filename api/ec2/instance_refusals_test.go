@@ -25,7 +25,7 @@ var instanceRefusals = []struct{ code, call string }{
 	{"MissingParameter", "ModifyInstanceMetadataOptions"},
 	{"InvalidParameterValue", "ModifyInstanceMetadataOptions&InstanceId={instance}&HttpPutResponseHopLimit=65"},
 	{"InvalidParameterValue", "ModifyInstanceMetadataOptions&InstanceId={instance}&HttpTokens=perhaps"},
-	{"UnsupportedOperation", "ModifyInstanceMetadataOptions&InstanceId={instance}&HttpProtocolIpv6=enabled"},
+	{"InvalidParameterValue", "ModifyInstanceMetadataOptions&InstanceId={instance}&HttpProtocolIpv6=perhaps"},
 	{"IncorrectInstanceState", "ModifyInstanceMetadataOptions&InstanceId={ended}&HttpTokens=optional"},
 	{"MissingParameter", "ModifyPrivateDnsNameOptions&EnableResourceNameDnsARecord=true"},
 	{"MissingParameter", "ModifyPrivateDnsNameOptions&InstanceId={instance}"},

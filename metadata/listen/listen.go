@@ -26,8 +26,11 @@ import (
 	"causeway.dev/netfabric/netns"
 )
 
-// Address is where the service is found in every network.
-var Address = netip.AddrFrom4([4]byte{169, 254, 169, 254})
+// Where the service is found in every network, and in those that speak IPv6.
+var (
+	Address  = netip.AddrFrom4([4]byte{169, 254, 169, 254})
+	Address6 = netip.MustParseAddr("fd00:ec2::254")
+)
 
 // Bounds of what hosts can take up.
 const (
@@ -42,6 +45,7 @@ const (
 type Network struct {
 	ID        string
 	Namespace string                       // the name of its network namespace, which has Address
+	IPv6      bool                         // it has Address6, too
 	Hosts     map[netip.Addr]metadata.Host // by each of their addresses
 }
 
@@ -82,6 +86,7 @@ type server struct {
 	cfg   Config
 	key   [metadata.KeyLength]byte
 	place netns.Place // where it listens
+	ipv6  bool        // at Address6, too
 	hosts atomic.Pointer[map[netip.Addr]metadata.Host]
 	http  http.Server
 	group *run.Group
@@ -89,14 +94,27 @@ type server struct {
 
 // open begins to answer a network.
 func (s *Service) open(n Network) (_ servers.Server[Network], err error) {
-	made := &server{cfg: s.cfg, key: s.key, group: run.New(context.Background())}
+	made := &server{cfg: s.cfg, key: s.key, ipv6: n.IPv6, group: run.New(context.Background())}
 	made.hosts.Store(&n.Hosts)
-	var listener net.Listener
-	made.place, err = netns.Settle(n.Namespace, func() (err error) {
-		listener, err = net.Listen("tcp4", netip.AddrPortFrom(Address, 80).String())
-		return err
+	addresses := []netip.Addr{Address}
+	if n.IPv6 {
+		addresses = append(addresses, Address6)
+	}
+	var listeners []net.Listener
+	made.place, err = netns.Settle(n.Namespace, func() error {
+		for _, a := range addresses {
+			listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 80)))
+			if err != nil {
+				return err
+			}
+			listeners = append(listeners, listener)
+		}
+		return nil
 	})
 	if err != nil {
+		for _, l := range listeners {
+			l.Close()
+		}
 		return nil, err
 	}
 	made.http = http.Server{
@@ -104,19 +122,22 @@ func (s *Service) open(n Network) (_ servers.Server[Network], err error) {
 		ErrorLog:    log.New(io.Discard, "", 0), // what hosts do wrong is theirs to know
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	bounded := servers.Bounded(listener, servers.NewPlaces(connectionsMax, addressMax))
-	made.group.Go("metadata", func(context.Context) error {
-		if err := made.http.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
-			s.cfg.Logger.Warn("metadata service ended", "network", n.ID, "err", err)
-		}
-		return nil
-	})
+	places := servers.NewPlaces(connectionsMax, addressMax)
+	for _, l := range listeners {
+		bounded := servers.Bounded(l, places)
+		made.group.Go("metadata", func(context.Context) error {
+			if err := made.http.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
+				s.cfg.Logger.Warn("metadata service ended", "network", n.ID, "err", err)
+			}
+			return nil
+		})
+	}
 	return made, nil
 }
 
 // Follow implements servers.Server.
 func (s *server) Follow(n Network, look bool) (stays bool, err error) {
-	if s.place.Name() != n.Namespace || look && !s.place.Stands() {
+	if s.place.Name() != n.Namespace || s.ipv6 != n.IPv6 || look && !s.place.Stands() {
 		return false, nil
 	}
 	s.hosts.Store(&n.Hosts)
@@ -190,6 +211,10 @@ func setHopLimit(ctx context.Context, hops int) error {
 		return err
 	}
 	var set error
-	err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, hops) })
+	level, option := unix.IPPROTO_IP, unix.IP_TTL
+	if from, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil && from.Addr().Unmap().Is6() {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS
+	}
+	err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), level, option, hops) })
 	return errors.Join(err, set)
 }
