@@ -30,8 +30,8 @@ import (
 )
 
 const (
-	// resyncInterval is how often the kernel is compared with Desired though
-	// nothing has changed: repair of what others broke.
+	// resyncInterval is how often the kernel is compared with all of Desired, and
+	// not only with what has changed: repair of what others broke.
 	resyncInterval = 30 * time.Second
 
 	// observeInterval is how often instances are looked at, and messages of
@@ -281,30 +281,37 @@ func (n *Node) endAll(ctx context.Context, cause error) error {
 // and from time to time. A change is applied where it changes something; after a
 // failure and from time to time everything is looked at.
 func (n *Node) applyNewest(ctx context.Context) error {
-	resync := time.NewTimer(resyncInterval)
-	defer resync.Stop()
-	retry, everything := retryFirst, true
+	again := time.NewTimer(resyncInterval)
+	defer again.Stop()
+	retry := retryFirst
+	var looks looks
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-n.wake:
-		case <-resync.C:
-			everything = true
+		case <-again.C:
 		}
 		d := n.newest()
 		if d == nil {
 			continue
 		}
-		next := resyncInterval
+		began := time.Now()
+		everything := looks.at(began)
 		err := n.apply(ctx, *d, everything)
-		if everything = err != nil; everything && ctx.Err() == nil {
+		ended := time.Now()
+		if err != nil && ctx.Err() == nil {
 			n.log.Error("apply what is desired", "revision", d.Revision, "retry", retry, "err", err)
-			next, retry = retry, min(2*retry, resyncInterval)
+			looks.failed()
+			again.Reset(retry)
+			retry = min(2*retry, resyncInterval)
 		} else {
+			if everything {
+				looks.done(began, ended)
+			}
+			again.Reset(looks.due.Sub(ended))
 			retry = retryFirst
 		}
-		resync.Reset(next)
 		n.mu.Lock()
 		n.applied = d
 		n.mu.Unlock()
