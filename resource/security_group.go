@@ -30,6 +30,20 @@ type SecurityGroup struct {
 	Name        string              `json:"name"`
 	Description string              `json:"description"`
 	Rules       []SecurityGroupRule `json:"rules,omitempty"`
+
+	// Associated are further VPCs whose interfaces can be in the group. There its rules
+	// hold among what is in that VPC.
+	Associated []string `json:"associated,omitempty"`
+}
+
+// UsableIn reports whether interfaces of a VPC can be in the group.
+func (g *SecurityGroup) UsableIn(vpc string) bool {
+	return g.VPC == vpc || slices.Contains(g.Associated, vpc)
+}
+
+// Meets reports whether some VPC can have interfaces of both groups.
+func (g *SecurityGroup) Meets(o *SecurityGroup) bool {
+	return g.UsableIn(o.VPC) || slices.ContainsFunc(o.Associated, g.UsableIn)
 }
 
 // A SecurityGroupRule allows one kind of traffic with one kind of peer. Exactly one of CIDR, Group and PrefixList is set.

@@ -22,6 +22,7 @@ const (
 	ByAddress     Property = "private-ip-address"       // network interfaces, by all of theirs
 	ByMAC         Property = "mac-address"              // network interfaces
 	ByGroup       Property = "group-id"                 // network interfaces
+	ByAssociated  Property = "associated-vpc-id"        // security groups, by further VPCs
 	ByReservation Property = "reservation-id"           // instances
 	ByWanted      Property = "wanted"                   // instances that are not deleted
 	ByGateway     Property = "vpn-gateway-id"           // VPN connections
@@ -48,7 +49,8 @@ var (
 		ByVPC: func(v *resource.RouteTable) []string { return one(v.VPC) },
 	}
 	securityGroupProperties = properties[resource.SecurityGroup]{
-		ByVPC: func(v *resource.SecurityGroup) []string { return one(v.VPC) },
+		ByVPC:        func(v *resource.SecurityGroup) []string { return one(v.VPC) },
+		ByAssociated: func(v *resource.SecurityGroup) []string { return v.Associated },
 	}
 	networkACLProperties = properties[resource.NetworkACL]{
 		ByVPC: func(v *resource.NetworkACL) []string { return one(v.VPC) },

@@ -31,6 +31,8 @@ func TestDryRun(t *testing.T) {
 	nat := c.call("CreateNatGateway", "SubnetId", side, "AllocationId", first).text("natGateway/natGatewayId")
 	inner := c.call("CreateNatGateway", "SubnetId", side, "ConnectivityType", "private", "SecondaryPrivateIpAddress.1", "10.0.3.99").text("natGateway/natGatewayId")
 	natAssociation := c.call("AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", second).text("natGatewayAddressSet/item/associationId")
+	associated := c.group(vpc, "associated")
+	c.call("AssociateSecurityGroupVpc", "GroupId", associated, "VpcId", spareVPC)
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -69,6 +71,7 @@ func TestDryRun(t *testing.T) {
 		{"DeleteSubnetCidrReservation", "SubnetCidrReservationId", reservation}, {"ModifyVpcTenancy", "VpcId", vpc, "InstanceTenancy", "default"},
 		{"DescribeCarrierGateways"}, {"DescribeVpcBlockPublicAccessExclusions"}, {"DescribeVpcBlockPublicAccessOptions"}, {"DescribeVpcClassicLink"}, {"DescribeVpcEncryptionControls"},
 		{"DescribeVpnConcentrators"}, {"DescribeSecurityGroupVpcAssociations"}, {"DescribeSecurityGroupReferences", "GroupId.1", group}, {"DescribeStaleSecurityGroups", "VpcId", vpc},
+		{"AssociateSecurityGroupVpc", "GroupId", group, "VpcId", spareVPC}, {"DisassociateSecurityGroupVpc", "GroupId", associated, "VpcId", spareVPC},
 		{"GetSecurityGroupsForVpc", "VpcId", vpc}, {"DescribeAggregateIdFormat"}, {"DescribePrincipalIdFormat"},
 		{"ModifyAddressAttribute", "AllocationId", address, "DomainName", "example.com"}, {"ResetAddressAttribute", "AllocationId", address, "Attribute", "domain-name"},
 		{"CreateDefaultVpc"}, {"DescribeInternetGateways"}, {"DescribeAddresses"}, {"DescribeAddressesAttribute"}, {"DescribeNatGateways"}, {"DescribeEgressOnlyInternetGateways"},

@@ -92,6 +92,7 @@ func (c *cloud) showcase() map[string][]string {
 	d, n := c.dual(), vpnFixture(c)
 	c.call("ModifyVpcAttribute", "VpcId", d.vpc, "EnableDnsHostnames.Value", "true")
 	group, other := c.group(d.vpc, "web"), c.group(d.vpc, "others")
+	c.call("AssociateSecurityGroupVpc", "GroupId", other, "VpcId", c.vpc("10.99.0.0/16"))
 	list := c.prefixList("IPv4", "2", "192.168.0.0/16")
 	for _, action := range []string{"AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"} {
 		c.call(action, "GroupId", group, "IpPermissions.1.IpProtocol", "tcp", "IpPermissions.1.FromPort", "22", "IpPermissions.1.ToPort", "23",
@@ -185,12 +186,11 @@ var unbuiltFilters = map[string]string{
 	"DescribeLaunchTemplates": "create-time launch-template-name tag-key tag:stage",
 	"DescribeNetworkInterfacePermissions": `network-interface-permission.aws-account-id network-interface-permission.aws-service network-interface-permission.network-interface-id
 		network-interface-permission.network-interface-permission-id network-interface-permission.permission`,
-	"DescribeNetworkInterfaces":            "operator.managed operator.principal requester-id",
-	"DescribePrefixLists":                  "prefix-list-id prefix-list-name",
-	"DescribePublicIpv4Pools":              "tag-key tag:stage",
-	"DescribeRouteTables":                  "route.transit-gateway-id route.vpc-peering-connection-id",
-	"DescribeSecurityGroupVpcAssociations": "group-id group-owner-id state vpc-id vpc-owner-id",
-	"DescribeSubnets":                      "customer-owned-ipv4-pool enable-lni-at-device-index outpost-arn",
+	"DescribeNetworkInterfaces": "operator.managed operator.principal requester-id",
+	"DescribePrefixLists":       "prefix-list-id prefix-list-name",
+	"DescribePublicIpv4Pools":   "tag-key tag:stage",
+	"DescribeRouteTables":       "route.transit-gateway-id route.vpc-peering-connection-id",
+	"DescribeSubnets":           "customer-owned-ipv4-pool enable-lni-at-device-index outpost-arn",
 	"DescribeVolumes": `attachment.attach-time attachment.delete-on-termination attachment.device attachment.instance-id attachment.status availability-zone
 		availability-zone-id create-time encrypted fast-restored multi-attach-enabled operator.managed operator.principal size snapshot-id status tag-key
 		tag:stage volume-id volume-type`,

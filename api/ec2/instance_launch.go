@@ -245,7 +245,7 @@ func (s *Service) interfaceGroups(r reader, vpc string, ids []string) ([]string,
 		if err != nil {
 			return nil, err
 		}
-		if g.VPC != vpc {
+		if !g.UsableIn(vpc) {
 			return nil, resource.Errorf("InvalidParameter", "Security group %s and the subnet belong to different networks", g.ID)
 		}
 	}

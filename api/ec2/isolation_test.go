@@ -140,6 +140,8 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"CreateSubnetCidrReservation", "SubnetId", subnet, "ReservationType", "explicit", "Cidr", "10.0.1.96/28"}, {"GetSubnetCidrReservations", "SubnetId", subnet},
 			{"DeleteSubnetCidrReservation", "SubnetCidrReservationId", reservation}, {"ModifyVpcTenancy", "VpcId", vpc, "InstanceTenancy", "default"},
 			{"DescribeVpcClassicLink", "VpcId.1", vpc}, {"DescribeVpcClassicLinkDnsSupport", "VpcIds.1", vpc}, {"DescribeVpcEncryptionControls", "VpcId.1", vpc},
+			{"AssociateSecurityGroupVpc", "GroupId", group, "VpcId", ownVPC}, {"AssociateSecurityGroupVpc", "GroupId", ownGroup, "VpcId", vpc},
+			{"DisassociateSecurityGroupVpc", "GroupId", group, "VpcId", ownVPC}, {"DisassociateSecurityGroupVpc", "GroupId", ownGroup, "VpcId", vpc},
 			{"DescribeSecurityGroupReferences", "GroupId.1", group}, {"DescribeStaleSecurityGroups", "VpcId", vpc}, {"GetSecurityGroupsForVpc", "VpcId", vpc},
 			{"DescribeDhcpOptions", "DhcpOptionsId.1", dopt}, {"DeleteDhcpOptions", "DhcpOptionsId", dopt},
 			{"AssociateDhcpOptions", "DhcpOptionsId", dopt, "VpcId", ownVPC}, {"AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", vpc},

@@ -105,6 +105,9 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, c server.Caller, in *
 		if v.Name == resource.DefaultSecurityGroup {
 			return resource.Errorf("CannotDelete", "the specified group: %q name: %q cannot be deleted by a user", v.ID, v.Name)
 		}
+		if len(v.Associated) > 0 {
+			return resource.Errorf(resource.CodeDependencyViolation, "resource %s has a dependent object: it is associated with %s", v.ID, v.Associated[0])
+		}
 		for nic := range networkInterfaces.table.Find(w.Reader, w.scope, store.ByGroup, v.ID) {
 			return resource.Errorf(resource.CodeDependencyViolation, "resource %s has a dependent object: %s is in it", v.ID, nic.ID)
 		}

@@ -232,7 +232,7 @@ func readPermission(p *model.IpPermission, egress bool) ([]resource.SecurityGrou
 }
 
 // checkPeer refuses a rule whose peer is a group that the rule's group can't
-// reach, one of another VPC, or a prefix list that is not there.
+// reach, because no VPC has both, or a prefix list that is not there.
 func checkPeer(r reader, g *resource.SecurityGroup, rule *resource.SecurityGroupRule) error {
 	if rule.PrefixList != "" {
 		_, err := prefixLists.get(r, rule.PrefixList)
@@ -245,7 +245,7 @@ func checkPeer(r reader, g *resource.SecurityGroup, rule *resource.SecurityGroup
 	if err != nil {
 		return err
 	}
-	if peer.VPC != g.VPC {
+	if !g.Meets(&peer) {
 		return resource.Errorf(securityGroups.notFound, "You have specified two resources that belong to different networks: %s and %s", g.ID, peer.ID)
 	}
 	return nil

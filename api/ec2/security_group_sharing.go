@@ -9,10 +9,12 @@ import (
 	"causeway.dev/store"
 )
 
-// What tells of security groups that are used outside of their VPCs: they are not,
-// here.
+// What is about security groups outside of their VPCs: in further ones of the account,
+// and on the other side of peerings, which are not here.
 func (s *Service) securityGroupSharingActions() actions {
 	return actions{
+		"AssociateSecurityGroupVpc":            server.Operation(s.AssociateSecurityGroupVpc),
+		"DisassociateSecurityGroupVpc":         server.Operation(s.DisassociateSecurityGroupVpc),
 		"DescribeSecurityGroupReferences":      server.Operation(s.DescribeSecurityGroupReferences),
 		"DescribeSecurityGroupVpcAssociations": server.Operation(s.DescribeSecurityGroupVpcAssociations),
 		"DescribeStaleSecurityGroups":          server.Operation(s.DescribeStaleSecurityGroups),
@@ -32,12 +34,6 @@ func (s *Service) DescribeSecurityGroupReferences(_ context.Context, c server.Ca
 		}
 	}
 	return &model.DescribeSecurityGroupReferencesOutput{}, checkDryRun(in.DryRun)
-}
-
-// DescribeSecurityGroupVpcAssociations lists further VPCs that groups are used in: none.
-func (s *Service) DescribeSecurityGroupVpcAssociations(_ context.Context, _ server.Caller, in *model.DescribeSecurityGroupVpcAssociationsInput) (*model.DescribeSecurityGroupVpcAssociationsOutput, error) {
-	return &model.DescribeSecurityGroupVpcAssociationsOutput{}, describeNone(
-		query{"DescribeSecurityGroupVpcAssociations", in.DryRun, nil, in.Filters, in.MaxResults, in.NextToken}, nil)
 }
 
 // DescribeStaleSecurityGroups lists the groups of a VPC whose rules name groups of a
@@ -60,14 +56,15 @@ var groupForVPCFields = fields[resource.SecurityGroup]{
 	"primary-vpc-id": func(_ reader, v *resource.SecurityGroup) []string { return one(v.VPC) },
 }
 
-// GetSecurityGroupsForVpc lists the groups that interfaces of a VPC can have: its own.
+// GetSecurityGroupsForVpc lists the groups that interfaces of a VPC can have: its own,
+// and those that are associated with it.
 func (s *Service) GetSecurityGroupsForVpc(_ context.Context, c server.Caller, in *model.GetSecurityGroupsForVpcInput) (*model.GetSecurityGroupsForVpcOutput, error) {
 	r := s.read(c)
 	q := query{"GetSecurityGroupsForVpc", in.DryRun, nil, in.Filters, in.MaxResults, in.NextToken}
 	key := func(v *resource.SecurityGroup) string { return v.ID }
 	shown, next, err := list(r, groupForVPCFields, q, key, func() ([]resource.SecurityGroup, error) {
 		vpc, err := vpcs.get(r, val(in.VpcId))
-		return securityGroups.found(r, store.ByVPC, vpc.ID), err
+		return append(securityGroups.found(r, store.ByVPC, vpc.ID), securityGroups.found(r, store.ByAssociated, vpc.ID)...), err
 	})
 	if err != nil {
 		return nil, err

@@ -29,6 +29,9 @@ var unusedRefusals = []struct{ code, call string }{
 	{"InvalidGroup.NotFound", "DescribeSecurityGroupReferences&GroupId.1=sg-00000000000000000"},
 	{"InvalidVpcID.NotFound", "DescribeStaleSecurityGroups&VpcId=vpc-00000000000000000"},
 	{"InvalidVpcID.NotFound", "GetSecurityGroupsForVpc&VpcId=vpc-00000000000000000"},
+	{"InvalidGroup.NotFound", "AssociateSecurityGroupVpc&GroupId=sg-00000000000000000&VpcId={vpc}"},
+	{"InvalidGroupId.Malformed", "AssociateSecurityGroupVpc&GroupId=nonsense&VpcId={vpc}"},
+	{"InvalidGroup.NotFound", "DisassociateSecurityGroupVpc&GroupId=sg-00000000000000000&VpcId={vpc}"},
 }
 
 // TestUnused asks for what accounts have at AWS only.
@@ -51,7 +54,6 @@ func TestUnused(t *testing.T) {
 		{"DescribeVpnConcentrators", "vpnConcentratorSet/item", nil},
 		{"DescribePrincipalIdFormat", "principalSet/item", []string{"Resource.1", "vpc"}},
 		{"DescribeSecurityGroupReferences", "securityGroupReferenceSet/item", []string{"GroupId.1", group}},
-		{"DescribeSecurityGroupVpcAssociations", "securityGroupVpcAssociationSet/item", filter("1", "group-id", group)},
 		{"DescribeStaleSecurityGroups", "staleSecurityGroupSet/item", []string{"VpcId", vpc}},
 	} {
 		if got := c.call(call.action, call.parameters...).all(call.item); len(got) != 0 {

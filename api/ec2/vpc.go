@@ -8,6 +8,7 @@ import (
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 func (s *Service) vpcActions() actions {
@@ -117,6 +118,10 @@ func (s *Service) DeleteVpc(ctx context.Context, c server.Caller, in *model.Dele
 		}
 		for group := range securityGroups.of(w.reader, v.ID) {
 			securityGroups.delete(w, group.ID)
+		}
+		for _, group := range securityGroups.found(w.reader, store.ByAssociated, v.ID) {
+			group.Associated = without(group.Associated, v.ID)
+			securityGroups.put(w, group)
 		}
 		for acl := range networkACLs.of(w.reader, v.ID) {
 			networkACLs.delete(w, acl.ID)

@@ -2,6 +2,18 @@
 
 package ec2
 
+// AssociateSecurityGroupVpcInput is the request of AssociateSecurityGroupVpc.
+type AssociateSecurityGroupVpcInput struct {
+	DryRun  *bool   `req:"DryRun"`
+	GroupId *string `req:"GroupId" rule:"required"`
+	VpcId   *string `req:"VpcId" rule:"required"`
+}
+
+// AssociateSecurityGroupVpcOutput is the answer of AssociateSecurityGroupVpc.
+type AssociateSecurityGroupVpcOutput struct {
+	State *string `res:"state"`
+}
+
 // AuthorizeSecurityGroupEgressInput is the request of AuthorizeSecurityGroupEgress.
 type AuthorizeSecurityGroupEgressInput struct {
 	CidrIp                     *string            `req:"CidrIp"`
@@ -115,6 +127,18 @@ type DescribeSecurityGroupsInput struct {
 type DescribeSecurityGroupsOutput struct {
 	NextToken      *string         `res:"nextToken"`
 	SecurityGroups []SecurityGroup `res:"securityGroupInfo>item"`
+}
+
+// DisassociateSecurityGroupVpcInput is the request of DisassociateSecurityGroupVpc.
+type DisassociateSecurityGroupVpcInput struct {
+	DryRun  *bool   `req:"DryRun"`
+	GroupId *string `req:"GroupId" rule:"required"`
+	VpcId   *string `req:"VpcId" rule:"required"`
+}
+
+// DisassociateSecurityGroupVpcOutput is the answer of DisassociateSecurityGroupVpc.
+type DisassociateSecurityGroupVpcOutput struct {
+	State *string `res:"state"`
 }
 
 // GetSecurityGroupsForVpcInput is the request of GetSecurityGroupsForVpc.
