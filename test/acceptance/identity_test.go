@@ -102,19 +102,3 @@ func TestIdentitiesByTheAWSCLI(t *testing.T) {
 	iam.refused("DeleteConflict", "delete-user", "--user-name", "reader")
 	iam.wants("one\treader", "sort(Users[].UserName)", "list-users")
 }
-
-// Identities by Terraform: made, found as they were made but for what is changed, in
-// place, taken down.
-func TestIdentitiesByTerraform(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, "terraform")
-	mirror := terraformMirror(t)
-	i := install(t, s.lab, s.internet, testAddresses)
-	tf := newTerraform(t, i, s, mirror, "identities")
-	tf.run("init", "-input=false", "-no-color")
-	tf.run("apply", "-input=false", "-no-color", "-auto-approve")
-	if out := tf.run("apply", "-input=false", "-no-color", "-auto-approve", "-var", "action=ec2:DescribeSubnets"); !strings.Contains(out, "0 added, 4 changed, 0 destroyed") {
-		t.Errorf("the four policies that have the action are not what is changed, in place:\n%s", out)
-	}
-	tf.run("destroy", "-input=false", "-no-color", "-auto-approve")
-}

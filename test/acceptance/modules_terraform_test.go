@@ -22,7 +22,7 @@ func TestModulesByTerraform(t *testing.T) {
 	s := newSite(t, "terraform")
 	mirror := terraformMirror(t)
 	i := install(t, s.lab, s.internet, testAddresses)
-	tf := newTerraform(t, i, s, mirror, "modules")
+	tf := newTerraform(t, i, s, mirror, "modules", "modules.tf")
 	for _, name := range registryModules {
 		if err := os.CopyFS(filepath.Join(tf.dir, name), os.DirFS(filepath.Join(modules, name))); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,8 @@ resource "aws_vpc" "main" {
   cidr_block                       = "10.0.0.0/16"
   assign_generated_ipv6_cidr_block = true
   enable_dns_hostnames             = true
+
+  enable_network_address_usage_metrics = var.stage == "second"
 }
 
 resource "aws_vpc_dhcp_options" "main" {
@@ -22,7 +24,7 @@ resource "aws_vpc_dhcp_options_association" "main" {
 }
 
 resource "aws_ec2_managed_prefix_list" "offices" {
-  name           = "offices"
+  name           = var.stage == "first" ? "offices" : "all-offices"
   address_family = "IPv4"
   max_entries    = 3
 
@@ -32,7 +34,7 @@ resource "aws_ec2_managed_prefix_list" "offices" {
   }
 
   entry {
-    cidr = "192.168.2.0/24"
+    cidr = var.stage == "first" ? "192.168.2.0/24" : "192.168.3.0/24"
   }
 }
 
@@ -48,6 +50,7 @@ resource "aws_vpc_security_group_ingress_rule" "offices" {
   from_port         = 443
   to_port           = 443
   prefix_list_id    = aws_ec2_managed_prefix_list.offices.id
+  description       = var.stage
 }
 
 resource "aws_vpc_security_group_egress_rule" "ipv6" {
@@ -79,6 +82,9 @@ resource "aws_subnet" "public" {
 resource "aws_subnet" "private" {
   vpc_id     = aws_vpc_ipv4_cidr_block_association.second.vpc_id
   cidr_block = "10.7.1.0/24"
+
+  map_public_ip_on_launch                     = var.stage == "second"
+  enable_resource_name_dns_a_record_on_launch = var.stage == "second"
 }
 
 resource "aws_eip" "nat" {
@@ -122,6 +128,11 @@ resource "aws_route_table" "public" {
     ipv6_cidr_block = "::/0"
     gateway_id      = aws_internet_gateway.edge.id
   }
+
+  route {
+    cidr_block           = "198.51.100.0/24"
+    network_interface_id = var.stage == "first" ? aws_network_interface.side.id : aws_network_interface.second.id
+  }
 }
 
 resource "aws_route_table" "private" {
@@ -132,6 +143,25 @@ resource "aws_route" "out" {
   route_table_id         = aws_route_table.private.id
   destination_cidr_block = "0.0.0.0/0"
   nat_gateway_id         = aws_nat_gateway.public.id
+}
+
+resource "aws_route" "moved" {
+  route_table_id         = aws_route_table.private.id
+  destination_cidr_block = "203.0.113.0/25"
+  nat_gateway_id         = var.stage == "first" ? aws_nat_gateway.public.id : null
+  network_interface_id   = var.stage == "first" ? null : aws_network_interface.side.id
+}
+
+resource "aws_route" "internet" {
+  route_table_id         = aws_route_table.private.id
+  destination_cidr_block = "203.0.113.128/25"
+  gateway_id             = aws_internet_gateway.edge.id
+}
+
+resource "aws_route" "vpn" {
+  route_table_id         = aws_route_table.private.id
+  destination_cidr_block = "172.16.0.0/12"
+  gateway_id             = aws_vpn_gateway.main.id
 }
 
 resource "aws_route" "out_ipv6" {
@@ -160,9 +190,22 @@ resource "aws_route_table" "edge" {
   vpc_id = aws_vpc.main.id
 }
 
+resource "aws_route_table" "other_edge" {
+  vpc_id = aws_vpc.main.id
+}
+
+resource "aws_route_table" "propagating" {
+  vpc_id           = aws_vpc.main.id
+  propagating_vgws = var.stage == "first" ? [aws_vpn_gateway.main.id] : []
+}
+
+resource "aws_vpn_gateway" "main" {
+  vpc_id = aws_vpc.main.id
+}
+
 resource "aws_route_table_association" "edge" {
   gateway_id     = aws_internet_gateway.edge.id
-  route_table_id = aws_route_table.edge.id
+  route_table_id = var.stage == "first" ? aws_route_table.edge.id : aws_route_table.other_edge.id
 }
 
 resource "aws_instance" "web" {
@@ -171,21 +214,35 @@ resource "aws_instance" "web" {
   subnet_id     = aws_subnet.public.id
 
   ipv6_address_count     = 1
-  secondary_private_ips  = ["10.0.1.50"]
-  vpc_security_group_ids = [aws_security_group.web.id]
+  secondary_private_ips  = var.stage == "first" ? ["10.0.1.50"] : ["10.0.1.51"]
+  vpc_security_group_ids = var.stage == "first" ? [aws_security_group.web.id] : [aws_security_group.web.id, aws_vpc.main.default_security_group_id]
+
+  source_dest_check                    = var.stage == "first"
+  monitoring                           = var.stage == "second"
+  disable_api_termination              = var.stage == "second"
+  disable_api_stop                     = var.stage == "second"
+  instance_initiated_shutdown_behavior = var.stage == "first" ? "stop" : "terminate"
 
   metadata_options {
     http_tokens                 = "required"
-    http_put_response_hop_limit = 1
+    http_put_response_hop_limit = var.stage == "first" ? 1 : 2
     instance_metadata_tags      = "enabled"
+  }
+
+  private_dns_name_options {
+    enable_resource_name_dns_a_record = var.stage == "second"
+  }
+
+  credit_specification {
+    cpu_credits = var.stage == "first" ? "unlimited" : "standard"
   }
 }
 
 resource "aws_network_interface" "side" {
   subnet_id         = aws_subnet.public.id
-  description       = "beside the first"
-  private_ips       = ["10.0.1.60", "10.0.1.61"]
-  source_dest_check = false
+  description       = "beside the first, ${var.stage}"
+  private_ips       = var.stage == "first" ? ["10.0.1.60", "10.0.1.61"] : ["10.0.1.60", "10.0.1.61", "10.0.1.62"]
+  source_dest_check = var.stage == "second"
 }
 
 resource "aws_eip" "side" {
@@ -208,11 +265,26 @@ resource "aws_eip_association" "web" {
   instance_id   = aws_instance.web.id
 }
 
-resource "aws_default_vpc" "default" {}
+# An address that finds its place itself, and moves.
+resource "aws_eip" "moved" {
+  domain            = "vpc"
+  network_interface = var.stage == "first" ? aws_network_interface.side.id : aws_network_interface_attachment.second.network_interface_id
+  depends_on        = [aws_internet_gateway.edge]
+}
+
+resource "aws_default_vpc" "default" {
+  enable_network_address_usage_metrics = var.stage == "second"
+}
+
+# The provider adopts these without their tags, and would add them the next time.
+resource "aws_default_vpc_dhcp_options" "default" {
+  depends_on = [aws_default_vpc.default]
+  lifecycle { ignore_changes = [tags, tags_all] }
+}
 
 resource "aws_default_subnet" "a" {
   availability_zone       = "${var.region}a"
-  map_public_ip_on_launch = false
+  map_public_ip_on_launch = var.stage == "second"
 }
 
 resource "aws_iam_role" "flows" {
@@ -248,7 +320,9 @@ resource "aws_flow_log" "files" {
 # What has a resource of its own beside the thing that it is about.
 
 resource "aws_network_interface" "second" {
-  subnet_id = aws_subnet.public.id
+  subnet_id       = aws_subnet.public.id
+  private_ips     = ["10.0.1.80"]
+  security_groups = var.stage == "first" ? [aws_vpc.main.default_security_group_id] : [aws_security_group.web.id]
 }
 
 resource "aws_network_interface_attachment" "second" {
@@ -283,10 +357,22 @@ resource "aws_ec2_subnet_cidr_reservation" "printers" {
 
 resource "aws_default_route_table" "main" {
   default_route_table_id = aws_vpc.main.default_route_table_id
+
+  route {
+    cidr_block = var.stage == "first" ? "198.51.100.0/24" : "198.51.100.0/25"
+    gateway_id = aws_internet_gateway.edge.id
+  }
 }
 
 resource "aws_default_security_group" "main" {
   vpc_id = aws_vpc.main.id
+
+  ingress {
+    protocol  = "tcp"
+    from_port = 443
+    to_port   = var.stage == "first" ? 443 : 444
+    self      = true
+  }
 }
 
 resource "aws_network_acl" "private" {
@@ -301,7 +387,7 @@ resource "aws_network_acl_association" "private" {
 resource "aws_ec2_tag" "acl" {
   resource_id = aws_vpc.main.default_network_acl_id
   key         = "Name"
-  value       = "default"
+  value       = "default, ${var.stage}"
 }
 
 resource "aws_vpc" "other" {
@@ -316,6 +402,39 @@ resource "aws_internet_gateway" "other" {
 resource "aws_internet_gateway_attachment" "other" {
   vpc_id              = aws_vpc.other.id
   internet_gateway_id = aws_internet_gateway.other.id
+}
+
+resource "aws_vpc_ipv6_cidr_block_association" "third" {
+  vpc_id                           = aws_vpc.third.id
+  assign_generated_ipv6_cidr_block = true
+}
+
+# Gateways that leave their VPC, and find another.
+resource "aws_vpc" "third" {
+  cidr_block                       = "10.9.0.0/16"
+  assign_generated_ipv6_cidr_block = true
+}
+
+resource "aws_vpc" "fourth" {
+  cidr_block = "10.10.0.0/16"
+}
+
+resource "aws_internet_gateway" "moved" {
+  vpc_id = var.stage == "first" ? aws_vpc.third.id : aws_vpc.fourth.id
+}
+
+resource "aws_vpn_gateway" "moved" {
+  vpc_id = var.stage == "first" ? aws_vpc.third.id : aws_vpc.other.id
+}
+
+resource "aws_cloudwatch_log_group" "tunnels" {
+  name              = "/tunnels"
+  retention_in_days = var.stage == "first" ? 7 : 14
+}
+
+resource "aws_cloudwatch_log_stream" "notes" {
+  log_group_name = aws_cloudwatch_log_group.tunnels.name
+  name           = "notes"
 }
 
 # The same things, looked up as configurations do that others made them for. What
@@ -392,6 +511,72 @@ data "aws_ami" "host" {
   }
 }
 
+data "aws_ami_ids" "all" { owners = ["self", "amazon"] }
+
+data "aws_availability_zone" "a" { name = "${var.region}a" }
+
+data "aws_cloudwatch_log_group" "tunnels" { name = aws_cloudwatch_log_group.tunnels.name }
+
+data "aws_cloudwatch_log_groups" "tunnels" { log_group_name_prefix = aws_cloudwatch_log_group.tunnels.name }
+
+data "aws_default_tags" "all" {}
+
+data "aws_ec2_instance_type_offering" "small" { preferred_instance_types = ["m1.none", aws_instance.web.instance_type] }
+
+data "aws_ec2_instance_type_offerings" "all" {}
+
+data "aws_ec2_instance_types" "small" {
+  filter {
+    name   = "instance-type"
+    values = [aws_instance.web.instance_type]
+  }
+}
+
+data "aws_ec2_managed_prefix_lists" "sites" {
+  filter {
+    name   = "prefix-list-name"
+    values = [aws_ec2_managed_prefix_list.sites.name]
+  }
+}
+
+data "aws_eips" "nat" {
+  filter {
+    name   = "allocation-id"
+    values = [aws_eip.nat.id]
+  }
+}
+
+data "aws_instances" "web" {
+  filter {
+    name   = "instance-id"
+    values = [aws_instance.web.id]
+  }
+}
+
+data "aws_nat_gateways" "all" {
+  vpc_id = length([aws_nat_gateway.public.id, aws_nat_gateway.private.id]) == 2 ? aws_vpc.main.id : ""
+}
+
+data "aws_network_interfaces" "side" {
+  filter {
+    name   = "network-interface-id"
+    values = [aws_network_interface.side.id]
+  }
+}
+
+data "aws_regions" "all" {}
+
+data "aws_route_tables" "third" { vpc_id = aws_vpc.third.id }
+
+data "aws_security_groups" "third" {
+  filter {
+    name   = "vpc-id"
+    values = [aws_vpc.third.id]
+  }
+}
+
+data "aws_vpc_security_group_rule" "offices" { security_group_rule_id = aws_vpc_security_group_ingress_rule.offices.id }
+
 output "looked_up" {
   value = {
     vpc       = data.aws_vpc.main.main_route_table_id == aws_default_route_table.main.id
@@ -410,5 +595,21 @@ output "looked_up" {
     zones     = length(data.aws_availability_zones.all.names)
     image     = data.aws_ami.host.id == var.image
     pools     = length(data.aws_ec2_public_ipv4_pools.none.pool_ids)
+    images    = contains(data.aws_ami_ids.all.ids, var.image)
+    retention = data.aws_cloudwatch_log_group.tunnels.retention_in_days
+    logs      = length(data.aws_cloudwatch_log_groups.tunnels.log_group_names)
+    tags      = data.aws_default_tags.all.tags["stage"] == var.stage
+    offered   = data.aws_ec2_instance_type_offering.small.instance_type
+    types     = contains(data.aws_ec2_instance_type_offerings.all.instance_types, data.aws_ec2_instance_types.small.instance_types[0])
+    lists     = length(data.aws_ec2_managed_prefix_lists.sites.ids)
+    eips      = data.aws_eips.nat.public_ips == [aws_eip.nat.public_ip]
+    instances = data.aws_instances.web.ids == [aws_instance.web.id]
+    nat       = length(data.aws_nat_gateways.all.ids)
+    side      = data.aws_network_interfaces.side.ids == [aws_network_interface.side.id]
+    regions   = contains(data.aws_regions.all.names, data.aws_region.here.name)
+    group     = data.aws_availability_zone.a.group_name
+    tables    = length(data.aws_route_tables.third.ids)
+    defaults  = data.aws_security_groups.third.ids == [aws_vpc.third.default_security_group_id]
+    rule      = data.aws_vpc_security_group_rule.offices.to_port
   }
 }

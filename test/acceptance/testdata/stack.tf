@@ -4,8 +4,9 @@ variable "customer_address" { type = string }
 variable "image" { type = string }
 
 resource "aws_vpc" "main" {
-  cidr_block = "10.0.0.0/16"
-  tags       = { Name = "main" }
+  cidr_block           = "10.0.0.0/16"
+  enable_dns_hostnames = var.stage == "second"
+  tags                 = { Name = "main" }
 }
 
 resource "aws_subnet" "a" {
@@ -25,9 +26,13 @@ resource "aws_route_table_association" "a" {
   route_table_id = aws_route_table.private.id
 }
 
+resource "aws_route_table" "other" {
+  vpc_id = aws_vpc.main.id
+}
+
 resource "aws_main_route_table_association" "main" {
   vpc_id         = aws_vpc.main.id
-  route_table_id = aws_route_table.private.id
+  route_table_id = var.stage == "first" ? aws_route_table.private.id : aws_route_table.other.id
 }
 
 data "aws_customer_gateway" "site" { id = aws_customer_gateway.site.id }
@@ -42,7 +47,7 @@ resource "aws_security_group" "from_site" {
   vpc_id      = aws_vpc.main.id
 
   ingress {
-    description = "ping"
+    description = "ping, ${var.stage}"
     protocol    = "icmp"
     from_port   = -1
     to_port     = -1
@@ -70,13 +75,14 @@ resource "aws_security_group_rule" "ssh" {
   from_port         = 22
   to_port           = 22
   cidr_blocks       = ["192.168.0.0/16"]
+  description       = "SSH, ${var.stage}"
 }
 
 resource "aws_vpc_security_group_ingress_rule" "rdp" {
   security_group_id = aws_security_group.by_rules.id
   ip_protocol       = "tcp"
   from_port         = 3389
-  to_port           = 3389
+  to_port           = var.stage == "first" ? 3389 : 3390
   cidr_ipv4         = "192.168.0.0/16"
 }
 
@@ -84,6 +90,7 @@ resource "aws_vpc_security_group_egress_rule" "to_the_other" {
   security_group_id            = aws_security_group.by_rules.id
   ip_protocol                  = "-1"
   referenced_security_group_id = aws_security_group.from_site.id
+  description                  = var.stage
 }
 
 resource "aws_default_network_acl" "main" {
@@ -94,7 +101,7 @@ resource "aws_default_network_acl" "main" {
     action     = "deny"
     protocol   = "tcp"
     from_port  = 23
-    to_port    = 23
+    to_port    = var.stage == "first" ? 23 : 24
     cidr_block = "0.0.0.0/0"
   }
 
@@ -138,7 +145,7 @@ resource "aws_network_acl" "a" {
 
   ingress {
     rule_no         = 110
-    action          = "deny"
+    action          = var.stage == "first" ? "deny" : "allow"
     protocol        = "-1"
     from_port       = 0
     to_port         = 0
@@ -180,17 +187,20 @@ resource "aws_iam_role" "host" {
   })
 }
 
-resource "aws_iam_instance_profile" "host" {
-  for_each = toset(["first", "second"])
-  name     = each.key
-  role     = aws_iam_role.host.name
-  tags     = { stage = var.stage }
+resource "aws_iam_instance_profile" "first" {
+  name = "first"
+  role = aws_iam_role.host.name
+}
+
+resource "aws_iam_instance_profile" "second" {
+  name = "second"
+  role = aws_iam_role.host.name
 }
 
 resource "aws_instance" "host" {
   ami                    = var.image
-  iam_instance_profile   = aws_iam_instance_profile.host[var.stage].name
-  instance_type          = "t3.micro"
+  iam_instance_profile   = var.stage == "first" ? aws_iam_instance_profile.first.name : aws_iam_instance_profile.second.name
+  instance_type          = var.stage == "first" ? "t3.micro" : "t3.small"
   subnet_id              = aws_subnet.a.id
   private_ip             = "10.0.1.10"
   vpc_security_group_ids = [aws_security_group.from_site.id]
@@ -215,7 +225,7 @@ resource "aws_ec2_instance_state" "router" {
 
 resource "aws_network_interface" "router" {
   subnet_id         = aws_subnet.a.id
-  private_ips       = ["10.0.1.20"]
+  private_ips       = var.stage == "first" ? ["10.0.1.20"] : ["10.0.1.20", "10.0.1.21"]
   source_dest_check = false
 }
 
@@ -253,6 +263,10 @@ resource "aws_vpn_connection" "site" {
   vpn_gateway_id        = aws_vpn_gateway.main.id
   static_routes_only    = true
   tunnel1_preshared_key = "chosen.by.terraform.1"
+
+  tunnel2_ike_versions            = ["ikev2"]
+  tunnel2_phase1_lifetime_seconds = var.stage == "first" ? 28800 : 14400
+  tunnel2_dpd_timeout_seconds     = var.stage == "first" ? 30 : 40
 }
 
 resource "aws_vpn_connection_route" "site" {
@@ -275,6 +289,10 @@ resource "aws_acm_certificate" "web" {
   key_algorithm     = "EC_prime256v1"
   validation_method = "DNS"
 
+  options {
+    certificate_transparency_logging_preference = var.stage == "first" ? "ENABLED" : "DISABLED"
+  }
+
   lifecycle { create_before_destroy = true }
 }
 
@@ -282,4 +300,29 @@ resource "aws_customer_gateway" "branch" {
   type            = "ipsec.1"
   bgp_asn         = "65001"
   certificate_arn = aws_acm_certificate.branch.arn
+}
+
+resource "aws_acm_certificate_validation" "web" {
+  certificate_arn = aws_acm_certificate.web.arn
+}
+
+# It is given another gateway, and other networks, later.
+resource "aws_vpn_connection" "branch" {
+  type                    = "ipsec.1"
+  customer_gateway_id     = var.stage == "first" ? aws_customer_gateway.branch.id : aws_customer_gateway.moved.id
+  vpn_gateway_id          = aws_vpn_gateway_attachment.main.vpn_gateway_id
+  static_routes_only      = true
+  local_ipv4_network_cidr = var.stage == "first" ? "0.0.0.0/0" : "172.16.0.0/16"
+}
+
+resource "aws_customer_gateway" "moved" {
+  type            = "ipsec.1"
+  bgp_asn         = "65002"
+  certificate_arn = aws_acm_certificate.branch.arn
+}
+
+data "aws_acm_certificate" "web" {
+  domain    = aws_acm_certificate_validation.web.certificate_arn == "" ? "" : "www.example.com"
+  statuses  = ["ISSUED"]
+  key_types = ["EC_prime256v1"]
 }
