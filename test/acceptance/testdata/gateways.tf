@@ -98,12 +98,6 @@ resource "aws_eip" "nat_second" {
 }
 
 # The second stage takes an address from the one, and exchanges one of the other.
-# What it is called: the resolver of the VPC tells so.
-resource "aws_eip_domain_name" "nat" {
-  allocation_id = aws_eip.nat.allocation_id
-  domain_name   = var.stage == "first" ? "nat.example.com" : "out.example.com"
-}
-
 resource "aws_nat_gateway" "public" {
   subnet_id                = aws_subnet.public.id
   allocation_id            = aws_eip.nat.id
