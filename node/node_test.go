@@ -155,7 +155,7 @@ func (l *lab) observed() nodespec.Observed {
 
 func (l *lab) eventually(what string, done func() bool) {
 	l.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.t.Fatalf("not within 10 s: %s; observed %+v", what, l.observed())
 		}

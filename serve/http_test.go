@@ -54,7 +54,7 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 		if err == nil {
 			t.Error("a gigabyte was written to nobody")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the answer is still being written")
 	}
 }

@@ -25,13 +25,13 @@ func TestCapture(t *testing.T) {
 	i.runInstance(i.createSubnet(vpc, "10.0.1.0/24"), i.createOpenGroup(vpc), "10.0.1.10")
 	j := i.joinSite(vpc, s, "add")
 	s.connect(i.download(j.connection))
-	i.waitForTunnels(j.connection, 2, 15*time.Second)
-	reaches(t, s.lab, s.host, "10.0.1.10", 15*time.Second)
+	i.waitForTunnels(j.connection, 2, time.Minute)
+	reaches(t, s.lab, s.host, "10.0.1.10", time.Minute)
 
 	dir := t.TempDir()
 	capturing := s.lab.Start("capture", program, "capture", "--config", i.config, j.connection, "--write", dir, "--keys")
 	names := func(what string) []string { return glob(t, filepath.Join(dir, "*-"+what)) }
-	s.lab.Eventually(10*time.Second, "keys of both tunnels are written", func() error {
+	s.lab.Eventually(time.Minute, "keys of both tunnels are written", func() error {
 		if len(names("esp_sa")) == 2 && len(names("ikev2_decryption_table")) == 2 {
 			return nil
 		}
@@ -39,7 +39,7 @@ func TestCapture(t *testing.T) {
 	})
 	const mark = "causeway"
 	s.host.Run("ping", "-n", "-c", "3", "-i", "0.1", "-W", "1", "-p", hex.EncodeToString([]byte(mark)), "10.0.1.10")
-	s.lab.Eventually(10*time.Second, "the pings are written", func() error {
+	s.lab.Eventually(time.Minute, "the pings are written", func() error {
 		marked := 0
 		for _, name := range names("inner.pcap") {
 			text, err := os.ReadFile(name)

@@ -75,8 +75,8 @@ func TestCertificatesInPlaceOfKeys(t *testing.T) {
 		}
 	})
 	s.customer.Run(up...)
-	reaches(t, s.lab, s.host, "10.0.1.10", 10*time.Second)
-	i.waitForTunnels(connection, 2, 10*time.Second)
+	reaches(t, s.lab, s.host, "10.0.1.10", time.Minute)
+	i.waitForTunnels(connection, 2, time.Minute)
 
 	issued := func() int { return strings.Count(i.server.Log(), "issued a tunnel's certificate") }
 	before := issued()
@@ -88,7 +88,7 @@ func TestCertificatesInPlaceOfKeys(t *testing.T) {
 	}
 
 	i.revoke(arn)
-	s.lab.Eventually(10*time.Second, "the status says that the certificate is revoked", func() error {
+	s.lab.Eventually(time.Minute, "the status says that the certificate is revoked", func() error {
 		for _, tunnel := range i.call("DescribeVpnConnections", "VpnConnectionId.1="+connection).all("vpnConnectionSet/item/vgwTelemetry/item") {
 			if m := tunnel.get("statusMessage"); tunnel.get("status") != "DOWN" || !strings.Contains(m, "branch.example.com was revoked on ") || !strings.Contains(m, "key compromise") {
 				return fmt.Errorf("%s: %s", tunnel.get("status"), m)
@@ -102,7 +102,7 @@ func TestCertificatesInPlaceOfKeys(t *testing.T) {
 	// Which meets our side's new certificate, too.
 	second := acm.query("CertificateArn", request...)
 	s.customer.Run(append(s.installCertificate(acm, second), "VPN_UP_TIMEOUT=20", "bash", script, "up")...)
-	reaches(t, s.lab, s.host, "10.0.1.10", 10*time.Second)
+	reaches(t, s.lab, s.host, "10.0.1.10", time.Minute)
 }
 
 // revoke revokes a certificate. Debian's AWS CLI does not know the action yet.

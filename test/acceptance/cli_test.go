@@ -118,9 +118,9 @@ func TestMainJobByTheAWSCLI(t *testing.T) {
 	device := i.deviceType()
 	s.connect(aws.query("VpnConnectionDeviceSampleConfiguration", "get-vpn-connection-device-sample-configuration",
 		"--vpn-connection-id", connection, "--vpn-connection-device-type-id", device, "--internet-key-exchange-version", "ikev2"))
-	reaches(t, s.lab, s.host, "10.0.1.10", 15*time.Second)
+	reaches(t, s.lab, s.host, "10.0.1.10", time.Minute)
 	i.inside(instance, "ping", "-n", "-c", "3", "-i", "0.1", "-W", "1", siteHost)
-	i.waitForTunnels(connection, 2, 15*time.Second)
+	i.waitForTunnels(connection, 2, time.Minute)
 	aws.wants("UP\tUP", "VpnConnections[0].VgwTelemetry[].Status", "describe-vpn-connections", "--vpn-connection-ids", connection)
 	aws.wants(gateway, "RouteTables[0].Routes[?Origin=='EnableVgwRoutePropagation'].GatewayId", "describe-route-tables", "--route-table-ids", table)
 	if out := aws.query("Output", "get-console-output", "--instance-id", instance, "--latest"); !strings.Contains(out, "user data has run on ip-10-0-1-10") {

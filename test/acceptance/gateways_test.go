@@ -59,7 +59,7 @@ func seenAs(host *netlab.Host, target string, most time.Duration) (as string, er
 // wantSeenAs waits until a host is seen as somebody.
 func wantSeenAs(t *testing.T, lab *netlab.Lab, host *netlab.Host, target, want string) {
 	t.Helper()
-	lab.Eventually(10*time.Second, host.Name+" is seen as "+want, func() error {
+	lab.Eventually(time.Minute, host.Name+" is seen as "+want, func() error {
 		as, err := seenAs(host, target, time.Second)
 		if err == nil && as != want {
 			err = fmt.Errorf("it is seen as %s", as)
@@ -71,7 +71,7 @@ func wantSeenAs(t *testing.T, lab *netlab.Lab, host *netlab.Host, target, want s
 // wantUnreachable waits until a host is not answered any more, and stays so.
 func wantUnreachable(t *testing.T, lab *netlab.Lab, host *netlab.Host, target string) {
 	t.Helper()
-	lab.Eventually(10*time.Second, host.Name+" does not reach "+target, func() error {
+	lab.Eventually(time.Minute, host.Name+" does not reach "+target, func() error {
 		for range 2 {
 			if _, err := seenAs(host, target, 250*time.Millisecond); err == nil {
 				return errors.New("it does")
@@ -88,7 +88,7 @@ func (i *installation) publicAddress(instance string) string {
 
 func (i *installation) waitForNAT(id, state string) {
 	i.t.Helper()
-	i.lab.Eventually(10*time.Second, id+" is "+state, func() error {
+	i.lab.Eventually(time.Minute, id+" is "+state, func() error {
 		if got := i.call("DescribeNatGateways", "NatGatewayId.1="+id).get("natGatewaySet/item/state"); got != state {
 			return fmt.Errorf("it is %s", got)
 		}

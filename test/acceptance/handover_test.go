@@ -115,8 +115,8 @@ func TestRestartHandsTunnelsOver(t *testing.T) {
 	j := i.joinSite(vpc, s, "add")
 	s.connect(i.download(j.connection))
 	i.waitForInstance(instance, "running")
-	i.waitForTunnels(j.connection, 2, 15*time.Second)
-	reaches(t, s.lab, s.host, addressA, 10*time.Second)
+	i.waitForTunnels(j.connection, 2, time.Minute)
+	reaches(t, s.lab, s.host, addressA, time.Minute)
 	time.Sleep(time.Second) // until the routes have settled
 
 	changes, told := i.changes(j.connection), len(s.states())
@@ -161,7 +161,7 @@ func TestRestartHandsTunnelsOver(t *testing.T) {
 		ping := startSteadyPing(s.host, addressA)
 		// Keys are seen when SAs are rekeyed.
 		capturing := s.lab.Start("capture", program, "capture", "--config", i.config, j.connection, "--write", t.TempDir(), "--keys", "--for", "3s")
-		s.lab.Eventually(10*time.Second, "child SAs are rekeyed", func() error {
+		s.lab.Eventually(time.Minute, "child SAs are rekeyed", func() error {
 			if !strings.Contains(capturing.Log(), "CREATE_CHILD_SA") {
 				return errors.New(capturing.Log())
 			}

@@ -26,7 +26,7 @@ const (
 
 	// backWithin is how long a connection may need that our side starts itself.
 	// The other way it is the peer's dead peer detection that decides.
-	backWithin = 10 * time.Second
+	backWithin = 20 * time.Second
 )
 
 // The server is killed at any moment: while it starts, while calls make and
@@ -52,7 +52,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	for _, id := range []string{a, b, c} {
 		i.waitForInstance(id, "running")
 	}
-	reaches(t, s.lab, s.host, "10.1.1.10", 15*time.Second)
+	reaches(t, s.lab, s.host, "10.1.1.10", time.Minute)
 	reaches(t, s.lab, i.host(a), addressB, 20*time.Second)
 	inits := []string{i.initOf(a), i.initOf(b), i.initOf(c)}
 	steady := startSteadyPing(i.host(a), addressB)
@@ -120,7 +120,7 @@ func TestThePeerFindsOutAboutACrash(t *testing.T) {
 	i.runInstance(i.createSubnet(vpc, "10.0.1.0/24"), i.createOpenGroup(vpc), addressA)
 	j := i.joinSite(vpc, s, "add")
 	s.connect(i.download(j.connection))
-	reaches(t, s.lab, s.host, addressA, 15*time.Second)
+	reaches(t, s.lab, s.host, addressA, time.Minute)
 	i.kill()
 	i.start()
 	t.Logf("the tunnel was back %v after the API", reaches(t, s.lab, s.host, addressA, time.Minute).Round(time.Millisecond))

@@ -126,10 +126,10 @@ func TestTunnelLog(t *testing.T) {
 		streams = append(streams, connection+"-"+tunnel.get("outsideIpAddress")+"-IKE.log")
 	}
 	s.connect(i.download(connection))
-	i.waitForTunnels(connection, 2, 15*time.Second)
+	i.waitForTunnels(connection, 2, time.Minute)
 	wait := func(stream, pattern string) {
 		t.Helper()
-		s.lab.Eventually(15*time.Second, stream+" has "+pattern, func() error {
+		s.lab.Eventually(time.Minute, stream+" has "+pattern, func() error {
 			if len(i.logMessages(group, stream, pattern)) == 0 {
 				return fmt.Errorf("it has %q", i.logMessages(group, stream, ""))
 			}
@@ -143,7 +143,7 @@ func TestTunnelLog(t *testing.T) {
 
 	const later = "TunnelOptions.LogOptions.CloudWatchLogOptions."
 	i.call("ModifyVpnTunnelOptions", "VpnConnectionId="+connection, "VpnTunnelOutsideIpAddress="+outside[1], later+"LogEnabled=true", later+"LogGroupArn="+arn, later+"LogOutputFormat=text")
-	i.waitForTunnels(connection, 2, 15*time.Second)
+	i.waitForTunnels(connection, 2, time.Minute)
 	s.appliance.Stop()
 	wait(streams[1], `"down down AWS tunnel received DELETE for IKE_SA from CGW"`)
 	wait(streams[0], `{ $.details = "AWS tunnel received DELETE for IKE_SA*" && $.ike_phase1_state = "down" }`)

@@ -28,14 +28,14 @@ func TestTwoInstallationsSideBySide(t *testing.T) {
 		s.connect(h.download(h.join.connection))
 		h.waitForInstance(h.a, "running")
 		h.waitForInstance(h.b, "running")
-		reaches(t, s.lab, s.host, addressA, 15*time.Second)
+		reaches(t, s.lab, s.host, addressA, time.Minute)
 		return h
 	}
 	one, other := build(north, "203.0.113.0/24"), build(south, "198.51.100.0/25")
 	if one.prefix == other.prefix {
 		t.Fatal("both have the same prefix")
 	}
-	one.waitForTunnels(one.join.connection, 2, 15*time.Second)
+	one.waitForTunnels(one.join.connection, 2, time.Minute)
 	stands := one.settled(10 * time.Second)
 	inside, across := startSteadyPing(one.host(one.a), addressB), startSteadyPing(north.host, addressA)
 

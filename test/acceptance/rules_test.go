@@ -51,8 +51,8 @@ func newWorld(t *testing.T) *world {
 	}
 	i.waitForInstance(w.a, "running")
 	i.waitForInstance(w.b, "running")
-	i.waitForTunnels(w.join.connection, 2, 15*time.Second)
-	reaches(t, s.lab, s.host, addressA, 10*time.Second)
+	i.waitForTunnels(w.join.connection, 2, time.Minute)
+	reaches(t, s.lab, s.host, addressA, time.Minute)
 	return w
 }
 

@@ -20,7 +20,7 @@ func TestStopCleanAndStartAgain(t *testing.T) {
 	s.connect(i.download(j.connection))
 	i.waitForInstance(a, "running")
 	i.waitForInstance(b, "running")
-	i.waitForTunnels(j.connection, 2, 15*time.Second)
+	i.waitForTunnels(j.connection, 2, time.Minute)
 	reaches(t, s.lab, i.host(a), addressB, 20*time.Second)
 	made := i.settled(10 * time.Second)
 
@@ -45,8 +45,8 @@ func TestStopCleanAndStartAgain(t *testing.T) {
 		t.Errorf("an instance without a server: %q, %v", out, err)
 	}
 	i.start()
-	i.waitForTunnels(j.connection, 2, 15*time.Second)
-	sameNetwork(t, "the network after a restart", made, i.settled(10*time.Second))
+	i.waitForTunnels(j.connection, 2, time.Minute)
+	sameNetwork(t, "the network after a restart", made, i.settled(time.Minute))
 	if i.initOf(a) != first || i.initOf(b) != second {
 		t.Error("an instance was started anew though it ran")
 	}
@@ -64,5 +64,5 @@ func TestStopCleanAndStartAgain(t *testing.T) {
 	i.waitForInstance(a, "running")
 	i.waitForTunnels(j.connection, 2, 45*time.Second)
 	reaches(t, s.lab, s.host, addressA, 20*time.Second)
-	sameNetwork(t, "the network made anew", made, i.settled(10*time.Second))
+	sameNetwork(t, "the network made anew", made, i.settled(time.Minute))
 }
