@@ -234,7 +234,7 @@ func TestRefusals(t *testing.T) {
 		{"link to itself", func(c *Config) { c.Links[0].Ends[0] = c.Links[0].Ends[1] }, "both ends"},
 		{"network of a tunnel", func(c *Config) { c.TUNs[0].Network = "vgw-9" }, "no network"},
 		{"tunnel twice", func(c *Config) { c.TUNs[1].ID = "vpn-1/1" }, "not unique"},
-		{"service of IPv6", func(c *Config) { c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("fd00:ec2::253")} }, "IPv4"},
+		{"service of IPv6", func(c *Config) { c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("fd00:ec2::253")} }, "does not speak IPv6"},
 		{"service at an interface's address", func(c *Config) { c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("10.0.1.4")} }, "eni-i-1"},
 		{"service at a gateway's address", func(c *Config) { c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("10.0.1.1")} }, "gateway"},
 		{"service twice", func(c *Config) {

@@ -97,6 +97,12 @@ resource "aws_eip" "nat_second" {
   depends_on = [aws_internet_gateway.edge]
 }
 
+# What it is called: the resolver of the VPC tells so.
+resource "aws_eip_domain_name" "nat" {
+  allocation_id = aws_eip.nat.allocation_id
+  domain_name   = var.stage == "first" ? "nat.example.com" : "out.example.com"
+}
+
 # The second stage takes an address from the one, and exchanges one of the other.
 resource "aws_nat_gateway" "public" {
   subnet_id                = aws_subnet.public.id
@@ -411,6 +417,11 @@ resource "aws_vpc" "third" {
 
 resource "aws_vpc" "fourth" {
   cidr_block = "10.10.0.0/16"
+}
+
+resource "aws_vpc_security_group_vpc_association" "fourth" {
+  security_group_id = aws_security_group.web.id
+  vpc_id            = aws_vpc.fourth.id
 }
 
 resource "aws_internet_gateway" "moved" {

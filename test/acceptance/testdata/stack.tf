@@ -197,6 +197,15 @@ resource "aws_iam_instance_profile" "second" {
   role = aws_iam_role.host.name
 }
 
+data "aws_iam_instance_profile" "first" {
+  name = aws_iam_instance_profile.first.name
+}
+
+data "aws_iam_instance_profiles" "host" {
+  role_name  = aws_iam_role.host.name
+  depends_on = [aws_iam_instance_profile.first, aws_iam_instance_profile.second]
+}
+
 resource "aws_instance" "host" {
   ami                    = var.image
   iam_instance_profile   = var.stage == "first" ? aws_iam_instance_profile.first.name : aws_iam_instance_profile.second.name
