@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway.dev/netfabric/netns"
 )
 
 var (
@@ -76,7 +80,7 @@ func TestAttachAsDocumented(t *testing.T) {
 	}
 	for says, place := range map[string][]string{
 		"there is no network namespace": {"--netns", "nowhere"}, "there is no process": {"--netns", "2147483646"}, "causeway's own": {"--netns", i.prefix + "-" + peer},
-		"there is no device br7": {"--bridge", "br7"}, "carries no Ethernet": {"--interface", "lo"}, "host's own": {"--netns", fmt.Sprint(os.Getpid())},
+		"there is no device br7": {"--bridge", "br7"}, "carries no Ethernet": {"--interface", "lo"}, "host's own": {"--netns", fmt.Sprint(os.Getppid())},
 	} {
 		refusedToAttach(t, i, says, append([]string{eni}, place...)...)
 	}
@@ -137,7 +141,14 @@ func withAWS(t *testing.T, s *site, i *installation) string {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "aws"), fmt.Appendf(nil, "#!/bin/sh\nexec nsenter -t %d -n %s --endpoint-url %s \"$@\"\n", os.Getpid(), awsProgram(t), i.endpoint), 0o755); err != nil {
+	// Any thread of this process, also the first one, which "nsenter -t" would ask, may be
+	// elsewhere for a moment.
+	home, err := netns.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(home) })
+	if err := os.WriteFile(filepath.Join(dir, "aws"), fmt.Appendf(nil, "#!/bin/sh\nexec nsenter --net=/proc/%d/fd/%d %s --endpoint-url %s \"$@\"\n", os.Getpid(), home, awsProgram(t), i.endpoint), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir
