@@ -31,6 +31,23 @@ func (s steadyPing) answered() (numbers map[int]bool, last int) {
 	return numbers, last
 }
 
+// besides returns what tells more of the requests that were lost: their numbers, and what
+// ping said that is no answer.
+func (s steadyPing) besides(answered map[int]bool, last int) string {
+	var all strings.Builder
+	for n := 1; n <= last; n++ {
+		if !answered[n] {
+			fmt.Fprintf(&all, "no answer to %d\n", n)
+		}
+	}
+	for line := range strings.Lines(s.p.Log()) {
+		if !strings.Contains(line, " bytes from ") {
+			all.WriteString(line)
+		}
+	}
+	return all.String()
+}
+
 // lostNone checks that the ping is still answered and that every request was up
 // to the last answer, and ends it.
 func (s steadyPing) lostNone(t *testing.T, lab *netlab.Lab, least int) {
@@ -45,7 +62,7 @@ func (s steadyPing) lostNone(t *testing.T, lab *netlab.Lab, least int) {
 	s.p.Stop()
 	numbers, last := s.answered()
 	if lost := last - len(numbers); lost > 0 {
-		t.Errorf("%d of %d requests were lost", lost, last)
+		t.Errorf("%d of %d requests were lost; besides answers ping said:\n%s", lost, last, s.besides(numbers, last))
 	}
 	t.Logf("%d requests were answered of %d", len(numbers), last)
 }
