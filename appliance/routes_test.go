@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
+	"causeway.dev/internal/netlab"
 	"causeway.dev/netfabric/netns"
 	"causeway.dev/packetio"
 )
@@ -64,14 +64,12 @@ func (l *lab) in(f func() error) {
 
 func (l *lab) ip(arguments string) string {
 	l.t.Helper()
-	var output []byte
+	var output string
 	l.in(func() (err error) {
-		if output, err = exec.Command("ip", strings.Fields(arguments)...).CombinedOutput(); err != nil {
-			err = fmt.Errorf("ip %s: %w: %s", arguments, err, output)
-		}
+		output, err = netlab.Output(append([]string{"ip"}, strings.Fields(arguments)...)...)
 		return err
 	})
-	return string(output)
+	return output
 }
 
 func (l *lab) close(name string) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"causeway.dev/internal/netlab"
 	"causeway.dev/netfabric/netns"
 )
 
@@ -48,16 +49,15 @@ func newGatewayLab(t *testing.T) *gatewayLab {
 // at runs a command in a namespace that is not the fabric's.
 func (g *gatewayLab) at(namespace, command string) string {
 	g.t.Helper()
-	var output []byte
+	var output string
 	err := netns.Do(namespace, func() (err error) {
-		argv := strings.Fields(command)
-		output, err = exec.Command(argv[0], argv[1:]...).CombinedOutput()
+		output, err = netlab.Output(strings.Fields(command)...)
 		return err
 	})
 	if err != nil {
-		g.t.Fatalf("%s in %s: %v: %s", command, namespace, err, output)
+		g.t.Fatalf("in %s: %v", namespace, err)
 	}
-	return string(output)
+	return output
 }
 
 // reaches reports whether a TCP connection from a namespace is accepted, and as

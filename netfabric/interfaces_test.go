@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"causeway.dev/internal/netlab"
 	"causeway.dev/netfabric/netns"
 )
 
@@ -148,15 +149,15 @@ func (h *host) create(name string) {
 // run runs commands in a namespace of the host, one a line.
 func (h *host) run(namespace, script string) string {
 	h.t.Helper()
-	var output []byte
+	var output string
 	err := netns.Do(namespace, func() (err error) {
-		output, err = exec.Command("sh", "-ec", script).CombinedOutput()
+		output, err = netlab.Output("sh", "-ec", script)
 		return err
 	})
 	if err != nil {
-		h.t.Fatalf("%s: %v\n%s", script, err, output)
+		h.t.Fatal(err)
 	}
-	return string(output)
+	return output
 }
 
 // guest is a namespace behind a veth whose other end is a device of the host.

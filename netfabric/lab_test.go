@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 
+	"causeway.dev/internal/netlab"
 	"causeway.dev/netfabric/netns"
 )
 
@@ -74,15 +75,12 @@ func (l *lab) in(id string, f func() error) {
 // output runs a command in a namespace and returns what it prints.
 func (l *lab) output(id string, argv ...string) string {
 	l.t.Helper()
-	var output []byte
+	var output string
 	l.in(id, func() (err error) {
-		output, err = exec.Command(argv[0], argv[1:]...).CombinedOutput()
-		if err != nil {
-			err = fmt.Errorf("%v: %w: %s", argv, err, output)
-		}
+		output, err = netlab.Output(argv...)
 		return err
 	})
-	return string(output)
+	return output
 }
 
 // pinger sends echo requests from an instance.

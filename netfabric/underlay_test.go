@@ -5,10 +5,10 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
+	"causeway.dev/internal/netlab"
 	"causeway.dev/netfabric"
 	"causeway.dev/netfabric/netns"
 )
@@ -25,14 +25,14 @@ func TestUnderlayTouchesOnlyItsOwnAddresses(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = netns.Delete(name) })
 	show := func() string {
-		out, err := exec.Command("ip", "-n", name, "-4", "-o", "addr", "show", "dev", "lo").CombinedOutput()
+		out, err := netlab.Output("ip", "-n", name, "-4", "-o", "addr", "show", "dev", "lo")
 		if err != nil {
-			t.Fatalf("ip addr: %v: %s", err, out)
+			t.Fatal(err)
 		}
-		return string(out)
+		return out
 	}
-	if out, err := exec.Command("ip", "-n", name, "addr", "add", "203.0.113.50/32", "dev", "lo").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if _, err := netlab.Output("ip", "-n", name, "addr", "add", "203.0.113.50/32", "dev", "lo"); err != nil {
+		t.Fatal(err)
 	}
 	u := netfabric.Underlay{Namespace: name, Interface: "lo", Label: "cw123456"}
 	one, two := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2")

@@ -112,7 +112,7 @@ func (h *Host) Run(argv ...string) string {
 	return h.lab.run(h.inside(argv)...)
 }
 
-// Try runs a command inside the host.
+// Try runs a command inside the host, as [Output] does.
 func (h *Host) Try(argv ...string) (string, error) { return h.lab.try(h.inside(argv)...) }
 
 // Do calls f on a thread inside the host: sockets that it opens belong there.
@@ -276,15 +276,22 @@ func (l *Lab) run(argv ...string) string {
 	return out
 }
 
-func (l *Lab) try(argv ...string) (string, error) {
+func (l *Lab) try(argv ...string) (string, error) { return Output(argv...) }
+
+// Output runs a command for a minute at most and returns what it wrote to
+// standard output; of one that failed also what it wrote to standard error, which
+// the error repeats. Of one that did well that is left out: programs complain there
+// of what does not matter, as ip does of others' namespaces that go away while it looks.
+func Output(argv ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	var out, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaints
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, strings.TrimSpace(out.String()))
+		both := out.String() + complaints.String()
+		return both, fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, strings.TrimSpace(both))
 	}
 	return out.String(), nil
 }
