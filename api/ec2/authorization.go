@@ -28,11 +28,41 @@ var arnKinds = map[string]string{
 	"vpce": "vpc-endpoint", "vpce-svc": "vpc-endpoint-service", "ami": "image", "vol": "volume", "scr": "subnet-cidr-reservation",
 }
 
-// parts are ids of what belongs to a resource and has no ARN: their prefixes with
-// that of the resource.
-var parts = map[string]string{
-	"rtbassoc": "rtb", "aclassoc": "acl", "eipassoc": "eipalloc", "eni-attach": "eni", "vpc-cidr-assoc": "vpc", "subnet-cidr-assoc": "subnet",
-	profileAssociationPrefix: "i",
+// A partOf finds the id of the resource that something belongs to which has an id and
+// no ARN: that of a route table for an association. It looks only at the ids that we
+// make up: whoever writes an id into a tag or a description of its own resource does
+// not make what the id is of its own.
+type partOf func(r reader, id string) string
+
+// parts are the prefixes of such ids.
+var parts = map[string]partOf{
+	associationPrefix: wholeOf(routeTables, func(v *resource.RouteTable, id string) bool {
+		return v.MainAssociation == id || slices.ContainsFunc(v.Associations, func(a resource.RouteTableAssociation) bool { return a.ID == id })
+	}),
+	aclAssociationPrefix: wholeOf(networkACLs, func(v *resource.NetworkACL, id string) bool {
+		return slices.ContainsFunc(v.Associations, func(a resource.NetworkACLAssociation) bool { return a.ID == id })
+	}),
+	addressAssociationPrefix: wholeOf(addresses, func(v *resource.Address, id string) bool { return v.Association == id }),
+	attachmentPrefix:         wholeOf(networkInterfaces, func(v *resource.NetworkInterface, id string) bool { return v.AttachmentID == id }),
+	vpcCIDRAssociationPrefix: wholeOf(vpcs, func(v *resource.VPC, id string) bool {
+		return slices.ContainsFunc(slices.Concat(v.CIDRs, v.IPv6), func(a resource.CIDRAssociation) bool { return a.ID == id })
+	}),
+	subnetCIDRAssociationPrefix: wholeOf(subnets, func(v *resource.Subnet, id string) bool {
+		return slices.ContainsFunc(v.IPv6, func(a resource.CIDRAssociation) bool { return a.ID == id })
+	}),
+	profileAssociationPrefix: wholeOf(instances, func(v *resource.Instance, id string) bool { return v.Profile.ID == id }),
+}
+
+// wholeOf looks for a part in all records of a noun.
+func wholeOf[T any](n *noun[T], has func(v *T, part string) bool) partOf {
+	return func(r reader, id string) string {
+		for v := range n.table.Scan(r.Reader, r.scope) {
+			if has(v, id) {
+				return metaOf(v).ID
+			}
+		}
+		return ""
+	}
 }
 
 // created are the resources that actions make whose names do not say it.
@@ -123,6 +153,10 @@ func (t *targeting) addNamed() {
 			// Where it is nobody's, the operation says so.
 			v, _ := addressBy(t.reader, nil, &public)
 			t.addID(v.ID)
+		}
+	case "ModifyInstanceCreditSpecification":
+		for _, one := range t.in.Addr().Interface().(*model.ModifyInstanceCreditSpecificationInput).InstanceCreditSpecifications {
+			t.addID(val(one.InstanceId))
 		}
 	case "CreateSecurityGroup":
 		if vpc, ok := defaultVPC(t.reader); ok && server.Text(t.in, "VpcId") == "" {
@@ -229,7 +263,8 @@ func (t *targeting) addID(id string) {
 		if t.parts++; t.parts > partsMax {
 			return
 		}
-		prefix, id = whole, t.wholeOf(whole, id)
+		id = whole(t.reader, id)
+		prefix, _, _ = strings.Cut(id, "-")
 	}
 	kind, ok := arnKinds[prefix]
 	if !ok || id == "" {
@@ -375,9 +410,6 @@ func arnOf(r reader, kind, id string) *string {
 // A described is a noun that can tell the properties of its records.
 type described interface {
 	propertiesOf(r reader, id string) properties
-
-	// mentioning returns the id of the record that has an id in itself.
-	mentioning(r reader, id string) string
 }
 
 // properties returns those of the record with an id, if there is one.
@@ -388,16 +420,6 @@ func (r reader) properties(id string) properties {
 		}
 	}
 	return properties{}
-}
-
-// wholeOf returns the id of the resource that a part belongs to.
-func (r reader) wholeOf(prefix, part string) string {
-	for _, t := range taggables {
-		if d, ok := t.(described); ok && t.owns(prefix+"-00000000") {
-			return d.mentioning(r, part)
-		}
-	}
-	return ""
 }
 
 func (n *noun[T]) propertiesOf(r reader, id string) properties {
@@ -417,49 +439,12 @@ func (n *noun[T]) propertiesOf(r reader, id string) properties {
 	}
 }
 
-func (n *noun[T]) mentioning(r reader, id string) string {
-	for v := range n.list(r) {
-		if mentions(reflect.ValueOf(v), id) {
-			return metaOf(&v).ID
-		}
-	}
-	return ""
-}
-
-// mentions reports whether a text is somewhere in a record.
-func mentions(v reflect.Value, id string) bool {
-	switch v.Kind() {
-	case reflect.String:
-		return v.String() == id
-	case reflect.Slice:
-		for i := range v.Len() {
-			if mentions(v.Index(i), id) {
-				return true
-			}
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() && mentions(v.Field(i), id) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // The rules of security groups are within their groups.
 func (securityGroupRules) propertiesOf(r reader, id string) properties {
-	group, ok := store.SecurityGroups.Get(r.Reader, r.scope, securityGroups.mentioning(r, id))
-	if !ok {
-		return properties{}
-	}
-	p := properties{vpc: group.VPC}
-	for _, rule := range group.Rules {
-		if rule.ID == id {
-			p.tags = rule.Tags
+	for group := range store.SecurityGroups.Scan(r.Reader, r.scope) {
+		if at := ruleByID(group, id); at >= 0 {
+			return properties{vpc: group.VPC, tags: group.Rules[at].Tags}
 		}
 	}
-	return p
+	return properties{}
 }
-
-func (securityGroupRules) mentioning(reader, string) string { return "" }

@@ -19,12 +19,14 @@ func readSubnetIPv6(cidr, ipamPool *string, netmaskLength *int32) (netip.Prefix,
 	return resource.ParseIPv6CIDR("ipv6CidrBlock", *cidr)
 }
 
+const subnetCIDRAssociationPrefix = "subnet-cidr-assoc"
+
 // giveSubnetIPv6 gives a subnet an IPv6 range. The others are those of its VPC.
 func (s *Service) giveSubnetIPv6(v *resource.Subnet, vpc resource.VPC, others []resource.Subnet, cidr netip.Prefix) error {
 	if err := resource.ValidateSubnetIPv6Range(vpc, others, cidr); err != nil {
 		return err
 	}
-	v.IPv6 = []resource.CIDRAssociation{{ID: s.newID("subnet-cidr-assoc"), Prefix: cidr, State: resource.StateAssociated}}
+	v.IPv6 = []resource.CIDRAssociation{{ID: s.newID(subnetCIDRAssociationPrefix), Prefix: cidr, State: resource.StateAssociated}}
 	return nil
 }
 

@@ -188,5 +188,3 @@ func (cidrReservations) propertiesOf(r reader, id string) properties {
 	}
 	return properties{tags: subnet.Reservations[at].Tags, vpc: subnet.VPC, subnet: subnet.ID}
 }
-
-func (cidrReservations) mentioning(reader, string) string { return "" }

@@ -98,8 +98,10 @@ func (s *Service) makeVPC(w writer, cidr netip.Prefix, tenancy string, tags []re
 	return v, table
 }
 
+const vpcCIDRAssociationPrefix = "vpc-cidr-assoc"
+
 func (s *Service) newCIDRAssociation(cidr netip.Prefix) resource.CIDRAssociation {
-	return resource.CIDRAssociation{ID: s.newID("vpc-cidr-assoc"), Prefix: cidr, State: model.VpcCidrBlockStateCodeAssociated}
+	return resource.CIDRAssociation{ID: s.newID(vpcCIDRAssociationPrefix), Prefix: cidr, State: model.VpcCidrBlockStateCodeAssociated}
 }
 
 // DeleteVpc removes a VPC that nothing depends on, with its main route table and

@@ -2,6 +2,7 @@ package iam_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,4 +97,23 @@ func TestWhiteSpaceIsBounded(t *testing.T) {
 	c.call("iam:PutUserPolicy", "UserName", "u", "PolicyName", "p1", "PolicyDocument", document)
 	c.refused(c.root, "LimitExceeded", "size", "iam:PutUserPolicy", "UserName", "u", "PolicyName", "p2", "PolicyDocument", document)
 	c.refused(c.root, "LimitExceeded", "size", "iam:PutUserPolicy", "UserName", "u", "PolicyName", "p1", "PolicyDocument", allow("ec2:*", "arn:aws:ec2:*:*:"+fmt.Sprintf("%4000s", "")+"*"))
+}
+
+// Who writes the id of a part of somebody else's into what is its own has no more say
+// in that part than before.
+func TestIDsInOwnRecords(t *testing.T) {
+	c := newCloud(t)
+	vpc := c.call("ec2:CreateVpc", "CidrBlock", "10.0.0.0/16").text("vpcId")
+	subnet := c.call("ec2:CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.1.0/24").text("subnetId")
+	k := c.user("u", allow("ec2:*", "*", `{"StringEquals":{"aws:ResourceTag/Owner":"u"}}`))
+	tables := []string{c.call("ec2:CreateRouteTable", "VpcId", vpc).text("routeTableId"), c.call("ec2:CreateRouteTable", "VpcId", vpc).text("routeTableId")}
+	slices.Sort(tables) // the order in which they are looked at
+	own, theirs := tables[0], tables[1]
+	association := c.call("ec2:AssociateRouteTable", "RouteTableId", theirs, "SubnetId", subnet).text("associationId")
+	c.call("ec2:CreateTags", "ResourceId.1", own, "Tag.1.Key", "Owner", "Tag.1.Value", "u")
+	c.may(k, "ec2:CreateTags", "ResourceId.1", own, "Tag.1.Key", "Note", "Tag.1.Value", association)
+	c.refused(k, "UnauthorizedOperation", "route-table/"+theirs, "ec2:DisassociateRouteTable", "AssociationId", association)
+
+	c.refused(k, "UnauthorizedOperation", "instance/i-0123456789abcdef0", "ec2:ModifyInstanceCreditSpecification",
+		"InstanceCreditSpecification.1.InstanceId", "i-0123456789abcdef0", "InstanceCreditSpecification.1.CpuCredits", "standard")
 }
