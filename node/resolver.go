@@ -18,7 +18,7 @@ func resolverNetwork(prefix string, n nodespec.Network) *listen.Network {
 	}
 	made := &listen.Network{
 		ID: n.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Addresses: n.Resolver.Addresses,
-		Config: resolver.Config{Local: n.Local, Names: make([]resolver.Name, len(n.Resolver.Names))},
+		Config: resolver.Config{Local: n.Local, Prefix: n.Resolver.Prefix, Names: make([]resolver.Name, len(n.Resolver.Names))},
 	}
 	for i, name := range n.Resolver.Names {
 		made.Names[i] = resolver.Name(name)
@@ -27,7 +27,7 @@ func resolverNetwork(prefix string, n nodespec.Network) *listen.Network {
 		made.Pointers = append(made.Pointers, resolver.Pointer(p))
 	}
 	for _, i := range n.Interfaces {
-		made.Interfaces = append(made.Interfaces, append([]netip.Addr{i.Address}, i.Others...))
+		made.Interfaces = append(made.Interfaces, resolver.Interface{Addresses: append([]netip.Addr{i.Address}, i.Others...), DNS64: i.DNS64})
 	}
 	return made
 }

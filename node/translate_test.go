@@ -114,7 +114,7 @@ func TestResolversAreTranslated(t *testing.T) {
 	d.Networks[1].Interfaces[0].Others = []netip.Addr{other}
 	d.Networks[1].Resolver = &nodespec.Resolver{Addresses: []netip.Addr{at}, Names: []nodespec.HostName{{Name: "web", Address: address, Reverse: true}}}
 	want := &listen.Network{ID: "vpc-1", Namespace: "cw1-vpc-1", Addresses: []netip.Addr{at}, Config: resolver.Config{
-		Local: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}, Interfaces: [][]netip.Addr{{address, other}},
+		Local: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}, Interfaces: []resolver.Interface{{Addresses: []netip.Addr{address, other}}},
 		Names: []resolver.Name{{Name: "web", Address: address, Reverse: true}},
 	}}
 	if got := resolverNetwork("cw1", d.Networks[1]); !reflect.DeepEqual(got, want) {

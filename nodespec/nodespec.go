@@ -77,6 +77,10 @@ type Interface struct {
 	// Counted says that flows through the interface are counted, those that are
 	// rejected included, and told of as Flows.
 	Counted bool
+
+	// DNS64 has the network's Resolver give names that have IPv4 addresses only the
+	// IPv6 ones that embed them.
+	DNS64 bool
 }
 
 // A Place is somewhere on the node's host that is no instance's.

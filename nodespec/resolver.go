@@ -8,6 +8,10 @@ type Resolver struct {
 	Addresses []netip.Addr // where it listens; they are among the network's Services
 	Names     []HostName   // sorted by name, then address: a name may have one of each family
 	Pointers  []Pointer    // sorted by address
+
+	// Prefix is where IPv4 addresses are embedded for Interfaces with DNS64; zero
+	// where none has that.
+	Prefix netip.Prefix
 }
 
 // A Pointer is what an address that is not the network's own is called. The name

@@ -45,6 +45,13 @@ func TestIPv6GatewaysShareANetwork(t *testing.T) {
 	alone := update(func(tx *store.Tx) {
 		store.InternetGateways.Delete(tx, scope, "igw-1")
 	})
+	embedding := update(func(tx *store.Tx) {
+		vpc, _ := store.VPCs.Get(tx, scope, "vpc-1")
+		subnet, _ := store.Subnets.Get(tx, scope, "subnet-1")
+		vpc.EnableDNSSupport, subnet.DNS64 = true, true
+		store.VPCs.Put(tx, vpc)
+		store.Subnets.Put(tx, subnet)
+	})
 	without := update(func(tx *store.Tx) {
 		nic, _ := store.NetworkInterfaces.Get(tx, scope, "eni-1")
 		nic.IPv6 = nil
@@ -56,6 +63,7 @@ func TestIPv6GatewaysShareANetwork(t *testing.T) {
 	}{
 		{"both gateways", both, []string{"network igw-1", "as it is 2001:db8::/56", "link igw-1:vpc-1", "link eigw-1:vpc-1", "answers by answers-eigw-1", "also 2001:db8:0:1::4"}, []string{"network eigw-1"}},
 		{"the egress-only one", alone, []string{"network eigw-1", "answers by answers-eigw-1"}, []string{"igw-1:vpc-1 in", "network igw-1", "link igw-1"}},
+		{"a subnet with DNS64", embedding, []string{" dns64 also 2001:db8:0:1::4", "fd00:ec2::253 embeds under 64:ff9b::/96"}, nil},
 		{"nobody with IPv6", without, nil, []string{"igw-1:vpc-1", "network eigw-1", "network igw-1"}},
 	} {
 		for _, want := range test.has {

@@ -200,6 +200,7 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 			Instance:  p.instance.ID,
 			Index:     int(p.nic.DeviceIndex),
 			Place:     place(p.nic.Place),
+			DNS64:     p.subnet.DNS64,
 		})
 	}
 	for _, table := range c.tables {

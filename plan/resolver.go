@@ -34,6 +34,9 @@ func (c *compiler) resolver(vpc resource.VPC) *nodespec.Resolver {
 		return nil
 	}
 	r := &nodespec.Resolver{Addresses: resolverAddresses(vpc), Pointers: c.pointers}
+	if slices.ContainsFunc(c.plugged, func(p plugged) bool { return p.subnet.DNS64 }) {
+		r.Prefix = resource.NAT64Prefix
+	}
 	slices.SortFunc(r.Pointers, func(a, b nodespec.Pointer) int { return a.Address.Compare(b.Address) })
 	if !vpc.EnableDNSHostnames {
 		return r

@@ -27,7 +27,11 @@ func Text(d nodespec.Desired) string {
 			w.line(1, "services%s", each(" ", network.Services))
 		}
 		if r := network.Resolver; r != nil {
-			w.line(1, "resolver at%s", each(" ", r.Addresses))
+			under := ""
+			if r.Prefix.IsValid() {
+				under = " embeds under " + r.Prefix.String()
+			}
+			w.line(1, "resolver at%s%s", each(" ", r.Addresses), under)
 			for _, n := range r.Names {
 				w.line(2, "%s is %v", n.Name, n.Address)
 			}
@@ -145,6 +149,9 @@ func anySource(i nodespec.Interface) string {
 	}
 	if i.Counted {
 		text += " counted"
+	}
+	if i.DNS64 {
+		text += " dns64"
 	}
 	return text
 }

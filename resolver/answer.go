@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"causeway.dev/nat64"
 )
 
 // An Outcome says what becomes of a message.
@@ -20,9 +22,13 @@ const (
 // lifetimeSeconds is how long answers may be remembered, as AWS's.
 const lifetimeSeconds = 60
 
-// Handle answers a message as far as the table knows.
-func (t *Table) Handle(message []byte) (answer []byte, q Question, o Outcome) {
+// Handle answers a message of a caller, whom Caller has found, as far as the table
+// knows.
+func (t *Table) Handle(message []byte, caller netip.Addr) (answer []byte, q Question, o Outcome) {
 	q, code, ok := parse(message)
+	if t.dns64[caller] && q.takesSynthetic() {
+		q.prefix = t.prefix
+	}
 	switch {
 	case !ok:
 		return nil, q, Ignored
@@ -51,18 +57,24 @@ func (t *Table) Handle(message []byte) (answer []byte, q Question, o Outcome) {
 func (t *Table) lookUp(q Question) (code dnsmessage.RCode, answers []dnsmessage.ResourceBody, known bool) {
 	name := q.text()
 	addresses := t.addresses[name]
+	if name == prefixProbe {
+		addresses = prefixProbeAddresses
+	}
 	if addresses == nil {
 		if address, ok := publicAddress(name); ok {
 			addresses = []netip.Addr{address}
 		}
 	}
 	if addresses != nil {
-		return dnsmessage.RCodeSuccess, addressAnswers(q.Type, addresses), true
+		return dnsmessage.RCodeSuccess, q.addressAnswers(addresses), true
 	}
 	if isPrivate(name) {
 		return dnsmessage.RCodeNameError, nil, true
 	}
 	address, reverse := reversed(name)
+	if embedded, ok := nat64.Embedded(t.prefix, address); ok && t.names[embedded] != "" {
+		address = embedded
+	}
 	host, found := t.names[address]
 	switch {
 	case !reverse || !found && !t.isLocal(address):
@@ -78,15 +90,20 @@ func (t *Table) lookUp(q Question) (code dnsmessage.RCode, answers []dnsmessage.
 	return dnsmessage.RCodeSuccess, answers, true
 }
 
-// addressAnswers is the answer to a question of some type for a name that has
-// addresses; empty if these are of another kind.
-func addressAnswers(of dnsmessage.Type, addresses []netip.Addr) (answers []dnsmessage.ResourceBody) {
+// addressAnswers is the answer for a name that has addresses; empty if these are of
+// another kind than the question, and none is made of them.
+func (q Question) addressAnswers(addresses []netip.Addr) (answers []dnsmessage.ResourceBody) {
 	for _, a := range addresses {
 		switch {
-		case a.Is4() && (of == dnsmessage.TypeA || of == typeANY):
+		case a.Is4() && (q.Type == dnsmessage.TypeA || q.Type == typeANY):
 			answers = append(answers, &dnsmessage.AResource{A: a.As4()})
-		case a.Is6() && (of == dnsmessage.TypeAAAA || of == typeANY):
+		case a.Is6() && (q.Type == dnsmessage.TypeAAAA || q.Type == typeANY):
 			answers = append(answers, &dnsmessage.AAAAResource{AAAA: a.As16()})
+		}
+	}
+	if len(answers) == 0 && q.prefix.IsValid() {
+		for _, a := range addresses {
+			answers = append(answers, &dnsmessage.AAAAResource{AAAA: nat64.Embed(q.prefix, a).As16()})
 		}
 	}
 	return answers

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"net/netip"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -43,6 +44,10 @@ type Question struct {
 	extended bool
 	bytes    int
 	proofs   bool
+
+	// prefix, where valid, is where addresses are made of IPv4 ones if there are no
+	// others.
+	prefix netip.Prefix
 }
 
 // text is the name as tables have it.

@@ -9,12 +9,19 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// site is a network with two hosts, of which one has a public name.
+// translated is a host that speaks IPv6 only.
+var translated = netip.MustParseAddr("2001:db8:0:1::9")
+
+// site is a network with two hosts, of which one has a public name, and one that
+// speaks IPv6 only.
 func site() *Table {
 	web, quiet := netip.MustParseAddr("10.0.1.4"), netip.MustParseAddr("10.0.1.5")
 	return NewTable(Config{
-		Local:      []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("2001:db8::/56")},
-		Interfaces: [][]netip.Addr{{web, netip.MustParseAddr("10.0.1.7")}, {quiet}},
+		Local: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("2001:db8::/56")},
+		Interfaces: []Interface{
+			{Addresses: []netip.Addr{web, netip.MustParseAddr("10.0.1.7")}}, {Addresses: []netip.Addr{quiet}}, {Addresses: []netip.Addr{translated}, DNS64: true},
+		},
+		Prefix: netip.MustParsePrefix("64:ff9b::/96"),
 		Names: []Name{
 			{"ip-10-0-1-4.ec2.internal", web, true}, {"ip-10-0-1-5.ec2.internal", quiet, true},
 			{"ec2-198-51-100-1.compute-1.amazonaws.com", web, false},
@@ -108,7 +115,7 @@ func TestNames(t *testing.T) {
 		{"example.com.", typeAXFR, "RCodeRefused"},
 		{"ip-10-0-1-4.ec2.internal.", typeAXFR, "RCodeRefused"},
 	} {
-		answer, _, outcome := site().Handle(ask(t, c.name, c.of))
+		answer, _, outcome := site().Handle(ask(t, c.name, c.of), netip.Addr{})
 		got := "unknown"
 		if outcome == Answered {
 			m := read(t, answer)
@@ -151,7 +158,7 @@ func TestStrangeMessages(t *testing.T) {
 		"others not allowed":  {func(m *dnsmessage.Message) { m.RecursionDesired = false }, dnsmessage.RCodeRefused},
 	} {
 		message := ask(t, "example.com.", dnsmessage.TypeA, c.change)
-		answer, _, outcome := site().Handle(message)
+		answer, _, outcome := site().Handle(message, translated)
 		if outcome != Answered {
 			t.Errorf("%s: outcome %d", what, outcome)
 			continue
@@ -163,7 +170,7 @@ func TestStrangeMessages(t *testing.T) {
 			t.Errorf("%s: %d bytes are answered by %d", what, len(message), len(answer))
 		}
 	}
-	answer, _, _ := site().Handle(ask(t, "example.com.", dnsmessage.TypeA, extended(4096, 1)))
+	answer, _, _ := site().Handle(ask(t, "example.com.", dnsmessage.TypeA, extended(4096, 1)), translated)
 	if m := read(t, answer); m.Additionals[0].Header.ExtendedRCode(m.RCode) != rcodeBadVersion {
 		t.Errorf("EDNS of another version: %+v", m)
 	}
@@ -172,14 +179,14 @@ func TestStrangeMessages(t *testing.T) {
 		"an answer": ask(t, "example.com.", dnsmessage.TypeA, func(m *dnsmessage.Message) { m.Response = true }),
 		"too long":  append(ask(t, "example.com.", dnsmessage.TypeA), make([]byte, QuestionMax)...),
 	} {
-		if _, _, outcome := site().Handle(message); outcome != Ignored {
+		if _, _, outcome := site().Handle(message, translated); outcome != Ignored {
 			t.Errorf("%s: outcome %d", what, outcome)
 		}
 	}
 }
 
 func TestForwarding(t *testing.T) {
-	_, q, outcome := site().Handle(ask(t, "Example.com.", dnsmessage.TypeTXT, extended(700, 0)))
+	_, q, outcome := site().Handle(ask(t, "Example.com.", dnsmessage.TypeTXT, extended(700, 0)), translated)
 	if outcome != Unknown {
 		t.Fatalf("outcome %d", outcome)
 	}
@@ -294,7 +301,7 @@ func FuzzHandle(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 12, 0, 1, 0, 1})
 	table := site()
 	f.Fuzz(func(t *testing.T, message []byte) {
-		answer, q, outcome := table.Handle(message)
+		answer, q, outcome := table.Handle(message, translated)
 		switch outcome {
 		case Answered:
 			var m dnsmessage.Message
@@ -318,7 +325,7 @@ func FuzzHandle(f *testing.F) {
 
 // FuzzAnswers takes anything for the answer of a forwarder.
 func FuzzAnswers(f *testing.F) {
-	_, q, _ := site().Handle(ask(f, "example.com.", dnsmessage.TypeA, extended(600, 0)))
+	_, q, _ := site().Handle(ask(f, "example.com.", dnsmessage.TypeA, extended(600, 0)), translated)
 	f.Add(ask(f, "example.com.", dnsmessage.TypeA, func(m *dnsmessage.Message) { m.Response = true }))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		if _, ok := q.Answers(message, 0x1234); ok {
@@ -333,6 +340,6 @@ func BenchmarkHandle(b *testing.B) {
 	message, table := ask(b, "ip-10-0-1-4.ec2.internal.", dnsmessage.TypeA), site()
 	b.ReportAllocs()
 	for b.Loop() {
-		table.Handle(message)
+		table.Handle(message, translated)
 	}
 }

@@ -18,12 +18,24 @@ type Config struct {
 	// names.
 	Local []netip.Prefix
 
-	// Interfaces are those who may ask, by the addresses that each has.
-	Interfaces [][]netip.Addr
+	Interfaces []Interface // those who may ask
+
+	// Prefix is where DNS64 embeds IPv4 addresses; no Interface has that where it is
+	// zero.
+	Prefix netip.Prefix
 
 	Names []Name
 
 	Pointers []Pointer
+}
+
+// An Interface is one by which a host asks.
+type Interface struct {
+	Addresses []netip.Addr // at least one
+
+	// DNS64 says that a name that has only IPv4 addresses has those IPv6 addresses
+	// that embed them (RFC 6147).
+	DNS64 bool
 }
 
 // A Name is one that a host of the network has. With addresses of both families it
@@ -47,6 +59,8 @@ type Table struct {
 	callers   map[netip.Addr]netip.Addr // the first address of the interface, by address
 	addresses map[string][]netip.Addr   // by name
 	names     map[netip.Addr]string
+	dns64     map[netip.Addr]bool // by the first address of the interface
+	prefix    netip.Prefix
 }
 
 // NewTable returns the table of a configuration.
@@ -56,10 +70,15 @@ func NewTable(c Config) *Table {
 		callers:   make(map[netip.Addr]netip.Addr, len(c.Interfaces)),
 		addresses: make(map[string][]netip.Addr, len(c.Names)),
 		names:     make(map[netip.Addr]string, len(c.Names)),
+		dns64:     map[netip.Addr]bool{},
+		prefix:    c.Prefix,
 	}
-	for _, addresses := range c.Interfaces {
-		for _, a := range addresses {
-			t.callers[a] = addresses[0]
+	for _, i := range c.Interfaces {
+		for _, a := range i.Addresses {
+			t.callers[a] = i.Addresses[0]
+		}
+		if i.DNS64 {
+			t.dns64[i.Addresses[0]] = true
 		}
 	}
 	for _, n := range c.Names {

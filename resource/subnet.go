@@ -22,12 +22,20 @@ type Subnet struct {
 
 	AssignIPv6OnCreation bool `json:"assignIpv6AddressOnCreation,omitempty"` // new interfaces get an IPv6 address
 
+	// DNS64 has interfaces get IPv6 addresses, under NAT64Prefix, for names that have
+	// only IPv4 ones.
+	DNS64 bool `json:"enableDns64,omitempty"`
+
 	PrivateDNSNames PrivateDNSNameOptions `json:"privateDnsNames,omitzero"` // of instances launched from now on
 
 	// Reservations are ranges, which do not overlap, whose addresses only those get
 	// who ask for them.
 	Reservations []SubnetCIDRReservation `json:"reservations,omitempty"`
 }
+
+// NAT64Prefix is where IPv4 addresses are embedded in those of IPv6 (the well-known
+// prefix of RFC 6052 section 2.1): NAT gateways take what is for it.
+var NAT64Prefix = netip.MustParsePrefix("64:ff9b::/96")
 
 // A SubnetCIDRReservation keeps a range of a subnet from being given to interfaces
 // that take any address. Interfaces that have addresses of it keep them.

@@ -197,6 +197,30 @@ func TestIPv6PoolEnds(t *testing.T) {
 	c.refuse("InsufficientAddressCapacity", "CreateVpc", "CidrBlock", "10.0.0.0/16", "AmazonProvidedIpv6CidrBlock", "true")
 }
 
+func TestDNS64OfASubnet(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	d := c.dual()
+	shown := func() string {
+		t.Helper()
+		return c.call("DescribeSubnets", "SubnetId.1", d.subnet).text("subnetSet/item/enableDns64")
+	}
+	before := shown()
+	c.call("ModifySubnetAttribute", "SubnetId", d.subnet, "EnableDns64.Value", "true")
+	found := c.call("DescribeSubnets", filter("1", "enable-dns64", "true")...).texts("subnetSet/item/subnetId")
+	if after := shown(); before != "false" || after != "true" || !slices.Equal(found, []string{d.subnet}) {
+		t.Errorf("DNS64 is %q before, %q after, and found at %v", before, after, found)
+	}
+	c.call("ModifySubnetAttribute", "SubnetId", d.subnet, "AssignIpv6AddressOnCreation.Value", "true")
+	if got := shown(); got != "true" {
+		t.Errorf("after another attribute has changed it is %q", got)
+	}
+	c.call("DisassociateSubnetCidrBlock", "AssociationId", d.subnetAssociation)
+	if got := shown(); got != "false" {
+		t.Errorf("without IPv6 it is %q", got)
+	}
+}
+
 func TestIPv6Refusals(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, func(cfg *Config) { cfg.Limits.IPv6CIDRsPerVPC = 1 })
@@ -244,7 +268,7 @@ var ipv6Refusals = []struct{ code, call string }{
 	{"DependencyViolation", "DisassociateSubnetCidrBlock&AssociationId={association}"},
 	{"InvalidSubnetCidrBlockAssociationID.NotFound", "DisassociateSubnetCidrBlock&AssociationId=subnet-cidr-assoc-0123456789abcdef0"},
 	{"InvalidParameterValue", "ModifySubnetAttribute&SubnetId={without}&AssignIpv6AddressOnCreation.Value=true"},
-	{"UnsupportedOperation", "ModifySubnetAttribute&SubnetId={subnet}&EnableDns64.Value=true"},
+	{"InvalidParameterValue", "ModifySubnetAttribute&SubnetId={without}&EnableDns64.Value=true"},
 	{"InvalidParameterValue", "ModifySubnetAttribute&SubnetId={without}&EnableResourceNameDnsAAAARecordOnLaunch.Value=true"},
 	{"InvalidParameterValue", "ModifySubnetAttribute&SubnetId={subnet}&PrivateDnsHostnameTypeOnLaunch=any"},
 	{"InvalidParameterCombination", "ModifySubnetAttribute&SubnetId={subnet}&PrivateDnsHostnameTypeOnLaunch=ip-name&EnableResourceNameDnsARecordOnLaunch.Value=true"},

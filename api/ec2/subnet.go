@@ -142,7 +142,7 @@ func (view subnetView) answer(v *resource.Subnet) *model.Subnet {
 		AvailableIpAddressCount:     new(int32(view.free(v))),
 		CidrBlock:                   new(v.CIDR.String()),
 		DefaultForAz:                &v.DefaultForAZ,
-		EnableDns64:                 new(false),
+		EnableDns64:                 &v.DNS64,
 		Ipv6Native:                  new(false),
 		MapCustomerOwnedIpOnLaunch:  new(false),
 		MapPublicIpOnLaunch:         &v.MapPublicIPOnLaunch,
@@ -171,7 +171,7 @@ func (view subnetView) fields() fields[resource.Subnet] {
 		},
 		"cidr-block":     func(_ reader, v *subnet) []string { return one(v.CIDR.String()) },
 		"default-for-az": func(_ reader, v *subnet) []string { return truth(v.DefaultForAZ) },
-		"enable-dns64":   no,
+		"enable-dns64":   func(_ reader, v *subnet) []string { return truth(v.DNS64) },
 		"ipv6-cidr-block-association.association-id":  subnetIPv6Field(func(a *resource.CIDRAssociation) string { return a.ID }),
 		"ipv6-cidr-block-association.ipv6-cidr-block": subnetIPv6Field(func(a *resource.CIDRAssociation) string { return a.Prefix.String() }),
 		"ipv6-cidr-block-association.state":           subnetIPv6Field(func(a *resource.CIDRAssociation) string { return a.State }),
@@ -211,7 +211,6 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 		return member{name, v != nil && val(v.Value)}
 	}
 	if err := refuseUnbuilt(
-		off("EnableDns64", in.EnableDns64),
 		off("MapCustomerOwnedIpOnLaunch", in.MapCustomerOwnedIpOnLaunch),
 		member{"CustomerOwnedIpv4Pool", in.CustomerOwnedIpv4Pool != nil},
 		member{"EnableLniAtDeviceIndex", in.EnableLniAtDeviceIndex != nil},
@@ -228,6 +227,9 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 			return err
 		}
 		if err := setAssignIPv6(&v, in.AssignIpv6AddressOnCreation); err != nil {
+			return err
+		}
+		if err := setDNS64(&v, in.EnableDns64); err != nil {
 			return err
 		}
 		names := nameOptions{in.PrivateDnsHostnameTypeOnLaunch, val(in.EnableResourceNameDnsARecordOnLaunch).Value, val(in.EnableResourceNameDnsAAAARecordOnLaunch).Value}

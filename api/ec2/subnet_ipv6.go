@@ -81,7 +81,7 @@ func (s *Service) DisassociateSubnetCidrBlock(ctx context.Context, c server.Call
 			association := v.IPv6[at]
 			v.Reservations = slices.DeleteFunc(slices.Clone(v.Reservations), func(o resource.SubnetCIDRReservation) bool { return o.CIDR.Overlaps(association.Prefix) })
 			v.IPv6, v.AssignIPv6OnCreation = slices.Delete(slices.Clone(v.IPv6), at, at+1), false
-			v.PrivateDNSNames.AAAA = false
+			v.PrivateDNSNames.AAAA, v.DNS64 = false, false
 			subnets.put(w, v)
 			association.State = model.SubnetCidrBlockStateCodeDisassociating
 			out = model.DisassociateSubnetCidrBlockOutput{SubnetId: &v.ID, Ipv6CidrBlockAssociation: subnetIPv6Answer(&association)}
@@ -113,5 +113,15 @@ func setAssignIPv6(v *resource.Subnet, given *model.AttributeBooleanValue) error
 		return resource.InvalidValue("assignIpv6AddressOnCreation", "true", "The subnet "+v.ID+" has no IPv6 CIDR block.")
 	}
 	assign(&v.AssignIPv6OnCreation, given)
+	return nil
+}
+
+// setDNS64 sets whether interfaces of a subnet get IPv6 addresses for names that have
+// none, which they can only use where they have some themselves.
+func setDNS64(v *resource.Subnet, given *model.AttributeBooleanValue) error {
+	if given != nil && val(given.Value) && !resource.AssociatedCIDR(v.IPv6).IsValid() {
+		return resource.InvalidValue("enableDns64", "true", "The subnet "+v.ID+" has no IPv6 CIDR block.")
+	}
+	assign(&v.DNS64, given)
 	return nil
 }

@@ -45,6 +45,8 @@ var rules = []rule{
 	{"metadata", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the metadata service has not heard of AWS's nouns"},
 	{"dhcp", []string{"dhcp/listen"}, append([]string{module}, worldly...), "leases are answered by bytes for bytes"},
 	{"dhcp", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "DHCP has not heard of AWS's nouns"},
+	{"nat64", []string{"nat64/carry"}, worldly, "packets are translated by bytes for bytes"},
+	{"nat64", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the translator has not heard of AWS"},
 	{"resolver", []string{"resolver/listen"}, worldly, "the resolver answers bytes with bytes"},
 	{"resolver", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the resolver has not heard of AWS's nouns"},
 	{"instance", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "nodespec"}, "instances have not heard of AWS"},

@@ -19,7 +19,7 @@ const (
 	answerWait    = 4500 * time.Millisecond
 )
 
-// ask asks the forwarders, one after the other, and returns what to answer.
+// ask asks the forwarders, and returns what to answer.
 func (h *Host) ask(ctx context.Context, q resolver.Question, stream bool) []byte {
 	if len(h.cfg.Forwarders) == 0 {
 		return q.Refusal()
@@ -30,14 +30,28 @@ func (h *Host) ask(ctx context.Context, q resolver.Question, stream bool) []byte
 	defer h.forwarded.Release(1)
 	ctx, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()
+	answer := h.askAny(ctx, q)
+	if instead, ok := q.Instead(answer); ok {
+		if made := q.Synthesize(answer, h.askAny(ctx, instead)); made != nil {
+			answer = made
+		}
+	}
+	if answer == nil {
+		return q.Failure()
+	}
+	return q.Return(answer, stream)
+}
+
+// askAny asks the forwarders until one answers; nil if none does.
+func (h *Host) askAny(ctx context.Context, q resolver.Question) []byte {
 	for _, to := range h.cfg.Forwarders {
 		answer, err := h.askOne(ctx, q, to)
 		if err == nil {
-			return q.Return(answer, stream)
+			return answer
 		}
 		h.cfg.Logger.Debug("a forwarder does not answer", "forwarder", to, "err", err)
 	}
-	return q.Failure()
+	return nil
 }
 
 // askOne asks one forwarder: by UDP, and again by TCP where the answer is too long

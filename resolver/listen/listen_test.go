@@ -65,8 +65,8 @@ func in(t *testing.T, place string, f func() error) {
 
 func network(place string) Network {
 	return Network{ID: "vpc-1", Namespace: place, Addresses: []netip.Addr{resolverAddress}, Config: resolver.Config{
-		Interfaces: [][]netip.Addr{{hostAddress}},
-		Names:      []resolver.Name{{Name: "ip-10-0-1-4.ec2.internal", Address: hostAddress, Reverse: true}},
+		Interfaces: []resolver.Interface{{Addresses: []netip.Addr{hostAddress}, DNS64: true}}, Prefix: netip.MustParsePrefix("64:ff9b::/96"),
+		Names: []resolver.Name{{Name: "ip-10-0-1-4.ec2.internal", Address: hostAddress, Reverse: true}},
 	}}
 }
 
@@ -74,8 +74,14 @@ func network(place string) Network {
 // The question is repeated until it is answered or the time is over.
 func ask(t *testing.T, place, by, name string, from netip.Addr, limit time.Duration) (m dnsmessage.Message, err error) {
 	t.Helper()
+	return askFor(t, dnsmessage.TypeA, place, by, name, from, limit)
+}
+
+// askFor asks for records of a type.
+func askFor(t *testing.T, of dnsmessage.Type, place, by, name string, from netip.Addr, limit time.Duration) (m dnsmessage.Message, err error) {
+	t.Helper()
 	question := dnsmessage.Message{Header: dnsmessage.Header{ID: 9, RecursionDesired: true}, Questions: []dnsmessage.Question{{
-		Name: dnsmessage.MustNewName(name), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET,
+		Name: dnsmessage.MustNewName(name), Type: of, Class: dnsmessage.ClassINET,
 	}}}
 	packed, err := question.Pack()
 	if err != nil {
@@ -130,8 +136,8 @@ func socket(t *testing.T, place string) string {
 	return strings.Fields(lines[1])[9]
 }
 
-// forwarder is a DNS server in a place that gives 192.0.2.1 to all names; by UDP it
-// says that there is more for names that begin with "long".
+// forwarder is a DNS server in a place that gives 192.0.2.1, and no address of IPv6, to
+// all names; by UDP it says that there is more for names that begin with "long".
 func forwarder(t *testing.T, place string) netip.AddrPort {
 	t.Helper()
 	at := netip.MustParseAddrPort("127.0.0.1:5353")
@@ -153,7 +159,7 @@ func forwarder(t *testing.T, place string) netip.AddrPort {
 		m.Response = true
 		if !stream && strings.HasPrefix(m.Questions[0].Name.String(), "long") {
 			m.Truncated = true
-		} else {
+		} else if m.Questions[0].Type == dnsmessage.TypeA {
 			h := dnsmessage.ResourceHeader{Name: m.Questions[0].Name, Class: dnsmessage.ClassINET}
 			m.Answers = []dnsmessage.Resource{{Header: h, Body: &dnsmessage.AResource{A: [4]byte{192, 0, 2, 1}}}}
 		}
@@ -213,6 +219,18 @@ func TestHostsAreAnswered(t *testing.T) {
 			}
 			if got := m.Answers[0].Body.(*dnsmessage.AResource).A; got != want {
 				t.Errorf("%s by %s: %v, want %v", name, by, got, want)
+			}
+		}
+		for name, want := range map[string]string{
+			"ip-10-0-1-4.ec2.internal.": "64:ff9b::10.0.1.4", "example.com.": "64:ff9b::192.0.2.1", "long.example.com.": "64:ff9b::192.0.2.1",
+		} {
+			m, err := askFor(t, dnsmessage.TypeAAAA, place, by, name, hostAddress, wait)
+			if err != nil || len(m.Answers) != 1 || m.ID != 9 {
+				t.Errorf("%s by %s, by IPv6: %+v, %v", name, by, m, err)
+				continue
+			}
+			if got := netip.AddrFrom16(m.Answers[0].Body.(*dnsmessage.AAAAResource).AAAA); got != netip.MustParseAddr(want) {
+				t.Errorf("%s by %s, by IPv6: %v, want %s", name, by, got, want)
 			}
 		}
 		if m, err := ask(t, place, by, "ip-10-0-1-4.ec2.internal.", strangerAddress, 200*time.Millisecond); err == nil {
@@ -287,7 +305,7 @@ func TestNetworksShareForwarders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, q, _ := resolver.NewTable(resolver.Config{}).Handle(packed)
+	_, q, _ := resolver.NewTable(resolver.Config{}).Handle(packed, netip.Addr{})
 	g := run.New(t.Context())
 	ask := func(s *server) {
 		g.Go("ask", func(context.Context) error { s.ask(context.Background(), q, false); return nil })

@@ -142,7 +142,7 @@ func (s *server) servePackets(ctx context.Context, conn *net.UDPConn) error {
 		if !ok {
 			continue
 		}
-		answer, question, outcome := table.Handle(buffer[:n])
+		answer, question, outcome := table.Handle(buffer[:n], caller)
 		switch outcome {
 		case resolver.Answered:
 			conn.WriteToUDPAddrPort(answer, from) // who does not get it asks again
@@ -228,7 +228,7 @@ func (s *server) serveStream(ctx context.Context, conn *net.TCPConn, from netip.
 		if !ok {
 			return
 		}
-		answer, question, outcome := table.Handle(message)
+		answer, question, outcome := table.Handle(message, caller)
 		switch outcome {
 		case resolver.Ignored:
 			return
