@@ -85,8 +85,8 @@ profile: ## where a tunnel's processor time goes under one TCP stream (needs roo
 	@mkdir -p bin
 	@$(GO) test -run '^$$' -bench '^BenchmarkProfile$$' -benchtime 1x -v ./test/bench -args -profile '$(CURDIR)/bin'
 
-bench-scale: setup ## 1,000 instances in 200 VPCs: how fast each hundred comes up, beside what the kernel takes by itself, and what they cost (needs root; minutes)
-	$(GO) test -count=1 -timeout 15m -v -run '^TestScale$$' ./test/acceptance -scale 1000
+bench-scale: setup ## 1,000 instances in 200 VPCs: how fast each hundred comes up, beside what the kernel takes by itself, and what they cost; TOUCH=1 uses all memory once before (needs root; minutes)
+	$(GO) test -count=1 -timeout 15m -v -run '^TestScale$$' ./test/acceptance -scale 1000 $(if $(TOUCH),-scale.touch)
 
 bench-all: ## every benchmark there is
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...

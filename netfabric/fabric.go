@@ -104,8 +104,9 @@ type Fabric struct {
 
 	// stands is what namespaces held, by name, when they were looked at last;
 	// those where something went wrong are missing. Guarded by mu.
-	stands map[string]plan.Namespace
-	joint  *plan.Joint // what the underlay held of ours, likewise; nil where something went wrong. Guarded by mu.
+	stands  map[string]plan.Namespace
+	doubted string      // the last name that Doubt returned, unless it was the last of all. Guarded by mu.
+	joint   *plan.Joint // what the underlay held of ours, likewise; nil where something went wrong. Guarded by mu.
 }
 
 // New returns a Fabric that has not touched the kernel yet.
@@ -132,11 +133,43 @@ func (f *Fabric) Apply(ctx context.Context, c Config) error {
 
 // Update is Apply without a look at namespaces of which c says what the Config
 // before said, so that it does not take longer the more of them there are. What
-// others have broken there only Apply repairs.
+// others have broken there is repaired by Apply, or where Doubt leads Update.
 func (f *Fabric) Update(ctx context.Context, c Config) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.apply(ctx, c)
+}
+
+// Doubt lets the next Update look at so many namespaces though the Config says of them
+// what it said before, and returns their names: those that come after the ones that
+// Doubt returned before, in the order of their names. With the last of them, round is
+// true, and the underlay is looked at too; the next time it begins anew.
+func (f *Fabric) Doubt(count int) (names []string, round bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for name := range f.stands {
+		if name > f.doubted {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if round = len(names) <= count; round {
+		f.doubted, f.joint = "", nil
+	} else {
+		names = names[:count]
+		f.doubted = names[count-1]
+	}
+	for _, name := range names {
+		delete(f.stands, name)
+	}
+	return names, round
+}
+
+// Size is how many namespaces stand as they should.
+func (f *Fabric) Size() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.stands)
 }
 
 func (f *Fabric) apply(ctx context.Context, c Config) error {

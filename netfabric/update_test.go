@@ -135,3 +135,58 @@ func TestAbsentTUNsAreTold(t *testing.T) {
 		t.Errorf("AbsentTUNs = %v, %v, want both", absent, err)
 	}
 }
+
+// TestDoubtLeadsUpdatesAround breaks something in every namespace; the Updates of one
+// round of doubt repair all of it, a part each.
+func TestDoubtLeadsUpdatesAround(t *testing.T) {
+	l := newLab(t)
+	c := manyInstances(3)
+	l.apply(c)
+	if size := l.Size(); size != 4 {
+		t.Fatalf("%d namespaces stand, want a network and three instances", size)
+	}
+	instances := []string{"i-1", "i-2", "i-3"}
+	for _, id := range instances {
+		l.output(id, "ip", "route", "del", "default")
+	}
+	l.output("vpc-1", "ip", "route", "flush", "table", "all", "proto", "static")
+	l.output("vpc-1", "sysctl", "-qw", "net.ipv4.conf.all.proxy_arp=0")
+	var seen []string
+	for round := false; !round; {
+		var names []string
+		names, round = l.Doubt(1)
+		seen = append(seen, names...)
+		before := l.Changes()
+		l.update(c)
+		if l.Changes() == before {
+			t.Errorf("nothing was repaired in %v", names)
+		}
+	}
+	want := []string{l.prefix + "-i-1", l.prefix + "-i-2", l.prefix + "-i-3", l.prefix + "-vpc-1"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("a round led to %v, want %v", seen, want)
+	}
+	l.mustStand(c)
+	if names, _ := l.Doubt(1); !slices.Equal(names, want[:1]) {
+		t.Errorf("the next round begins with %v", names)
+	}
+}
+
+// TestDoubtFindsWhatIsGone takes a whole instance's namespace away. Updates say that
+// something is wrong there, so that their caller may look at everything, until one has
+// found the other end.
+func TestDoubtFindsWhatIsGone(t *testing.T) {
+	l := newLab(t)
+	c := manyInstances(3)
+	l.apply(c)
+	l.removeNamespace(t.Context(), l.prefix+"-i-2")
+	for round := false; !round; {
+		_, round = l.Doubt(1)
+		c.Prefix = l.prefix
+		if err := l.Update(t.Context(), c); err != nil {
+			t.Log(err)
+		}
+	}
+	l.mustPing("i-1", "10.0.1.5")
+	l.mustStand(c)
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -31,7 +32,8 @@ import (
 
 const (
 	// resyncInterval is how often the kernel is compared with all of Desired, and
-	// not only with what has changed: repair of what others broke.
+	// not only with what has changed, where that is not too much: repair of what
+	// others broke.
 	resyncInterval = 30 * time.Second
 
 	// observeInterval is how often instances are looked at, and messages of
@@ -279,7 +281,7 @@ func (n *Node) endAll(ctx context.Context, cause error) error {
 
 // applyNewest applies what was Set last, when it is Set, again after a failure,
 // and from time to time. A change is applied where it changes something; after a
-// failure and from time to time everything is looked at.
+// failure everything is looked at, and from time to time a part of everything.
 func (n *Node) applyNewest(ctx context.Context) error {
 	again := time.NewTimer(resyncInterval)
 	defer again.Stop()
@@ -296,9 +298,15 @@ func (n *Node) applyNewest(ctx context.Context) error {
 		if d == nil {
 			continue
 		}
-		began := time.Now()
-		everything := looks.at(began)
-		err := n.apply(ctx, *d, everything)
+		began, look := time.Now(), looks.at(time.Now())
+		at, looked := whatChanged, 0
+		switch {
+		case looks.all():
+			at = everything
+		case look:
+			at, looked = n.doubt(looks.part)
+		}
+		err := n.apply(ctx, *d, at)
 		ended := time.Now()
 		if err != nil && ctx.Err() == nil {
 			n.log.Error("apply what is desired", "revision", d.Revision, "retry", retry, "err", err)
@@ -306,8 +314,11 @@ func (n *Node) applyNewest(ctx context.Context) error {
 			again.Reset(retry)
 			retry = min(2*retry, resyncInterval)
 		} else {
-			if everything {
-				looks.done(began, ended)
+			if at == everything {
+				looked = n.fabric.Size()
+			}
+			if look {
+				looks.done(began, ended, looked, n.fabric.Size())
 			}
 			again.Reset(looks.due.Sub(ended))
 			retry = retryFirst
@@ -342,10 +353,28 @@ func (n *Node) observe(ctx context.Context) error {
 	}
 }
 
+// doubt lets the next application look at a part of what has not changed: so many
+// namespaces and, where they are instances, what runs in them; and at what there is
+// few of, as often as all namespaces have had their turn.
+func (n *Node) doubt(namespaces int) (at extent, looked int) {
+	names, round := n.fabric.Doubt(namespaces)
+	doubted := make(map[string]bool, len(names))
+	for _, name := range names {
+		doubted[name] = true
+	}
+	maps.DeleteFunc(n.ensured, func(id string, _ instance.Config) bool {
+		return doubted[netfabric.NamespaceName(n.cfg.Prefix, id)]
+	})
+	if round {
+		return whatIsFew, len(names)
+	}
+	return whatChanged, len(names)
+}
+
 // apply makes everything equal d. What ends, ends first: peers are told while
 // their sockets and routes still stand. What begins, begins from the network
 // upwards.
-func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) error {
+func (n *Node) apply(ctx context.Context, d nodespec.Desired, at extent) error {
 	var errs []error
 	tunnels := make([]ipsec.Tunnel, 0, len(d.Tunnels))
 	n.tunnels.turn()
@@ -362,7 +391,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 	}
 	fabric, resolving, telling := n.translated(d)
 	networks := n.fabric.Update
-	if everything {
+	if at == everything {
 		networks = n.fabric.Apply
 		clear(n.ensured)
 	}
@@ -376,7 +405,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 		networks(ctx, fabricConfig(n.cfg.Prefix, n.cfg.Underlay, d, fabric)),
 		n.cfg.Underlay.SetAddresses(outsideAddresses(d)),
 	)
-	if everything {
+	if at >= whatIsFew {
 		errs = append(errs, n.endLostTunnels(tunnels))
 	}
 	errs = append(errs, n.host.Set(tunnels))
@@ -384,7 +413,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, everything bool) e
 		n.credentials.changed = false
 		n.host.JudgeCertificates()
 	}
-	errs = append(errs, n.resolvers.Set(resolving, everything), n.metadata.Set(telling, everything),
+	errs = append(errs, n.resolvers.Set(resolving, at >= whatIsFew), n.metadata.Set(telling, at >= whatIsFew),
 		n.dhcp.Set(dhcpPorts(n.cfg.Prefix, d)), n.beginInstances(ctx, d, present))
 	return errors.Join(errs...)
 }

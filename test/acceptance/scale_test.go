@@ -19,6 +19,7 @@ const (
 	scaleStep    = 100 // instances of a step
 	scalePerVPC  = 5
 	scaleStepMax = 3 * time.Minute
+	scaleRest    = 30 * time.Second // that all instances are watched without anything to do
 )
 
 // A footprint is what an installation takes of its host. What the kernel takes
@@ -52,6 +53,7 @@ func TestScale(t *testing.T) {
 	if *scaleInstances == 0 {
 		t.Skip("give -scale 1000 to run so many instances")
 	}
+	touchMemory(t)
 	var alone []pace
 	t.Run("kernel", func(t *testing.T) { alone = bareScale(t) })
 	awaitQuiet(t)
@@ -109,6 +111,10 @@ func installationScale(t *testing.T, alone []pace) {
 			scaleVPCs/p.vpcs.Seconds(), scaleStep/p.all.Seconds(), p.busy, p.all.Seconds()/bare.all.Seconds(),
 			after.cpu-before.cpu, now.daemonMiB, now.initsMiB, now.kernelMiB)
 	}
+	rested, busy := i.footprint(), busySeconds(t)
+	time.Sleep(scaleRest)
+	busy = busySeconds(t) - busy
+	fmt.Printf("at rest: the host is busy for %.1f ms a second, of which the daemon %.1f\n", 1000*busy/scaleRest.Seconds(), 1000*(i.footprint().minus(rested)).cpu/scaleRest.Seconds())
 	vpcs := float64(len(alone) * scaleVPCs)
 	instance := others.over(vpcs * (scalePerVPC - 1))
 	vpc := first.over(vpcs).minus(instance)
