@@ -127,6 +127,8 @@ func globalKeys(c server.Caller, service string, tags []resource.Tag) map[string
 		"aws:principaltype":    {"User"},
 		"aws:userid":           {k.CallerID()},
 		"aws:viaawsservice":    {"false"},
+
+		"aws:principalisawsservice": {"false"},
 	}
 	if service == "ec2" {
 		keys["ec2:region"] = []string{c.Region}

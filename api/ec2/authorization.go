@@ -106,7 +106,7 @@ func (s *Service) targets(c server.Caller, action string, input any) []server.Ta
 		t.addLaunch()
 	}
 	if key := server.Text(t.in, "KeyName"); key != "" && !t.makes("key-pair") {
-		t.add(server.Target{ARN: *t.arn("key-pair", key)})
+		t.addKeyPairNamed(key)
 	}
 	t.addCreated()
 	t.addLogDelivery()
@@ -168,6 +168,15 @@ func (t *targeting) addNamed() {
 			t.addID(id)
 		}
 	}
+}
+
+// addKeyPairNamed adds the key pair of a name, which has its say as by its id.
+func (t *targeting) addKeyPairNamed(name string) {
+	if v, err := keyPairNamed(t.reader, name); err == nil {
+		t.addID(v.ID)
+		return
+	}
+	t.add(server.Target{ARN: *t.arn("key-pair", name)})
 }
 
 // addLaunch adds what instances are made from, and where.
@@ -279,6 +288,7 @@ func (t *targeting) addID(id string) {
 		target.ARN = *t.arn(kind, p.name)
 	}
 	p.describe(t.reader, &target)
+	t.setKindKeys(kind, id, &target)
 	target.SetKey("ec2:"+strings.ReplaceAll(kind, "-", "")+"id", id)
 	if t.action == "CreateTags" || t.action == "DeleteTags" {
 		given, _ := t.in.FieldByName("Tags").Interface().([]model.Tag)
@@ -315,6 +325,7 @@ func (t *targeting) addCreated() {
 		}
 		target := server.Target{ARN: *t.arn(kind, id)}
 		t.place().describe(t.reader, &target)
+		t.setKindKeys(kind, "", &target)
 		if value := server.Text(t.in, "InstanceType"); kind == "instance" && value != "" {
 			target.SetKey("ec2:instancetype", value)
 		}

@@ -41,12 +41,27 @@ func naiveARN(pattern, arn string) bool {
 	for len(p) < 6 {
 		p = append(p, "*")
 	}
+	inParts := true
 	for i := range p {
-		if !naiveGlob(p[i], a[i]) {
-			return false
-		}
+		inParts = inParts && naiveGlob(p[i], a[i])
 	}
-	return true
+	return inParts || naiveWhole(pattern, arn)
+}
+
+// naiveWhole lets the stars that end parts match colons, too.
+func naiveWhole(pattern, arn string) bool {
+	parts := strings.SplitN(pattern, ":", 6)
+	for i := range min(len(parts), 5) {
+		end := ""
+		if rest, found := strings.CutSuffix(parts[i], "*"); found {
+			parts[i], end = rest, "(?s:.*)"
+		}
+		parts[i] = strings.NewReplacer(`\*`, "[^:]*", `\?`, "[^:]").Replace(regexp.QuoteMeta(parts[i])) + end
+	}
+	if len(parts) == 6 {
+		parts[5] = strings.NewReplacer(`\*`, "(?s:.*)", `\?`, "(?s:.)").Replace(regexp.QuoteMeta(parts[5]))
+	}
+	return regexp.MustCompile("^" + strings.Join(parts, ":") + "$").MatchString(arn)
 }
 
 type naiveStatement struct {
@@ -150,7 +165,7 @@ func TestAgainstNaive(t *testing.T) {
 	statement := func() map[string]any {
 		s := map[string]any{"Effect": pick("Allow", "Allow", "Deny")}
 		s[pick("Action", "Action", "NotAction")] = some("*", "ec2:*", "ec2:Create*", "ec2:CreateVpc", "EC2:deletevpc", "iam:*", "ec2:*Vpc", "ec2:?reateVpc")
-		s[pick("Resource", "Resource", "NotResource")] = some("*", "arn:aws:ec2:*:*:vpc/*", "arn:aws:ec2:us-east-1:1:vpc/v?", "arn:aws:ec2:*", "arn:aws:ec2:*:1:*", "arn:*:ec2:us-*-1:*:*/v*1", "arn:aws:iam::1:user/*")
+		s[pick("Resource", "Resource", "NotResource")] = some("*", "arn:aws:ec2:*:*:vpc/*", "arn:aws:ec2:us-east-1:1:vpc/v?", "arn:aws:ec2:*", "arn:aws:ec2:*:1:*", "arn:*:ec2:us-*-1:*:*/v*1", "arn:aws:iam::1:user/*", "arn:aws:logs:*:log-group:*", "arn:aws:logs:us-*:?og-group:a?:*", "arn:aws:logs:*-1:log-*:a*")
 		if r.IntN(2) == 0 {
 			block := map[string]any{}
 			for range 1 + r.IntN(2) {
@@ -182,7 +197,7 @@ func TestAgainstNaive(t *testing.T) {
 			keys["k:two"] = []string{value(), value()}
 		}
 		action := pick("ec2:CreateVpc", "ec2:DeleteVpc", "iam:CreateUser")
-		resource := pick("*", "arn:aws:ec2:us-east-1:1:vpc/v1", "arn:aws:ec2:eu-west-1:2:vpc/v2", "arn:aws:iam::1:user/u")
+		resource := pick("*", "arn:aws:ec2:us-east-1:1:vpc/v1", "arn:aws:ec2:eu-west-1:2:vpc/v2", "arn:aws:iam::1:user/u", "arn:aws:logs:us-east-1:1:log-group:ab", "arn:aws:logs:us-east-1:1:log-group:ab:log-stream:c")
 		want := naiveDecide(string(text), action, resource, keys)
 		if got := policy.For(action, d).Decide(policy.Request{Resource: resource, Keys: policy.Keys{keys}}); got != want {
 			t.Fatalf("seed %d: %s: %s on %s with %v: %v, the naive one says %v", seed, text, action, resource, keys, got, want)

@@ -210,7 +210,7 @@ func (r *reader) resources(in object, out *statement) error {
 		if !ok {
 			return malformed(syntaxErrors)
 		}
-		out.resources.patterns = append(out.resources.patterns, p.forARNs())
+		out.resources.patterns = append(out.resources.patterns, p.forResources())
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ type pattern struct {
 	tokens    []token
 	variables []variable
 	parts     []pattern // of a pattern for ARNs: its six parts, or nil for all
+	whole     []token   // of a pattern for resources with a star that may reach beyond a colon; see forResources
 }
 
 // A token is a character, a wildcard, or the variable of a number below it.
@@ -18,7 +19,9 @@ type token rune
 const (
 	star          token = -1 // any characters
 	one           token = -2 // any one character
-	firstVariable token = -3 // the next ones are -4, -5, …
+	starInPart    token = -3 // any characters but colons
+	oneInPart     token = -4 // any one character but a colon
+	firstVariable token = -5 // the next ones are -6, -7, …
 )
 
 // A variable stands for the value of a condition key of the request.
@@ -82,10 +85,14 @@ func (p *pattern) appendVariable(inner string) {
 // never a wildcard. ok is false if a variable has no value, or not a single one:
 // then the pattern matches nothing.
 func (p *pattern) resolve(keys Keys) (tokens []token, ok bool) {
+	return p.resolved(p.tokens, keys)
+}
+
+func (p *pattern) resolved(all []token, keys Keys) (tokens []token, ok bool) {
 	if len(p.variables) == 0 {
-		return p.tokens, true
+		return all, true
 	}
-	for _, t := range p.tokens {
+	for _, t := range all {
 		if t > firstVariable {
 			tokens = append(tokens, t)
 			continue
@@ -163,6 +170,67 @@ func (p pattern) forARNs() pattern {
 		p.parts = append(p.parts, pattern{tokens: []token{star}})
 	}
 	return p
+}
+
+// forResources makes a pattern one for the element Resource, where a star that ends a
+// part may reach beyond the colon: IAM's page "IAM JSON policy elements: Resource".
+// "arn:aws:logs:*:log-group:*" is every log group, as well as what the six parts say.
+func (p pattern) forResources() pattern {
+	colons, reaches := 0, false
+	for i, t := range p.tokens {
+		ends := i+1 < len(p.tokens) && p.tokens[i+1] == ':'
+		switch {
+		case t == ':':
+			colons++
+		case colons < arnParts-1 && t == star && !ends:
+			t = starInPart
+		case colons < arnParts-1 && t == star:
+			reaches = true
+		case colons < arnParts-1 && t == one:
+			t = oneInPart
+		}
+		p.whole = append(p.whole, t)
+	}
+	if !reaches {
+		p.whole = nil
+	}
+	return p.forARNs()
+}
+
+// matchWhole matches an ARN as one text, if a star of the pattern may reach beyond its
+// part. Of each beginning of the text it is known which beginnings of the pattern match,
+// so that it takes time in proportion to the product of both lengths.
+func (p *pattern) matchWhole(arn string, keys Keys) bool {
+	tokens, ok := p.resolved(p.whole, keys)
+	if p.whole == nil || !ok {
+		return false
+	}
+	before, now := make([]bool, len(tokens)+1), make([]bool, len(tokens)+1)
+	before[0] = true
+	skipStars(tokens, before)
+	for _, r := range arn {
+		now[0] = false
+		for i, t := range tokens {
+			switch {
+			case t == star || t == starInPart && r != ':':
+				now[i+1] = before[i] || before[i+1]
+			case t == one || t == oneInPart && r != ':' || t == token(r):
+				now[i+1] = before[i]
+			default:
+				now[i+1] = false
+			}
+		}
+		skipStars(tokens, now)
+		before, now = now, before
+	}
+	return before[len(tokens)]
+}
+
+// skipStars notes that a star also matches nothing.
+func skipStars(tokens []token, matched []bool) {
+	for i, t := range tokens {
+		matched[i+1] = matched[i+1] || matched[i] && (t == star || t == starInPart)
+	}
 }
 
 func (p *pattern) matchARN(arn []string, keys Keys) bool {

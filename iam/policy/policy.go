@@ -127,7 +127,7 @@ func (s *statement) applies(r *Request, arn []string) bool {
 		if !s.principals.include(who, who.Named && s.effect == Allow) {
 			return false
 		}
-	} else if !s.resources.matches(func(p *pattern) bool { return p.matchARN(arn, r.Keys) }) {
+	} else if !s.resources.matches(func(p *pattern) bool { return p.matchARN(arn, r.Keys) || p.matchWhole(r.Resource, r.Keys) }) {
 		return false
 	}
 	for i := range s.conditions {

@@ -113,6 +113,8 @@ func TestStatements(t *testing.T) {
 		{`"Effect":"Allow","Action":"*","Resource":"arn:aws:ec2:*:*:vpc/${aws:nobody}"`, "ec2:CreateVpc", vpc, policy.None},
 		{`"Effect":"Allow","Action":"*","Resource":"arn:aws:ec2:*:*:vpc/${aws:nobody, 'vpc-1'}"`, "ec2:CreateVpc", vpc, policy.Allow},
 		{`"Effect":"Allow","Action":"*","Resource":"arn:aws:ec2:*:*:vpc/${*}"`, "ec2:CreateVpc", vpc, policy.None},
+		{`"Effect":"Deny","Action":"*","Resource":"arn:aws:logs:*:log-group:*"`, "logs:PutLogEvents", "arn:aws:logs:us-east-1:123456789012:log-group:/vpn", policy.Deny}, // the * that ends a part reaches beyond it
+		{`"Effect":"Deny","Action":"*","Resource":"arn:aws:logs:*east-1:log-group:*"`, "logs:PutLogEvents", "arn:aws:logs:us-east-1:123456789012:log-group:/vpn", policy.None},
 	} {
 		d := parse(t, policy.Inline, document(test.statement))
 		got := policy.For(test.action, d).Decide(policy.Request{Resource: test.resource, Keys: policy.Keys{{"aws:username": {"al*ce"}}}})
