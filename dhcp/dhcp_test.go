@@ -201,12 +201,11 @@ func TestFrames(t *testing.T) {
 	r, _ := lease.Answer(question(Discover, nil))
 	frame := lease.Frame([6]byte{2, 9, 9, 9, 9, 9}, r)
 	ip := frame[etherLength:]
-	if fold(sum(0, ip[:ipLength])) != 0xffff {
+	if Checksum(0, ip[:ipLength]) != 0 {
 		t.Error("the IP header's checksum is wrong")
 	}
 	udp := ip[ipLength:]
-	pseudo := sum(protocolUDP+uint32(len(udp)), ip[12:ipLength])
-	if fold(sum(pseudo, udp)) != 0xffff {
+	if Checksum(protocolUDP+uint32(len(udp)), ip[12:ipLength], udp) != 0 {
 		t.Error("UDP's checksum is wrong")
 	}
 	if _, ok := Payload(frame); ok {

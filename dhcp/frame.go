@@ -56,7 +56,7 @@ func (l Lease) Frame(from [6]byte, r Reply) []byte {
 	ip[8], ip[9] = timeToLive, protocolUDP
 	copy(ip[12:], l.Router.AsSlice())
 	copy(ip[16:], r.To.AsSlice())
-	binary.BigEndian.PutUint16(ip[10:], ^fold(sum(0, ip[:ipLength])))
+	binary.BigEndian.PutUint16(ip[10:], Checksum(0, ip[:ipLength]))
 
 	udp := ip[ipLength:]
 	length := uint16(udpLength + len(r.Message))
@@ -64,8 +64,8 @@ func (l Lease) Frame(from [6]byte, r Reply) []byte {
 	binary.BigEndian.PutUint16(udp[2:], ClientPort)
 	binary.BigEndian.PutUint16(udp[4:], length)
 	b = append(b, r.Message...)
-	total := sum(protocolUDP+uint32(length), b[etherLength+12:etherLength+ipLength]) // the pseudo header: both addresses, protocol, length
-	checksum := ^fold(sum(total, b[etherLength+ipLength:]))
+	pseudo := b[etherLength+12 : etherLength+ipLength] // both addresses, besides protocol and length
+	checksum := Checksum(protocolUDP+uint32(length), pseudo, b[etherLength+ipLength:])
 	if checksum == 0 {
 		checksum = 0xffff // RFC 768: zero means none
 	}
@@ -73,21 +73,19 @@ func (l Lease) Frame(from [6]byte, r Reply) []byte {
 	return b
 }
 
-// sum adds up 16-bit words; a last byte alone is the upper half of one. Frames are
-// short enough that 32 bits hold it.
-func sum(s uint32, b []byte) uint32 {
-	for ; len(b) > 1; b = b[2:] {
-		s += uint32(b[0])<<8 | uint32(b[1])
+// Checksum is the Internet's (RFC 1071) of parts that follow each other, each but the
+// last of whole 16-bit words, added to a sum. It is 0 where the parts have theirs.
+func Checksum(sum uint32, parts ...[]byte) uint16 {
+	for _, b := range parts {
+		for ; len(b) > 1; b = b[2:] {
+			sum += uint32(b[0])<<8 | uint32(b[1])
+		}
+		if len(b) == 1 { // the upper half of a word
+			sum += uint32(b[0]) << 8
+		}
 	}
-	if len(b) == 1 {
-		s += uint32(b[0]) << 8
+	for sum > 0xffff { // frames are short enough that 32 bits have held it
+		sum = sum>>16 + sum&0xffff
 	}
-	return s
-}
-
-func fold(s uint32) uint16 {
-	for s > 0xffff {
-		s = s>>16 + s&0xffff
-	}
-	return uint16(s)
+	return ^uint16(sum)
 }

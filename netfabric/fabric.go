@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,9 @@ const (
 	ToInterface = plan.ToInterface
 	ToOutside   = plan.ToOutside
 )
+
+// IPv6Gateway is the router that hosts find on their link, in every network.
+func IPv6Gateway() netip.Addr { return plan.IPv6Gateway() }
 
 // NamespaceName is the name, as "ip netns" and package netns know it, of the
 // namespace of a network or an instance.

@@ -8,13 +8,16 @@ import (
 	"time"
 
 	"causeway.dev/dhcp"
+	"causeway.dev/dhcp/dhcp6"
 	"causeway.dev/dhcp/listen"
 	"causeway.dev/netfabric"
 	"causeway.dev/nodespec"
 )
 
 const (
-	// leaseTime is AWS's: a change of the options is known after half of it.
+	// leaseTime is AWS's: a change of the options is known after half of it. IPv6's
+	// addresses are preferred for as long as the options say, and stay valid for this
+	// time more: nobody is there to renew them while the node is away.
 	leaseTime = time.Hour
 
 	// guestMTU is what networks carry.
@@ -49,11 +52,23 @@ func dhcpPorts(prefix string, d nodespec.Desired) []listen.Port {
 				}
 			}
 			ports = append(ports, listen.Port{
-				Interface: i.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Device: netfabric.PortName(i.ID), Lease: lease,
+				Interface: i.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Device: netfabric.PortName(i.ID), Lease: lease, IPv6: leaseOfIPv6(i, *n.Told, lease.MAC),
 			})
 		}
 	}
 	return ports
+}
+
+// leaseOfIPv6 is what the host behind an interface is told by IPv6; nil where its subnet
+// does not speak that.
+func leaseOfIPv6(i nodespec.Interface, told nodespec.HostOptions, mac [6]byte) *dhcp6.Lease {
+	if !i.Subnet6.IsValid() {
+		return nil
+	}
+	return &dhcp6.Lease{
+		MAC: mac, Addresses: slices.DeleteFunc(slices.Clone(i.Others), netip.Addr.Is4), Subnet: i.Subnet6, Preferred: told.IPv6Preferred, Valid: told.IPv6Preferred + leaseTime,
+		Resolvers: told.Resolvers6, TimeServers: told.TimeServers, Domains: strings.Fields(told.Domain), MTU: guestMTU,
+	}
 }
 
 // servers are the first of IPv4.
@@ -62,5 +77,6 @@ func servers(all []netip.Addr) []netip.Addr {
 	return all[:min(len(all), serversTold)]
 }
 
-// DHCP counts what became of messages that hosts behind interfaces sent, by outcome.
+// DHCP counts what became of messages that hosts behind interfaces sent, and what they
+// were told unasked, by outcome.
 func (n *Node) DHCP() map[string]uint64 { return n.dhcp.Counts() }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/dhcp"
+	"causeway.dev/dhcp/dhcp6"
 	"causeway.dev/dhcp/listen"
 	"causeway.dev/netfabric"
 	"causeway.dev/nodespec"
@@ -29,9 +30,11 @@ func TestDHCPPorts(t *testing.T) {
 	}
 	instance := at("eni-1", nodespec.OnTAP)
 	instance.Place, instance.Instance = nil, "i-1"
-	told := &nodespec.HostOptions{Resolvers: addresses("10.0.0.2", "2001:db8::1", "10.9.9.1", "10.9.9.2", "10.9.9.3", "10.9.9.4"), Domain: "example.com", NetBIOSNodeType: 2}
+	six := at("eni-4", nodespec.OnInterface)
+	six.Subnet6, six.Others = netip.MustParsePrefix("2001:db8:0:1::/64"), addresses("10.0.1.51", "2001:db8:0:1::50")
+	told := &nodespec.HostOptions{Resolvers6: addresses("fd00:ec2::253"), IPv6Preferred: 140 * time.Second, Resolvers: addresses("10.0.0.2", "2001:db8::1", "10.9.9.1", "10.9.9.2", "10.9.9.3", "10.9.9.4"), Domain: "example.com", NetBIOSNodeType: 2}
 	d := nodespec.Desired{Networks: []nodespec.Network{
-		{ID: "vpc-1", Told: told, Services: addresses("10.0.0.2", "169.254.169.253"), Interfaces: []nodespec.Interface{instance, at("eni-2", nodespec.InNamespace), at("eni-3", nodespec.OnBridge)}},
+		{ID: "vpc-1", Told: told, Services: addresses("10.0.0.2", "169.254.169.253"), Interfaces: []nodespec.Interface{instance, at("eni-2", nodespec.InNamespace), at("eni-3", nodespec.OnBridge), six}},
 		{ID: "vpc-2", Interfaces: []nodespec.Interface{instance}},
 	}}
 	want := []listen.Port{{Interface: "eni-3", Namespace: netfabric.NamespaceName("cwx", "vpc-1"), Device: netfabric.PortName("eni-3"), Lease: dhcp.Lease{
@@ -39,6 +42,13 @@ func TestDHCPPorts(t *testing.T) {
 		HostName: "ip-10-0-1-50", Domain: "example.com", MTU: 1500, Resolvers: addresses("10.0.0.2", "10.9.9.1", "10.9.9.2", "10.9.9.3"), NetBIOSNodeType: 2,
 		TimeServers: []netip.Addr{}, NetBIOSServers: []netip.Addr{}, LinkLocal: addresses("169.254.169.253"),
 	}}}
+	with := want[0]
+	with.Interface, with.Device = "eni-4", netfabric.PortName("eni-4")
+	with.IPv6 = &dhcp6.Lease{
+		MAC: with.MAC, Addresses: addresses("2001:db8:0:1::50"), Subnet: six.Subnet6, Preferred: 140 * time.Second, Valid: time.Hour + 140*time.Second,
+		Resolvers: addresses("fd00:ec2::253"), Domains: []string{"example.com"}, MTU: 1500,
+	}
+	want = append(want, with)
 	got := dhcpPorts("cwx", d)
 	for i := range got { // nil and empty are the same to whom it is told
 		got[i].TimeServers, got[i].NetBIOSServers = append([]netip.Addr{}, got[i].TimeServers...), append([]netip.Addr{}, got[i].NetBIOSServers...)

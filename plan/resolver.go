@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"causeway.dev/nodespec"
 	"causeway.dev/resource"
@@ -77,6 +78,7 @@ func resourceNames(p plugged) (names []nodespec.HostName) {
 
 // told is what a VPC's DHCP options tell its hosts.
 func (c *compiler) told(vpc resource.VPC) (told nodespec.HostOptions) {
+	told.IPv6Preferred = resource.DHCPIPv6Preferred
 	options, ok := store.DHCPOptions.Get(c.snapshot, scopeOf(vpc.Meta), vpc.DHCPOptionsID)
 	if !ok {
 		return told
@@ -84,16 +86,25 @@ func (c *compiler) told(vpc resource.VPC) (told nodespec.HostOptions) {
 	for _, value := range options.Values(resource.DHCPDomainNameServers) {
 		if value == resource.AmazonProvidedDNS {
 			if vpc.EnableDNSSupport && len(vpc.CIDRs) > 0 {
-				told.Resolvers = append(told.Resolvers, resolverAddresses(vpc)[0])
+				own := resolverAddresses(vpc)
+				told.Resolvers = append(told.Resolvers, own[0])
+				told.Resolvers6 = append(told.Resolvers6, slices.DeleteFunc(own, netip.Addr.Is4)...)
 			}
 		} else if a, err := netip.ParseAddr(value); err == nil {
 			told.Resolvers = append(told.Resolvers, a)
+			if a.Is6() {
+				told.Resolvers6 = append(told.Resolvers6, a)
+			}
 		}
 	}
 	told.TimeServers = hosts(options.Values(resource.DHCPNTPServers))
 	told.NetBIOSServers = hosts(options.Values(resource.DHCPNetBIOSNameServers))
 	if kinds := options.Values(resource.DHCPNetBIOSNodeType); len(kinds) > 0 {
 		told.NetBIOSNodeType, _ = strconv.Atoi(kinds[0]) // which was checked
+	}
+	if times := options.Values(resource.DHCPIPv6PreferredLifetime); len(times) > 0 {
+		seconds, _ := strconv.ParseInt(times[0], 10, 64) // which was checked
+		told.IPv6Preferred = time.Duration(seconds) * time.Second
 	}
 	if domains := options.Values(resource.DHCPDomainName); len(domains) > 0 {
 		told.Domain = domains[0]

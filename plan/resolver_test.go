@@ -151,8 +151,8 @@ func TestHostsBehindDevicesAreTold(t *testing.T) {
 		{Key: resource.DHCPNTPServers, Values: []string{"192.0.2.1", "2001:db8::1"}}, {Key: resource.DHCPNetBIOSNameServers, Values: []string{"192.0.2.2"}},
 		{Key: resource.DHCPNetBIOSNodeType, Values: []string{"2"}},
 	}
-	told := func(place *resource.Place) string {
-		w := named(func(*resource.VPC) {}, options...)
+	told := func(place *resource.Place, change func(*resource.VPC)) string {
+		w := named(change, options...)
 		if w.nics[0].Place = place; place != nil {
 			w.nics[0].Instance = ""
 		}
@@ -163,11 +163,19 @@ func TestHostsBehindDevicesAreTold(t *testing.T) {
 		}
 		return ""
 	}
-	const want = "{Resolvers:[10.0.0.2] Domain:example.com TimeServers:[192.0.2.1 2001:db8::1] NetBIOSServers:[192.0.2.2] NetBIOSNodeType:2}"
-	if got := told(&resource.Place{Kind: resource.PlaceBridge, Name: "br0"}); got != want {
+	bridge := &resource.Place{Kind: resource.PlaceBridge, Name: "br0"}
+	const want = "{Resolvers:[10.0.0.2] Resolvers6:[] Domain:example.com TimeServers:[192.0.2.1 2001:db8::1] NetBIOSServers:[192.0.2.2] NetBIOSNodeType:2 IPv6Preferred:2m20s}"
+	if got := told(bridge, func(*resource.VPC) {}); got != want {
 		t.Errorf("behind a bridge: %s, want %s", got, want)
 	}
-	if got := told(&resource.Place{Kind: resource.PlaceNamespace, Name: "web", Device: "eth0"}) + told(nil); got != "" {
+	options[1].Values = append(options[1].Values, "2001:db8::53")
+	options = append(options, resource.DHCPConfiguration{Key: resource.DHCPIPv6PreferredLifetime, Values: []string{"2147483647"}})
+	const want6 = "{Resolvers:[10.0.0.2 2001:db8::53] Resolvers6:[fd00:ec2::253 2001:db8::53] Domain:example.com TimeServers:[192.0.2.1 2001:db8::1] NetBIOSServers:[192.0.2.2] NetBIOSNodeType:2 IPv6Preferred:596523h14m7s}"
+	ipv6 := func(v *resource.VPC) { v.IPv6 = associated("2001:db8::/56") }
+	if got := told(bridge, ipv6); got != want6 {
+		t.Errorf("with IPv6: %s, want %s", got, want6)
+	}
+	if got := told(&resource.Place{Kind: resource.PlaceNamespace, Name: "web", Device: "eth0"}, ipv6) + told(nil, ipv6); got != "" {
 		t.Errorf("in a namespace, and in an instance: %s", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Keys of DHCP options.
@@ -27,10 +28,13 @@ const NoDHCPOptions = "default"
 
 // Bounds of DHCP options ("DHCP option sets" in the VPC user guide).
 const (
-	dhcpServersMax          = 4
-	dhcpNTPServersMax       = 8 // four of each family
-	dhcpDomainLengthMax     = 255
-	dhcpIPv6LifetimeSeconds = 140 // at least, and the default
+	dhcpServersMax      = 4
+	dhcpNTPServersMax   = 8 // four of each family
+	dhcpDomainLengthMax = 255
+
+	// DHCPIPv6Preferred is how long hosts prefer an IPv6 address where the options do not
+	// say it, and the shortest time that they can say.
+	DHCPIPv6Preferred = 140 * time.Second
 )
 
 // DHCPOptions are what hosts of a VPC are told about the network.
@@ -87,8 +91,8 @@ func ValidateDHCPConfiguration(c DHCPConfiguration) error {
 				return refuse(value, "Give 1, 2, 4 or 8.")
 			}
 		case DHCPIPv6PreferredLifetime:
-			if seconds, err := strconv.ParseInt(value, 10, 32); err != nil || seconds < dhcpIPv6LifetimeSeconds {
-				return refuse(value, "Give a number of seconds from %d to 2147483647.", dhcpIPv6LifetimeSeconds)
+			if seconds, err := strconv.ParseInt(value, 10, 32); err != nil || time.Duration(seconds)*time.Second < DHCPIPv6Preferred {
+				return refuse(value, "Give a number of seconds from %d to 2147483647.", DHCPIPv6Preferred/time.Second)
 			}
 		default:
 			a, err := netip.ParseAddr(value)

@@ -37,8 +37,9 @@ type Attachment struct {
 	NetworkInterface string         `json:"networkInterface"` // "eni-…"
 	Attachment       string         `json:"attachment"`       // "eni-attach-…"
 	Place            resource.Place `json:"place"`
-	Addresses        []netip.Prefix `json:"addresses"` // with the length of the subnet
+	Addresses        []netip.Prefix `json:"addresses"` // with the length of the subnet; of IPv6 each alone
 	Gateway          netip.Addr     `json:"gateway"`
+	IPv6Gateway      netip.Addr     `json:"ipv6Gateway,omitzero"` // where there is an address of IPv6
 	MAC              string         `json:"mac"`
 }
 
@@ -188,6 +189,10 @@ func describeAttachment(snapshot *store.Snapshot, status resource.NetworkInterfa
 	}
 	for _, address := range nic.PrivateAddresses() {
 		shown.Addresses = append(shown.Addresses, netip.PrefixFrom(address, subnet.CIDR.Bits()))
+	}
+	for _, address := range nic.IPv6 {
+		shown.Addresses = append(shown.Addresses, netip.PrefixFrom(address, address.BitLen()))
+		shown.IPv6Gateway = netfabric.IPv6Gateway()
 	}
 	return shown
 }

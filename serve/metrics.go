@@ -18,7 +18,7 @@ var (
 	tunnelMTU     = prometheus.NewDesc("causeway_tunnel_path_mtu_bytes", "Largest datagram that has arrived whole at the peer when the path was measured, with its IP header; absent where it could not be measured.", []string{"tunnel"}, nil)
 	tunnelDrops   = prometheus.NewDesc("causeway_tunnel_drops_total", "Packets of the tunnel dropped.", []string{"tunnel", "reason"}, nil)
 	natExhausted  = prometheus.NewDesc("causeway_nat_gateway_port_allocation_errors_total", "Connections that the NAT gateway had no port for.", []string{"nat_gateway"}, nil)
-	dhcpMessages  = prometheus.NewDesc("causeway_dhcp_messages_total", "DHCP messages of hosts behind attached interfaces, by what became of them.", []string{"outcome"}, nil)
+	dhcpMessages  = prometheus.NewDesc("causeway_dhcp_messages_total", "DHCP messages and solicitations of hosts behind attached interfaces, by what became of them, and advertisements that nobody asked for.", []string{"outcome"}, nil)
 	outsideDrops  = prometheus.NewDesc("causeway_outside_drops_total", "Packets from outside that no tunnel can claim.", []string{"layer", "reason"}, nil)
 )
 

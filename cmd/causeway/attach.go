@@ -72,7 +72,11 @@ func (c attachCommand) Run(ctx context.Context, out io.Writer) error {
 	for _, address := range a.Addresses {
 		fmt.Fprintf(out, "  address  %v\n", address)
 	}
-	_, err = fmt.Fprintf(out, "  gateway  %v\n  mac      %s\n", a.Gateway, a.MAC)
+	fmt.Fprintf(out, "  gateway  %v\n", a.Gateway)
+	if a.IPv6Gateway.IsValid() {
+		fmt.Fprintf(out, "  gateway  %v\n", a.IPv6Gateway)
+	}
+	_, err = fmt.Fprintf(out, "  mac      %s\n", a.MAC)
 	return err
 }
 

@@ -1,5 +1,5 @@
-// Package listen carries the questions of hosts behind devices to package dhcp: it
-// listens on the devices themselves, inside the namespaces of networks, so that what
+// Package listen carries the questions of hosts behind devices to packages dhcp and
+// dhcp6: it listens on the devices themselves, inside the namespaces of networks, so that what
 // filters packets there neither sees nor stops them.
 package listen
 
@@ -13,10 +13,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"causeway.dev/dhcp"
+	"causeway.dev/dhcp/dhcp6"
 	"causeway.dev/internal/run"
 	"causeway.dev/internal/servers"
 	"causeway.dev/netfabric/netns"
@@ -28,6 +28,7 @@ type Port struct {
 	Namespace string // the name of the network's namespace
 	Device    string // in it
 	dhcp.Lease
+	IPv6 *dhcp6.Lease // nil: the network speaks no IPv6
 }
 
 // A Service answers the hosts at all ports of one machine. It is safe for concurrent
@@ -44,10 +45,19 @@ const (
 	refused
 	ignored // of other hosts, or malformed
 	limited // too much of it
+	advertised
+	replied
+	routerAdvertised // what was asked about neighbours, or not asked at all
+	neighbourAdvertised
 	outcomes
+
+	unconcerned // no question: not counted
 )
 
-var outcomeNames = [outcomes]string{"offer", "ack", "nak", "ignored", "limited"}
+var outcomeNames = [...]string{
+	offered: "offer", acknowledged: "ack", refused: "nak", ignored: "ignored", limited: "limited",
+	advertised: "advertise", replied: "reply", routerAdvertised: "router-advertisement", neighbourAdvertised: "neighbour-advertisement",
+}
 
 // New returns a service that answers nobody yet.
 func New() *Service {
@@ -56,7 +66,8 @@ func New() *Service {
 	return s
 }
 
-// Counts is what became of the messages that were received.
+// Counts is what became of the messages that were received, and how often hosts were
+// told of their router.
 func (s *Service) Counts() map[string]uint64 {
 	all := map[string]uint64{}
 	for i, name := range outcomeNames {
@@ -99,44 +110,56 @@ type server struct {
 	mac     [6]byte
 	lease   atomic.Pointer[dhcp.Lease]
 	socket  *os.File
+	ipv6    *router // nil: the network speaks no IPv6
 	group   *run.Group
 	meter   dhcp.Meter // owned by serve
 }
 
 // open begins to answer at a port, if its device is there.
 func (s *Service) open(p Port) (servers.Server[Port], error) {
-	var socket *os.File
+	made := &server{service: s}
 	device, place, err := find(p, func(device *net.Interface) (err error) {
 		if len(device.HardwareAddr) != 6 {
 			return fmt.Errorf("device %s carries no Ethernet frames", p.Device)
 		}
-		socket, err = openSocket(device.Index)
+		if made.socket, err = openSocket(device.Index, unix.ETH_P_IP, questions); err == nil && p.IPv6 != nil {
+			if made.ipv6, err = s.openRouter(device.Index); err != nil {
+				made.socket.Close()
+			}
+		}
 		return err
 	})
 	if device == nil || err != nil {
 		return nil, err
 	}
-	made := &server{service: s, place: place, index: device.Index, mac: [6]byte(device.HardwareAddr), socket: socket, group: run.New(context.Background())}
-	made.learn(p.Lease, device)
+	made.place, made.index, made.mac, made.group = place, device.Index, [6]byte(device.HardwareAddr), run.New(context.Background())
+	made.learn(p, device)
 	made.group.Go("dhcp", made.serve)
+	if made.ipv6 != nil {
+		made.group.Go("dhcp6", made.ipv6.serve)
+	}
 	return made, nil
 }
 
-// learn makes a lease the one that is given over a device.
-func (s *server) learn(l dhcp.Lease, device *net.Interface) {
+// learn makes a port's leases those that are given over a device.
+func (s *server) learn(p Port, device *net.Interface) {
+	l := p.Lease
 	l.MTU = min(l.MTU, device.MTU)
 	if known := s.lease.Load(); known == nil || !reflect.DeepEqual(*known, l) {
 		s.lease.Store(&l)
+	}
+	if s.ipv6 != nil {
+		s.ipv6.learn(*p.IPv6, device)
 	}
 }
 
 // Follow implements servers.Server.
 func (s *server) Follow(p Port, _ bool) (stays bool, err error) {
 	device, place, err := find(p, nil)
-	if err != nil || device == nil || device.Index != s.index || place != s.place {
+	if err != nil || device == nil || device.Index != s.index || place != s.place || (p.IPv6 == nil) != (s.ipv6 == nil) {
 		return false, err
 	}
-	s.learn(p.Lease, device)
+	s.learn(p, device)
 	return true, nil
 }
 
@@ -144,52 +167,10 @@ func (s *server) Follow(p Port, _ bool) (stays bool, err error) {
 func (s *server) End() {
 	s.group.Stop(nil)
 	s.socket.Close()
+	if s.ipv6 != nil {
+		s.ipv6.socket.Close()
+	}
 	s.group.Wait()
-}
-
-// questions lets through IPv4's frames with UDP for the servers' port, but no fragments.
-// Frames begin with the Ethernet header.
-var questions = []bpf.Instruction{
-	bpf.LoadAbsolute{Off: 14 + 9, Size: 1}, // protocol
-	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_UDP, SkipTrue: 6},
-	bpf.LoadAbsolute{Off: 14 + 6, Size: 2}, // flags and offset
-	bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x3fff, SkipTrue: 4},
-	bpf.LoadMemShift{Off: 14}, // length of the IP header
-	bpf.LoadIndirect{Off: 14 + 2, Size: 2},
-	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: dhcp.ServerPort, SkipTrue: 1},
-	bpf.RetConstant{Val: frameMax},
-	bpf.RetConstant{Val: 0},
-}
-
-// frameMax is above every frame that is looked at.
-const frameMax = 2048
-
-// openSocket opens a socket for the frames of a device of the calling thread's
-// namespace. It sees what comes before any filter of the namespace does, and what it
-// sends meets none.
-func openSocket(index int) (*os.File, error) {
-	// Bound to no protocol yet, it receives nothing before its filter is there.
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open packet socket: %w", err)
-	}
-	socket := os.NewFile(uintptr(fd), "packet socket")
-	program, err := bpf.Assemble(questions)
-	if err != nil {
-		return nil, errors.Join(err, socket.Close())
-	}
-	filter := make([]unix.SockFilter, len(program))
-	for i, instruction := range program {
-		filter[i] = unix.SockFilter{Code: instruction.Op, Jt: instruction.Jt, Jf: instruction.Jf, K: instruction.K}
-	}
-	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}); err != nil {
-		return nil, errors.Join(fmt.Errorf("filter packets: %w", err), socket.Close())
-	}
-	const ipv4 = unix.ETH_P_IP<<8&0xff00 | unix.ETH_P_IP>>8 // in the network's order
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: ipv4, Ifindex: index}); err != nil {
-		return nil, errors.Join(fmt.Errorf("bind packet socket: %w", err), socket.Close())
-	}
-	return socket, nil
 }
 
 // pauseAfterError is the wait after nothing could be read, as while a device is down.

@@ -44,6 +44,7 @@ var rules = []rule{
 	{"metadata", []string{"metadata/listen"}, []string{module, "net", "os", "os/exec", "syscall", "golang.org/x/sys/unix"}, "the metadata service answers values with values"},
 	{"metadata", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the metadata service has not heard of AWS's nouns"},
 	{"dhcp", []string{"dhcp/listen"}, append([]string{module}, worldly...), "leases are answered by bytes for bytes"},
+	{"dhcp/dhcp6", nil, []string{module + "dhcp/listen"}, "an engine does not know its driver"},
 	{"dhcp", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "DHCP has not heard of AWS's nouns"},
 	{"nat64", []string{"nat64/carry"}, worldly, "packets are translated by bytes for bytes"},
 	{"nat64", nil, []string{module + "node", module + "plan", module + "store", module + "resource", module + "api/", module + "instance", module + "nodespec"}, "the translator has not heard of AWS"},

@@ -15,6 +15,9 @@ var (
 	routerSolicited = netip.MustParseAddr("ff02::1:ff00:1") // where hosts ask for it (RFC 4291 section 2.7.1)
 )
 
+// IPv6Gateway is the router of every host, on its link.
+func IPv6Gateway() netip.Addr { return routerLinkLocal }
+
 // linkNextHop6 is to IPv6 what linkNextHop is to IPv4.
 var linkNextHop6 = netip.MustParseAddr("fe80::2")
 

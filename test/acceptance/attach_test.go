@@ -24,12 +24,14 @@ var (
 // network namespaces, which are all of the host: here they have names of their own.
 func TestAttachAsDocumented(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "aws", "nsenter")
+	s := newSite(t, "aws", "nsenter", "dhclient", "rdisc6")
 	i := install(t, s.lab, s.internet, testAddresses)
 	vpc := i.createVPC("10.0.0.0/16")
 	subnet, group := i.createSubnet(vpc, "10.0.1.0/24"), i.createOpenGroup(vpc)
-	peer := i.runInstance(subnet, group, "10.0.1.10")
+	i.speakIPv6(vpc, subnet, group)
+	peer := i.runInstance(subnet, group, "10.0.1.10", "Ipv6AddressCount=1")
 	i.waitForInstance(peer, "running")
+	peer6 := i.call("DescribeInstances", "InstanceId.1="+peer).get("reservationSet/item/instancesSet/item/ipv6Address")
 
 	page, err := os.ReadFile("../../docs/attach.md")
 	if err != nil {
@@ -42,7 +44,7 @@ func TestAttachAsDocumented(t *testing.T) {
 	shell := func(script string) string {
 		t.Helper()
 		cmd := exec.Command("sh", "-ec", fmt.Sprintf("causeway() { c=$1; shift; %s $c --config %s \"$@\"; }\n%s", program, i.config, names(script)))
-		cmd.Env = append(os.Environ(), "SUBNET="+subnet, "GROUP="+group, "PEER=10.0.1.10", "ENI="+i.interfaceAt("10.0.1.50"),
+		cmd.Env = append(os.Environ(), "SUBNET="+subnet, "GROUP="+group, "PEER=10.0.1.10", "PEER6="+peer6, "ENI="+i.interfaceAt("10.0.1.50"),
 			"AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+accessSecret, "AWS_DEFAULT_REGION="+region, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
 			"PATH="+withAWS(t, s, i)+":"+os.Getenv("PATH"))
 		var out []byte
@@ -118,6 +120,16 @@ ip link del br1`)
 	if want := "10.0.1.50/24 10.0.1.1 10.0.0.2 ec2.internal 1500\n"; !strings.Contains(out, want) {
 		t.Errorf("it has learnt\n%s\nwant %s", out, want)
 	}
+}
+
+// speakIPv6 gives a VPC and its subnet IPv6, which the group admits.
+func (i *installation) speakIPv6(vpc, subnet, group string) {
+	i.t.Helper()
+	i.call("AssociateVpcCidrBlock", "VpcId="+vpc, "AmazonProvidedIpv6CidrBlock=true")
+	ipv6 := i.call("DescribeVpcs", "VpcId.1="+vpc).get("vpcSet/item/ipv6CidrBlockAssociationSet/item/ipv6CidrBlock")
+	i.call("AssociateSubnetCidrBlock", "SubnetId="+subnet, "Ipv6CidrBlock="+strings.Replace(ipv6, "::/56", "::/64", 1))
+	i.call("AuthorizeSecurityGroupIngress", "GroupId="+group, "IpPermissions.1.IpProtocol=-1", "IpPermissions.1.Ipv6Ranges.1.CidrIpv6=::/0")
+	i.call("AuthorizeSecurityGroupEgress", "GroupId="+group, "IpPermissions.1.IpProtocol=-1", "IpPermissions.1.Ipv6Ranges.1.CidrIpv6=::/0")
 }
 
 func refusedToAttach(t *testing.T, i *installation, says string, arguments ...string) {
