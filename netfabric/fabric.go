@@ -44,6 +44,7 @@ type (
 	Elastic    = plan.Elastic
 	Translator = plan.Translator
 	PortRange  = plan.PortRange
+	Embedding  = plan.Embedding
 )
 
 // Kinds of places.

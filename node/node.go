@@ -21,6 +21,7 @@ import (
 	"causeway.dev/ipsec"
 	"causeway.dev/keeper"
 	metadata "causeway.dev/metadata/listen"
+	"causeway.dev/nat64/carry"
 	"causeway.dev/netfabric"
 	"causeway.dev/netfabric/netns"
 	"causeway.dev/nodespec"
@@ -115,6 +116,7 @@ type Node struct {
 	resolvers   *listen.Host
 	metadata    *metadata.Service
 	dhcp        *dhcp.Service
+	nat64       *carry.Service
 	revocation  *revocation.Service
 	credentials credentials // owned by the goroutine that applies
 
@@ -148,7 +150,7 @@ func New(cfg Config) *Node {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	lookups := revocation.New(revocation.Config{Logger: cfg.Logger})
-	return &Node{
+	n := &Node{
 		cfg: cfg, log: cfg.Logger,
 		fabric:      netfabric.New(netfabric.Options{Logger: cfg.Logger, Flows: cfg.tellFlows}),
 		resolvers:   listen.New(listen.Config{Forwarders: cfg.Forwarders, Dial: cfg.dial, Logger: cfg.Logger}),
@@ -161,6 +163,8 @@ func New(cfg Config) *Node {
 		ending:      map[string]bool{},
 		endings:     make(chan struct{}, instancesAtOnce),
 	}
+	n.nat64 = carry.New(carry.Config{Opened: n.embeddingOpened, Offloads: cfg.Offloads, Logger: cfg.Logger})
+	return n
 }
 
 // Set makes d what the node works towards. It does not wait.
@@ -249,6 +253,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer n.resolvers.Close()
 	defer n.metadata.Close()
 	defer n.dhcp.Close()
+	defer n.nat64.Close()
 	defer func() {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
@@ -413,6 +418,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, at extent) error {
 		n.credentials.changed = false
 		n.host.JudgeCertificates()
 	}
+	errs = append(errs, n.nat64.Set(embeddings(n.cfg.Prefix, d), at >= whatIsFew))
 	errs = append(errs, n.resolvers.Set(resolving, at >= whatIsFew), n.metadata.Set(telling, at >= whatIsFew),
 		n.dhcp.Set(dhcpPorts(n.cfg.Prefix, d)), n.beginInstances(ctx, d, present))
 	return errors.Join(errs...)

@@ -33,6 +33,11 @@ func fabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired
 	for _, t := range d.Tunnels {
 		c.TUNs = append(c.TUNs, netfabric.TUN{ID: t.ID, Network: t.Network, Table: t.Table, Inside: t.Inside})
 	}
+	for _, n := range d.Networks {
+		if t := n.Translator; t != nil && t.IPv6 != nil {
+			c.TUNs = append(c.TUNs, embeddingTUN(n))
+		}
+	}
 	for _, i := range d.Instances {
 		if !i.Stopped {
 			c.Instances = append(c.Instances, i.ID)
@@ -112,6 +117,9 @@ func fabricNetwork(n nodespec.Network) netfabric.Network {
 	}
 	if t := n.Translator; t != nil {
 		out.Translator = &netfabric.Translator{Addresses: t.Addresses, Leaving: t.Leaving, Ports: netfabric.PortRange(t.Ports)}
+		if t.IPv6 != nil {
+			out.Translator.IPv6 = &netfabric.Embedding{Prefix: t.IPv6.Prefix, StandIns: standIns}
+		}
 	}
 	return out
 }

@@ -24,6 +24,14 @@ type Translator struct {
 	Addresses []netip.Addr // over which connections are spread; at least one
 	Leaving   []netip.Addr // of connections that run, for which it goes on; none begins under them
 	Ports     PortRange    // of each address
+	IPv6      *Embedding   // nil: hosts begin connections by IPv4 only
+}
+
+// An Embedding lets hosts of IPv6 begin connections to those of IPv4, whose addresses
+// are embedded in a prefix (RFC 6052, RFC 6146).
+type Embedding struct {
+	Prefix netip.Prefix // of 96 bits
+	Hosts  []netip.Addr // who may; sorted
 }
 
 // A PortRange is bounded by its first and last port. They bound how many

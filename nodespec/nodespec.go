@@ -26,7 +26,7 @@ type Network struct {
 
 	// Local are the network's own ranges. Within them only Interfaces and ends of
 	// Links have addresses; of routes, only Overrides precede that. IPv6 is spoken
-	// only where one of them is IPv6's, or one of an Outside's.
+	// only where one of them is IPv6's, or one of an Outside's, or a Translator does.
 	Local []netip.Prefix
 
 	Interfaces []Interface

@@ -116,12 +116,12 @@ func (c *compiler) natGateways(desired *nodespec.Desired, vpc resource.VPC) {
 				translator.Addresses = append(translator.Addresses, other.PrivateAddress)
 			}
 		}
-		desired.Networks = append(desired.Networks, nodespec.Network{
-			ID: nat.ID, Translator: &translator,
-			Tables: []nodespec.RouteTable{{ID: gatewayTable, Routes: []nodespec.Route{
-				{Destination: everywhere, Targets: []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}},
-			}}},
-		})
+		into := []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}
+		table := nodespec.RouteTable{ID: gatewayTable, Routes: []nodespec.Route{{Destination: everywhere, Targets: into}}}
+		if translator.IPv6 = c.embedding(nat.ID); translator.IPv6 != nil {
+			table.Routes = append(table.Routes, routesTo(routes.IPv6Ranges(vpc), into)...)
+		}
+		desired.Networks = append(desired.Networks, nodespec.Network{ID: nat.ID, Translator: &translator, Tables: []nodespec.RouteTable{table}})
 		desired.Links = append(desired.Links, nodespec.Link{
 			ID: link, Ends: [2]nodespec.LinkEnd{
 				{Network: nat.ID, Table: gatewayTable},
@@ -129,6 +129,26 @@ func (c *compiler) natGateways(desired *nodespec.Desired, vpc resource.VPC) {
 			},
 		})
 	}
+}
+
+// embedding is what a NAT gateway does for hosts of IPv6; nil where none is led to it,
+// which takes nothing of the node.
+func (c *compiler) embedding(nat string) *nodespec.Embedding {
+	led := slices.ContainsFunc(c.tables, func(t resource.RouteTable) bool {
+		return slices.ContainsFunc(t.Routes, func(r resource.Route) bool { return r.NATGateway == nat && r.Destination == resource.NAT64Prefix })
+	})
+	if !led {
+		return nil
+	}
+	embedding := nodespec.Embedding{Prefix: resource.NAT64Prefix}
+	for _, p := range c.plugged {
+		embedding.Hosts = append(embedding.Hosts, p.nic.IPv6...)
+	}
+	if len(embedding.Hosts) == 0 {
+		return nil
+	}
+	slices.SortFunc(embedding.Hosts, netip.Addr.Compare)
+	return &embedding
 }
 
 // sortedRanges are a VPC's, of both families.

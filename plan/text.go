@@ -44,6 +44,9 @@ func Text(d nodespec.Desired) string {
 		}
 		if t := network.Translator; t != nil {
 			w.line(1, "translates to%s ports %d to %d%s", each(" ", t.Addresses), t.Ports.First, t.Ports.Last, each(" leaving ", t.Leaving))
+			if e := t.IPv6; e != nil {
+				w.line(2, "from IPv6 under %v of%s", e.Prefix, each(" ", e.Hosts))
+			}
 		}
 		for _, table := range network.Tables {
 			w.line(1, "table %s", table.ID)

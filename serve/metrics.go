@@ -19,12 +19,13 @@ var (
 	tunnelDrops   = prometheus.NewDesc("causeway_tunnel_drops_total", "Packets of the tunnel dropped.", []string{"tunnel", "reason"}, nil)
 	natExhausted  = prometheus.NewDesc("causeway_nat_gateway_port_allocation_errors_total", "Connections that the NAT gateway had no port for.", []string{"nat_gateway"}, nil)
 	dhcpMessages  = prometheus.NewDesc("causeway_dhcp_messages_total", "DHCP messages and solicitations of hosts behind attached interfaces, by what became of them, and advertisements that nobody asked for.", []string{"outcome"}, nil)
+	nat64Drops    = prometheus.NewDesc("causeway_nat64_drops_total", "Packets between IPv6 and IPv4 that NAT gateways did not translate.", []string{"reason"}, nil)
 	outsideDrops  = prometheus.NewDesc("causeway_outside_drops_total", "Packets from outside that no tunnel can claim.", []string{"layer", "reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (nodeMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{tunnelUp, tunnelPackets, tunnelBytes, tunnelMTU, tunnelDrops, outsideDrops, natExhausted, dhcpMessages} {
+	for _, d := range []*prometheus.Desc{tunnelUp, tunnelPackets, tunnelBytes, tunnelMTU, tunnelDrops, outsideDrops, natExhausted, nat64Drops, dhcpMessages} {
 		to <- d
 	}
 }
@@ -55,6 +56,9 @@ func (m nodeMetrics) Collect(to chan<- prometheus.Metric) {
 	}
 	for gateway, n := range m.node.Exhaustion() {
 		counter(natExhausted, n, gateway)
+	}
+	for reason, n := range m.node.Untranslated() {
+		counter(nat64Drops, n, reason)
 	}
 	for outcome, n := range m.node.DHCP() {
 		counter(dhcpMessages, n, outcome)

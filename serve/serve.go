@@ -175,7 +175,7 @@ func newEC2(cfg Config, records *store.Store, logStore *logs.Store, guard *acces
 		FormerKeyLifetime: cfg.FormerKeyLifetime,
 		KeyReferences:     cfg.Keys.references(),
 		Console:           console{driver},
-		Host:              ec2.Host{Architecture: architecture(), Images: slices.Clone(cfg.Images)},
+		Host:              ec2.Host{Architecture: architecture()},
 	})
 }
 

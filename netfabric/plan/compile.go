@@ -399,6 +399,9 @@ func (k *compiler) tun(t TUN) {
 		r.Addresses = append(r.Addresses, Address{Device: name, Prefix: t.Inside})
 		r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: t.Inside.Masked(), Kind: Unicast, Device: name})
 	}
+	for _, p := range t.Taken {
+		r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: p.Masked(), Kind: Unicast, Device: name})
+	}
 	if k.up[t.ID] {
 		r.device[Target{ToTunnel, t.ID}] = name
 	}

@@ -36,7 +36,7 @@ type Network struct {
 
 	// Local are the network's own ranges. Within them only Interfaces and ends of
 	// Links have addresses; of routes, only Overrides precede that. IPv6 is spoken
-	// only where one of them is IPv6's, or one of an Outside's.
+	// only where one of them is IPv6's, or one of an Outside's, or a Translator does.
 	Local []netip.Prefix
 
 	Interfaces []Interface
@@ -150,14 +150,17 @@ type LinkEnd struct {
 	Answers string
 }
 
-// A TUN is the place of a tunnel in a network. The device itself, named
-// TUNName(ID), is opened in the network's namespace by the tunnel's owner.
+// A TUN is the place of a tunnel, or of a Translator's Embedding, in a network. The
+// device itself, named TUNName(ID), is opened in the network's namespace by its owner.
 type TUN struct {
 	ID      string // of the tunnel
 	Network string
 	Table   string       // where packets that come out of the tunnel are routed
 	Inside  netip.Prefix // our address with the length of the inside range; zero for none
 	MTU     int          // in bytes; 0 leaves what the device was opened with
+
+	// Taken are prefixes of either family that lead to the TUN, whatever the table.
+	Taken []netip.Prefix
 }
 
 // A Group is a stateful filter with the interfaces that share it: what a rule

@@ -49,7 +49,7 @@ var withoutIPv6Sysctls = []Sysctl{
 
 // ipv6 reports whether IPv6 is spoken in the network.
 func (n Network) ipv6() bool {
-	return slices.ContainsFunc(n.Local, isIPv6) || n.Outside != nil && len(n.Outside.Ranges) > 0
+	return slices.ContainsFunc(n.Local, isIPv6) || n.Outside != nil && len(n.Outside.Ranges) > 0 || n.Translator != nil && n.Translator.IPv6 != nil
 }
 
 func isIPv6(p netip.Prefix) bool { return p.Addr().Is6() }

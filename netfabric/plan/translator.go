@@ -14,6 +14,16 @@ type Translator struct {
 	Addresses []netip.Addr // over which connections are spread; at least one
 	Leaving   []netip.Addr // of connections that run, for which it goes on; none begins under them
 	Ports     PortRange    // of each address, for each port of each host outside
+	IPv6      *Embedding   // nil: it takes IPv4 only
+}
+
+// An Embedding has hosts of IPv6 begin connections like those of IPv4. What they send to
+// Prefix goes to the network's one TUN, whose owner makes packets of IPv4 of it, from
+// addresses of StandIns, and packets of IPv6 of what is for these. Outside of the
+// namespace nobody has such an address.
+type Embedding struct {
+	Prefix   netip.Prefix // IPv6
+	StandIns netip.Prefix // IPv4
 }
 
 // translatorAddressesMax bounds the Addresses of a Translator: each has chains of its
@@ -35,6 +45,9 @@ func (t *Translator) check() error {
 		if !a.Is4() || slices.Contains(all[:i], a) {
 			return fmt.Errorf("translator to %v, which is no IPv4 address or not unique", a)
 		}
+	}
+	if e := t.IPv6; e != nil && (!isIPv6(e.Prefix) || !e.StandIns.IsValid() || isIPv6(e.StandIns) || e.Prefix != e.Prefix.Masked() || e.StandIns != e.StandIns.Masked()) {
+		return fmt.Errorf("translator from %v by %v makes no sense", e.Prefix, e.StandIns)
 	}
 	return nil
 }
@@ -62,6 +75,11 @@ func (w *filterWriter) translatorFilter() {
 	w.line("chain prerouting {")
 	w.line("\ttype filter hook prerouting priority raw; policy accept;")
 	w.line("\tip saddr { %s } %s", texts(t.all()), w.drop(droppedSource)) // what went out has been led back here
+	if e := t.IPv6; e != nil {
+		w.line("\tiifname != @tunnels ip saddr %v %s", e.StandIns, w.drop(droppedSource))
+		w.line("\tip daddr %v %s", e.StandIns, w.drop(droppedUnsolicited)) // connections lead there, not senders
+		w.line("\tmeta nfproto ipv6 notrack")                              // they are tracked as IPv4's
+	}
 	w.line("\tmeta mark set iifname map @tables")
 	w.line("}")
 	w.invalid()
@@ -76,6 +94,11 @@ func (w *filterWriter) translatorFilter() {
 	w.line("}")
 	w.line("chain forward {")
 	w.line("\ttype filter hook forward priority filter; policy drop;")
+	if e := t.IPv6; e != nil {
+		w.line("\tip daddr %v oifname != @tunnels drop", e.StandIns) // nobody has the TUN open: they are sent again
+		w.line("\tip6 daddr %v oifname @tunnels iifname != @tunnels accept", e.Prefix)
+		w.line("\tip6 saddr %v iifname @tunnels oifname != @tunnels accept", e.Prefix)
+	}
 	w.line("\tct state established,related accept")
 	w.line("\tmeta l4proto { tcp, udp, icmp } accept")
 	w.line("\t%s", w.drop(droppedUnsolicited))
