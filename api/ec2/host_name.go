@@ -48,8 +48,7 @@ const aaaaRecord = "enable-resource-name-dns-aaaa-record"
 // can be asked for only where there are IPv6 addresses; the error names what asked.
 func (n nameOptions) set(o *resource.PrivateDNSNameOptions, subnet *resource.Subnet, name string) error {
 	if val(n.aaaa) && !resource.AssociatedCIDR(subnet.IPv6).IsValid() {
-		return resource.Errorf(resource.CodeInvalidParameterValue,
-			"Invalid value 'true' for %s. Cannot set %s to true unless the subnet (%s) has an IPv6 CIDR block associated with it.", name, name, subnet.ID)
+		return needsIPv6(subnet, name)
 	}
 	if n.hostnameType != nil {
 		o.ResourceName = *n.hostnameType == model.HostnameTypeResourceName

@@ -221,6 +221,30 @@ func TestDNS64OfASubnet(t *testing.T) {
 	}
 }
 
+// TestNAT64Routes leads the prefix that embeds IPv4 addresses to NAT gateways of both
+// kinds.
+func TestNAT64Routes(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	d := c.dual()
+	table := c.mainRouteTable(d.vpc)
+	public := c.call("CreateNatGateway", "SubnetId", d.subnet, "AllocationId", c.call("AllocateAddress").text("allocationId")).text("natGateway/natGatewayId")
+	private := c.call("CreateNatGateway", "SubnetId", d.subnet, "ConnectivityType", "private").text("natGateway/natGatewayId")
+	c.call("CreateRoute", "RouteTableId", table, "DestinationIpv6CidrBlock", "64:ff9b::/96", "NatGatewayId", public)
+	c.call("ReplaceRoute", "RouteTableId", table, "DestinationIpv6CidrBlock", "64:ff9b::/96", "NatGatewayId", private)
+	shown := ""
+	for _, route := range c.call("DescribeRouteTables", "RouteTableId.1", table).all("routeTableSet/item/routeSet/item") {
+		if route.text("destinationIpv6CidrBlock") == "64:ff9b::/96" {
+			shown = route.text("natGatewayId") + " " + route.text("state")
+		}
+	}
+	if want := private + " active"; shown != want {
+		t.Errorf("the route leads to %q, want %q", shown, want)
+	}
+	c.refuse("InvalidParameterValue", "ReplaceRoute", "RouteTableId", table, "DestinationIpv6CidrBlock", d.part(9).String(), "NatGatewayId", private)
+	c.call("DeleteRoute", "RouteTableId", table, "DestinationIpv6CidrBlock", "64:ff9b::/96")
+}
+
 func TestIPv6Refusals(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, func(cfg *Config) { cfg.Limits.IPv6CIDRsPerVPC = 1 })
@@ -295,7 +319,8 @@ var ipv6Refusals = []struct{ code, call string }{
 	{"InvalidParameterValue", "UnassignIpv6Addresses&NetworkInterfaceId={nic}&Ipv6Addresses.1={5}"},
 	{"UnsupportedOperation", "UnassignIpv6Addresses&NetworkInterfaceId={nic}&Ipv6Prefix.1={64}"},
 	{"InvalidParameterValue", "CreateRoute&RouteTableId={table}&DestinationIpv6CidrBlock=::/0&GatewayId={vgw}"},
-	{"UnsupportedOperation", "CreateRoute&RouteTableId={table}&DestinationIpv6CidrBlock=64:ff9b::/96&NatGatewayId={nat}"},
+	{"InvalidParameterValue", "CreateRoute&RouteTableId={table}&DestinationIpv6CidrBlock=::/0&NatGatewayId={nat}"},
+	{"InvalidParameterValue", "CreateRoute&RouteTableId={table}&DestinationIpv6CidrBlock=64:ff9b::/97&NatGatewayId={nat}"},
 	{"InvalidParameterValue", "CreateRoute&RouteTableId={far}&DestinationIpv6CidrBlock=::/0&EgressOnlyInternetGatewayId={eigw}"},
 	{"InvalidParameterValue", "CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&EgressOnlyInternetGatewayId={eigw}"},
 	{"InvalidParameterCombination", "CreateRoute&RouteTableId={table}&DestinationCidrBlock=0.0.0.0/0&DestinationIpv6CidrBlock=::/0&GatewayId={igw}"},

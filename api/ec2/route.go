@@ -153,8 +153,8 @@ func checkNATTarget(r reader, table *resource.RouteTable, id string, destination
 		return differentNetworks(table, "NAT gateway "+id)
 	case !v.Works():
 		return resource.Errorf(resource.CodeInvalidParameterValue, "The NAT gateway %s is %s", id, natGatewayState(r, &v))
-	case destination.Addr().Is6():
-		return resource.Unsupported("NAT64: a route to " + destination.String() + " through a NAT gateway")
+	case destination.Addr().Is6() && destination != resource.NAT64Prefix:
+		return resource.Errorf(resource.CodeInvalidParameterValue, "The NAT gateway %s takes IPv4, and of IPv6 %s: it cannot be the target of a route to %s", id, resource.NAT64Prefix, destination)
 	}
 	return nil
 }

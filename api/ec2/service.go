@@ -91,8 +91,7 @@ type Region struct {
 
 // A Host is what instances share.
 type Host struct {
-	Architecture string  // AWS's name: "x86_64" or "arm64"
-	Images       []Image // besides HostImage
+	Architecture string // AWS's name: "x86_64" or "arm64"
 }
 
 // A Console keeps what instances print.

@@ -120,8 +120,15 @@ func setAssignIPv6(v *resource.Subnet, given *model.AttributeBooleanValue) error
 // none, which they can only use where they have some themselves.
 func setDNS64(v *resource.Subnet, given *model.AttributeBooleanValue) error {
 	if given != nil && val(given.Value) && !resource.AssociatedCIDR(v.IPv6).IsValid() {
-		return resource.InvalidValue("enableDns64", "true", "The subnet "+v.ID+" has no IPv6 CIDR block.")
+		return needsIPv6(v, "enable-dns64")
 	}
 	assign(&v.DNS64, given)
 	return nil
+}
+
+// needsIPv6 refuses an attribute, by the name that AWS's texts have for it, of a subnet
+// without IPv6.
+func needsIPv6(v *resource.Subnet, attribute string) error {
+	return resource.Errorf(resource.CodeInvalidParameterValue,
+		"Invalid value 'true' for %s. Cannot set %s to true unless the subnet (%s) has an IPv6 CIDR block associated with it.", attribute, attribute, v.ID)
 }

@@ -43,7 +43,7 @@ func greet(t *testing.T, host *netlab.Host, port string) {
 // seenAs connects from a host and returns as whom the other side sees it.
 func seenAs(host *netlab.Host, target string, most time.Duration) (as string, err error) {
 	err = host.Do(func() error {
-		c, err := net.DialTimeout("tcp4", target, most)
+		c, err := net.DialTimeout("tcp", target, most)
 		if err != nil {
 			return err
 		}
@@ -167,12 +167,14 @@ func TestGateways(t *testing.T) {
 			t.Errorf("the metrics do not show the gateway: %v", err)
 		}
 	})
+	t.Run("a NAT gateway for IPv6", func(t *testing.T) { i.nat64(t, s, vpc, private, open, behind, nat, b, nats.get("publicIp")) })
 	t.Run("names", func(t *testing.T) { i.resolver(t, vpc, a, b, ours.get("publicIp")) })
 	t.Run("while the daemon is away", func(t *testing.T) {
 		ping := i.host(b).StartPing("192.0.2.10", "0.05")
 		i.kill()
 		i.start()
 		i.waitForNAT(nat, "available")
+		wantSeenAs(t, s.lab, i.host(b), worldBy6, nats.get("publicIp"))
 		if sent, answered := ping.Stop(); sent == 0 || answered < sent-1 { // the last may be under way
 			t.Errorf("%d of %d pings were answered", answered, sent)
 		}

@@ -77,6 +77,7 @@ resource "aws_subnet" "public" {
   cidr_block                      = "10.0.1.0/24"
   ipv6_cidr_block                 = cidrsubnet(aws_vpc.main.ipv6_cidr_block, 8, 1)
   assign_ipv6_address_on_creation = true
+  enable_dns64                    = var.stage == "second"
 }
 
 resource "aws_subnet" "private" {
@@ -168,6 +169,12 @@ resource "aws_route" "out_ipv6" {
   route_table_id              = aws_route_table.private.id
   destination_ipv6_cidr_block = "::/0"
   egress_only_gateway_id      = aws_egress_only_internet_gateway.edge.id
+}
+
+resource "aws_route" "out_nat64" {
+  route_table_id              = aws_route_table.private.id
+  destination_ipv6_cidr_block = "64:ff9b::/96"
+  nat_gateway_id              = var.stage == "first" ? aws_nat_gateway.public.id : aws_nat_gateway.private.id
 }
 
 resource "aws_route" "offices" {

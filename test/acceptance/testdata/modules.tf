@@ -35,16 +35,8 @@ module "vpc" {
   public_subnet_assign_ipv6_address_on_creation = true
   public_subnet_ipv6_prefixes                   = [0, 1]
   private_subnet_ipv6_prefixes                  = [2, 3]
-  public_subnet_enable_dns64                    = false # there is no NAT64
-  private_subnet_enable_dns64                   = false
-  database_subnet_enable_dns64                  = false
-  intra_subnet_enable_dns64                     = false
-
-  # Names after instances' ids are not there yet.
-  public_subnet_enable_resource_name_dns_aaaa_record_on_launch   = false
-  private_subnet_enable_resource_name_dns_aaaa_record_on_launch  = false
-  database_subnet_enable_resource_name_dns_aaaa_record_on_launch = false
-  intra_subnet_enable_resource_name_dns_aaaa_record_on_launch    = false
+  database_subnet_ipv6_prefixes                 = [4, 5]
+  intra_subnet_ipv6_prefixes                    = [6, 7]
 
   public_dedicated_network_acl = true
   public_inbound_acl_rules = [
