@@ -107,7 +107,7 @@ var errLost = fmt.Errorf("no answer")
 // ping sends one request and waits for its answer, or for an ICMP error about
 // it, which it returns.
 func (p *pinger) ping(to string, wait time.Duration) error {
-	p.seq++
+	p.seq = (p.seq + 1) & 0xffff
 	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: p.id, Seq: p.seq, Data: []byte("causeway")}}
 	data, err := request.Marshal(nil)
 	if err != nil {

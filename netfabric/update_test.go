@@ -2,6 +2,7 @@ package netfabric
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -189,4 +190,44 @@ func TestDoubtFindsWhatIsGone(t *testing.T) {
 	}
 	l.mustPing("i-1", "10.0.1.5")
 	l.mustStand(c)
+}
+
+// TestRulesChangeUnderPackets changes rules, and what sets and maps name, while a
+// connection that they allow all the time carries packets.
+func TestRulesChangeUnderPackets(t *testing.T) {
+	l := newLab(t)
+	with := func(instances, rules int) Config {
+		c := manyInstances(instances)
+		for port := range rules {
+			c.Networks[0].Groups[0].Rules = append(c.Networks[0].Groups[0].Rules, FilterRule{Protocol: 6, FromPort: 7000 + port, ToPort: 7000 + port, Peer: netip.MustParsePrefix("198.51.100.0/24")})
+		}
+		return c
+	}
+	l.apply(with(2, 1))
+	l.mustPing("i-1", "10.0.1.5")
+	stop := make(chan struct{})
+	lost := make(chan error, 1)
+	go func() {
+		p := l.pinger("i-1")
+		for {
+			select {
+			case <-stop:
+				lost <- nil
+				return
+			default:
+			}
+			if err := p.ping("10.0.1.5", wait); err != nil {
+				lost <- err
+				return
+			}
+		}
+	}()
+	for n := range 40 {
+		l.update(with(2+n%2, n%3))
+	}
+	close(stop)
+	if err := <-lost; err != nil {
+		t.Errorf("of a ping that was allowed all the time: %v", err)
+	}
+	l.mustStand(with(3, 0))
 }

@@ -41,14 +41,27 @@ func Loaded(f plan.Filter) (bool, error) {
 	return true, nil
 }
 
-// Load replaces all our rules in the calling thread's network namespace by those
-// of f at once. Connections that are known stay known, and counters go on.
+// Load makes all our rules in the calling thread's network namespace those of f at
+// once. Connections that are known stay known, and counters go on.
+//
+// Chains, sets and maps that are there stay and are filled anew, so that a packet
+// which is among them while rules change meets the old ones or the new ones. Where
+// they are taken away and made again in one transaction, Linux 6.18 was seen to drop
+// packets that both allow. So that is done only where filling is refused, as it is if
+// a name stood for something of another type.
 func Load(ctx context.Context, f plan.Filter) error {
+	stands, err := standing()
+	if err != nil {
+		return err
+	}
+	if stands[inet] != nil && run(ctx, stands.refill(f)) == nil {
+		return nil
+	}
 	counters, err := Counters()
 	if err != nil {
 		return err
 	}
-	return run(ctx, script(f, counters))
+	return run(ctx, replacement(f, counters))
 }
 
 // run lets nft do a script in the calling thread's network namespace.
@@ -84,25 +97,6 @@ func Counters() (map[string]Counter, error) {
 
 func inetTable() *nftables.Table {
 	return &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
-}
-
-// script is what nft is told: the tables are added so that they can be deleted,
-// deleted, and made anew, all of it one transaction.
-func script(f plan.Filter, counters map[string]Counter) string {
-	var b strings.Builder
-	for _, family := range []string{"inet", "arp"} {
-		fmt.Fprintf(&b, "table %s %s\ndelete table %s %s\n", family, tableName, family, tableName)
-	}
-	fmt.Fprintf(&b, "table inet %s {\nset %s {\n\ttype mark\n}\n", tableName, revision(f))
-	for _, name := range f.Counters {
-		c := counters[name]
-		fmt.Fprintf(&b, "counter %s {\n\tpackets %d bytes %d\n}\n", name, c.Packets, c.Bytes)
-	}
-	b.WriteString(f.Inet + "}\n")
-	if f.ARP != "" {
-		fmt.Fprintf(&b, "table arp %s {\n%s}\n", tableName, f.ARP)
-	}
-	return b.String()
 }
 
 // revision is the name of the set that marks these rules as loaded.
