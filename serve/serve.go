@@ -103,10 +103,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	group := run.New(ctx)
 	tunnelLog := tunnellog.New(records, logStore, log)
-	flowLog := flowlogs.New(flowlogs.Config{
-		Records: records, Logs: logStore, Logger: log, RoleMay: guard.RoleMay, ZoneID: cfg.zoneID,
-		Files: &flowlogs.Files{Buckets: cfg.FlowLogs.Buckets, Dir: filepath.Join(cfg.DataDir, "buckets"), BytesMax: int64(cfg.FlowLogs.MaxMiB) << 20},
-	})
+	flowLog := newFlowLog(cfg, records, logStore, guard, log)
 	agent := node.New(node.Config{
 		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log,
 		Offloads: probe.Settle(offloads, log), Lanes: cfg.Lanes, StandardAES: cfg.StandardAES, HardFail: cfg.PKI.Revocation == revocationHard,
@@ -130,14 +127,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("tunnel log", tunnelLog.Run)
 	group.Go("flow logs", flowLog.Run)
 	group.Go("control", func(ctx context.Context) error {
-		return serveControl(ctx, cfg, log, map[string]http.Handler{
-			"GET " + capture.Path:      capturer(records, agent),
-			"GET " + doctor.Path:       doctor.Handler(diagnoser{records, agent.Diagnose}.find),
-			"GET " + doctor.LimitsPath: doctor.LimitsHandler(limitsOf(cfg, driver.Unlimited())),
-			"GET /bill":                biller{records, cfg.prices()},
-			"POST " + attachPath:       http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.attach),
-			"POST " + detachPath:       http.HandlerFunc(attacher{records, cfg.Prefix(), cfg.Outside.Namespace}.detach),
-		})
+		return serveControl(ctx, cfg, log, controls(cfg, records, driver, agent))
 	})
 	group.Go("api", func(ctx context.Context) error {
 		return serveAPI(ctx, cfg, log, listener, handler(cfg, log, records, writtenLogs{logStore, tunnelLog, flowLog}, guard, keyring, driver, agent, operations))
@@ -158,6 +148,26 @@ func (c Config) InstancesDir() string { return filepath.Join(c.DataDir, "instanc
 
 func newDriver(cfg Config, log *slog.Logger) (*instance.Namespaces, error) {
 	return instance.NewNamespaces(instance.Options{Dir: cfg.InstancesDir(), Hide: []string{cfg.DataDir}, Logger: log, Groups: cfg.groups(), Limits: cfg.InstanceLimits.of})
+}
+
+func newFlowLog(cfg Config, records *store.Store, logStore *logs.Store, guard *access.Guard, log *slog.Logger) *flowlogs.Log {
+	return flowlogs.New(flowlogs.Config{
+		Records: records, Logs: logStore, Logger: log, RoleMay: guard.RoleMay, ZoneID: cfg.zoneID,
+		Files: &flowlogs.Files{Buckets: cfg.FlowLogs.Buckets, Dir: filepath.Join(cfg.DataDir, "buckets"), BytesMax: int64(cfg.FlowLogs.MaxMiB) << 20},
+	})
+}
+
+// controls are what commands on this host ask for.
+func controls(cfg Config, records *store.Store, driver *instance.Namespaces, agent *node.Node) map[string]http.Handler {
+	places := attacher{records, cfg.Prefix(), cfg.Outside.Namespace}
+	return map[string]http.Handler{
+		"GET " + capture.Path:      capturer(records, agent),
+		"GET " + doctor.Path:       doctor.Handler(diagnoser{records, agent.Diagnose}.find),
+		"GET " + doctor.LimitsPath: doctor.LimitsHandler(limitsOf(cfg, driver.Unlimited())),
+		"GET /bill":                biller{records, cfg.prices()},
+		"POST " + attachPath:       http.HandlerFunc(places.attach),
+		"POST " + detachPath:       http.HandlerFunc(places.detach),
+	}
 }
 
 func newEC2(cfg Config, records *store.Store, logStore *logs.Store, guard *access.Guard, driver instance.Driver) *ec2.Service {
