@@ -62,6 +62,19 @@ func ParseMonth(s string) (Month, error) {
 	return Month{start}, nil
 }
 
+// MonthToBill is the month that a text names, "" being the one that now is in. One that
+// has not begun has no bill.
+func MonthToBill(text string, now time.Time) (Month, error) {
+	if text == "" {
+		return MonthOf(now), nil
+	}
+	m, err := ParseMonth(text)
+	if err == nil && m.start.After(now) {
+		return Month{}, fmt.Errorf("%s has not begun", m)
+	}
+	return m, err
+}
+
 // String is the month as ParseMonth reads it.
 func (m Month) String() string { return m.start.Format("2006-01") }
 

@@ -119,6 +119,12 @@ func TestMonths(t *testing.T) {
 			t.Errorf("%q is a month", text)
 		}
 	}
+	now := at("2026-11-30 23:59:59")
+	for text, want := range map[string]string{"": "2026-11", "2026-11": "2026-11", "2020-01": "2020-01", "2026-12": "", "2026-13": ""} {
+		if m, err := MonthToBill(text, now); (err == nil) != (want != "") || err == nil && m.String() != want {
+			t.Errorf("the month %q to bill is %v, %v, want %q", text, m, err, want)
+		}
+	}
 	if got := MonthOf(time.Date(2026, 11, 30, 23, 0, 0, 0, time.FixedZone("west", -2*3600))).String(); got != "2026-12" {
 		t.Errorf("months are in UTC, but it is %s", got)
 	}

@@ -84,13 +84,10 @@ type biller struct {
 
 func (b biller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
-	month := billing.MonthOf(now)
-	if text := r.URL.Query().Get("month"); text != "" {
-		var err error
-		if month, err = billing.ParseMonth(text); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
+	month, err := billing.MonthToBill(r.URL.Query().Get("month"), now)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
 	usages := usage.Of(b.records.Snapshot(), r.URL.Query().Get("account"))
 	w.Header().Set("Content-Type", "application/json")

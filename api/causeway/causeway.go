@@ -39,12 +39,13 @@ func (s *Service) Server() server.Service {
 // month in all regions; without Month, of this one so far.
 func (s *Service) GetVpnBill(_ context.Context, c server.Caller, in *model.GetVpnBillInput) (*model.GetVpnBillOutput, error) {
 	now := s.now()
-	month := billing.MonthOf(now)
+	var named string
 	if in.Month != nil {
-		var err error
-		if month, err = billing.ParseMonth(*in.Month); err != nil {
-			return nil, resource.Errorf("ValidationException", "%v", err)
-		}
+		named = *in.Month
+	}
+	month, err := billing.MonthToBill(named, now)
+	if err != nil {
+		return nil, resource.Errorf("ValidationException", "%v", err)
 	}
 	b := billing.Reckon(usage.Of(s.store.Snapshot(), c.Account), month, now, s.prices)
 	out := &model.GetVpnBillOutput{

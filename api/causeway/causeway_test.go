@@ -84,6 +84,7 @@ func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ target, body, code string }{
 		{"Causeway.GetVpnBill", `{"Month": "2026-13"}`, "ValidationException"},
 		{"Causeway.GetVpnBill", `{"Month": "November"}`, "ValidationException"},
+		{"Causeway.GetVpnBill", `{"Month": "2999-01"}`, "ValidationException"},
 		{"Causeway.GetVpnBill", `{"Month": 11}`, "SerializationException"},
 		{"Causeway.GetBill", `{}`, "UnknownOperationException"},
 	} {
