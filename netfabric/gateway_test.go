@@ -26,7 +26,7 @@ type gatewayLab struct {
 
 const worldAddress = "192.0.2.10"
 
-func newGatewayLab(t *testing.T) *gatewayLab {
+func newGatewayLab(t testing.TB) *gatewayLab {
 	t.Helper()
 	l := newLab(t)
 	g := &gatewayLab{lab: l, underlay: l.prefix + "u", world: l.prefix + "w"}

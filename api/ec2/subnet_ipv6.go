@@ -63,7 +63,7 @@ func (s *Service) AssociateSubnetCidrBlock(ctx context.Context, c server.Caller,
 }
 
 // DisassociateSubnetCidrBlock takes a subnet's IPv6 range, if no interface has an
-// address of it. Interfaces to come get none then, and instances no names for them.
+// address of it. Interfaces to come get none then, instances no names for them, and DNS64 ends.
 func (s *Service) DisassociateSubnetCidrBlock(ctx context.Context, c server.Caller, in *model.DisassociateSubnetCidrBlockInput) (*model.DisassociateSubnetCidrBlockOutput, error) {
 	id := val(in.AssociationId)
 	var out model.DisassociateSubnetCidrBlockOutput

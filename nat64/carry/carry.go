@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -157,8 +158,10 @@ func (t *translated) Follow(n Network, look bool) (stays bool, err error) {
 	if !same || t.broken.Load() || look && !t.place.Stands() {
 		return false, nil
 	}
+	if !slices.Equal(t.network.Hosts, n.Hosts) {
+		t.hosts.Store(nat64.NewHosts(t.hosts.Load(), n.StandIns, n.Hosts))
+	}
 	t.network = n
-	t.hosts.Store(nat64.NewHosts(t.hosts.Load(), n.StandIns, n.Hosts))
 	return true, nil
 }
 
