@@ -40,11 +40,14 @@ func TestPacketsAgainstReference(t *testing.T) {
 		desired := plan.Compile(w.put(t, shared), "node-1")
 		packets := rand.New(rand.NewPCG(seed, 4))
 		r := buildReal(t, desired, w.up)
-		sample := map[string]int{}
+		sample, unshared := map[string]int{}, reference{w.unshared()}
 		for range 8000 { // most are dropped, so that a few of each kind are chosen
 			p := w.randomPacket(packets)
 			want := (reference{w}).send(p)
 			kind := p.family() + kindOf(want[0])
+			if alone := unshared.send(p); alone[0] != want[0] {
+				kind += ", by a group of another VPC"
+			}
 			if want[0] != "nowhere" && sample[kind] < 12 && r.sends(w, p) {
 				sample[kind]++
 				fates[kind]++
@@ -64,7 +67,7 @@ func TestPacketsAgainstReference(t *testing.T) {
 	}
 	t.Logf("packets by their fate: %v", fates)
 	for _, kind := range []string{
-		"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: acl", "dropped: source/destination check",
+		"goes", "goes, by a group of another VPC", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: acl", "dropped: source/destination check",
 		"IPv6 goes", "IPv6 leaves", "IPv6 dropped: egress", "IPv6 dropped: route", "IPv6 dropped: ingress", "IPv6 dropped: acl", "IPv6 dropped: source/destination check",
 	} {
 		if fates[kind] < 5 {

@@ -48,7 +48,38 @@ func randomWorld(r *rand.Rand) *world {
 			}
 		}
 	}
+	w.shareGroups(r)
 	return w
+}
+
+// shareGroups has interfaces of the second VPC use groups of the first.
+func (w *world) shareGroups(r *rand.Rand) {
+	for g := range w.groups {
+		group := &w.groups[g]
+		if group.VPC != "vpc-a" || r.IntN(3) == 0 {
+			continue
+		}
+		group.Associated = []string{"vpc-b"}
+		for n := range w.nics {
+			if nic := &w.nics[n]; nic.VPC == "vpc-b" && r.IntN(2) == 0 {
+				nic.Groups = append(nic.Groups, group.ID)
+			}
+		}
+	}
+}
+
+// unshared is the world without the groups that interfaces have from another VPC.
+func (w *world) unshared() *world {
+	own, without := map[string]string{}, *w
+	for _, g := range w.groups {
+		own[g.ID] = g.VPC
+	}
+	without.nics = slices.Clone(w.nics)
+	for n := range without.nics {
+		nic := &without.nics[n]
+		nic.Groups = slices.DeleteFunc(slices.Clone(nic.Groups), func(id string) bool { return own[id] != nic.VPC })
+	}
+	return &without
 }
 
 // randomVPC adds a VPC of three subnets, two route tables, three groups and some
