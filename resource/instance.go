@@ -60,6 +60,11 @@ type Instance struct {
 	// Credits.
 	CPUCredits string `json:"cpuCredits,omitempty"`
 
+	// NoAutoRecovery and NoRebootMigration say that it is not to be moved from a host that
+	// fails or is repaired. Here there is one host, and nothing is moved.
+	NoAutoRecovery    bool `json:"noAutoRecovery,omitempty"`
+	NoRebootMigration bool `json:"noRebootMigration,omitempty"`
+
 	// Monitoring was asked for: AWS's detailed one. Nothing is measured.
 	Monitoring bool `json:"monitoring,omitempty"`
 
@@ -87,6 +92,27 @@ type MetadataOptions struct {
 	HopLimit       int32 `json:"hopLimit,omitempty"` // 1 to MetadataHopsMax; 0: the default
 	IPv6           bool  `json:"ipv6,omitempty"`     // also by IPv6
 	Tags           bool  `json:"tags,omitempty"`
+}
+
+// MetadataDefaults are the MetadataOptions that instances of an account in a region get
+// where a launch leaves them open. What is empty is left open, too.
+type MetadataDefaults struct {
+	Meta
+	Endpoint string `json:"endpoint,omitempty"` // enabled, disabled
+	Tokens   string `json:"tokens,omitempty"`   // optional, required
+	HopLimit int32  `json:"hopLimit,omitempty"` // 1 to MetadataHopsMax
+	Tags     string `json:"tags,omitempty"`     // enabled, disabled
+
+	// TokensEnforced refuses instances that would answer without a token.
+	TokensEnforced string `json:"tokensEnforced,omitempty"` // enabled, disabled
+}
+
+// MetadataDefaultsID is the id of a region's MetadataDefaults.
+const MetadataDefaultsID = "defaults"
+
+// Options are those of an instance of which nothing else is said.
+func (d MetadataDefaults) Options() MetadataOptions {
+	return MetadataOptions{Disabled: d.Endpoint == "disabled", TokensOptional: d.Tokens == "optional", HopLimit: d.HopLimit, Tags: d.Tags == "enabled"}
 }
 
 // Bounds of the hop limit. The default is AWS's for images that want tokens.

@@ -60,6 +60,7 @@ var (
 	FetchedKeys = newTable[resource.FetchedKey](37, "fetched-keys").sealing((*resource.FetchedKey).Secrets)
 
 	InstanceProfiles = newTable[resource.InstanceProfile](38, "instance-profiles")
+	MetadataDefaults = newTable[resource.MetadataDefaults](39, "metadata-defaults")
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -71,7 +72,7 @@ var tables = []anyTable{
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
 	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions, NetworkInterfaceStatuses, KeyPairs, FlowLogs, FlowLogStatuses,
-	KeySecrets, FetchedKeys, InstanceProfiles,
+	KeySecrets, FetchedKeys, InstanceProfiles, MetadataDefaults,
 }
 
 var tableByName = func() map[string]int {

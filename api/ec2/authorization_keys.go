@@ -111,9 +111,11 @@ func (t *targeting) setInstanceKeys(id string, target *server.Target) {
 	v, _ := instances.table.Get(t.Reader, t.scope, id)
 	profile := v.Profile.ARN
 	if launch, ok := t.in.Addr().Interface().(*model.RunInstancesInput); ok {
-		if launch.MetadataOptions != nil && readMetadataOptions(&v.MetadataOptions, launch.MetadataOptions) != nil {
+		options, err := launchMetadata(t.reader, launch.MetadataOptions)
+		if err != nil {
 			return // which the operation refuses
 		}
+		v.MetadataOptions = options
 		profile = t.namedProfile()
 	} else if named := t.namedProfile(); named != "" {
 		target.SetKey("ec2:newinstanceprofile", named)

@@ -78,7 +78,7 @@ func TestDryRun(t *testing.T) {
 		{"DescribeVpcs"}, {"DescribeSubnets", "SubnetId.1", subnet}, {"DescribeInstances"}, {"DescribeRegions"},
 		{"MonitorInstances", "InstanceId.1", instance}, {"UnmonitorInstances", "InstanceId.1", instance}, {"GetPasswordData", "InstanceId", instance},
 		{"ModifyInstanceCreditSpecification", "InstanceCreditSpecification.1.InstanceId", instance, "InstanceCreditSpecification.1.CpuCredits", "standard"},
-		{"DescribeInstanceCreditSpecifications"}, {"GetInstanceMetadataDefaults"}, {"DescribeLaunchTemplates"}, {"DescribeLaunchTemplateVersions"}, {"DescribeInstanceEventWindows"},
+		{"DescribeInstanceCreditSpecifications"}, {"GetInstanceMetadataDefaults"}, {"ModifyInstanceMetadataDefaults", "HttpTokens", "optional"}, {"ModifyInstanceMaintenanceOptions", "InstanceId", instance, "AutoRecovery", "disabled"}, {"DescribeLaunchTemplates"}, {"DescribeLaunchTemplateVersions"}, {"DescribeInstanceEventWindows"},
 		{"ModifyPrivateDnsNameOptions", "InstanceId", instance, "EnableResourceNameDnsARecord", "true"},
 		{"DescribeImageAttribute", "ImageId", HostImage, "Attribute", "description"},
 	} {

@@ -173,7 +173,7 @@ var unbuiltFilters = map[string]string{
 		capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id
 		capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn current-instance-boot-mode ena-support
 		enclave-options.enabled hibernation-options.configured host-id hypervisor instance-lifecycle
-		kernel-id maintenance-options.auto-recovery metadata-options.http-protocol-ipv4 network-interface.addresses.association.carrier-ip
+		kernel-id metadata-options.http-protocol-ipv4 network-interface.addresses.association.carrier-ip
 		network-interface.addresses.association.customer-owned-ip network-interface.association.carrier-ip network-interface.association.customer-owned-ip
 		network-interface.deny-all-igw-traffic network-interface.ipv4-prefixes.ipv4-prefix network-interface.ipv6-addresses.is-primary-ipv6
 		network-interface.ipv6-native network-interface.ipv6-prefixes.ipv6-prefix network-interface.operator.managed network-interface.operator.principal

@@ -91,10 +91,8 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 	if l.instance.ShutdownBehavior == "" {
 		l.instance.ShutdownBehavior = model.ShutdownBehaviorStop
 	}
-	if in.MetadataOptions != nil {
-		if err := readMetadataOptions(&l.instance.MetadataOptions, in.MetadataOptions); err != nil {
-			return nil, err
-		}
+	if in.MaintenanceOptions != nil {
+		setMaintenance(&l.instance, in.MaintenanceOptions.AutoRecovery, nil)
 	}
 	if err := s.readHost(&l.instance); err != nil {
 		return nil, err
@@ -170,6 +168,9 @@ func (s *Service) launch(w writer, l *launch, created creation) ([]resource.Inst
 		return again, created.check(&first.Meta)
 	}
 	var err error
+	if l.instance.MetadataOptions, err = launchMetadata(w.reader, l.requested.MetadataOptions); err != nil {
+		return nil, err
+	}
 	if l.instance.PublicKey, err = publicKey(w.reader, l.instance.KeyName); err != nil {
 		return nil, err
 	}

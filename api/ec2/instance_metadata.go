@@ -69,15 +69,12 @@ func (s *Service) ModifyInstanceMetadataOptions(ctx context.Context, c server.Ca
 		}); err != nil {
 			return err
 		}
+		if err := checkTokens(metadataDefaults(w.reader), v.MetadataOptions); err != nil {
+			return err
+		}
 		instances.put(w, v)
 		out = model.ModifyInstanceMetadataOptionsOutput{InstanceId: &v.ID, InstanceMetadataOptions: metadataOptionsAnswer(v.MetadataOptions)}
 		return nil
 	})
 	return &out, err
-}
-
-// GetInstanceMetadataDefaults tells what new instances of the account get where a
-// request leaves it open: nothing is set.
-func (s *Service) GetInstanceMetadataDefaults(_ context.Context, _ server.Caller, in *model.GetInstanceMetadataDefaultsInput) (*model.GetInstanceMetadataDefaultsOutput, error) {
-	return &model.GetInstanceMetadataDefaultsOutput{AccountLevel: &model.InstanceMetadataDefaultsResponse{ManagedBy: new(model.ManagedByAccount)}}, checkDryRun(in.DryRun)
 }

@@ -90,7 +90,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			with(launch, "SubnetId", subnet), with(launch, "SubnetId", ownSubnet, "SecurityGroupId.1", group),
 			{"DescribeInstances", "InstanceId.1", instance}, {"DescribeInstanceStatus", "InstanceId.1", instance}, {"TerminateInstances", "InstanceId.1", ownInstance, "InstanceId.2", instance},
 			{"StartInstances", "InstanceId.1", instance}, {"StopInstances", "InstanceId.1", instance}, {"RebootInstances", "InstanceId.1", instance},
-			{"ModifyInstanceMetadataOptions", "InstanceId", instance, "HttpTokens", "optional"}, {"DescribeInstanceCreditSpecifications", "InstanceId.1", instance},
+			{"ModifyInstanceMetadataOptions", "InstanceId", instance, "HttpTokens", "optional"}, {"ModifyInstanceMaintenanceOptions", "InstanceId", instance, "AutoRecovery", "disabled"}, {"DescribeInstanceCreditSpecifications", "InstanceId.1", instance},
 			{"AssociateIamInstanceProfile", "InstanceId", instance, "IamInstanceProfile.Name", "Web"}, {"DescribeIamInstanceProfileAssociations", "AssociationId.1", profile},
 			{"DisassociateIamInstanceProfile", "AssociationId", profile}, {"ReplaceIamInstanceProfileAssociation", "AssociationId", profile, "IamInstanceProfile.Name", "Web"},
 			{"ModifyPrivateDnsNameOptions", "InstanceId", instance, "EnableResourceNameDnsARecord", "true"},
@@ -174,7 +174,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		"DescribeVpnConcentrators", "DescribeSecurityGroupVpcAssociations", "DescribeIdFormat", "DescribeAggregateIdFormat", "DescribePrincipalIdFormat",
 		"ModifyInstanceCreditSpecification", // the same: see TestCredits
 		"DescribeLaunchTemplates", "DescribeLaunchTemplateVersions", "DescribeInstanceEventWindows",
-		"DescribeImageAttribute", "GetInstanceMetadataDefaults",
+		"DescribeImageAttribute", "GetInstanceMetadataDefaults", "ModifyInstanceMetadataDefaults", // of the account itself: see TestMetadataDefaults
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
 	}
 	before := c.all()

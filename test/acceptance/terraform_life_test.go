@@ -33,16 +33,17 @@ var (
 var unimported = map[string]string{
 	"aws_instance.router": "the provider reads no network_interface of an instance",
 
-	"aws_acm_certificate_validation":    noImport,
-	"aws_eip_domain_name":               noImport,
-	"aws_iam_access_key":                "the provider asks GetAccessKeyLastUsed, which is not built",
-	"aws_iam_group_membership":          noImport,
-	"aws_iam_policy_attachment":         noImport,
-	"aws_key_pair":                      "the provider cannot read the public key",
-	"aws_main_route_table_association":  noImport,
-	"aws_vpn_connection_route":          noImport,
-	"aws_vpn_gateway_attachment":        noImport,
-	"aws_vpn_gateway_route_propagation": noImport,
+	"aws_acm_certificate_validation":     noImport,
+	"aws_ec2_instance_metadata_defaults": noImport,
+	"aws_eip_domain_name":                noImport,
+	"aws_iam_access_key":                 "the provider asks GetAccessKeyLastUsed, which is not built",
+	"aws_iam_group_membership":           noImport,
+	"aws_iam_policy_attachment":          noImport,
+	"aws_key_pair":                       "the provider cannot read the public key",
+	"aws_main_route_table_association":   noImport,
+	"aws_vpn_connection_route":           noImport,
+	"aws_vpn_gateway_attachment":         noImport,
+	"aws_vpn_gateway_route_propagation":  noImport,
 }
 
 const noImport = "the provider has no import"

@@ -48,7 +48,6 @@ var notBuilt = []struct{ types, why string }{
 	{`iam_principal_policy_simulation`, "policies are not simulated: DryRun decides as the call would be"},
 	{`cloudwatch_log_(?:account_policy|anomaly_detector|data_protection_policy\w*|delivery\w*|destination\w*|index_policy|metric_filter|resource_policy|subscription_filter)`, "logs are kept and read, not processed or passed on"},
 	{`prefix_list`, "AWS's own prefix lists are those of its services, which are not here"},
-	{`ec2_instance_metadata_defaults`, "defaults of an account for instances' metadata are not built"},
 	{`network_interface_permission`, "network interfaces are not shared with other accounts"},
 	{`ec2_public_ipv4_pool`, "there is no pool of one's own to look up; aws_ec2_public_ipv4_pools finds none"},
 }

@@ -195,6 +195,27 @@ const (
 	CpuManufacturerApple             = "apple"
 )
 
+// The values of DefaultHttpTokensEnforcedState.
+const (
+	DefaultHttpTokensEnforcedStateDisabled     = "disabled"
+	DefaultHttpTokensEnforcedStateEnabled      = "enabled"
+	DefaultHttpTokensEnforcedStateNoPreference = "no-preference"
+)
+
+// The values of DefaultInstanceMetadataEndpointState.
+const (
+	DefaultInstanceMetadataEndpointStateDisabled     = "disabled"
+	DefaultInstanceMetadataEndpointStateEnabled      = "enabled"
+	DefaultInstanceMetadataEndpointStateNoPreference = "no-preference"
+)
+
+// The values of DefaultInstanceMetadataTagsState.
+const (
+	DefaultInstanceMetadataTagsStateDisabled     = "disabled"
+	DefaultInstanceMetadataTagsStateEnabled      = "enabled"
+	DefaultInstanceMetadataTagsStateNoPreference = "no-preference"
+)
+
 // The values of DestinationFileFormat.
 const (
 	DestinationFileFormatPlainText = "plain-text"
@@ -603,6 +624,13 @@ const (
 	MarketTypeSpot                             = "spot"
 	MarketTypeCapacityBlock                    = "capacity-block"
 	MarketTypeInterruptibleCapacityReservation = "interruptible-capacity-reservation"
+)
+
+// The values of MetadataDefaultHttpTokensState.
+const (
+	MetadataDefaultHttpTokensStateOptional     = "optional"
+	MetadataDefaultHttpTokensStateRequired     = "required"
+	MetadataDefaultHttpTokensStateNoPreference = "no-preference"
 )
 
 // The values of MonitoringState.

@@ -333,6 +333,36 @@ type ModifyInstanceCreditSpecificationOutput struct {
 	UnsuccessfulInstanceCreditSpecifications []UnsuccessfulInstanceCreditSpecificationItem `res:"unsuccessfulInstanceCreditSpecificationSet>item"`
 }
 
+// ModifyInstanceMaintenanceOptionsInput is the request of ModifyInstanceMaintenanceOptions.
+type ModifyInstanceMaintenanceOptionsInput struct {
+	AutoRecovery    *string `req:"AutoRecovery" enum:"disabled,default"`
+	DryRun          *bool   `req:"DryRun"`
+	InstanceId      *string `req:"InstanceId" rule:"required"`
+	RebootMigration *string `req:"RebootMigration" enum:"disabled,default"`
+}
+
+// ModifyInstanceMaintenanceOptionsOutput is the answer of ModifyInstanceMaintenanceOptions.
+type ModifyInstanceMaintenanceOptionsOutput struct {
+	AutoRecovery    *string `res:"autoRecovery"`
+	InstanceId      *string `res:"instanceId"`
+	RebootMigration *string `res:"rebootMigration"`
+}
+
+// ModifyInstanceMetadataDefaultsInput is the request of ModifyInstanceMetadataDefaults.
+type ModifyInstanceMetadataDefaultsInput struct {
+	DryRun                  *bool   `req:"DryRun"`
+	HttpEndpoint            *string `req:"HttpEndpoint" enum:"disabled,enabled,no-preference"`
+	HttpPutResponseHopLimit *int32  `req:"HttpPutResponseHopLimit"`
+	HttpTokens              *string `req:"HttpTokens" enum:"optional,required,no-preference"`
+	HttpTokensEnforced      *string `req:"HttpTokensEnforced" enum:"disabled,enabled,no-preference"`
+	InstanceMetadataTags    *string `req:"InstanceMetadataTags" enum:"disabled,enabled,no-preference"`
+}
+
+// ModifyInstanceMetadataDefaultsOutput is the answer of ModifyInstanceMetadataDefaults.
+type ModifyInstanceMetadataDefaultsOutput struct {
+	Return *bool `res:"return"`
+}
+
 // ModifyInstanceMetadataOptionsInput is the request of ModifyInstanceMetadataOptions.
 type ModifyInstanceMetadataOptionsInput struct {
 	DryRun                  *bool   `req:"DryRun"`

@@ -286,6 +286,7 @@ var Actions = map[string]model.Action{
 	"ModifyInstanceCpuOptions":                        {Name: "ModifyInstanceCpuOptions", Area: "Instances", Tier: "extended", DryRun: true},
 	"ModifyInstanceCreditSpecification":               {Name: "ModifyInstanceCreditSpecification", Area: "Instances", Tier: "extended", DryRun: true},
 	"ModifyInstanceMaintenanceOptions":                {Name: "ModifyInstanceMaintenanceOptions", Area: "Instances", Tier: "extended", DryRun: true},
+	"ModifyInstanceMetadataDefaults":                  {Name: "ModifyInstanceMetadataDefaults", Area: "Instances", Tier: "extended", DryRun: true},
 	"ModifyInstanceMetadataOptions":                   {Name: "ModifyInstanceMetadataOptions", Area: "Instances", Tier: "core", DryRun: true},
 	"ModifyInstancePlacement":                         {Name: "ModifyInstancePlacement", Area: "Instances", Tier: "extended"},
 	"ModifyManagedPrefixList":                         {Name: "ModifyManagedPrefixList", Area: "Prefix lists", Tier: "core", DryRun: true},

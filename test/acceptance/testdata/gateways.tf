@@ -215,6 +215,11 @@ resource "aws_route_table_association" "edge" {
   route_table_id = var.stage == "first" ? aws_route_table.edge.id : aws_route_table.other_edge.id
 }
 
+resource "aws_ec2_instance_metadata_defaults" "all" {
+  http_tokens                 = "required"
+  http_put_response_hop_limit = var.stage == "first" ? 2 : 3
+}
+
 resource "aws_instance" "web" {
   ami           = var.image
   instance_type = "t3.micro"
@@ -223,6 +228,10 @@ resource "aws_instance" "web" {
   ipv6_address_count     = 1
   secondary_private_ips  = var.stage == "first" ? ["10.0.1.50"] : ["10.0.1.51"]
   vpc_security_group_ids = var.stage == "first" ? [aws_security_group.web.id] : [aws_security_group.web.id, aws_vpc.main.default_security_group_id]
+
+  maintenance_options {
+    auto_recovery = var.stage == "first" ? "default" : "disabled"
+  }
 
   source_dest_check                    = var.stage == "first"
   monitoring                           = var.stage == "second"
