@@ -116,9 +116,14 @@ func TestHostsOfIPv6ReachTheWorldOfIPv4(t *testing.T) {
 	if _, err := n.reaches(n.instance("i-3"), "["+embedded+"]:80", silence); err == nil {
 		t.Error("i-3 is still translated for")
 	}
-	if drops := n.service.Drops(); drops["stranger"] == 0 || drops["unreachable"] == 0 {
-		t.Errorf("drops are %v", drops)
+	soon(t, "both reasons are counted", func() bool {
+		drops := n.service.Drops()
+		return drops["stranger"] > 0 && drops["unreachable"] > 0
+	})
+	if err := n.service.Keep(nil); err != nil {
+		t.Error(err)
 	}
+	soon(t, "the device is gone", func() bool { return !strings.Contains(n.output("nat-1", "ip", "link"), TUNName(nat64ID)) })
 }
 
 // pingEnds pings from i-3 until that ends as it shall.
@@ -131,6 +136,16 @@ func (n *nat64Lab) pingEnds(to, want string, as func(error) bool) {
 		}
 	}
 	n.t.Errorf("ping to %s = %v, want %s", to, err, want)
+}
+
+// soon waits until something is true.
+func soon(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
 }
 
 // datagrams sends datagrams to the world, also ones that have to be fragmented.

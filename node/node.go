@@ -404,8 +404,10 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, at extent) error {
 	if err != nil {
 		errs = append(errs, fmt.Errorf("list instances: %w", err))
 	}
+	embedding := embeddings(n.cfg.Prefix, d)
 	errs = append(errs,
 		n.endTunnels(tunnels),
+		n.nat64.Keep(embedding),
 		n.endInstances(ctx, d.Instances, present),
 		networks(ctx, fabricConfig(n.cfg.Prefix, n.cfg.Underlay, d, fabric)),
 		n.cfg.Underlay.SetAddresses(outsideAddresses(d)),
@@ -418,8 +420,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, at extent) error {
 		n.credentials.changed = false
 		n.host.JudgeCertificates()
 	}
-	errs = append(errs, n.nat64.Set(embeddings(n.cfg.Prefix, d), at >= whatIsFew))
-	errs = append(errs, n.resolvers.Set(resolving, at >= whatIsFew), n.metadata.Set(telling, at >= whatIsFew),
+	errs = append(errs, n.nat64.Set(embedding, at >= whatIsFew), n.resolvers.Set(resolving, at >= whatIsFew), n.metadata.Set(telling, at >= whatIsFew),
 		n.dhcp.Set(dhcpPorts(n.cfg.Prefix, d)), n.beginInstances(ctx, d, present))
 	return errors.Join(errs...)
 }

@@ -71,6 +71,18 @@ func New(cfg Config) *Service {
 // Those of hosts that stay go on.
 func (s *Service) Set(networks []Network, look bool) error { return s.networks.Set(networks, look) }
 
+// Keep ends, of what Set has begun, all that is not for these networks, whose devices
+// may be taken away then.
+func (s *Service) Keep(networks []Network) error {
+	s.mu.Lock()
+	standing := make(map[string]bool, len(s.devices))
+	for _, t := range s.devices {
+		standing[t.device.Name()] = true
+	}
+	s.mu.Unlock()
+	return s.networks.Set(slices.DeleteFunc(slices.Clone(networks), func(n Network) bool { return !standing[n.Device] }), false)
+}
+
 // Close translates for nobody any more.
 func (s *Service) Close() {
 	s.networks.Close()
