@@ -28,13 +28,20 @@ build: ## bin/causeway
 demo: setup build ## the main job on this machine; ONCE=1 ends by itself
 	bin/causeway demo $(if $(ONCE),--once)
 
-check: lint generate-check ## fast: lint, generated code, unit tests, simulations, golden texts
-	$(GO) test -short $(TESTFLAGS) ./...
+check: ## fast: lint, generated code, unit tests, simulations, golden texts, side by side
+	@$(MAKE) --no-print-directory -j2 --output-sync lint-all test-short
+
+.PHONY: lint-all test-short
+lint-all: lint generate-check
+
+# Lint has vetted all already.
+test-short:
+	$(GO) test -short -vet=off $(TESTFLAGS) ./...
 
 test test-acceptance: export CAUSEWAY_TF_MIRROR ?= $(shell scripts/terraform-mirror)
 
 test: setup lint generate-check build ## everything that CI runs
-	$(GO) test -count=1 -timeout 10m $(TESTFLAGS) ./...
+	$(GO) test -count=1 -vet=off -timeout 10m $(TESTFLAGS) ./...
 	@$(MAKE) --no-print-directory test-sdk
 	bin/causeway demo --once
 

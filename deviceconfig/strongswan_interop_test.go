@@ -186,9 +186,9 @@ func TestUserSpaceSampleFailsOver(t *testing.T) {
 
 	s.internet.Run("nft", "add table ip block; add chain ip block forward { type filter hook forward priority 0; }; "+
 		"add rule ip block forward ip daddr 203.0.113.10 drop; add rule ip block forward ip saddr 203.0.113.10 drop")
-	s.eventually("traffic moves to tunnel 2", 6*time.Second, func() bool { return s.ping() == nil && s.carries(2) })
+	s.eventually("traffic moves to tunnel 2", 30*time.Second, func() bool { return s.ping() == nil && s.carries(2) })
 	s.internet.Run("nft", "delete", "table", "ip", "block")
-	s.eventually("traffic comes back to tunnel 1", 6*time.Second, func() bool { return s.ping() == nil && s.carries(1) })
+	s.eventually("traffic comes back to tunnel 1", 30*time.Second, func() bool { return s.ping() == nil && s.carries(1) })
 
 	s.cgw.Run("bash", s.script, "down")
 	if err := s.ping(); err == nil {
@@ -208,7 +208,7 @@ func TestUserSpaceSampleHoldsOneTunnelDown(t *testing.T) {
 	s := newSite(t)
 	s.up()
 	s.cgw.Run("bash", s.script, "down", "1")
-	s.eventually("tunnel 2 carries the traffic", 2*time.Second, func() bool { return s.carries(2) })
+	s.eventually("tunnel 2 carries the traffic", 30*time.Second, func() bool { return s.carries(2) })
 	for range 3 { // longer than the watcher's second
 		time.Sleep(time.Second)
 		if err := s.ping(); err != nil {
@@ -233,7 +233,7 @@ func TestUserSpaceSampleNeverLeaks(t *testing.T) {
 	for n := range s.gateways {
 		s.internet.Run("ip", "route", "replace", "blackhole", s.gatewayAddress(n+1))
 	}
-	s.eventually("both tunnels are down", 8*time.Second, func() bool { return strings.Count(s.status(), "DOWN") == 2 })
+	s.eventually("both tunnels are down", 30*time.Second, func() bool { return strings.Count(s.status(), "DOWN") == 2 })
 	if out := s.cgw.Run("ip", "-4", "route", "show", "10.0.0.0/16"); !strings.HasPrefix(out, "unreachable") {
 		t.Errorf("route to the VPC while no tunnel is up: %q", out)
 	}
@@ -245,7 +245,7 @@ func TestUserSpaceSampleRestartsCharon(t *testing.T) {
 	s.up()
 	pid := strings.TrimSpace(s.cgw.Run("bash", "-c", "cat /var/lib/causeway-vpn/"+s.connection()+"/1/pid"))
 	s.cgw.Run("kill", "-KILL", pid)
-	s.eventually("another charon carries tunnel 1", 5*time.Second, func() bool {
+	s.eventually("another charon carries tunnel 1", 30*time.Second, func() bool {
 		now, err := os.ReadFile("/var/lib/causeway-vpn/" + s.connection() + "/1/pid")
 		return err == nil && strings.TrimSpace(string(now)) != pid && s.carries(1) && s.ping() == nil
 	})

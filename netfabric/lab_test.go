@@ -144,7 +144,7 @@ func (p *pinger) ping(to string, wait time.Duration) error {
 // wait is how long a test waits for an answer that ought to come, and silence
 // how long for one that ought not.
 const (
-	wait    = 2 * time.Second
+	wait    = 20 * time.Second
 	silence = 150 * time.Millisecond
 )
 

@@ -67,7 +67,7 @@ func waiter(t *testing.T, s Source) (readable func()) {
 	}
 	return func() {
 		t.Helper()
-		timer := time.AfterFunc(3*time.Second, p.Wake)
+		timer := time.AfterFunc(20*time.Second, p.Wake)
 		defer timer.Stop()
 		if keys, err := p.Wait(nil); err != nil || len(keys) != 1 || keys[0] != 7 {
 			t.Fatalf("not readable in time: %v, %v", keys, err)
@@ -294,7 +294,7 @@ func testPoller(t *testing.T, newPoller func() (Poller, error)) {
 	}
 	wait := func(want ...int) {
 		t.Helper()
-		timer := time.AfterFunc(3*time.Second, func() { t.Error("still waiting"); p.Wake() })
+		timer := time.AfterFunc(20*time.Second, func() { t.Error("still waiting"); p.Wake() })
 		defer timer.Stop()
 		var keys []int
 		for len(keys) == 0 && !t.Failed() { // it may wake for nothing

@@ -150,7 +150,7 @@ func TestTUNOffloadCarriesTCP(t *testing.T) {
 	}()
 	var conn net.Conn
 	do(t, nsA, func() (err error) {
-		conn, err = net.DialTimeout("tcp4", "10.9.0.2:80", 3*time.Second)
+		conn, err = net.DialTimeout("tcp4", "10.9.0.2:80", 20*time.Second)
 		return err
 	})
 	defer conn.Close()

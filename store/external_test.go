@@ -47,7 +47,7 @@ func TestExternalCluster(t *testing.T) {
 	}
 	writer, reader := open(), open()
 	update(t, writer, func(tx *store.Tx) { store.VPCs.Put(tx, vpc(scope, "vpc-1")) })
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := reader.Wait(ctx, writer.Snapshot().Revision()); err != nil {
 		t.Fatal(err)

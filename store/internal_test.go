@@ -197,7 +197,7 @@ func TestWatchResumesAfterCompaction(t *testing.T) {
 
 	late.group.Go("store feed", late.feed)
 	defer late.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := late.Wait(ctx, s.Snapshot().Revision()); err != nil {
 		t.Fatal(err)

@@ -226,7 +226,7 @@ func startTransfer(tb testing.TB, from, to *netlab.Host, destination netip.Addr,
 	}
 	var near net.Conn
 	if err := from.Do(func() (err error) {
-		near, err = net.DialTimeout("tcp", listener.Addr().String(), 5*time.Second)
+		near, err = net.DialTimeout("tcp", listener.Addr().String(), 20*time.Second)
 		return err
 	}); err != nil {
 		tb.Fatal(err)

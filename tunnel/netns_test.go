@@ -217,7 +217,7 @@ func TestNamespacesTCP(t *testing.T) {
 			sent <- err
 		}()
 		if err := a.host.Do(func() (err error) {
-			conn, err = net.DialTimeout("tcp4", listener.Addr().String(), 3*time.Second)
+			conn, err = net.DialTimeout("tcp4", listener.Addr().String(), 20*time.Second)
 			return err
 		}); err != nil {
 			t.Fatal(err)

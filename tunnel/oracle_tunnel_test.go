@@ -212,7 +212,7 @@ func (l *oracleLab) settle() error {
 		return err
 	}
 	n := uint64(l.judge.Arrived())
-	for end := time.Now().Add(time.Second); l.a.tunnel.Counters().OutboundPackets < n && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); l.a.tunnel.Counters().OutboundPackets < n && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	} // counted once sent
 	near, far, endpoint := l.a.tunnel.Counters(), l.b.tunnel.Counters(), l.b.endpoint.Counters()
 	if near.OutboundPackets != n || far.InboundPackets != n {

@@ -174,7 +174,7 @@ func TestRestartHandsTunnelsOver(t *testing.T) {
 
 	t.Run("interrupt", func(t *testing.T) {
 		i.server.Signal(unix.SIGINT)
-		s.waitAll(false, 2*time.Second)
+		s.waitAll(false, 20*time.Second)
 		i.stop()
 		if k := i.keepers(); len(k) > 0 {
 			t.Errorf("there are keepers %v", k)
@@ -205,7 +205,7 @@ func TestRestartHandsTunnelsOver(t *testing.T) {
 		i.stop()
 		i.assertKept(t)
 		i.clean(false)
-		s.waitAll(false, 2*time.Second)
+		s.waitAll(false, 20*time.Second)
 		if k, left := i.keepers(), i.namespaces(); len(k)+len(left) > 0 {
 			t.Errorf("there are keepers %v and namespaces %v", k, left)
 		}
@@ -301,7 +301,7 @@ func startTransfer(t *testing.T, from, to *netlab.Host, address string) *transfe
 		t.Fatal(err)
 	}
 	err = from.Do(func() (err error) {
-		x.sender, err = net.DialTimeout("tcp4", address+":7777", 2*time.Second)
+		x.sender, err = net.DialTimeout("tcp4", address+":7777", 20*time.Second)
 		return err
 	})
 	if err != nil {
@@ -353,7 +353,7 @@ func (x *transfer) end(t *testing.T) int64 {
 			t.Error("the transfer was cut off")
 		}
 		return total
-	case <-time.After(5 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Error("the transfer does not end")
 		return 0
 	}

@@ -167,7 +167,7 @@ func (w watch) sawNothing(t *testing.T) {
 	w.host.Run("ip", "route", "add", "blackhole", "192.0.2.255/32", "table", "77")
 	w.host.Run("ip", "route", "del", "blackhole", "192.0.2.255/32", "table", "77")
 	for _, p := range []*netlab.Process{w.routes, w.nftables} {
-		for deadline := time.Now().Add(2 * time.Second); p.Log() == "" && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(20 * time.Second); p.Log() == "" && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond)
 		}
 		if p.Log() == "" {
