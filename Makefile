@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 export CGO_ENABLED := 0
+# Everywhere, so that programs, tests and lint share what is compiled.
+export GOFLAGS ?= -trimpath
 GO         ?= go
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS    := -s -w -X causeway.dev/internal/version.version=$(VERSION)
@@ -28,17 +30,16 @@ build: ## bin/causeway
 demo: setup build ## the main job on this machine; ONCE=1 ends by itself
 	bin/causeway demo $(if $(ONCE),--once)
 
-check: ## fast: lint, generated code, unit tests, simulations, golden texts, side by side
-	@$(MAKE) --no-print-directory -j2 --output-sync lint-all test-short
+check: generate-check ## fast: lint, generated code, unit tests, simulations, golden texts
+	@$(MAKE) --no-print-directory -j2 --output-sync lint test-short
 
-.PHONY: lint-all test-short
-lint-all: lint generate-check
-
-# Lint has vetted all already.
-test-short:
+.PHONY: test-short
+test-short: # lint vets all, also what go test would
 	$(GO) test -short -vet=off $(TESTFLAGS) ./...
 
 test test-acceptance: export CAUSEWAY_TF_MIRROR ?= $(shell scripts/terraform-mirror)
+
+test: export CAUSEWAY_PROGRAM := $(CURDIR)/bin/causeway
 
 test: setup lint generate-check build ## everything that CI runs
 	$(GO) test -count=1 -vet=off -timeout 10m $(TESTFLAGS) ./...
