@@ -56,12 +56,18 @@ func (i *installation) keepers() (pids []string) {
 
 // socketOf reports whether a process holds the installation's keeper socket.
 func (i *installation) socketOf(pid string) bool {
-	table, err := os.ReadFile("/proc/net/unix")
-	if err != nil {
-		i.t.Fatal(err)
+	// The kernel tells of its sockets piece by piece, and leaves some out where others
+	// come and go meanwhile.
+	var table strings.Builder
+	for range 10 {
+		text, err := os.ReadFile("/proc/net/unix")
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		table.Write(text)
 	}
 	inodes := map[string]bool{}
-	for line := range strings.Lines(string(table)) {
+	for line := range strings.Lines(table.String()) {
 		// "Num RefCount Protocol Flags Type St Inode Path"; the path as it was bound.
 		if fields := strings.Fields(line); len(fields) == 8 && strings.HasSuffix(fields[7], "/keeper.sock") {
 			inodes["socket:["+fields[6]+"]"] = true
