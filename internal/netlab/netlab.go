@@ -244,6 +244,22 @@ func (p *Ping) Wait() (sent, answered int) {
 	return 0, 0
 }
 
+// Answered returns the numbers of the requests that were answered, by what a ping
+// without "-q" wrote, and the highest. What comes behind that may be on its way.
+func Answered(log string) (numbers map[int]bool, last int) {
+	numbers = map[int]bool{}
+	for line := range strings.Lines(log) {
+		_, after, found := strings.Cut(line, "icmp_seq=")
+		var n int
+		if _, err := fmt.Sscanf(after, "%d ttl=", &n); !found || err != nil {
+			continue
+		}
+		numbers[n] = true
+		last = max(last, n)
+	}
+	return numbers, last
+}
+
 // Eventually waits until check returns nil; the test ends with its last error
 // if that takes longer than most.
 func (l *Lab) Eventually(most time.Duration, what string, check func() error) {

@@ -18,17 +18,7 @@ func startSteadyPing(from *netlab.Host, target string) steadyPing {
 
 // answered returns the numbers that were answered so far, and the highest.
 func (s steadyPing) answered() (numbers map[int]bool, last int) {
-	numbers = map[int]bool{}
-	for line := range strings.Lines(s.p.Log()) {
-		_, after, found := strings.Cut(line, "icmp_seq=")
-		var n int
-		if _, err := fmt.Sscanf(after, "%d ttl=", &n); !found || err != nil {
-			continue
-		}
-		numbers[n] = true
-		last = max(last, n)
-	}
-	return numbers, last
+	return netlab.Answered(s.p.Log())
 }
 
 // besides returns what tells more of the requests that were lost: their numbers, and what
