@@ -229,6 +229,17 @@ func (l *link) sockets() int {
 	return strings.Count(string(list), "\n") - 1 // without the heading
 }
 
+// hasSockets waits until so many see frames of the network: a program that another test
+// begins has all of this process until it is another program.
+func (l *link) hasSockets(n int) {
+	l.t.Helper()
+	for deadline := time.Now().Add(wait); l.sockets() != n; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			l.t.Fatalf("%d sockets, want %d", l.sockets(), n)
+		}
+	}
+}
+
 // Who has another MAC address is not answered: on a LAN there are other servers for it.
 func TestOthersAreNotAnswered(t *testing.T) {
 	l := newLink(t)
@@ -245,13 +256,9 @@ func TestOthersAreNotAnswered(t *testing.T) {
 	if counts := s.Counts(); counts["ignored"] == 0 || counts["offer"]+counts["ack"] > 0 {
 		t.Errorf("counts %v", counts)
 	}
-	if n := l.sockets(); n != 1 {
-		t.Errorf("%d sockets for one port", n)
-	}
+	l.hasSockets(1)
 	l.set(s) // and nobody any more
-	if n := l.sockets(); n != 0 {
-		t.Errorf("%d sockets for no port", n)
-	}
+	l.hasSockets(0)
 	s.Close()
 	if s.Set(nil) == nil {
 		t.Error("a closed service is set")

@@ -135,9 +135,7 @@ func TestClientIsAnsweredByIPv6(t *testing.T) {
 
 	none.IPv6 = nil // the network speaks no IPv6 any more
 	l.set(s, none)
-	if n := l.sockets(); n != 1 {
-		t.Errorf("%d sockets for a port without IPv6", n)
-	}
+	l.hasSockets(1)
 	l.set(s, l.port6("2001:db8:0:1::53"))
 	l.says(defaultRoute, "default via fe80::1", true)
 	l.told("ip=2001:db8:0:1::53/128")
@@ -187,11 +185,7 @@ func TestOthersAreNotToldOfIPv6(t *testing.T) {
 	}
 	l.says(defaultRoute, "default", false)
 	l.says("ip -6 address show dev eth0", "2001:db8", false)
-	if n := l.sockets(); n != 2 {
-		t.Errorf("%d sockets for one port", n)
-	}
+	l.hasSockets(2)
 	l.set(s) // and nobody any more
-	if n := l.sockets(); n != 0 {
-		t.Errorf("%d sockets for no port", n)
-	}
+	l.hasSockets(0)
 }
