@@ -223,13 +223,6 @@ func (h *Host) StartPing(target, interval string, more ...string) *Ping {
 	return &Ping{h.Start("ping", append(append([]string{"ping", "-n", "-q", "-i", interval, "-W", "2"}, more...), target)...)}
 }
 
-// Stop ends the ping and returns how many requests it sent and how many were
-// answered.
-func (p *Ping) Stop() (sent, answered int) {
-	p.p.Signal(unix.SIGINT)
-	return p.Wait()
-}
-
 // Wait waits until the ping has sent all that it was to send.
 func (p *Ping) Wait() (sent, answered int) {
 	p.p.lab.t.Helper()
