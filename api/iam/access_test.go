@@ -283,3 +283,29 @@ func TestLogDelivery(t *testing.T) {
 		t.Errorf("with all permissions there are %d flow logs", len(id))
 	}
 }
+
+// AWS's own policies allow what they do at AWS, and nothing beside it.
+func TestPoliciesOfAWS(t *testing.T) {
+	c := newCloud(t)
+	with := func(name string) keys {
+		k := c.user(name, "")
+		c.call("iam:AttachUserPolicy", "UserName", name, "PolicyArn", "arn:aws:iam::aws:policy/"+name)
+		return k
+	}
+	vpc := c.call("ec2:CreateVpc", "CidrBlock", "10.0.0.0/16").text("vpcId")
+	reader, maker, power := with("AmazonVPCReadOnlyAccess"), with("AmazonVPCFullAccess"), with("PowerUserAccess")
+	for _, k := range []keys{reader, maker, power} {
+		c.may(k, "ec2:DescribeSubnets")
+		c.refused(k, "AccessDenied", "iam:CreateUser", "iam:CreateUser", "UserName", "another")
+	}
+	subnet := []string{"VpcId", vpc, "CidrBlock", "10.0.1.0/24"}
+	c.refused(reader, "UnauthorizedOperation", "ec2:CreateSubnet", "ec2:CreateSubnet", subnet...)
+	c.may(maker, "ec2:CreateSubnet", subnet...)
+	c.refused(maker, "UnauthorizedOperation", "ec2:GetConsoleOutput", "ec2:GetConsoleOutput", "InstanceId", "i-0123456789abcdef0")
+	c.refused(reader, "UnauthorizedOperation", "ec2:GetConsoleOutput", "ec2:GetConsoleOutput", "InstanceId", "i-0123456789abcdef0")
+	c.refused(power, "InvalidInstanceID.NotFound", "", "ec2:GetConsoleOutput", "InstanceId", "i-0123456789abcdef0")
+	c.may(power, "iam:ListRoles")
+	c.may(power, "ec2:CreateVpc", "CidrBlock", "10.1.0.0/16")
+	k := with("AmazonSSMManagedInstanceCore")
+	c.refused(k, "UnauthorizedOperation", "ec2:DescribeSubnets", "ec2:DescribeSubnets")
+}
