@@ -16,7 +16,7 @@ SOAK       ?= 5m
 TESTFLAGS  ?=
 STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
 
-.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance test-sdk test-timing bench bench-tunnel profile bench-scale bench-all fuzz lint generate golden clean
+.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance test-terraform test-sdk test-timing bench bench-tunnel profile bench-scale bench-all fuzz lint generate golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ check: generate-check ## fast: lint, generated code, unit tests, simulations, go
 test-short: # lint vets all, also what go test would
 	$(GO) test -short -vet=off $(TESTFLAGS) ./...
 
-test test-acceptance: export CAUSEWAY_TF_MIRROR ?= $(shell scripts/terraform-mirror)
+test test-acceptance test-terraform: export CAUSEWAY_TF_MIRROR ?= $(shell scripts/terraform-mirror)
 
 test: export CAUSEWAY_PROGRAM := $(CURDIR)/bin/causeway
 
@@ -67,6 +67,9 @@ soak: setup ## 500 tunnels for SOAK (default 5m), all renewed every minute, and 
 
 test-acceptance: setup build ## real AWS clients; CAUSEWAY_TF_MIRROR=DIR lets Terraform find its provider
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/acceptance/...
+
+test-terraform: setup build ## Terraform with each type of resource by itself, ONLY=regexp for some (minutes)
+	$(GO) test -count=1 -timeout 30m -v $(TESTFLAGS) -run '^TestTerraformAlone$$' ./test/acceptance -alone '$(or $(ONLY),.)'
 
 test-sdk: setup build ## AWS's SDK for Go, a module of its own: paginators, waiters, client tokens, errors
 	cd test/sdk && $(GO) vet . && CAUSEWAY_PROGRAM='$(CURDIR)/bin/causeway' $(GO) test -count=1 -timeout 5m $(TESTFLAGS) .

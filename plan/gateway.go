@@ -73,6 +73,9 @@ func (c *compiler) outside(desired *nodespec.Desired, vpc resource.VPC, igw stri
 		})
 	}
 	inward.Routes = append(inward.Routes, routesTo(ranges, into)...)
+	if len(ranges) > 0 {
+		inward.Routes = append(inward.Routes, c.dropped(vpc, begunOutside)...)
+	}
 	outside := []nodespec.Target{{Kind: nodespec.ToOutside, ID: network.ID}}
 	outward.Routes = []nodespec.Route{{Destination: everywhere, Targets: outside}}
 	if len(ranges) > 0 {
@@ -82,7 +85,8 @@ func (c *compiler) outside(desired *nodespec.Desired, vpc resource.VPC, igw stri
 	for _, gateway := range egressOnly {
 		link, answers := linkID(gateway, vpc.ID), "answers-"+gateway
 		c.links[link] = true
-		network.Tables = append(network.Tables, nodespec.RouteTable{ID: answers, Routes: routesTo(ranges, []nodespec.Target{{Kind: nodespec.ToLink, ID: link}})})
+		back := append(routesTo(ranges, []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}), c.dropped(vpc, everything)...)
+		network.Tables = append(network.Tables, nodespec.RouteTable{ID: answers, Routes: back})
 		desired.Links = append(desired.Links, nodespec.Link{
 			ID: link, Ends: [2]nodespec.LinkEnd{{Network: network.ID, Table: outwardTable, Answers: answers}, {Network: vpc.ID}},
 		})
@@ -125,7 +129,7 @@ func (c *compiler) natGateways(desired *nodespec.Desired, vpc resource.VPC) {
 		desired.Links = append(desired.Links, nodespec.Link{
 			ID: link, Ends: [2]nodespec.LinkEnd{
 				{Network: nat.ID, Table: gatewayTable},
-				{Network: vpc.ID, Table: c.tableOf(nat.Subnet), Addresses: slices.Concat(translator.Addresses, translator.Leaving), Interface: nat.NetworkInterface, Counted: c.counted(nat.NetworkInterface, nat.Subnet, nat.VPC)},
+				{Network: vpc.ID, Table: c.natTable(nat), Addresses: slices.Concat(translator.Addresses, translator.Leaving), Interface: nat.NetworkInterface, Counted: c.counted(nat.NetworkInterface, nat.Subnet, nat.VPC)},
 			},
 		})
 	}
@@ -149,6 +153,16 @@ func (c *compiler) embedding(nat string) *nodespec.Embedding {
 	}
 	slices.SortFunc(embedding.Hosts, netip.Addr.Compare)
 	return &embedding
+}
+
+// natTable is the route table of what a NAT gateway sends on. What it lets out is
+// taken from it only where everything is.
+func (c *compiler) natTable(nat *resource.NATGateway) string {
+	mode := c.publicAccess(nat.VPC, nat.Subnet)
+	if mode == resource.PublicAccessOutbound {
+		mode = resource.PublicAccessOpen
+	}
+	return c.accessTable(nat.Subnet, mode)
 }
 
 // sortedRanges are a VPC's, of both families.

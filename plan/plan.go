@@ -41,6 +41,7 @@ type compiler struct {
 	elastic   []nodespec.Elastic
 	pointers  []nodespec.Pointer
 	links     map[string]bool      // of gateways that are not VPN gateways
+	accesses  map[access]bool      // route tables that are needed besides
 	proposals map[string]proposals // by the options that they follow from
 }
 
@@ -60,7 +61,7 @@ type site struct {
 }
 
 func newCompiler(r store.Reader, s store.Scope, known map[string]proposals) *compiler {
-	return &compiler{snapshot: r, scope: s, routes: routes.New(r, s), links: make(map[string]bool), proposals: known}
+	return &compiler{snapshot: r, scope: s, routes: routes.New(r, s), links: make(map[string]bool), accesses: make(map[access]bool), proposals: known}
 }
 
 // readVPC looks up what belongs to a VPC.
@@ -70,7 +71,9 @@ func (c *compiler) readVPC(vpc string) {
 			continue
 		}
 		for address := range store.Addresses.Find(c.snapshot, c.scope, store.ByInterface, nic.ID) {
-			c.elastic = append(c.elastic, nodespec.Elastic{Outside: address.PublicIP, Inside: address.PrivateAddress})
+			if c.known(nic) {
+				c.elastic = append(c.elastic, nodespec.Elastic{Outside: address.PublicIP, Inside: address.PrivateAddress})
+			}
 			if address.DomainName != "" {
 				c.pointers = append(c.pointers, nodespec.Pointer{Address: address.PublicIP, Name: address.DomainName})
 			}
@@ -193,7 +196,7 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 			Subnet:    p.subnet.CIDR,
 			Others:    others(p.nic),
 			Subnet6:   resource.AssociatedCIDR(p.subnet.IPv6),
-			Table:     c.tableOf(p.subnet.ID),
+			Table:     c.accessTable(p.subnet.ID, c.publicAccess(vpc.ID, p.subnet.ID)),
 			Groups:    slices.Sorted(slices.Values(p.nic.Groups)),
 			AnySource: !p.nic.SourceDestCheck,
 			Counted:   c.counted(p.nic.ID, p.nic.Subnet, p.nic.VPC),
@@ -204,7 +207,12 @@ func (c *compiler) vpc(vpc resource.VPC) nodespec.Network {
 		})
 	}
 	for _, table := range c.tables {
-		network.Tables = append(network.Tables, c.vpcTable(vpc, table))
+		network.Tables = append(network.Tables, c.vpcTable(vpc, table, access{}))
+		for _, mode := range []string{resource.PublicAccessBlocked, resource.PublicAccessOutbound} {
+			if a := (access{table.ID, mode}); c.accesses[a] {
+				network.Tables = append(network.Tables, c.vpcTable(vpc, table, a))
+			}
+		}
 	}
 	network.Borders, network.ACLs = c.borders(vpc)
 	if network.Resolver = c.resolver(vpc); network.Resolver != nil {
@@ -263,11 +271,18 @@ func (c *compiler) edgeTable(gateway string) string {
 }
 
 // vpcTable compiles a VPC's route table. Local routes need no entry: they are
-// what the network's ranges mean. Routes within these come before.
-func (c *compiler) vpcTable(vpc resource.VPC, table resource.RouteTable) nodespec.RouteTable {
+// what the network's ranges mean. Routes within these come before. For those whose
+// public access is blocked it is another table, by another name.
+func (c *compiler) vpcTable(vpc resource.VPC, table resource.RouteTable, to access) nodespec.RouteTable {
 	effectives, local := c.routes.Expanded(table), routes.LocalRanges(vpc)
 	compiled := nodespec.RouteTable{ID: table.ID, Routes: make([]nodespec.Route, 0, len(effectives))}
+	if to.mode != "" {
+		compiled.ID = accessID(table.ID, to.mode)
+	}
 	for _, effective := range effectives {
+		if to.takes(effective) {
+			effective.State = routes.StateBlackhole
+		}
 		switch {
 		case effective.Gateway == routes.LocalTarget:
 		case routes.Within(effective.Destination, local):

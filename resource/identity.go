@@ -115,6 +115,16 @@ func (k *AccessKey) Secrets() []*string { return []*string{&k.Secret} }
 // String names the key, so that its secret is not printed by accident.
 func (k AccessKey) String() string { return "access key " + k.ID }
 
+// An AccessKeyUse is when a key has signed a request last. Its Meta.ID is the key's.
+// It is a record of its own, so that what is known of identities does not change
+// with each of their calls.
+type AccessKeyUse struct {
+	Meta
+	At       time.Time `json:"at"`
+	Service  string    `json:"service"`  // "ec2"
+	InRegion string    `json:"inRegion"` // "us-east-1"
+}
+
 // A Policy is one that many identities can have: a managed one. Its Meta.ID is its
 // name in lower case.
 type Policy struct {

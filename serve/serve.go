@@ -124,6 +124,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent.Set) })
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
 	group.Go("usage", func(ctx context.Context) error { return usage.Forget(ctx, records, log) })
+	group.Go("key uses", func(ctx context.Context) error { return guard.SaveUses(ctx, log) })
 	group.Go("certificates", certificates.Keeper{Store: records, Logger: log, TunnelLifetime: cfg.PKI.TunnelCertificateLifetime, URL: cfg.PKI.URL}.Run)
 	group.Go("pre-shared keys", (&presharedkeys.Fetcher{Store: records, Logger: log, Sources: sources, Refresh: cfg.Keys.Refresh, FormerKeyLifetime: cfg.FormerKeyLifetime}).Run)
 	group.Go("logs", logStore.Run)
@@ -200,10 +201,10 @@ func handler(cfg Config, log *slog.Logger, records *store.Store, written written
 		regions = append(regions, r.Name)
 	}
 	return server.New(server.Config{
-		Lookup: guard.Lookup, Session: guard.Session, Authorize: guard.Authorize, Regions: regions, Log: log,
+		Lookup: guard.Lookup, Session: guard.Session, Used: guard.NoteUse, Authorize: guard.Authorize, Regions: regions, Log: log,
 		Registerer: registry, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		Pages: map[string]http.Handler{certificates.Prefix: certificates.Publish(records)},
-	}, operations.Server(), sts.New(sts.Config{Store: records, Guard: guard, Sealer: keyring}).Server(), iamapi.New(iamapi.Config{Store: records, Limits: cfg.IdentityLimits}).Server(), logsapi.New(written.store).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server(),
+	}, operations.Server(), sts.New(sts.Config{Store: records, Guard: guard, Sealer: keyring}).Server(), iamapi.New(iamapi.Config{Store: records, Limits: cfg.IdentityLimits, LastUse: guard.LastUse}).Server(), logsapi.New(written.store).Server(), acm.New(acm.Config{Store: records, URL: cfg.PKI.URL}).Server(),
 		secretsmanager.New(secretsmanager.Config{Store: records, FormerKeyLifetime: cfg.FormerKeyLifetime, KeyReferences: cfg.Keys.references()}).Server(), causeway.New(records, cfg.prices()).Server())
 }
 

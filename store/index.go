@@ -104,6 +104,9 @@ var (
 	egressOnlyProperties = properties[resource.EgressOnlyInternetGateway]{
 		ByVPC: func(v *resource.EgressOnlyInternetGateway) []string { return one(v.VPC) },
 	}
+	publicAccessExclusionProperties = properties[resource.PublicAccessExclusion]{
+		ByVPC: func(v *resource.PublicAccessExclusion) []string { return one(v.VPC) },
+	}
 	natGatewayProperties = properties[resource.NATGateway]{
 		ByVPC: func(v *resource.NATGateway) []string { return one(v.VPC) },
 	}

@@ -83,7 +83,7 @@ func TestTablesAreNumberedInOrder(t *testing.T) {
 		Users.number, AccessKeys.number, Groups.number, Roles.number, Policies.number, SAMLProviders.number, AccountAliases.number,
 		InternetGateways.number, EgressOnlyInternetGateways.number, Addresses.number, NATGateways.number, NATGatewayStatuses.number, InitialStates.number,
 		ConnectionUsages.number, NetworkACLs.number, PrefixLists.number, PrefixListVersions.number, DHCPOptions.number, NetworkInterfaceStatuses.number, KeyPairs.number, FlowLogs.number, FlowLogStatuses.number,
-		KeySecrets.number, FetchedKeys.number, InstanceProfiles.number, MetadataDefaults.number,
+		KeySecrets.number, FetchedKeys.number, InstanceProfiles.number, MetadataDefaults.number, AccessKeyUses.number, PublicAccessOptions.number, PublicAccessExclusions.number,
 	}
 	for want, number := range numbers {
 		if number != want {

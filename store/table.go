@@ -61,6 +61,10 @@ var (
 
 	InstanceProfiles = newTable[resource.InstanceProfile](38, "instance-profiles")
 	MetadataDefaults = newTable[resource.MetadataDefaults](39, "metadata-defaults")
+	AccessKeyUses    = newTable[resource.AccessKeyUse](40, "access-key-uses")
+
+	PublicAccessOptions    = newTable[resource.PublicAccessOptions](41, "public-access-options")
+	PublicAccessExclusions = newTable[resource.PublicAccessExclusion](42, "public-access-exclusions").indexing(publicAccessExclusionProperties)
 )
 
 // tables lists all tables by number. A name is part of the stored keys: it
@@ -72,7 +76,7 @@ var tables = []anyTable{
 	Users, AccessKeys, Groups, Roles, Policies, SAMLProviders, AccountAliases,
 	InternetGateways, EgressOnlyInternetGateways, Addresses, NATGateways, NATGatewayStatuses, InitialStates,
 	ConnectionUsages, NetworkACLs, PrefixLists, PrefixListVersions, DHCPOptions, NetworkInterfaceStatuses, KeyPairs, FlowLogs, FlowLogStatuses,
-	KeySecrets, FetchedKeys, InstanceProfiles, MetadataDefaults,
+	KeySecrets, FetchedKeys, InstanceProfiles, MetadataDefaults, AccessKeyUses, PublicAccessOptions, PublicAccessExclusions,
 }
 
 var tableByName = func() map[string]int {

@@ -30,11 +30,13 @@ type Guard struct {
 	mu       sync.Mutex
 	compiled map[place]compiled // guarded by mu
 	weight   int                // of all that is compiled; guarded by mu
+
+	uses uses
 }
 
 // New returns a guard.
 func New(cfg Config) *Guard {
-	return &Guard{cfg: cfg, compiled: map[place]compiled{}}
+	return &Guard{cfg: cfg, compiled: map[place]compiled{}, uses: uses{unsaved: map[string]resource.AccessKeyUse{}}}
 }
 
 // Scope is where an account's identities are.

@@ -26,6 +26,7 @@ var arnKinds = map[string]string{
 	"vpn": "vpn-connection", "cvpn-endpoint": "client-vpn-endpoint", "tgw": "transit-gateway",
 	"tgw-attach": "transit-gateway-attachment", "tgw-rtb": "transit-gateway-route-table", "pcx": "vpc-peering-connection",
 	"vpce": "vpc-endpoint", "vpce-svc": "vpc-endpoint-service", "ami": "image", "vol": "volume", "scr": "subnet-cidr-reservation",
+	"vpcbpa-exclude": "vpc-block-public-access-exclusion",
 }
 
 // A partOf finds the id of the resource that something belongs to which has an id and

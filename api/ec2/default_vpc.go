@@ -142,7 +142,7 @@ func (s *Service) CreateDefaultVpc(ctx context.Context, c server.Caller, in *mod
 			return resource.Errorf("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached: %d", s.limits.InternetGateways)
 		}
 		v := s.makeDefaultVPC(w)
-		out.Vpc = vpcAnswer(&v)
+		out.Vpc = w.vpcAnswer(&v)
 		return nil
 	})
 	return &out, err

@@ -33,6 +33,7 @@ func TestDryRun(t *testing.T) {
 	natAssociation := c.call("AssociateNatGatewayAddress", "NatGatewayId", nat, "AllocationId.1", second).text("natGatewayAddressSet/item/associationId")
 	associated := c.group(vpc, "associated")
 	c.call("AssociateSecurityGroupVpc", "GroupId", associated, "VpcId", spareVPC)
+	exclusion := c.exclusion(subnet)
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -69,7 +70,9 @@ func TestDryRun(t *testing.T) {
 		append([]string{"CreateFlowLogs"}, c.flowLog(vpc)...), {"DeleteFlowLogs", "FlowLogId.1", flows}, {"DescribeFlowLogs"},
 		{"CreateSubnetCidrReservation", "SubnetId", subnet, "ReservationType", "explicit", "Cidr", "10.0.1.96/28"}, {"GetSubnetCidrReservations", "SubnetId", subnet},
 		{"DeleteSubnetCidrReservation", "SubnetCidrReservationId", reservation}, {"ModifyVpcTenancy", "VpcId", vpc, "InstanceTenancy", "default"},
-		{"DescribeCarrierGateways"}, {"DescribeVpcBlockPublicAccessExclusions"}, {"DescribeVpcBlockPublicAccessOptions"}, {"DescribeVpcClassicLink"}, {"DescribeVpcEncryptionControls"},
+		{"DescribeCarrierGateways"}, {"DescribeVpcBlockPublicAccessExclusions"}, {"DescribeVpcBlockPublicAccessOptions"}, {"ModifyVpcBlockPublicAccessOptions", "InternetGatewayBlockMode", "block-ingress"},
+		{"CreateVpcBlockPublicAccessExclusion", "VpcId", vpc, "InternetGatewayExclusionMode", "allow-egress"}, {"DeleteVpcBlockPublicAccessExclusion", "ExclusionId", exclusion},
+		{"ModifyVpcBlockPublicAccessExclusion", "ExclusionId", exclusion, "InternetGatewayExclusionMode", "allow-egress"}, {"DescribeVpcClassicLink"}, {"DescribeVpcEncryptionControls"},
 		{"DescribeVpnConcentrators"}, {"DescribeSecurityGroupVpcAssociations"}, {"DescribeSecurityGroupReferences", "GroupId.1", group}, {"DescribeStaleSecurityGroups", "VpcId", vpc},
 		{"AssociateSecurityGroupVpc", "GroupId", group, "VpcId", spareVPC}, {"DisassociateSecurityGroupVpc", "GroupId", associated, "VpcId", spareVPC},
 		{"GetSecurityGroupsForVpc", "VpcId", vpc}, {"DescribeAggregateIdFormat"}, {"DescribePrincipalIdFormat"},

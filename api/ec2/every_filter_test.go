@@ -129,7 +129,7 @@ func (c *cloud) showcase() map[string][]string {
 	flows := c.call("CreateFlowLogs", c.flowLog(d.vpc)...).text("flowLogIdSet/item")
 	reservation := c.reserve(d.subnet, "explicit", "10.0.1.64/28")
 	c.call("CreateVpnConnectionRoute", "VpnConnectionId", n["vpn"], "DestinationCidrBlock", "192.168.0.0/16")
-	tagged := []string{d.vpc, d.subnet, d.gateway, d.egressOnly, group, key, instance, nic, address, nat, table, acl, dopt, flows, reservation, list, n["vpn"], n["vgw"], n["cgw"]}
+	tagged := []string{d.vpc, d.subnet, d.gateway, d.egressOnly, group, key, instance, nic, address, nat, table, acl, dopt, flows, reservation, c.exclusion(d.subnet), list, n["vpn"], n["vgw"], n["cgw"]}
 	parameters := []string{"Tag.1.Key", "stage", "Tag.1.Value", "test"}
 	for i, id := range tagged {
 		parameters = append(parameters, fmt.Sprintf("ResourceId.%d", i+1), id)
@@ -194,7 +194,6 @@ var unbuiltFilters = map[string]string{
 	"DescribeVolumes": `attachment.attach-time attachment.delete-on-termination attachment.device attachment.instance-id attachment.status availability-zone
 		availability-zone-id create-time encrypted fast-restored multi-attach-enabled operator.managed operator.principal size snapshot-id status tag-key
 		tag:stage volume-id volume-type`,
-	"DescribeVpcBlockPublicAccessExclusions": "internet-gateway-exclusion-mode resource-arn state tag-key tag-value tag:stage",
-	"DescribeVpnConnections":                 "transit-gateway-id",
-	"DescribeVpnGateways":                    "availability-zone",
+	"DescribeVpnConnections": "transit-gateway-id",
+	"DescribeVpnGateways":    "availability-zone",
 }

@@ -277,6 +277,6 @@ func (c *cloud) all() string {
 		slices.Collect(customerGateways.list(r)), slices.Collect(vpnGateways.list(r)), slices.Collect(vpnConnections.list(r)),
 		slices.Collect(internetGateways.list(r)), slices.Collect(egressOnlyInternetGateways.list(r)), slices.Collect(addresses.list(r)), slices.Collect(natGateways.list(r)),
 		slices.Collect(keyPairs.list(r)),
-		slices.Collect(flowLogs.list(r)),
+		slices.Collect(flowLogs.list(r)), slices.Collect(publicAccessExclusions.list(r)), slices.Collect(store.PublicAccessOptions.List(r.Reader, r.scope)),
 	)
 }

@@ -37,6 +37,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	key := c.call("CreateKeyPair", "KeyName", "of-one-account", "KeyType", "ed25519").text("keyPairId")
 	dopt := c.dhcpOptions(dhcpConfiguration("1", "domain-name", "example.com")...)
 	flows := c.call("CreateFlowLogs", c.flowLog(vpc)...).text("flowLogIdSet/item")
+	exclusion := c.exclusion(subnet)
 	named := c.prefixList("IPv4", "1")
 	reservation := c.reserve(subnet, "explicit", "10.0.1.64/28")
 	outside := c.describeConnection(connection).text("options/tunnelOptionSet/item/outsideIpAddress")
@@ -139,6 +140,10 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"CreateVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"}, {"DeleteVpnConnectionRoute", "VpnConnectionId", connection, "DestinationCidrBlock", "192.168.0.0/16"},
 			{"CreateSubnetCidrReservation", "SubnetId", subnet, "ReservationType", "explicit", "Cidr", "10.0.1.96/28"}, {"GetSubnetCidrReservations", "SubnetId", subnet},
 			{"DeleteSubnetCidrReservation", "SubnetCidrReservationId", reservation}, {"ModifyVpcTenancy", "VpcId", vpc, "InstanceTenancy", "default"},
+			{"CreateVpcBlockPublicAccessExclusion", "VpcId", vpc, "InternetGatewayExclusionMode", "allow-egress"},
+			{"CreateVpcBlockPublicAccessExclusion", "SubnetId", subnet, "InternetGatewayExclusionMode", "allow-egress"},
+			{"ModifyVpcBlockPublicAccessExclusion", "ExclusionId", exclusion, "InternetGatewayExclusionMode", "allow-egress"},
+			{"DeleteVpcBlockPublicAccessExclusion", "ExclusionId", exclusion}, {"DescribeVpcBlockPublicAccessExclusions", "ExclusionId.1", exclusion},
 			{"DescribeVpcClassicLink", "VpcId.1", vpc}, {"DescribeVpcClassicLinkDnsSupport", "VpcIds.1", vpc}, {"DescribeVpcEncryptionControls", "VpcId.1", vpc},
 			{"AssociateSecurityGroupVpc", "GroupId", group, "VpcId", ownVPC}, {"AssociateSecurityGroupVpc", "GroupId", ownGroup, "VpcId", vpc},
 			{"DisassociateSecurityGroupVpc", "GroupId", group, "VpcId", ownVPC}, {"DisassociateSecurityGroupVpc", "GroupId", ownGroup, "VpcId", vpc},
@@ -158,7 +163,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 				with(append([]string{action, "GroupId", group}, tcp...), "IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
 				with(append([]string{action, "GroupId", ownGroup}, tcp...), "IpPermissions.1.Groups.1.GroupId", group, "IpPermissions.1.Groups.1.UserId", c.account))
 		}
-		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat, dopt, named, flows, reservation} {
+		for _, id := range []string{vpc, subnet, table, group, rule, instance, nic, customer, gateway, connection, internet, egress, address, nat, dopt, named, flows, reservation, exclusion} {
 			list = append(list, []string{"CreateTags", "ResourceId.1", id, "Tag.1.Key", "k", "Tag.1.Value", "v"}, []string{"DeleteTags", "ResourceId.1", id})
 		}
 		return list
@@ -170,7 +175,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		"AllocateAddress", "CreateDhcpOptions", "CreateManagedPrefixList", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
 		"CreateVpc", "CreateFlowLogs", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
 		"CreateKeyPair", "ImportKeyPair", "DeleteKeyPair", // which succeeds where there is no such key
-		"DescribeCarrierGateways", "DescribeNetworkInterfacePermissions", "DescribePublicIpv4Pools", "DescribeVpcBlockPublicAccessExclusions", "DescribeVpcBlockPublicAccessOptions",
+		"DescribeCarrierGateways", "DescribeNetworkInterfacePermissions", "DescribePublicIpv4Pools", "DescribeVpcBlockPublicAccessOptions", "ModifyVpcBlockPublicAccessOptions",
 		"DescribeVpnConcentrators", "DescribeSecurityGroupVpcAssociations", "DescribeIdFormat", "DescribeAggregateIdFormat", "DescribePrincipalIdFormat",
 		"ModifyInstanceCreditSpecification", // the same: see TestCredits
 		"DescribeLaunchTemplates", "DescribeLaunchTemplateVersions", "DescribeInstanceEventWindows",

@@ -71,6 +71,9 @@ var (
 	flowLogs = &noun[resource.FlowLog]{
 		store.FlowLogs, "fl", "vpc-flow-log", "flowLog", "InvalidFlowLogId.Malformed", "InvalidFlowLogId.NotFound",
 	}
+	publicAccessExclusions = &noun[resource.PublicAccessExclusion]{
+		store.PublicAccessExclusions, "vpcbpa-exclude", "vpc-block-public-access-exclusion", "VPC block public access exclusion", "InvalidVpcBlockPublicAccessExclusionId.Malformed", "InvalidVpcBlockPublicAccessExclusionId.NotFound",
+	}
 	vpnConnections = &noun[resource.VPNConnection]{
 		store.VPNConnections, "vpn", "vpn-connection", "vpnConnection", "InvalidVpnConnectionID.Malformed", "InvalidVpnConnectionID.NotFound",
 	}

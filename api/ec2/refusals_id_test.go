@@ -154,6 +154,11 @@ var idRefusals = []struct{ call, prefix, malformed, notFound string }{
 	{"CreateEgressOnlyInternetGateway&VpcId=?", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound"},
 	{"DescribeEgressOnlyInternetGateways&EgressOnlyInternetGatewayId.1=?", "eigw", "InvalidEgressOnlyInternetGatewayId.Malformed", "InvalidGatewayID.NotFound"},
 	{"DeleteEgressOnlyInternetGateway&EgressOnlyInternetGatewayId=?", "eigw", "InvalidEgressOnlyInternetGatewayId.Malformed", "InvalidGatewayID.NotFound"},
+	{"CreateVpcBlockPublicAccessExclusion&InternetGatewayExclusionMode=allow-egress&VpcId=?", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound"},
+	{"CreateVpcBlockPublicAccessExclusion&InternetGatewayExclusionMode=allow-egress&SubnetId=?", "subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound"},
+	{"ModifyVpcBlockPublicAccessExclusion&InternetGatewayExclusionMode=allow-egress&ExclusionId=?", "vpcbpa-exclude", "InvalidVpcBlockPublicAccessExclusionId.Malformed", "InvalidVpcBlockPublicAccessExclusionId.NotFound"},
+	{"DeleteVpcBlockPublicAccessExclusion&ExclusionId=?", "vpcbpa-exclude", "InvalidVpcBlockPublicAccessExclusionId.Malformed", "InvalidVpcBlockPublicAccessExclusionId.NotFound"},
+	{"DescribeVpcBlockPublicAccessExclusions&ExclusionId.1=?", "vpcbpa-exclude", "InvalidVpcBlockPublicAccessExclusionId.Malformed", "InvalidVpcBlockPublicAccessExclusionId.NotFound"},
 	{"DescribeAddresses&AllocationId.1=?", "eipalloc", "InvalidAllocationID.NotFound", "InvalidAllocationID.NotFound"},
 	{"DescribeAddressesAttribute&AllocationId.1=?", "eipalloc", "InvalidAllocationID.NotFound", "InvalidAllocationID.NotFound"},
 	{"ReleaseAddress&AllocationId=?", "eipalloc", "InvalidAllocationID.NotFound", "InvalidAllocationID.NotFound"},
@@ -240,7 +245,7 @@ func queryRefusals() (rows []struct{ code, call string }) {
 func TestRefusalsAreMany(t *testing.T) {
 	t.Parallel()
 	var calls []string
-	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, ipv6Refusals, dhcpRefusals, prefixListRefusals, listUseRefusals, instanceRefusals, instanceProfileRefusals, unusedRefusals, reservationRefusals, queryRefusals()} {
+	for _, table := range [][]struct{ code, call string }{refusals, moreRefusals, gatewayRefusals, ipv6Refusals, dhcpRefusals, prefixListRefusals, listUseRefusals, instanceRefusals, instanceProfileRefusals, unusedRefusals, publicAccessRefusals, reservationRefusals, queryRefusals()} {
 		for _, row := range table {
 			calls = append(calls, row.call)
 		}

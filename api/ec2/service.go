@@ -130,7 +130,7 @@ func (s *Service) Server() server.Service {
 		s.vpcActions(),
 		s.subnetActions(),
 		s.subnetReservationActions(),
-		s.unusedActions(),
+		s.unusedActions(), s.publicAccessActions(),
 		s.unusedInstanceActions(), s.instanceProfileActions(),
 		s.idFormatActions(),
 		s.securityGroupSharingActions(),

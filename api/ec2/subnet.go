@@ -118,6 +118,7 @@ func (s *Service) DeleteSubnet(ctx context.Context, c server.Caller, in *model.D
 			}
 		}
 		unguard(w, func(a resource.NetworkACLAssociation) bool { return a.Subnet == v.ID })
+		unexclude(w, v.VPC, v.ID)
 		subnets.delete(w, v.ID)
 		return nil
 	})
@@ -138,6 +139,7 @@ func (view subnetView) answer(v *resource.Subnet) *model.Subnet {
 		AssignIpv6AddressOnCreation: &v.AssignIPv6OnCreation,
 		Ipv6CidrBlockAssociationSet: answers(v.IPv6, subnetIPv6Answer),
 		AvailabilityZone:            &v.Zone,
+		BlockPublicAccessStates:     view.reader.publicAccess(v.VPC, v.ID),
 		AvailabilityZoneId:          str(view.service.zoneIDOf(v.Region, v.Zone)),
 		AvailableIpAddressCount:     new(int32(view.free(v))),
 		CidrBlock:                   new(v.CIDR.String()),

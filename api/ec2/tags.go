@@ -67,7 +67,7 @@ type taggable interface {
 var taggables = []taggable{
 	vpcs, subnets, routeTables, networkACLs, securityGroups, securityGroupRules{}, networkInterfaces, instances,
 	customerGateways, vpnGateways, vpnConnections,
-	internetGateways, egressOnlyInternetGateways, addresses, natGateways, dhcpOptions, prefixLists, keyPairs, flowLogs, cidrReservations{},
+	internetGateways, egressOnlyInternetGateways, addresses, natGateways, dhcpOptions, prefixLists, keyPairs, flowLogs, cidrReservations{}, publicAccessExclusions,
 }
 
 func (n *noun[T]) owns(id string) bool  { return wellFormed(n.prefix, id) }

@@ -12,16 +12,14 @@ import (
 // does to an account that has none: scripts that look everywhere go on.
 func (s *Service) unusedActions() actions {
 	return actions{
-		"DescribeCarrierGateways":                server.Operation(s.DescribeCarrierGateways),
-		"DescribeNetworkInterfacePermissions":    server.Operation(s.DescribeNetworkInterfacePermissions),
-		"DescribePublicIpv4Pools":                server.Operation(s.DescribePublicIpv4Pools),
-		"DescribeVpcBlockPublicAccessExclusions": server.Operation(s.DescribeVpcBlockPublicAccessExclusions),
-		"DescribeVpcBlockPublicAccessOptions":    server.Operation(s.DescribeVpcBlockPublicAccessOptions),
-		"DescribeVpcClassicLink":                 server.Operation(s.DescribeVpcClassicLink),
-		"DescribeVpcClassicLinkDnsSupport":       server.Operation(s.DescribeVpcClassicLinkDnsSupport),
-		"DescribeVpcEncryptionControls":          server.Operation(s.DescribeVpcEncryptionControls),
-		"DescribeVpnConcentrators":               server.Operation(s.DescribeVpnConcentrators),
-		"ModifyVpcTenancy":                       server.Operation(s.ModifyVpcTenancy),
+		"DescribeCarrierGateways":             server.Operation(s.DescribeCarrierGateways),
+		"DescribeNetworkInterfacePermissions": server.Operation(s.DescribeNetworkInterfacePermissions),
+		"DescribePublicIpv4Pools":             server.Operation(s.DescribePublicIpv4Pools),
+		"DescribeVpcClassicLink":              server.Operation(s.DescribeVpcClassicLink),
+		"DescribeVpcClassicLinkDnsSupport":    server.Operation(s.DescribeVpcClassicLinkDnsSupport),
+		"DescribeVpcEncryptionControls":       server.Operation(s.DescribeVpcEncryptionControls),
+		"DescribeVpnConcentrators":            server.Operation(s.DescribeVpnConcentrators),
+		"ModifyVpcTenancy":                    server.Operation(s.ModifyVpcTenancy),
 	}
 }
 
@@ -72,24 +70,6 @@ func (s *Service) DescribeNetworkInterfacePermissions(_ context.Context, _ serve
 func (s *Service) DescribePublicIpv4Pools(_ context.Context, _ server.Caller, in *model.DescribePublicIpv4PoolsInput) (*model.DescribePublicIpv4PoolsOutput, error) {
 	return &model.DescribePublicIpv4PoolsOutput{}, describeNone(
 		query{"DescribePublicIpv4Pools", nil, in.PoolIds, in.Filters, in.MaxResults, in.NextToken}, noSuch(codePublicPoolNotFound, "public IPv4 pool"))
-}
-
-// DescribeVpcBlockPublicAccessExclusions lists what is excepted from blocking: nothing.
-func (s *Service) DescribeVpcBlockPublicAccessExclusions(_ context.Context, _ server.Caller, in *model.DescribeVpcBlockPublicAccessExclusionsInput) (*model.DescribeVpcBlockPublicAccessExclusionsOutput, error) {
-	return &model.DescribeVpcBlockPublicAccessExclusionsOutput{}, describeNone(
-		query{"DescribeVpcBlockPublicAccessExclusions", in.DryRun, in.ExclusionIds, in.Filters, in.MaxResults, in.NextToken}, noSuch("InvalidVpcBlockPublicAccessExclusionId.NotFound", "VPC block public access exclusion ID"))
-}
-
-// DescribeVpcBlockPublicAccessOptions tells that internet gateways are not blocked,
-// as in each account that has not asked for it.
-func (s *Service) DescribeVpcBlockPublicAccessOptions(_ context.Context, c server.Caller, in *model.DescribeVpcBlockPublicAccessOptionsInput) (*model.DescribeVpcBlockPublicAccessOptionsOutput, error) {
-	if err := checkDryRun(in.DryRun); err != nil {
-		return nil, err
-	}
-	return &model.DescribeVpcBlockPublicAccessOptionsOutput{VpcBlockPublicAccessOptions: &model.VpcBlockPublicAccessOptions{
-		AwsAccountId: &c.Account, AwsRegion: &c.Region, State: new(model.VpcBlockPublicAccessStateDefaultState),
-		InternetGatewayBlockMode: new(model.InternetGatewayBlockModeOff), ExclusionsAllowed: new(model.VpcBlockPublicAccessExclusionsAllowedAllowed), ManagedBy: new(model.ManagedByAccount),
-	}}, nil
 }
 
 // classicLinkFields are of ClassicLink, which joined VPCs to a network that AWS has

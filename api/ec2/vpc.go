@@ -66,7 +66,7 @@ func (s *Service) CreateVpc(ctx context.Context, c server.Caller, in *model.Crea
 			}
 			vpcs.put(w, v)
 		}
-		out.Vpc = vpcAnswer(&v)
+		out.Vpc = w.vpcAnswer(&v)
 		return nil
 	})
 	return &out, err
@@ -128,6 +128,7 @@ func (s *Service) DeleteVpc(ctx context.Context, c server.Caller, in *model.Dele
 		for acl := range networkACLs.of(w.reader, v.ID) {
 			networkACLs.delete(w, acl.ID)
 		}
+		unexclude(w, v.ID, "")
 		vpcs.delete(w, v.ID)
 		return nil
 	})
@@ -196,15 +197,17 @@ func vpcCIDRField(f func(*resource.CIDRAssociation) string) func(reader, *resour
 
 // DescribeVpcs lists VPCs.
 func (s *Service) DescribeVpcs(_ context.Context, c server.Caller, in *model.DescribeVpcsInput) (*model.DescribeVpcsOutput, error) {
-	found, next, err := describe(s.read(c), vpcs, vpcFields, query{"DescribeVpcs", in.DryRun, in.VpcIds, in.Filters, in.MaxResults, in.NextToken})
+	r := s.read(c)
+	found, next, err := describe(r, vpcs, vpcFields, query{"DescribeVpcs", in.DryRun, in.VpcIds, in.Filters, in.MaxResults, in.NextToken})
 	if err != nil {
 		return nil, err
 	}
-	return &model.DescribeVpcsOutput{Vpcs: answers(found, vpcAnswer), NextToken: next}, nil
+	return &model.DescribeVpcsOutput{Vpcs: answers(found, r.vpcAnswer), NextToken: next}, nil
 }
 
-func vpcAnswer(v *resource.VPC) *model.Vpc {
+func (r reader) vpcAnswer(v *resource.VPC) *model.Vpc {
 	return &model.Vpc{
+		BlockPublicAccessStates:     r.publicAccess(v.ID, ""),
 		CidrBlock:                   new(v.CIDRs[0].Prefix.String()),
 		CidrBlockAssociationSet:     answers(v.CIDRs, cidrAssociationAnswer),
 		Ipv6CidrBlockAssociationSet: answers(v.IPv6, vpcIPv6Answer(v.Region)),

@@ -14,10 +14,11 @@ import (
 
 func (s *Service) accessKeyActions() actions {
 	return actions{
-		"CreateAccessKey": server.Operation(s.CreateAccessKey),
-		"DeleteAccessKey": server.Operation(s.DeleteAccessKey),
-		"ListAccessKeys":  server.Operation(s.ListAccessKeys),
-		"UpdateAccessKey": server.Operation(s.UpdateAccessKey),
+		"CreateAccessKey":      server.Operation(s.CreateAccessKey),
+		"DeleteAccessKey":      server.Operation(s.DeleteAccessKey),
+		"GetAccessKeyLastUsed": server.Operation(s.GetAccessKeyLastUsed),
+		"ListAccessKeys":       server.Operation(s.ListAccessKeys),
+		"UpdateAccessKey":      server.Operation(s.UpdateAccessKey),
 	}
 }
 
@@ -81,6 +82,7 @@ func (s *Service) DeleteAccessKey(ctx context.Context, c server.Caller, in *mode
 	return nil, s.changeKey(ctx, c, in.UserName, in.AccessKeyId, func(w writer, v *resource.User, k resource.AccessKey) {
 		v.AccessKeys = slices.DeleteFunc(slices.Clone(v.AccessKeys), func(id string) bool { return id == k.ID })
 		store.AccessKeys.Delete(w.tx, w.scope, k.ID)
+		store.AccessKeyUses.Delete(w.tx, w.scope, k.ID)
 	})
 }
 
@@ -106,4 +108,20 @@ func (s *Service) ListAccessKeys(_ context.Context, c server.Caller, in *model.L
 		return nil, err
 	}
 	return &model.ListAccessKeysOutput{AccessKeyMetadata: part, IsTruncated: more, Marker: next}, nil
+}
+
+// GetAccessKeyLastUsed tells whose a key is, and when it signed a call last. AWS's API
+// reference: where that is not known, service and region are "N/A", without a date.
+func (s *Service) GetAccessKeyLastUsed(_ context.Context, c server.Caller, in *model.GetAccessKeyLastUsedInput) (*model.GetAccessKeyLastUsedOutput, error) {
+	r := s.read(c)
+	k, ok := store.AccessKeys.Get(r.Reader, r.scope, *in.AccessKeyId)
+	if !ok {
+		return nil, notFound("The Access Key with id %s cannot be found.", resource.Clip(*in.AccessKeyId))
+	}
+	user, _ := store.Users.Get(r.Reader, r.scope, k.User)
+	last := &model.AccessKeyLastUsed{ServiceName: new("N/A"), Region: new("N/A")}
+	if use, ok := s.lastUse(c.Account, k.ID); ok {
+		last = &model.AccessKeyLastUsed{LastUsedDate: &use.At, ServiceName: &use.Service, Region: &use.InRegion}
+	}
+	return &model.GetAccessKeyLastUsedOutput{UserName: &user.Name, AccessKeyLastUsed: last}, nil
 }

@@ -93,6 +93,10 @@ func (t *targeting) arn() string {
 			name = t.caller.Key.User
 		}
 		return t.user(name)
+	case has("AccessKeyId"):
+		k, _ := store.AccessKeys.Get(t.Reader, t.scope, t.text("AccessKeyId"))
+		v, _ := store.Users.Get(t.Reader, t.scope, k.User)
+		return t.user(v.Name)
 	case has("PolicyArn"):
 		if p, err := findPolicy(t.reader, t.text("PolicyArn")); err == nil {
 			t.tags = p.Tags

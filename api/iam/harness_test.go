@@ -81,8 +81,9 @@ func newCloud(t *testing.T, limits ...iamapi.Limits) *cloud {
 	}
 	ring := seal.Generate()
 	c.guard = access.New(access.Config{Store: testStore, Keys: directory, Sealer: ring})
+	cfg.LastUse = c.guard.LastUse
 	c.server = server.New(server.Config{
-		Lookup: c.guard.Lookup, Session: c.guard.Session, Authorize: c.guard.Authorize,
+		Lookup: c.guard.Lookup, Session: c.guard.Session, Used: c.guard.NoteUse, Authorize: c.guard.Authorize,
 		Regions: []string{testRegion, "eu-west-1"}, Now: func() time.Time { return c.now },
 	},
 		iamapi.New(cfg).Server(), sts.New(sts.Config{Store: testStore, Guard: c.guard, Sealer: ring}).Server(),

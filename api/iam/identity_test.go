@@ -32,11 +32,22 @@ func TestUser(t *testing.T) {
 	if got := c.may(k, "sts:GetCallerIdentity").text("Arn"); got != "arn:aws:iam::"+c.account+":user/Bob" {
 		t.Errorf("renamed, she is %s", got)
 	}
+	used := c.call("iam:GetAccessKeyLastUsed", "AccessKeyId", k.id)
+	if when := c.now.Format("2006-01-02T15:04:05.000Z"); used.text("UserName") != "Bob" || used.text("ServiceName") != "sts" || used.text("Region") != testRegion || used.text("LastUsedDate") != when {
+		t.Errorf("the key of %q was used last for %q in %q at %q", used.text("UserName"), used.text("ServiceName"), used.text("Region"), used.text("LastUsedDate"))
+	}
 	c.call("iam:UpdateAccessKey", "UserName", "Bob", "AccessKeyId", k.id, "Status", "Inactive")
 	c.refused(k, "InvalidClientTokenId", "", "sts:GetCallerIdentity")
 	if got := c.call("iam:ListAccessKeys", "UserName", "Bob").text("Status"); got != "Inactive" {
 		t.Errorf("the key is %s", got)
 	}
+	never := c.key("Bob")
+	used = c.call("iam:GetAccessKeyLastUsed", "AccessKeyId", never.id)
+	if used.text("ServiceName") != "N/A" || used.text("Region") != "N/A" || len(used.find("LastUsedDate")) != 0 {
+		t.Errorf("a key that nobody used was used for %q in %q", used.text("ServiceName"), used.text("Region"))
+	}
+	c.refused(never, "AccessDenied", "", "iam:GetAccessKeyLastUsed", "AccessKeyId", never.id)
+	c.call("iam:DeleteAccessKey", "UserName", "Bob", "AccessKeyId", never.id)
 	c.call("iam:DeleteAccessKey", "UserName", "Bob", "AccessKeyId", k.id)
 	c.refused(c.root, "DeleteConflict", "must delete policies first", "iam:DeleteUser", "UserName", "Bob")
 	c.call("iam:DeleteUserPolicy", "UserName", "Bob", "PolicyName", "look")

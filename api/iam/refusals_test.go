@@ -145,6 +145,7 @@ func TestRefusals(t *testing.T) {
 		{"InvalidInput", "reserved", "TagInstanceProfile", []string{"InstanceProfileName", "ip", "Tags.member.1.Key", "aws:x", "Tags.member.1.Value", ""}},
 		{"NoSuchEntity", "", "UntagInstanceProfile", []string{"InstanceProfileName", "x", "TagKeys.member.1", "k"}},
 		{"NoSuchEntity", "", "ListInstanceProfileTags", []string{"InstanceProfileName", "x"}},
+		{"NoSuchEntity", "The Access Key with id AKIAAAAAAAAAAAAAAAAA cannot be found.", "GetAccessKeyLastUsed", []string{"AccessKeyId", "AKIAAAAAAAAAAAAAAAAA"}},
 		{"NoSuchEntity", "Login Profile for User u cannot be found.", "GetLoginProfile", []string{"UserName", "u"}},
 		{"UnsupportedOperation", "", "CreateLoginProfile", []string{"UserName", "u"}},
 		{"InvalidAction", "", "MakeUser", nil},

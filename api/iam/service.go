@@ -25,17 +25,21 @@ import (
 type Config struct {
 	Store  *store.Store
 	Limits Limits
+
+	// LastUse tells when an access key of an account was used last, if ever.
+	LastUse func(account, id string) (resource.AccessKeyUse, bool)
 }
 
 // A Service has the actions as its methods. They may be called by any goroutine.
 type Service struct {
-	store  *store.Store
-	limits Limits
+	store   *store.Store
+	limits  Limits
+	lastUse func(account, id string) (resource.AccessKeyUse, bool)
 }
 
 // New returns the actions on a store.
 func New(cfg Config) *Service {
-	return &Service{store: cfg.Store, limits: cfg.Limits.withDefaults()}
+	return &Service{store: cfg.Store, limits: cfg.Limits.withDefaults(), lastUse: cfg.LastUse}
 }
 
 type actions map[string]server.Handler

@@ -200,6 +200,9 @@ func (x *exchange) authenticate() error {
 	if source, err := netip.ParseAddrPort(x.r.RemoteAddr); err == nil {
 		x.caller.Source = source.Addr().Unmap()
 	}
+	if x.cfg.Used != nil {
+		x.cfg.Used(x.caller, identity.Service)
+	}
 	if x.service == nil {
 		return resource.Errorf("InvalidAction", "The service %q is not served here", identity.Service)
 	}

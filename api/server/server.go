@@ -42,6 +42,10 @@ type Config struct {
 	// it is nil itself, whoever has a key may everything in its account.
 	Authorize func(Call) error
 
+	// Used is told of each call that a key has signed for a service, whatever
+	// becomes of it. It must not block. Nil: nobody is.
+	Used func(caller Caller, service string)
+
 	// Regions are the regions that requests may be signed for; at least one.
 	Regions []string
 

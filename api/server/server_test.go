@@ -420,7 +420,7 @@ func TestWrongTables(t *testing.T) {
 func TestCoverage(t *testing.T) {
 	got := server.Coverage(ec2Service(), sts.New(sts.Config{}).Server())
 	for _, want := range []string{
-		"## ec2 (version 2016-11-15)\n\n5 of 338 actions.\n",
+		"## ec2 (version 2016-11-15)\n\n5 of 341 actions.\n",
 		"| Tags | 1 of 3 | **CreateTags**, DeleteTags, DescribeTags |  |\n",
 		"| STS | 5 of 6 | **GetCallerIdentity** | **AssumeRole**, AssumeRoleWithSAML, ",
 	} {

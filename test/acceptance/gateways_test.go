@@ -168,6 +168,26 @@ func TestGateways(t *testing.T) {
 		}
 	})
 	t.Run("a NAT gateway for IPv6", func(t *testing.T) { i.nat64(t, s, vpc, private, open, behind, nat, b, nats.get("publicIp")) })
+	t.Run("public access is blocked", func(t *testing.T) {
+		block := func(mode string) { i.call("ModifyVpcBlockPublicAccessOptions", "InternetGatewayBlockMode="+mode) }
+		block("block-ingress")
+		wantUnreachable(t, s.lab, i.host(a), worldWeb)
+		wantUnreachable(t, s.lab, world, ours.get("publicIp")+":80")
+		wantSeenAs(t, s.lab, i.host(b), worldWeb, nats.get("publicIp")) // a NAT gateway lets nobody in
+		block("block-bidirectional")
+		wantUnreachable(t, s.lab, i.host(b), worldWeb)
+		wantSeenAs(t, s.lab, i.host(a), "10.7.1.10:80", "10.0.1.10") // within the VPC nothing is blocked
+		exclusion := i.call("CreateVpcBlockPublicAccessExclusion", "SubnetId="+public, "InternetGatewayExclusionMode=allow-egress").get("vpcBlockPublicAccessExclusion/exclusionId")
+		wantSeenAs(t, s.lab, i.host(b), worldWeb, nats.get("publicIp"))
+		wantUnreachable(t, s.lab, i.host(a), worldWeb)
+		i.call("ModifyVpcBlockPublicAccessExclusion", "ExclusionId="+exclusion, "InternetGatewayExclusionMode=allow-bidirectional")
+		wantSeenAs(t, s.lab, world, ours.get("publicIp")+":80", "192.0.2.10")
+		i.call("DeleteVpcBlockPublicAccessExclusion", "ExclusionId="+exclusion)
+		wantUnreachable(t, s.lab, world, ours.get("publicIp")+":80")
+		block("off")
+		wantSeenAs(t, s.lab, i.host(a), worldWeb, ours.get("publicIp"))
+		wantSeenAs(t, s.lab, i.host(b), worldWeb, nats.get("publicIp"))
+	})
 	t.Run("names", func(t *testing.T) { i.resolver(t, vpc, a, b, ours.get("publicIp")) })
 	t.Run("while the daemon is away", func(t *testing.T) {
 		ping := startSteadyPing(i.host(b), "192.0.2.10")

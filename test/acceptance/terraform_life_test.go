@@ -18,6 +18,8 @@ import (
 type terraformStack struct {
 	name  string
 	files []string // of testdata
+
+	modules []terraformStack // stacks that it takes through it side by side
 }
 
 var (
@@ -36,7 +38,6 @@ var unimported = map[string]string{
 	"aws_acm_certificate_validation":     noImport,
 	"aws_ec2_instance_metadata_defaults": noImport,
 	"aws_eip_domain_name":                noImport,
-	"aws_iam_access_key":                 "the provider asks GetAccessKeyLastUsed, which is not built",
 	"aws_iam_group_membership":           noImport,
 	"aws_iam_policy_attachment":          noImport,
 	"aws_key_pair":                       "the provider cannot read the public key",
@@ -49,13 +50,14 @@ var unimported = map[string]string{
 const noImport = "the provider has no import"
 
 // ofTerraform are arguments that only Terraform knows, which an import adds.
-var ofTerraform = []string{"force_destroy", "ipv6_address_list_enabled", "private_ip_list_enabled", "revoke_rules_on_delete", "user_data_replace_on_change"}
+var ofTerraform = []string{"force_destroy", "force_detach_policies", "ipv6_address_list_enabled", "private_ip_list_enabled", "revoke_rules_on_delete", "user_data_replace_on_change"}
 
 // alike are arguments that change with others that say the same.
 var alike = map[string]string{"private_ip_list": "private_ips", "tags_all": "tags"}
 
 // A terraformBlock is a resource or data source as a stack has it.
 type terraformBlock struct {
+	module           string // "module.name." of the stack that it is in, if that is a module
 	mode, kind, name string // "resource" or "data", "aws_vpc", "main"
 
 	// changed are the arguments that follow the stage.
@@ -64,7 +66,7 @@ type terraformBlock struct {
 	untagged bool // its tags may differ
 }
 
-func (b terraformBlock) address() string { return b.kind + "." + b.name }
+func (b terraformBlock) address() string { return b.module + b.kind + "." + b.name }
 
 // blocks reads a stack.
 func (s terraformStack) blocks(t *testing.T) (all []terraformBlock) {
@@ -77,7 +79,14 @@ func (s terraformStack) blocks(t *testing.T) (all []terraformBlock) {
 		}
 		text.Write(part)
 	}
-	return readBlocks(text.String())
+	all = readBlocks(text.String())
+	for _, module := range s.modules {
+		for _, b := range module.blocks(t) {
+			b.module = "module." + module.name + "."
+			all = append(all, b)
+		}
+	}
+	return all
 }
 
 var (
@@ -163,6 +172,7 @@ type terraformChange struct {
 
 var (
 	planForm   = regexp.MustCompile(`^  # (\S+) (?:will be|must be) (.*)\n`)
+	dataForm   = regexp.MustCompile(`^(module\.[^.]+\.)?data\.`)
 	changeForm = regexp.MustCompile(`^      ([~+-]) (\w+) `)
 )
 
@@ -172,7 +182,7 @@ func readPlan(text string) map[string]terraformChange {
 	address, argument := "", "" // empty outside of a resource, and of what is changed in it
 	for line := range strings.Lines(text) {
 		c := all[address]
-		if m := planForm.FindStringSubmatch(line); m != nil && !strings.HasPrefix(m[1], "data.") {
+		if m := planForm.FindStringSubmatch(line); m != nil && !dataForm.MatchString(m[1]) {
 			address, argument = m[1], ""
 			c = terraformChange{Imported: m[2] == "imported"}
 			if m[2] != "imported" && m[2] != "updated in-place" {
@@ -205,6 +215,7 @@ func readPlan(text string) map[string]terraformChange {
 
 // A stateResource is what Terraform remembers of one resource.
 type stateResource struct {
+	Module           string // "module.name" or ""
 	Mode, Type, Name string
 	Instances        []struct {
 		Attributes map[string]any
@@ -245,7 +256,11 @@ func (tf terraform) forget(stack terraformStack) map[string]terraformChange {
 			continue
 		}
 		address := r.Type + "." + r.Name
-		c := terraformChange{Imported: unimported[r.Type]+unimported[address] == "", Changed: slices.Clone(blocks[address].changed)}
+		imported := unimported[r.Type]+unimported[address] == ""
+		if r.Module != "" {
+			address = r.Module + "." + address
+		}
+		c := terraformChange{Imported: imported, Changed: slices.Clone(blocks[address].changed)}
 		if _, ok := r.Instances[0].Attributes["tags_all"]; ok && !blocks[address].untagged { // they follow the stage by the provider's default tags
 			c.Changed = append(c.Changed, "tags")
 		}

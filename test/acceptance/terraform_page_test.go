@@ -33,7 +33,6 @@ var notBuilt = []struct{ types, why string }{
 	{`vpc_peering_connection\w*`, "VPC peering is later work"},
 	{`vpc_route_server\w*`, "route servers speak BGP, which is later work"},
 	{`ec2_network_insights_\w+`, "there is no Reachability Analyzer"},
-	{`vpc_block_public_access_\w+`, "public access is blocked by routes and groups here"},
 	{`vpc_ipam\w*`, "there is no address manager (IPAM): ranges are given"},
 	{`vpc_network_performance_metric_subscription`, "AWS measures between its own regions"},
 	{`ec2_(carrier_gateway|local_gateway\w*|coip_pools?|availability_zone_group)`, "there are no zones but those of regions: no Outposts, no Wavelength"},
@@ -65,15 +64,25 @@ func terraformTypes(t *testing.T) map[string]*terraformType {
 			*list = append(*list, what)
 		}
 	}
+	tell := func(b terraformBlock, stack string) {
+		key := b.mode + " " + b.kind
+		if all[key] == nil {
+			all[key] = new(terraformType)
+		}
+		add(&all[key].stacks, stack)
+		for _, argument := range b.changed {
+			add(&all[key].changed, argument)
+		}
+	}
 	for _, stack := range terraformStacks {
 		for _, b := range stack.blocks(t) {
-			key := b.mode + " " + b.kind
-			if all[key] == nil {
-				all[key] = new(terraformType)
-			}
-			add(&all[key].stacks, stack.name)
-			for _, argument := range b.changed {
-				add(&all[key].changed, argument)
+			tell(b, stack.name)
+		}
+	}
+	for _, stack := range aloneStacks(t) {
+		for _, b := range stack.blocks(t) {
+			if b.mode == "resource" && b.kind == stack.kind() { // what it is there for
+				tell(b, "alone")
 			}
 		}
 	}
@@ -100,8 +109,8 @@ provider "aws" {
 ` + "```" + `
 
 The stacks of ` + "`test/acceptance/testdata`" + ` are taken through a whole life by Terraform: made; planned, and nothing is left to do; forgotten and imported,
-and nothing differs but what was changed, which is changed in place; planned again, and nothing is left to do; taken down. The registry's modules
-terraform-aws-vpc, -vpn-gateway and -security-group are made, changed and taken down unchanged.
+and nothing differs but what was changed, which is changed in place; planned again, and nothing is left to do; taken down. So is each type of resource alone, with what it refers to and in its variants, and nothing is left behind
+(` + "`make test-terraform`" + `). The registry's modules terraform-aws-vpc, -vpn-gateway and -security-group are made, changed and taken down unchanged.
 
 Some things go wrong with AWS as they do here, for they are the provider's own:
 
@@ -110,7 +119,11 @@ Some things go wrong with AWS as they do here, for they are the provider's own:
 - ` + "`aws_iam_user`" + ` cannot get another name and other tags in one run.
 - ` + "`aws_iam_policy_attachment`" + ` takes those whose permissions boundary the policy is for attached, too.
 - ` + "`aws_vpc`" + ` without IPv6 of its own wants none that ` + "`aws_vpc_ipv6_cidr_block_association`" + ` adds; one with its own leaves it alone.
+- The routes of ` + "`aws_route_table`" + ` can be those of the VPC's own ranges (` + "`gateway_id = \"local\"`" + `); ` + "`aws_route`" + ` cannot make them.
 - An imported ` + "`aws_instance`" + ` with ` + "`network_interface`" + `, or ` + "`aws_key_pair`" + `, is replaced unless ` + "`ignore_changes`" + ` names what cannot be read.
+
+What instances and interfaces have not got is refused by name: ` + "`root_block_device`" + ` and ` + "`ebs_block_device`" + ` (there are no volumes), ` + "`enable_primary_ipv6`" + `,
+` + "`ipv4_prefixes`" + ` and ` + "`ipv6_prefixes`" + `.
 
 This page is written by a test (` + "`go test ./test/acceptance -run TestTerraformPage -update`" + `) of the stacks themselves: a resource is listed with the arguments that
 its stacks change in place, and the runs with Terraform fail where others change. Tags are changed in place for every resource that has them.

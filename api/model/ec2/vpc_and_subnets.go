@@ -119,6 +119,20 @@ type CreateVpcOutput struct {
 	Vpc *Vpc `res:"vpc"`
 }
 
+// CreateVpcBlockPublicAccessExclusionInput is the request of CreateVpcBlockPublicAccessExclusion.
+type CreateVpcBlockPublicAccessExclusionInput struct {
+	DryRun                       *bool              `req:"DryRun"`
+	InternetGatewayExclusionMode *string            `req:"InternetGatewayExclusionMode" rule:"required" enum:"allow-bidirectional,allow-egress"`
+	SubnetId                     *string            `req:"SubnetId"`
+	TagSpecifications            []TagSpecification `req:"TagSpecification"`
+	VpcId                        *string            `req:"VpcId"`
+}
+
+// CreateVpcBlockPublicAccessExclusionOutput is the answer of CreateVpcBlockPublicAccessExclusion.
+type CreateVpcBlockPublicAccessExclusionOutput struct {
+	VpcBlockPublicAccessExclusion *VpcBlockPublicAccessExclusion `res:"vpcBlockPublicAccessExclusion"`
+}
+
 // DeleteSubnetInput is the request of DeleteSubnet.
 type DeleteSubnetInput struct {
 	DryRun   *bool   `req:"DryRun"`
@@ -147,6 +161,17 @@ type DeleteVpcInput struct {
 
 // DeleteVpcOutput is the answer of DeleteVpc: nothing but that it succeeded.
 type DeleteVpcOutput struct{}
+
+// DeleteVpcBlockPublicAccessExclusionInput is the request of DeleteVpcBlockPublicAccessExclusion.
+type DeleteVpcBlockPublicAccessExclusionInput struct {
+	DryRun      *bool   `req:"DryRun"`
+	ExclusionId *string `req:"ExclusionId" rule:"required"`
+}
+
+// DeleteVpcBlockPublicAccessExclusionOutput is the answer of DeleteVpcBlockPublicAccessExclusion.
+type DeleteVpcBlockPublicAccessExclusionOutput struct {
+	VpcBlockPublicAccessExclusion *VpcBlockPublicAccessExclusion `res:"vpcBlockPublicAccessExclusion"`
+}
 
 // DescribeSubnetsInput is the request of DescribeSubnets.
 type DescribeSubnetsInput struct {
@@ -326,6 +351,29 @@ type ModifyVpcAttributeInput struct {
 
 // ModifyVpcAttributeOutput is the answer of ModifyVpcAttribute: nothing but that it succeeded.
 type ModifyVpcAttributeOutput struct{}
+
+// ModifyVpcBlockPublicAccessExclusionInput is the request of ModifyVpcBlockPublicAccessExclusion.
+type ModifyVpcBlockPublicAccessExclusionInput struct {
+	DryRun                       *bool   `req:"DryRun"`
+	ExclusionId                  *string `req:"ExclusionId" rule:"required"`
+	InternetGatewayExclusionMode *string `req:"InternetGatewayExclusionMode" rule:"required" enum:"allow-bidirectional,allow-egress"`
+}
+
+// ModifyVpcBlockPublicAccessExclusionOutput is the answer of ModifyVpcBlockPublicAccessExclusion.
+type ModifyVpcBlockPublicAccessExclusionOutput struct {
+	VpcBlockPublicAccessExclusion *VpcBlockPublicAccessExclusion `res:"vpcBlockPublicAccessExclusion"`
+}
+
+// ModifyVpcBlockPublicAccessOptionsInput is the request of ModifyVpcBlockPublicAccessOptions.
+type ModifyVpcBlockPublicAccessOptionsInput struct {
+	DryRun                   *bool   `req:"DryRun"`
+	InternetGatewayBlockMode *string `req:"InternetGatewayBlockMode" rule:"required" enum:"off,block-bidirectional,block-ingress"`
+}
+
+// ModifyVpcBlockPublicAccessOptionsOutput is the answer of ModifyVpcBlockPublicAccessOptions.
+type ModifyVpcBlockPublicAccessOptionsOutput struct {
+	VpcBlockPublicAccessOptions *VpcBlockPublicAccessOptions `res:"vpcBlockPublicAccessOptions"`
+}
 
 // ModifyVpcTenancyInput is the request of ModifyVpcTenancy.
 type ModifyVpcTenancyInput struct {

@@ -312,6 +312,17 @@ type DetachUserPolicyInput struct {
 // DetachUserPolicyOutput is the answer of DetachUserPolicy: nothing but that it succeeded.
 type DetachUserPolicyOutput struct{}
 
+// GetAccessKeyLastUsedInput is the request of GetAccessKeyLastUsed.
+type GetAccessKeyLastUsedInput struct {
+	AccessKeyId *string `req:"AccessKeyId" rule:"required,min=16,max=128"`
+}
+
+// GetAccessKeyLastUsedOutput is the answer of GetAccessKeyLastUsed.
+type GetAccessKeyLastUsedOutput struct {
+	AccessKeyLastUsed *AccessKeyLastUsed `res:"AccessKeyLastUsed"`
+	UserName          *string            `res:"UserName"`
+}
+
 // GetGroupInput is the request of GetGroup.
 type GetGroupInput struct {
 	GroupName *string `req:"GroupName" rule:"required,min=1,max=128"`

@@ -13,6 +13,13 @@ type AccessKey struct {
 	UserName        *string    `res:"UserName"`
 }
 
+// AccessKeyLastUsed is the shape of that name.
+type AccessKeyLastUsed struct {
+	LastUsedDate *time.Time `res:"LastUsedDate"`
+	Region       *string    `res:"Region"`
+	ServiceName  *string    `res:"ServiceName"`
+}
+
 // AccessKeyMetadata is the shape of that name.
 type AccessKeyMetadata struct {
 	AccessKeyId *string    `res:"AccessKeyId"`

@@ -1,7 +1,5 @@
 # A public and a private subnet with all that leads them outside, and the default VPC.
 
-variable "image" { type = string }
-
 # Where the provider waits ten seconds by itself, the waits are side by side: for a
 # range of the VPC, an instance, a NAT gateway's end, an attribute of a subnet.
 resource "aws_vpc" "main" {

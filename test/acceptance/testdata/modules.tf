@@ -1,8 +1,6 @@
 # What many have: a VPC, a VPN connection and security groups by the registry's modules,
 # as they are.
 
-variable "customer_address" { type = string }
-
 locals {
   zones = ["${var.region}a", "${var.region}b"]
 }

@@ -10,6 +10,8 @@ variable "endpoint" { type = string }
 variable "region" { type = string }
 variable "access_key" { type = string }
 variable "secret_key" { type = string }
+variable "customer_address" { type = string }
+variable "image" { type = string }
 
 variable "stage" {
   type    = string

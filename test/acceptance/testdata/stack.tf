@@ -1,8 +1,5 @@
 # A VPC with an instance, joined to a site by a static VPN connection.
 
-variable "customer_address" { type = string }
-variable "image" { type = string }
-
 resource "aws_vpc" "main" {
   cidr_block           = "10.0.0.0/16"
   enable_dns_hostnames = var.stage == "second"

@@ -1,0 +1,4 @@
+resource "aws_iam_group" "main" {
+  name = "alone-group-${var.stage}"
+  path = var.stage == "first" ? "/" : "/users/"
+}

@@ -1,0 +1,18 @@
+resource "aws_iam_role" "main" {
+  name = "alone-role-attachments"
+
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "ec2.amazonaws.com" } }]
+  })
+}
+
+resource "aws_iam_policy" "main" {
+  name   = "alone-role-attachments"
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "ec2:Describe*", Resource = "*" }] })
+}
+
+resource "aws_iam_role_policy_attachments_exclusive" "main" {
+  role_name   = aws_iam_role.main.name
+  policy_arns = var.stage == "first" ? [aws_iam_policy.main.arn] : []
+}
