@@ -15,9 +15,9 @@ import (
 	"causeway.dev/instance/cgroup"
 )
 
-// groupWait is how long an empty control group may take to be removed: the kernel lets
-// go of what has ended in it a moment later.
-const groupWait = time.Second
+// groupWait is how long a control group may take to be removed whose first process has
+// ended: on a busy machine what was killed with it waits for a processor to end on.
+const groupWait = 10 * time.Second
 
 // limits are what an instance's processes are bound by.
 func (d *Namespaces) limits(c Config) cgroup.Limits {
