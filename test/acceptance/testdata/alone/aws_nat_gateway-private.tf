@@ -10,7 +10,7 @@ resource "aws_subnet" "a" {
 resource "aws_nat_gateway" "listed" {
   connectivity_type              = "private"
   subnet_id                      = aws_subnet.a.id
-  secondary_private_ip_addresses = var.stage == "first" ? ["10.0.1.5"] : ["10.0.1.6", "10.0.1.7"]
+  secondary_private_ip_addresses = var.stage == "first" ? ["10.0.1.200"] : ["10.0.1.201", "10.0.1.202"]
 }
 
 resource "aws_nat_gateway" "counted" {

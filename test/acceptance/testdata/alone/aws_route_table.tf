@@ -28,4 +28,9 @@ resource "aws_route_table" "main" {
     cidr_block = aws_vpc.main.cidr_block
     gateway_id = "local"
   }
+
+  route {
+    ipv6_cidr_block = aws_vpc.main.ipv6_cidr_block
+    gateway_id      = "local"
+  }
 }
