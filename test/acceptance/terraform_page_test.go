@@ -120,6 +120,7 @@ Some things go wrong with AWS as they do here, for they are the provider's own:
 - ` + "`aws_iam_policy_attachment`" + ` takes those whose permissions boundary the policy is for attached, too.
 - ` + "`aws_vpc`" + ` without IPv6 of its own wants none that ` + "`aws_vpc_ipv6_cidr_block_association`" + ` adds; one with its own leaves it alone.
 - The routes of ` + "`aws_route_table`" + ` can be those of the VPC's own ranges (` + "`gateway_id = \"local\"`" + `); ` + "`aws_route`" + ` cannot make them.
+- The tunnels of ` + "`aws_vpn_connection`" + ` are told apart by ` + "`tunnel1_inside_cidr`" + ` or ` + "`tunnel1_preshared_key`" + `; who gives those of the second only may find them exchanged.
 - An imported ` + "`aws_instance`" + ` with ` + "`network_interface`" + `, or ` + "`aws_key_pair`" + `, is replaced unless ` + "`ignore_changes`" + ` names what cannot be read.
 
 What instances and interfaces have not got is refused by name: ` + "`root_block_device`" + ` and ` + "`ebs_block_device`" + ` (there are no volumes), ` + "`enable_primary_ipv6`" + `,

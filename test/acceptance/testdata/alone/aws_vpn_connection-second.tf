@@ -13,6 +13,7 @@ resource "aws_vpn_connection" "site" {
   vpn_gateway_id      = aws_vpn_gateway.main.id
   static_routes_only  = true
 
+  tunnel1_inside_cidr   = "169.254.35.0/30" # by which the provider tells the tunnels apart
   tunnel2_inside_cidr   = "169.254.34.0/30"
   tunnel2_preshared_key = "chosen.by.terraform.2"
 
