@@ -319,8 +319,19 @@ func (r stateResource) importID() any {
 		}
 		return of("/", "subnet_id", "route_table_id")
 	case "aws_security_group_rule":
-		cidrs, _ := a["cidr_blocks"].([]any)
-		return of("_", "security_group_id", "type", "protocol", "from_port", "to_port") + "_" + fmt.Sprint(cidrs[0])
+		id := of("_", "security_group_id", "type", "protocol", "from_port", "to_port")
+		for _, sources := range []string{"cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids"} {
+			all, _ := a[sources].([]any)
+			for _, source := range all {
+				id += "_" + fmt.Sprint(source)
+			}
+		}
+		if a["self"] == true {
+			id += "_self"
+		} else if source, _ := a["source_security_group_id"].(string); source != "" {
+			id += "_" + source
+		}
+		return id
 	case "aws_network_acl_rule":
 		return of(":", "network_acl_id", "rule_number", "protocol", "egress")
 	case "aws_iam_user_policy_attachment":

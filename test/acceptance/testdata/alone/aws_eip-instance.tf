@@ -18,15 +18,9 @@ resource "aws_instance" "host" {
   subnet_id     = aws_subnet.a.id
 }
 
-resource "aws_instance" "other" {
-  ami           = var.image
-  instance_type = "t3.micro"
-  subnet_id     = aws_subnet.a.id
-}
-
 resource "aws_eip" "host" {
   domain               = "vpc"
-  instance             = var.stage == "first" ? aws_instance.host.id : aws_instance.other.id
+  instance             = aws_instance.host.id
   public_ipv4_pool     = "amazon"
   network_border_group = var.region
   depends_on           = [aws_internet_gateway.main]

@@ -37,5 +37,4 @@ resource "aws_eip_association" "instance" {
 resource "aws_eip_association" "interface" {
   network_interface_id = aws_network_interface.main.id
   public_ip            = aws_eip.two.public_ip
-  allow_reassociation  = true
 }

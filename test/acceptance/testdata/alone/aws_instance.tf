@@ -36,7 +36,7 @@ resource "aws_instance" "host" {
   instance_type          = var.stage == "first" ? "t3.micro" : "t3.small"
   subnet_id              = aws_subnet.a.id
   private_ip             = "10.0.1.12"
-  secondary_private_ips  = var.stage == "first" ? ["10.0.1.13"] : ["10.0.1.13", "10.0.1.14"]
+  secondary_private_ips  = var.stage == "first" ? ["10.0.1.13"] : ["10.0.1.14"]
   vpc_security_group_ids = var.stage == "first" ? [aws_security_group.one.id] : [aws_security_group.one.id, aws_security_group.two.id]
   iam_instance_profile   = var.stage == "first" ? null : aws_iam_instance_profile.host.name
   user_data              = "#!/bin/sh\necho ${var.stage}\n"
