@@ -191,16 +191,12 @@ func readPlan(text string) map[string]terraformChange {
 		} else if address == "" {
 			continue
 		} else if line == "    }\n" { // the end of the resource
-			for i, name := range c.Changed {
-				c.Changed[i] = cmp.Or(alike[name], name)
-			}
-			slices.Sort(c.Changed)
-			c.Changed = slices.Compact(c.Changed)
+			c.Changed = inOrder(c.Changed)
 			all[address], address = c, ""
 			continue
 		} else if m := changeForm.FindStringSubmatch(line); m != nil {
 			argument = m[2]
-			if added := c.Imported && m[1] == "+" && slices.Contains(ofTerraform, argument); !added && !slices.Contains(c.Changed, argument) {
+			if added := c.Imported && slices.Contains(ofTerraform, argument); !added && !slices.Contains(c.Changed, argument) {
 				c.Changed = append(c.Changed, argument)
 			}
 		}
@@ -211,6 +207,15 @@ func readPlan(text string) map[string]terraformChange {
 		all[address] = c
 	}
 	return all
+}
+
+// inOrder sorts arguments, and names those that say the same once.
+func inOrder(arguments []string) []string {
+	for i, name := range arguments {
+		arguments[i] = cmp.Or(alike[name], name)
+	}
+	slices.Sort(arguments)
+	return slices.Compact(arguments)
 }
 
 // A stateResource is what Terraform remembers of one resource.
@@ -264,7 +269,7 @@ func (tf terraform) forget(stack terraformStack) map[string]terraformChange {
 		if _, ok := r.Instances[0].Attributes["tags_all"]; ok && !blocks[address].untagged { // they follow the stage by the provider's default tags
 			c.Changed = append(c.Changed, "tags")
 		}
-		slices.Sort(c.Changed)
+		c.Changed = inOrder(c.Changed)
 		if c.Imported {
 			fmt.Fprintf(&imports, "import {\n  to = %s\n  id = %q\n}\n", address, r.importID())
 		} else {

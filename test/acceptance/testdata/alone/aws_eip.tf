@@ -23,6 +23,8 @@ resource "aws_eip" "primary" {
   network_interface         = aws_network_interface.several.id
   associate_with_private_ip = "10.0.1.10"
   depends_on                = [aws_internet_gateway.main]
+
+  lifecycle { ignore_changes = [associate_with_private_ip] } # the provider does not read it
 }
 
 resource "aws_eip" "secondary" {
@@ -30,4 +32,6 @@ resource "aws_eip" "secondary" {
   network_interface         = aws_network_interface.several.id
   associate_with_private_ip = "10.0.1.11"
   depends_on                = [aws_internet_gateway.main]
+
+  lifecycle { ignore_changes = [associate_with_private_ip] } # the provider does not read it
 }

@@ -18,9 +18,8 @@ resource "aws_eip" "two" {}
 resource "aws_eip" "three" {}
 
 resource "aws_nat_gateway" "main" {
-  allocation_id                  = aws_eip.one.id
-  subnet_id                      = aws_subnet.a.id
-  secondary_allocation_ids       = var.stage == "first" ? [aws_eip.two.id] : [aws_eip.three.id]
-  secondary_private_ip_addresses = ["10.0.1.200"]
-  depends_on                     = [aws_internet_gateway.main]
+  allocation_id            = aws_eip.one.id
+  subnet_id                = aws_subnet.a.id
+  secondary_allocation_ids = var.stage == "first" ? [aws_eip.two.id] : [aws_eip.three.id]
+  depends_on               = [aws_internet_gateway.main]
 }
