@@ -135,13 +135,16 @@ var nounLists = []struct{ action, id string }{
 	{"DescribeVpcs", "vpcSet/item/vpcId"},
 }
 
+// shownDeleted are nouns that are shown for a while after they were deleted.
+var shownDeleted = map[string][]string{"DescribeCustomerGateways": {"Filter.1.Name=state", "Filter.1.Value.1=available"}}
+
 // everything lists the ids of all that takes no end by itself.
 func (i *installation) everything() map[string][]string {
 	i.t.Helper()
 	all := map[string][]string{}
 	for _, list := range nounLists {
 		var ids []string
-		for _, e := range i.call(list.action).all(list.id) {
+		for _, e := range i.call(list.action, shownDeleted[list.action]...).all(list.id) {
 			ids = append(ids, e.Text)
 		}
 		slices.Sort(ids)

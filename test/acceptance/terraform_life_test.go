@@ -50,7 +50,7 @@ var unimported = map[string]string{
 const noImport = "the provider has no import"
 
 // ofTerraform are arguments that only Terraform knows, which an import adds.
-var ofTerraform = []string{"force_destroy", "force_detach_policies", "ipv6_address_list_enabled", "private_ip_list_enabled", "revoke_rules_on_delete", "user_data_replace_on_change"}
+var ofTerraform = []string{"force_destroy", "force_detach_policies", "ipv6_address_list_enabled", "private_ip_list_enabled", "private_key", "revoke_rules_on_delete", "user_data_replace_on_change"}
 
 // alike are arguments that change with others that say the same.
 var alike = map[string]string{"private_ip_list": "private_ips", "tags_all": "tags"}
