@@ -121,6 +121,8 @@ Some things go wrong with AWS as they do here, for they are the provider's own:
 - ` + "`aws_vpc`" + ` without IPv6 of its own wants none that ` + "`aws_vpc_ipv6_cidr_block_association`" + ` adds; one with its own leaves it alone.
 - The routes of ` + "`aws_route_table`" + ` can be those of the VPC's own ranges (` + "`gateway_id = \"local\"`" + `); ` + "`aws_route`" + ` cannot make them.
 - The tunnels of ` + "`aws_vpn_connection`" + ` are told apart by ` + "`tunnel1_inside_cidr`" + ` or ` + "`tunnel1_preshared_key`" + `; who gives those of the second only may find them exchanged.
+- ` + "`aws_nat_gateway`" + ` forgets ` + "`secondary_private_ip_addresses`" + ` where only ` + "`secondary_allocation_ids`" + ` change: the addresses are chosen anew.
+- ` + "`associate_with_private_ip`" + ` of an imported ` + "`aws_eip`" + ` cannot be read and is planned again, and an ` + "`aws_eip`" + ` with ` + "`instance`" + ` cannot move to another instance in place.
 - An imported ` + "`aws_instance`" + ` with ` + "`network_interface`" + `, or ` + "`aws_key_pair`" + `, is replaced unless ` + "`ignore_changes`" + ` names what cannot be read.
 
 What instances and interfaces have not got is refused by name: ` + "`root_block_device`" + ` and ` + "`ebs_block_device`" + ` (there are no volumes), ` + "`enable_primary_ipv6`" + `,
