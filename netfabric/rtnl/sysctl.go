@@ -8,8 +8,9 @@ import (
 	"os"
 	"strings"
 
-	"causeway.dev/netfabric/plan"
 	"golang.org/x/sys/unix"
+
+	"causeway.dev/netfabric/plan"
 )
 
 // Sysctls compares the sysctls of the calling thread's network namespace. Those
@@ -46,7 +47,8 @@ func Sysctls(want plan.Namespace) ([]Change, error) {
 	return changes, nil
 }
 
-// readBelow reads a short file below a directory.
+// readBelow reads a file of at most 64 bytes below a directory; a value that is longer is
+// none of ours.
 func readBelow(dir *os.File, path string) ([]byte, error) {
 	fd, err := unix.Openat(int(dir.Fd()), path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
