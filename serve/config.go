@@ -60,6 +60,10 @@ type Config struct {
 
 	InstanceLimits InstanceLimits `yaml:"instance_limits"`
 
+	// Images are further ids and names of the only image, the host's root file
+	// system. Default none.
+	Images []ec2.Image `yaml:"images"`
+
 	// FormerKeyLifetime is how long a tunnel takes a pre-shared key that was
 	// replaced, unless the customer gateway uses the new one before: "24h", the
 	// default; 1s to 720h.
@@ -335,7 +339,21 @@ func (c *Config) validate() error {
 	if _, err := c.Billing.prices(); err != nil {
 		return err
 	}
-	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI(), c.Resolver.validate(), c.FlowLogs.validate(), c.InstanceLimits.validate(), c.Keys.validate())
+	return errors.Join(c.validateAccounts(), c.validateOutside(), c.validatePKI(), c.Resolver.validate(), c.FlowLogs.validate(), c.InstanceLimits.validate(), c.Keys.validate(), c.validateImages())
+}
+
+func (c *Config) validateImages() error {
+	seen := map[string]bool{}
+	for _, image := range c.Images {
+		if err := image.Check(); err != nil {
+			return fmt.Errorf("images: %w", err)
+		}
+		if seen[image.ID] {
+			return fmt.Errorf("images: %s is given twice", image.ID)
+		}
+		seen[image.ID] = true
+	}
+	return nil
 }
 
 func (c *Config) validatePKI() error {

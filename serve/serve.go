@@ -189,7 +189,7 @@ func newEC2(cfg Config, records *store.Store, logStore *logs.Store, guard *acces
 		FormerKeyLifetime: cfg.FormerKeyLifetime,
 		KeyReferences:     cfg.Keys.references(),
 		Console:           console{driver},
-		Host:              ec2.Host{Architecture: architecture()},
+		Host:              ec2.Host{Architecture: architecture(), Images: slices.Clone(cfg.Images)},
 	})
 }
 

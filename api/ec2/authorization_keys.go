@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -25,10 +26,12 @@ func (t *targeting) setKindKeys(kind, id string, target *server.Target) {
 	case "network-interface":
 		t.setPublicAddressKey(id, target)
 	case "image":
-		target.SetKey("ec2:owner", t.scope.Account)
+		if i, err := t.image(t.scope.Account, id); err == nil {
+			target.SetKey("ec2:owner", cmp.Or(i.OwnerAlias, i.Owner))
+			target.SetKey("ec2:rootdevicetype", i.RootDeviceType)
+		}
 		target.SetKey("ec2:public", "true")
 		target.SetKey("ec2:imagetype", model.ImageTypeValuesMachine)
-		target.SetKey("ec2:rootdevicetype", model.RootDeviceTypeInstanceStore)
 	case "elastic-ip":
 		target.SetKey("ec2:domain", model.DomainTypeVpc)
 		if v, ok := addresses.table.Get(t.Reader, t.scope, id); ok {

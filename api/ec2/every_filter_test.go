@@ -15,7 +15,10 @@ import (
 // find nothing at all are those of features that are not built.
 func TestEveryFilter(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, wideOutside, func(cfg *Config) { cfg.Endpoint = "http://127.0.0.1:4599" })
+	c := newCloud(t, wideOutside, func(cfg *Config) {
+		cfg.Endpoint = "http://127.0.0.1:4599"
+		cfg.Host.Images = []Image{{ID: "ami-0123456789abcdef0", Name: "al2023-ami-x86_64", Owner: "137112412989", OwnerAlias: "amazon"}}
+	})
 	needed := c.showcase()
 	for action := range c.service.Server().Actions {
 		m := model.Actions[action]
@@ -154,9 +157,9 @@ var unbuiltFilters = map[string]string{
 	"DescribeAvailabilityZones": "group-long-name message parent-zone-id parent-zone-name",
 	"DescribeCarrierGateways":   "carrier-gateway-id owner-id state tag-key tag:stage vpc-id",
 	"DescribeImages": `block-device-mapping.delete-on-termination block-device-mapping.device-name block-device-mapping.encrypted block-device-mapping.snapshot-id
-		block-device-mapping.volume-size block-device-mapping.volume-type creation-date ena-support free-tier-eligible hypervisor image-allowed kernel-id
-		manifest-location owner-alias platform product-code product-code.type ramdisk-id root-device-name source-image-id source-image-region
-		source-instance-id sriov-net-support state-reason-code state-reason-message tag-key tag:stage virtualization-type`,
+		block-device-mapping.volume-size block-device-mapping.volume-type creation-date free-tier-eligible hypervisor image-allowed kernel-id
+		manifest-location platform product-code product-code.type ramdisk-id root-device-name source-image-id source-image-region
+		source-instance-id sriov-net-support state-reason-code state-reason-message tag-key tag:stage`,
 	"DescribeInstanceEventWindows": "dedicated-host-id event-window-name instance-id instance-tag instance-tag-key instance-tag-value tag-key tag-value tag:stage",
 	"DescribeInstanceStatus": `attached-ebs-status.status event.code event.description event.instance-event-id event.not-after event.not-before event.not-before-deadline
 		operator.managed operator.principal`,
@@ -171,16 +174,16 @@ var unbuiltFilters = map[string]string{
 	"DescribeInstances": `affinity block-device-mapping.attach-time block-device-mapping.delete-on-termination block-device-mapping.device-name block-device-mapping.status
 		block-device-mapping.volume-id boot-mode capacity-reservation-id capacity-reservation-specification.capacity-reservation-preference
 		capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id
-		capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn current-instance-boot-mode ena-support
-		enclave-options.enabled hibernation-options.configured host-id hypervisor instance-lifecycle
+		capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn current-instance-boot-mode
+		host-id hypervisor instance-lifecycle
 		kernel-id metadata-options.http-protocol-ipv4 network-interface.addresses.association.carrier-ip
 		network-interface.addresses.association.customer-owned-ip network-interface.association.carrier-ip network-interface.association.customer-owned-ip
 		network-interface.deny-all-igw-traffic network-interface.ipv4-prefixes.ipv4-prefix network-interface.ipv6-addresses.is-primary-ipv6
 		network-interface.ipv6-native network-interface.ipv6-prefixes.ipv6-prefix network-interface.operator.managed network-interface.operator.principal
 		network-interface.outpost-arn network-interface.public-dns-name network-interface.requester-id network-performance-options.bandwidth-weighting
-		operator.managed operator.principal outpost-arn placement-group-name placement-partition-number platform platform-details
+		operator.managed operator.principal outpost-arn placement-group-name placement-partition-number platform
 		product-code product-code.type ramdisk-id requester-id root-device-name spot-instance-request-id tpm-support
-		usage-operation usage-operation-update-time virtualization-type`,
+		usage-operation-update-time`,
 	"DescribeLaunchTemplateVersions": `create-time ebs-optimized host-resource-group-arn http-endpoint http-protocol-ipv4 http-tokens iam-instance-profile image-id
 		instance-type is-default-version kernel-id license-configuration-arn network-card-index ram-disk-id`,
 	"DescribeLaunchTemplates": "create-time launch-template-name tag-key tag:stage",

@@ -137,7 +137,7 @@ func TestUnbuiltFilters(t *testing.T) {
 // texts that cost most, as many as a request can have and a region has records.
 func TestHostilePatternsAreQuick(t *testing.T) {
 	t.Parallel()
-	var c criterion[image]
+	var c criterion[Image]
 	for range filterValuesMax {
 		c.patterns = append(c.patterns, parsePattern("*"+strings.Repeat("a", filterValueLengthMax/2)+"?"+strings.Repeat("a", filterValueLengthMax/2-3)+"b"))
 	}

@@ -78,6 +78,9 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 		ClientToken:        str(v.ClientToken),
 		CpuOptions:         &model.CpuOptions{CoreCount: new(int32(cores(&size))), ThreadsPerCore: new(int32(size.Threads))},
 		EbsOptimized:       new(false),
+		EnaSupport:         new(true),
+		EnclaveOptions:     &model.EnclaveOptions{Enabled: new(false)},
+		HibernationOptions: &model.HibernationOptions{Configured: new(false)},
 		IamInstanceProfile: profileAnswer(v.Profile),
 		ImageId:            &v.Image,
 		InstanceId:         &v.ID,
@@ -90,10 +93,16 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 		Placement: &model.Placement{
 			AvailabilityZone: &v.Zone, AvailabilityZoneId: str(view.service.zoneIDOf(v.Region, v.Zone)), Tenancy: new(model.TenancyDefault),
 		},
+		PlatformDetails: new(platformLinux),
+		// Scripts read the names without asking whether there are any.
+		PrivateDnsName:        new(""),
+		PublicDnsName:         new(""),
 		RootDeviceType:        new(model.RootDeviceTypeInstanceStore),
 		State:                 stateAnswer(state),
 		StateTransitionReason: &v.TransitionReason,
 		Tags:                  tagSet(v.Tags),
+		UsageOperation:        new(operationLinux),
+		VirtualizationType:    new(model.VirtualizationTypeHvm),
 	}
 	if reason.Code != "" {
 		answer.StateReason = &model.StateReason{Code: &reason.Code, Message: &reason.Message}
@@ -107,7 +116,7 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 			answer.NetworkInterfaces = append(answer.NetworkInterfaces, *view.interfaceAnswer(other))
 		}
 	}
-	answer.PrivateDnsName = str(v.PrivateName(nic.Address))
+	answer.PrivateDnsName = new(v.PrivateName(nic.Address))
 	answer.PrivateDnsNameOptions = &model.PrivateDnsNameOptionsResponse{
 		EnableResourceNameDnsAAAARecord: &v.PrivateDNSNames.AAAA, EnableResourceNameDnsARecord: &v.PrivateDNSNames.A, HostnameType: new(hostnameType(v.PrivateDNSNames)),
 	}
@@ -115,7 +124,7 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 	answer.Ipv6Address = firstIPv6(nic)
 	if a, ok := view.reader.public(nic.ID, nic.Address); ok {
 		answer.PublicIpAddress = addressText(a.PublicIP)
-		answer.PublicDnsName = str(publicName(view.reader, v.VPC, a.PublicIP))
+		answer.PublicDnsName = new(publicName(view.reader, v.VPC, a.PublicIP))
 	}
 	answer.SecurityGroups = groupIdentifiers(view.reader, nic.Groups)
 	answer.SourceDestCheck = &nic.SourceDestCheck
@@ -224,6 +233,12 @@ func (view instanceView) fields() fields[resource.Instance] {
 		"root-device-type":                       func(reader, *instance) []string { return one(model.RootDeviceTypeInstanceStore) },
 		"subnet-id":                              func(_ reader, v *instance) []string { return one(v.Subnet) },
 		"tenancy":                                func(reader, *instance) []string { return one(model.TenancyDefault) },
+		"ena-support":                            func(reader, *instance) []string { return truth(true) },
+		"enclave-options.enabled":                func(reader, *instance) []string { return truth(false) },
+		"hibernation-options.configured":         func(reader, *instance) []string { return truth(false) },
+		"platform-details":                       func(reader, *instance) []string { return one(platformLinux) },
+		"usage-operation":                        func(reader, *instance) []string { return one(operationLinux) },
+		"virtualization-type":                    func(reader, *instance) []string { return one(model.VirtualizationTypeHvm) },
 		"vpc-id":                                 func(_ reader, v *instance) []string { return one(v.VPC) },
 		"reason":                                 func(_ reader, v *instance) []string { return one(v.TransitionReason) },
 		"state-reason-code": func(_ reader, v *instance) []string {

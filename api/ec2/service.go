@@ -91,7 +91,8 @@ type Region struct {
 
 // A Host is what instances share.
 type Host struct {
-	Architecture string // AWS's name: "x86_64" or "arm64"
+	Architecture string  // AWS's name: "x86_64" or "arm64"
+	Images       []Image // besides HostImage
 }
 
 // A Console keeps what instances print.
