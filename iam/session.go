@@ -21,6 +21,7 @@ type Session struct {
 	RoleID         string            `json:"roleId,omitempty"` // "AROA…"
 	Name           string            `json:"name,omitempty"`   // that the session was given
 	SourceIdentity string            `json:"sourceIdentity,omitempty"`
+	Instance       string            `json:"instance,omitempty"` // ARN of the instance that the keys were handed to, if any
 	Tags           map[string]string `json:"tags,omitempty"`
 
 	// Policies bound what the session may, if it was given any: documents, and

@@ -58,6 +58,11 @@ func (t *Table[T]) decode(stored []byte, k key, ring *seal.Keyring) (any, error)
 	if err := json.Unmarshal(stored, v); err != nil {
 		return nil, err
 	}
+	// What says of itself to be another record, or nothing, is not the one that it
+	// lies for: an identity without what it is would be one without policies.
+	if m := t.meta(v); (key{m.Account, m.Region, m.ID}) != k {
+		return nil, fmt.Errorf("it is record %q of account %q in %q", m.ID, m.Account, m.Region)
+	}
 	if t.secrets == nil {
 		return v, nil
 	}

@@ -103,7 +103,8 @@ type rules struct {
 }
 
 // rulesOf collects what holds for a caller: a bounded number of look-ups, as the
-// numbers of groups and attached policies are.
+// numbers of groups and attached policies are. An error says which policy can't be
+// read: then nothing is allowed.
 func (g *Guard) rulesOf(r *store.Snapshot, k iam.AccessKey) (rules, error) {
 	var all rules
 	var boundary string
@@ -122,8 +123,9 @@ func (g *Guard) rulesOf(r *store.Snapshot, k iam.AccessKey) (rules, error) {
 		}
 		all.identity = collectFrom(&collect, store.Users, &user.Identity)
 		for _, id := range user.Groups {
-			group, _ := store.Groups.Get(r, collect.scope, id)
-			all.identity = append(all.identity, collectFrom(&collect, store.Groups, &group.Identity)...)
+			if group, ok := find(&collect, store.Groups, id, "group "+id); ok {
+				all.identity = append(all.identity, collectFrom(&collect, store.Groups, &group.Identity)...)
+			}
 		}
 		all.tags, boundary = user.Tags, user.Boundary
 	}
@@ -134,7 +136,7 @@ func (g *Guard) rulesOf(r *store.Snapshot, k iam.AccessKey) (rules, error) {
 	if k.Session != nil && k.Session.Limited() {
 		documents := collect.managed(k.Session.PolicyARNs)
 		for _, text := range k.Session.Policies {
-			documents = append(documents, collect.parse(text, policy.Inline))
+			documents = append(documents, collect.parse("a policy of the session", text, policy.Inline))
 		}
 		all.session = &documents
 	}

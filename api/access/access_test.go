@@ -94,30 +94,116 @@ func TestAnotherOfTheName(t *testing.T) {
 	}
 }
 
-// A policy that can't be read denies by an error, never by saying nothing: what
-// can't be read could be a denial.
-func TestUnreadablePolicy(t *testing.T) {
-	s := storetest.Open(t)
+// A policy that can't be read denies everything, wherever it is, and the refusal names
+// it: what can't be read could be a denial. What is repaired counts from then on.
+func TestUnreadablePolicies(t *testing.T) {
+	s, spoil := storetest.OpenSpoilable(t)
 	g := access.New(access.Config{Store: s, Sealer: seal.Generate()})
-	user := resource.User{Identity: identity("u")}
-	user.Inline = []resource.InlinePolicy{{Name: "good", Document: allow("*")}, {Name: "bad", Document: "{"}}
-	put(t, s, func(tx *store.Tx) { store.Users.Put(tx, user) })
-	for range 2 {
-		if err := g.Authorize(call("DescribeVpcs")); err == nil || denied(err) {
-			t.Errorf("Authorize: %v", err)
+	const arn = "arn:aws:iam::" + account + ":policy/p"
+	at := access.Scope(account)
+	managed := resource.Policy{Meta: resource.Meta{ID: "p", Account: account, Region: resource.GlobalRegion}, Name: "p", Path: "/", Default: "v1"}
+	managed.Versions = []resource.PolicyVersion{{ID: "v1", Document: allow("ec2:*")}}
+	inline := func(documents ...string) (list []resource.InlinePolicy) {
+		for i, d := range documents {
+			list = append(list, resource.InlinePolicy{Name: fmt.Sprint("i", i), Document: d})
+		}
+		return list
+	}
+	for name, test := range map[string]struct {
+		user  func(*resource.User)
+		spoil func()
+		want  string
+	}{
+		"inline": {func(u *resource.User) { u.Inline = inline(allow("*"), "{") }, nil, "policy i1 of user u can't be read: Syntax errors in policy."},
+		"inline of group": {nil, func() {
+			put(t, s, func(tx *store.Tx) { store.Groups.Put(tx, resource.Group{Identity: withInline("g", inline("[]"))}) })
+		}, "policy i0 of group g can't be read"},
+		"group":            {nil, func() { spoil("groups", at, "g", `{"inline":7}`) }, "group g can't be read: what is stored of it can't be decoded"},
+		"empty group":      {nil, func() { spoil("groups", at, "g", `{}`) }, "group g can't be read: what is stored of it can't be decoded"},
+		"group gone":       {nil, func() { put(t, s, func(tx *store.Tx) { store.Groups.Delete(tx, at, "g") }) }, "group g can't be read: it is named, but there is none"},
+		"attached":         {nil, func() { spoil("policies", at, "p", `no JSON`) }, "policy " + arn + " can't be read: what is stored of it can't be decoded"},
+		"attached is null": {nil, func() { spoil("policies", at, "p", `null`) }, "policy " + arn + " can't be read: what is stored of it can't be decoded"},
+		"attached is gone": {nil, func() { put(t, s, func(tx *store.Tx) { store.Policies.Delete(tx, at, "p") }) }, "policy " + arn + " can't be read: it is named, but there is none"},
+		"no version": {nil, func() {
+			v := managed
+			v.Default = "v2"
+			put(t, s, func(tx *store.Tx) { store.Policies.Put(tx, v) })
+		}, "policy " + arn + " can't be read: it has no default version"},
+		"version": {nil, func() {
+			v := managed
+			v.Versions = []resource.PolicyVersion{{ID: "v1", Document: `{"Version":"2099-01-01","Statement":[]}`}}
+			put(t, s, func(tx *store.Tx) { store.Policies.Put(tx, v) })
+		}, "policy " + arn + " can't be read"},
+		"boundary":         {func(u *resource.User) { u.Boundary = "arn:aws:iam::" + account + ":policy/b" }, func() { spoil("policies", at, "b", `{}`) }, ":policy/b can't be read: what is stored of it can't be decoded"},
+		"boundary is gone": {func(u *resource.User) { u.Boundary = "arn:aws:iam::" + account + ":policy/none" }, nil, ":policy/none can't be read: it is named, but there is none"},
+	} {
+		user := resource.User{Identity: withInline("u", inline(allow("*"))), Groups: []string{"g"}}
+		user.Attached = []string{arn}
+		whole := func() {
+			put(t, s, func(tx *store.Tx) {
+				store.Users.Put(tx, user)
+				store.Groups.Put(tx, resource.Group{Identity: identity("g")})
+				store.Policies.Put(tx, managed)
+			})
+		}
+		whole()
+		if err := g.Authorize(call("DescribeVpcs")); err != nil {
+			t.Fatalf("%s: before: %v", name, err)
+		}
+		if test.user != nil {
+			spoilt := user
+			test.user(&spoilt)
+			put(t, s, func(tx *store.Tx) { store.Users.Put(tx, spoilt) })
+		}
+		if test.spoil != nil {
+			test.spoil()
+		}
+		for range 2 { // what was read once is kept, but not this
+			err := g.Authorize(call("DescribeVpcs"))
+			var d *server.Denial
+			if !errors.As(err, &d) || !strings.Contains(d.Message, test.want) || d.Cause == nil {
+				t.Errorf("%s: %v, want %s", name, err, test.want)
+			}
+		}
+		whole()
+		if err := g.Authorize(call("DescribeVpcs")); err != nil {
+			t.Errorf("%s: repaired: %v", name, err)
 		}
 	}
 }
 
-// A boundary that is gone bounds everything.
-func TestBoundaryThatIsGone(t *testing.T) {
+func withInline(name string, policies []resource.InlinePolicy) resource.Identity {
+	i := identity(name)
+	i.Inline = policies
+	return i
+}
+
+// A session whose policy is gone, or can't be read, may nothing; nor does anybody take
+// on a role whose own policy can't be read.
+func TestUnreadableSessionsAndTrust(t *testing.T) {
 	s := storetest.Open(t)
 	g := access.New(access.Config{Store: s, Sealer: seal.Generate()})
-	user := resource.User{Identity: identity("u"), Boundary: "arn:aws:iam::" + account + ":policy/gone"}
-	user.Inline = []resource.InlinePolicy{{Name: "good", Document: allow("*")}}
-	put(t, s, func(tx *store.Tx) { store.Users.Put(tx, user) })
-	if err := g.Authorize(call("DescribeVpcs")); !denied(err) {
-		t.Errorf("Authorize: %v", err)
+	role := resource.Role{Identity: withInline("r", []resource.InlinePolicy{{Name: "x", Document: allow("*")}}), Trust: "{"}
+	put(t, s, func(tx *store.Tx) {
+		store.Roles.Put(tx, role)
+		store.Users.Put(tx, resource.User{Identity: withInline("u", role.Inline)})
+	})
+	for want, session := range map[string]iam.Session{
+		"":                              {},
+		"a policy of the session can't": {Policies: []string{allow("*"), "{"}},
+		"policy/none can't be read":     {Policies: []string{allow("*")}, PolicyARNs: []string{"arn:aws:iam::" + account + ":policy/none"}},
+	} {
+		session.Role, session.RoleID, session.Name = "r", role.UniqueID, "s"
+		one := call("DescribeVpcs")
+		one.Caller.Key = iam.AccessKey{Account: account, Session: &session}
+		err := g.Authorize(one)
+		if (err == nil) != (want == "") || err != nil && (!denied(err) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("want %q: %v", want, err)
+		}
+	}
+	err := g.MayAssume(call("").Caller, role, server.Target{ARN: role.ARN()}, "sts:AssumeRole")
+	if !denied(err) || !strings.Contains(err.Error(), "the trust policy of role "+role.ARN()+" can't be read") {
+		t.Errorf("MayAssume: %v", err)
 	}
 }
 

@@ -16,14 +16,17 @@ import (
 // the same account and names the caller. The actions are sts:AssumeRole and those
 // that what is asked for of the session needs.
 func (g *Guard) MayAssume(c server.Caller, role resource.Role, target server.Target, actions ...string) error {
+	denied := func(action string, cause error) error {
+		return &server.Denial{Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", c.Key.ARN(), action, target.ARN), Cause: cause}
+	}
 	trust, err := policy.Parse(role.Trust, policy.Trust)
 	if err != nil {
-		return fmt.Errorf("read the stored policy of role %s: %w", role.ARN(), err)
+		return denied(actions[0], fmt.Errorf("the trust policy of role %s can't be read: %w", role.ARN(), err))
 	}
 	s := g.cfg.Store.Snapshot()
 	all, err := g.rulesOf(s, c.Key)
 	if err != nil {
-		return err
+		return denied(actions[0], err)
 	}
 	request := policy.Request{
 		Resource:  target.ARN,
@@ -31,13 +34,16 @@ func (g *Guard) MayAssume(c server.Caller, role resource.Role, target server.Tar
 		Keys:      policy.Keys{globalKeys(c, "sts", all.tags), accountKeys(target.ARN), target.Keys},
 	}
 	// Who was made after the policy was set is not the one that it names, but
-	// another one of the same name.
+	// another one of the same name. What is denied to the name is denied all the same.
+	names := []string{c.Key.ARN(), c.Key.PrincipalARN()}
 	if since, ok := namedSince(s, c); ok && !since.After(role.TrustSet) {
-		request.Principal.ARNs = []string{c.Key.ARN(), c.Key.PrincipalARN()}
+		request.Principal.ARNs = names
+	} else {
+		request.Principal.Later = names
 	}
 	for _, action := range actions {
 		if !assumes(request, policy.For(action, trust), all.about(action), action, c.Account == role.Account) {
-			return &server.Denial{Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", c.Key.ARN(), action, target.ARN)}
+			return denied(action, nil)
 		}
 	}
 	return nil

@@ -16,7 +16,7 @@ func TestCompiledIsBounded(t *testing.T) {
 		c := collector{Guard: g}
 		for revision := range int64(3) {
 			c.ready(place{id: fmt.Sprint(i % 60)}, revision+int64(i), func() []*policy.Document {
-				return []*policy.Document{c.parse(document, policy.Inline)}
+				return []*policy.Document{c.parse("p", document, policy.Inline)}
 			})
 		}
 		sum := 0

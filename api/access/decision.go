@@ -25,10 +25,7 @@ func (g *Guard) Authorize(call server.Call) error {
 	if k.Root() {
 		return nil
 	}
-	all, err := g.rulesOf(g.cfg.Store.Snapshot(), k)
-	if err != nil {
-		return err
-	}
+	all, unread := g.rulesOf(g.cfg.Store.Snapshot(), k)
 	keys := globalKeys(call.Caller, call.Service, all.tags)
 	said := map[string]spoken{} // by action
 	for _, target := range call.Targets() {
@@ -36,12 +33,15 @@ func (g *Guard) Authorize(call server.Call) error {
 		if action == "" {
 			action = call.Service + ":" + call.Action
 		}
+		request := policy.Request{Resource: target.ARN, Keys: policy.Keys{keys, accountKeys(target.ARN), target.Keys}}
+		if unread != nil {
+			return g.deny(call, action, request, "because "+unread.Error(), unread)
+		}
 		if _, ok := said[action]; !ok {
 			said[action] = all.about(action)
 		}
-		request := policy.Request{Resource: target.ARN, Keys: policy.Keys{keys, accountKeys(target.ARN), target.Keys}}
 		if reason := said[action].decide(request, action); reason != "" {
-			return g.deny(call, action, request, reason)
+			return g.deny(call, action, request, reason, nil)
 		}
 	}
 	return nil
@@ -151,6 +151,9 @@ func globalKeys(c server.Caller, service string, tags []resource.Tag) map[string
 		if s.Role != "" {
 			keys["aws:principaltype"] = []string{"AssumedRole"}
 		}
+		if s.Instance != "" {
+			keys["ec2:sourceinstancearn"] = []string{s.Instance}
+		}
 		if s.SourceIdentity != "" {
 			keys["aws:sourceidentity"] = []string{s.SourceIdentity}
 		}
@@ -170,9 +173,9 @@ func accountKeys(arn string) map[string][]string {
 	return map[string][]string{"aws:resourceaccount": {parts[4]}}
 }
 
-// deny words a denial.
-func (g *Guard) deny(call server.Call, action string, request policy.Request, reason string) error {
-	d := &server.Denial{Message: fmt.Sprintf("User: %s is not authorized to perform: %s", call.Caller.Key.ARN(), action)}
+// deny words a denial. The cause is what kept policies from being asked, or nil.
+func (g *Guard) deny(call server.Call, action string, request policy.Request, reason string, cause error) error {
+	d := &server.Denial{Message: fmt.Sprintf("User: %s is not authorized to perform: %s", call.Caller.Key.ARN(), action), Cause: cause}
 	if request.Resource != "*" {
 		d.Message += " on resource: " + resource.Clip(request.Resource)
 	}

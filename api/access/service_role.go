@@ -55,7 +55,7 @@ func (g *Guard) InstanceCredentials(roleARN, instance, instanceARN string, now t
 		return iam.AccessKey{}, "", fmt.Errorf("credentials of instance %s: %w %s", instance, ErrRoleNotTrusting, roleARN)
 	}
 	k := iam.AccessKey{Account: role.Account, Path: role.Path}
-	session := iam.Session{Role: role.Name, RoleID: role.UniqueID, Name: instance}
+	session := iam.Session{Role: role.Name, RoleID: role.UniqueID, Name: instance, Instance: instanceARN}
 	return iam.Issue(rand.Reader, g.cfg.Sealer, k, session, now, instanceSessionLife)
 }
 

@@ -159,6 +159,10 @@ func (t *targeting) addNamed() {
 		for _, one := range t.in.Addr().Interface().(*model.ModifyInstanceCreditSpecificationInput).InstanceCreditSpecifications {
 			t.addID(val(one.InstanceId))
 		}
+	case "ModifySecurityGroupRules":
+		for _, one := range t.in.Addr().Interface().(*model.ModifySecurityGroupRulesInput).SecurityGroupRules {
+			t.addID(val(one.SecurityGroupRuleId))
+		}
 	case "CreateSecurityGroup":
 		if vpc, ok := defaultVPC(t.reader); ok && server.Text(t.in, "VpcId") == "" {
 			t.addID(vpc.ID)

@@ -24,6 +24,7 @@ func TestTargetsWithoutIDs(t *testing.T) {
 		return c.call("DescribeSubnets", filter("1", "availability-zone", zone)...).text("subnetSet/item/subnetId")
 	}
 	first, second := subnet("us-east-1a"), subnet("us-east-1b")
+	rule := c.call("AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "1", "ToPort", "2", "CidrIp", "192.0.2.0/24").text("securityGroupRuleSet/item/securityGroupRuleId")
 	name, kind, tag, zone := "web", "security-group-rule", "Team", "us-east-1b"
 	tags := []model.TagSpecification{{ResourceType: &kind, Tags: []model.Tag{{Key: &tag, Value: &tag}}}}
 	for _, test := range []struct {
@@ -38,6 +39,7 @@ func TestTargetsWithoutIDs(t *testing.T) {
 		{"RevokeSecurityGroupIngress", &model.RevokeSecurityGroupIngressInput{GroupName: &name}, "security-group/" + group},
 		{"CreateSecurityGroup", &model.CreateSecurityGroupInput{GroupName: &name}, "security-group/* vpc/" + vpc},
 		{"AuthorizeSecurityGroupIngress", &model.AuthorizeSecurityGroupIngressInput{GroupId: &group, TagSpecifications: tags}, "ec2:CreateTags=security-group-rule/* security-group/" + group},
+		{"ModifySecurityGroupRules", &model.ModifySecurityGroupRulesInput{GroupId: &group, SecurityGroupRules: []model.SecurityGroupRuleUpdate{{SecurityGroupRuleId: &rule}}}, "security-group-rule/" + rule + " security-group/" + group},
 		{"RunInstances", &model.RunInstancesInput{SecurityGroups: []string{name}}, "instance/* network-interface/* security-group/" + group + " subnet/" + first + " volume/*"},
 		{"RunInstances", &model.RunInstancesInput{Placement: &model.Placement{AvailabilityZone: &zone}}, "instance/* network-interface/* subnet/" + second + " volume/*"},
 		{"RunInstances", &model.RunInstancesInput{SubnetId: &second}, "instance/* network-interface/* subnet/" + second + " volume/*"},

@@ -91,7 +91,19 @@ func Text(in reflect.Value, name string) string {
 type Denial struct {
 	Message string // in AWS's words: "User: … is not authorized to perform: …"
 	Encoded string // more about it, for DecodeAuthorizationMessage; "" if there is no more
+
+	// Cause is what kept policies from being asked, for the log, where it is an
+	// error; nil where they were.
+	Cause error
 }
 
-// Error is the message.
-func (d *Denial) Error() string { return d.Message }
+// Error is the message, with the cause.
+func (d *Denial) Error() string {
+	if d.Cause != nil {
+		return d.Message + ": " + d.Cause.Error()
+	}
+	return d.Message
+}
+
+// Unwrap returns the cause.
+func (d *Denial) Unwrap() error { return d.Cause }

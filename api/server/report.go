@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,7 +57,8 @@ func (x *exchange) report() {
 	if x.code != "" {
 		code = string(x.code)
 	}
-	if x.status >= 500 {
+	var denial *Denial
+	if x.status >= 500 || errors.As(x.cause, &denial) && denial.Cause != nil {
 		level = slog.LevelError
 	}
 	elapsed := x.cfg.Now().Sub(x.start)

@@ -111,12 +111,13 @@ func (c *condition) holds(keys Keys) bool {
 	}
 	if !present || len(given) == 0 {
 		// A key that is not there is not equal to anything, so negated
-		// operators hold. No value is also all of none.
+		// operators hold. No value is also all of none, and there is none of
+		// them, whatever is said of keys that are not there.
 		switch c.set {
 		case allValues:
 			return true
 		case anyValue:
-			return c.ifExists
+			return false
 		}
 		return c.ifExists || c.operator.negated
 	}

@@ -138,7 +138,7 @@ func naiveCondition(effect, operator string, given, want []string) bool {
 	case len(given) == 0 && set == "ForAllValues":
 		return true
 	case len(given) == 0 && set == "ForAnyValue":
-		return ifExists
+		return false
 	case len(given) == 0:
 		return ifExists || negated
 	case set == "ForAllValues", set == "" && effect == "Allow":

@@ -8,7 +8,10 @@
 //	effect := policy.For("ec2:CreateVpc", d).Decide(policy.Request{Resource: arn, Keys: keys})
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Kind says where a document is to be used, which decides what it may hold.
 type Kind uint8
@@ -84,6 +87,10 @@ type Principal struct {
 	Named     bool     // leave out what allows all of an account, or everybody
 	Service   string   // "vpn.amazonaws.com", if it is one
 	Federated string   // ARN of the provider that vouches for it
+
+	// Later are names that it got only after the policy was set. Nothing is allowed
+	// by them, but what is denied to them is.
+	Later []string
 }
 
 // Statements are those that speak of one action.
@@ -124,9 +131,12 @@ func (s Statements) Decide(r Request) Effect {
 func (s *statement) applies(r *Request, arn []string) bool {
 	if s.principals != nil {
 		who := &r.Principal
-		if !s.principals.include(who, who.Named && s.effect == Allow) {
+		later := s.effect == Deny && !s.principals.not && s.principals.hasARN(who.Later)
+		if !later && !s.principals.include(who, who.Named && s.effect == Allow) {
 			return false
 		}
+	} else if s.effect == Allow && s.resources.not && !s.resources.resolves(r.Keys) {
+		return false // all but what nobody can tell is nothing
 	} else if !s.resources.matches(func(p *pattern) bool { return p.matchARN(arn, r.Keys) || p.matchWhole(r.Resource, r.Keys) }) {
 		return false
 	}
@@ -145,6 +155,16 @@ func (l *list) matches(one func(*pattern) bool) bool {
 		}
 	}
 	return l.not
+}
+
+// resolves reports whether all variables of the list have values.
+func (l *list) resolves(keys Keys) bool {
+	for i := range l.patterns {
+		if _, ok := l.patterns[i].resolve(keys); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // principals are the element Principal, or NotPrincipal.
@@ -168,14 +188,11 @@ func (p *principals) names(who *Principal, byName bool) bool {
 	if !byName && (p.anyone || contains(p.accounts, who.Account)) {
 		return true
 	}
-	for _, arn := range who.ARNs {
-		for _, a := range p.arns {
-			if a == arn {
-				return true
-			}
-		}
-	}
-	return contains(p.services, who.Service) || contains(p.federated, who.Federated)
+	return p.hasARN(who.ARNs) || contains(p.services, who.Service) || contains(p.federated, who.Federated)
+}
+
+func (p *principals) hasARN(arns []string) bool {
+	return slices.ContainsFunc(arns, func(arn string) bool { return contains(p.arns, arn) })
 }
 
 func contains(list []string, s string) bool {

@@ -209,7 +209,9 @@ func TestConditions(t *testing.T) {
 		{`{"ForAnyValue:StringEquals":{"a:many":["y","z"]}}`, true},
 		{`{"ForAnyValue:StringEquals":{"a:many":["z"]}}`, false},
 		{`{"ForAnyValue:StringEquals":{"a:absent":"x"}}`, false},
-		{`{"ForAnyValue:StringEqualsIfExists":{"a:absent":"x"}}`, true},
+		{`{"ForAnyValue:StringEqualsIfExists":{"a:absent":"x"}}`, false},
+		{`{"ForAnyValue:StringNotEqualsIfExists":{"a:absent":"x"}}`, false},
+		{`{"ForAllValues:StringEqualsIfExists":{"a:absent":"x"}}`, true},
 		{`{"ForAllValues:StringNotEquals":{"a:many":["y"]}}`, false},
 		{`{"ForAllValues:StringNotEquals":{"a:many":["z"]}}`, true},
 		{`{"ForAnyValue:StringNotEquals":{"a:many":["y"]}}`, true},
@@ -301,5 +303,35 @@ func TestPrincipals(t *testing.T) {
 	deny := parse(t, policy.Trust, document(`"Effect":"Deny","Action":"sts:*","Principal":{"AWS":"123456789012"}`))
 	if got := policy.For("sts:AssumeRole", deny).Decide(policy.Request{Principal: named}); got != policy.Deny {
 		t.Errorf("who is denied as one of an account is denied by name, too: %v", got)
+	}
+}
+
+// All but what a variable without a value names is nothing that is allowed, and
+// everything that is denied.
+func TestAllButTheUnknown(t *testing.T) {
+	for statement, want := range map[string]policy.Effect{
+		`"Effect":"Allow","Action":"*","NotResource":"arn:aws:ec2:*:*:vpc/${aws:nobody}"`: policy.None,
+		`"Effect":"Deny","Action":"*","NotResource":"arn:aws:ec2:*:*:vpc/${aws:nobody}"`:  policy.Deny,
+		`"Effect":"Allow","Action":"*","NotResource":"arn:aws:ec2:*:*:vpc/${aws:known}"`:  policy.Allow,
+	} {
+		got := policy.For("ec2:DeleteVpc", parse(t, policy.Inline, document(statement))).Decide(policy.Request{Resource: "arn:aws:ec2:us-east-1:1:vpc/vpc-1", Keys: policy.Keys{{"aws:known": {"x"}}}})
+		if got != want {
+			t.Errorf("%s: %v, want %v", statement, got, want)
+		}
+	}
+}
+
+// Names that a principal got later allow it nothing, and deny it what they deny.
+func TestLaterNames(t *testing.T) {
+	const alice = "arn:aws:iam::123456789012:user/alice"
+	for statement, want := range map[string]policy.Effect{
+		`"Effect":"Allow","Principal":{"AWS":"` + alice + `"},"Action":"sts:AssumeRole"`:   policy.None,
+		`"Effect":"Deny","Principal":{"AWS":"` + alice + `"},"Action":"sts:AssumeRole"`:    policy.Deny,
+		`"Effect":"Deny","NotPrincipal":{"AWS":"` + alice + `"},"Action":"sts:AssumeRole"`: policy.Deny,
+	} {
+		request := policy.Request{Principal: policy.Principal{Account: "123456789012", Later: []string{alice}}}
+		if got := policy.For("sts:AssumeRole", parse(t, policy.Trust, document(statement))).Decide(request); got != want {
+			t.Errorf("%s: %v, want %v", statement, got, want)
+		}
 	}
 }
