@@ -147,28 +147,6 @@ func TestForgedSourceIsDropped(t *testing.T) {
 	}
 }
 
-func TestConnectionSurvivesChangedFilter(t *testing.T) {
-	l := newLab(t)
-	c := twoInstances()
-	l.apply(c)
-	l.listen("i-2", "10.0.1.5:80")
-	conn, err := l.dial("i-1", "10.0.1.5:80", wait)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := echo(conn, "before"); err != nil {
-		t.Fatal(err)
-	}
-	c.Networks[0].Groups[0].Rules = []FilterRule{allOut} // nobody may connect any more
-	l.apply(c)
-	if err := echo(conn, "after"); err != nil {
-		t.Errorf("over the connection that was there before: %v", err)
-	}
-	if _, err := l.dial("i-1", "10.0.1.5:80", silence); err == nil {
-		t.Error("a new connection was made")
-	}
-}
-
 func TestSecondApplyChangesNothing(t *testing.T) {
 	l := newLab(t)
 	l.apply(site())

@@ -122,6 +122,7 @@ type attachment struct {
 	isOutside bool
 	counted   bool         // its flows are
 	answers   uint32       // table of a link's Answers; 0 for none
+	tracked   bool         // flows through it always are
 	addresses []netip.Addr // of the network's own that are behind a link
 }
 
@@ -376,7 +377,10 @@ func (k *compiler) link(l Link) {
 		for _, a := range l.Ends[i].Addresses {
 			r.Routes = append(r.Routes, Route{Table: tablePorts, Destination: netip.PrefixFrom(a, a.BitLen()), Kind: Unicast, Device: name, Gateway: linkNextHop})
 		}
-		r.attach = append(r.attach, attachment{device: name, table: r.table[l.Ends[i].Table], counted: l.Ends[i].Counted, addresses: l.Ends[i].Addresses, answers: r.table[l.Ends[i].Answers]})
+		r.attach = append(r.attach, attachment{
+			device: name, table: r.table[l.Ends[i].Table], counted: l.Ends[i].Counted, addresses: l.Ends[i].Addresses, answers: r.table[l.Ends[i].Answers],
+			tracked: ends[other].network.Translator != nil || l.Ends[other].Answers != "",
+		})
 	}
 }
 

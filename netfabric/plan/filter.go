@@ -34,9 +34,9 @@ const (
 // filter writes the rules of a router. A packet's way through them:
 //
 //	prerouting  forged source? -> mark of its route table by the device it came in by
-//	leave       answer of a known connection? -> groups of the interface it comes from
+//	leave       part of a tracked connection? -> groups of the interface it comes from
 //	border      does it leave a subnet? -> the subnet's ACL; does it enter one? -> that one's
-//	enter       answer of a known connection? -> groups of the interface it goes to
+//	enter       part of a tracked connection? -> groups of the interface it goes to
 //
 // Each step finds its chain by a lookup in a map, whatever the number of
 // interfaces. "leave", "border" and "enter" are base chains of their own because
@@ -100,7 +100,7 @@ func setText(kind, name, spec string, elements []string) string {
 }
 
 func (w *filterWriter) sets() {
-	var marks, leave, enter, checked, outside, tuns, local, local6 []string
+	var marks, leave, enter, checked, outside, tracked, tuns, local, local6 []string
 	for _, a := range w.attach {
 		device := fmt.Sprintf("%q", a.device)
 		if a.table != 0 {
@@ -112,6 +112,9 @@ func (w *filterWriter) sets() {
 			enter = append(enter, device+" : accept")
 			if a.isTUN {
 				tuns = append(tuns, device)
+			}
+			if a.tracked {
+				tracked = append(tracked, device)
 			}
 			continue
 		}
@@ -138,6 +141,7 @@ func (w *filterWriter) sets() {
 		w.set("set", "checked", "ifname", checked)
 		w.set("set", "addresses", "ifname . ipv4_addr", w.portAddresses(false))
 		w.set("set", "outside", "ifname", outside)
+		w.set("set", "tracked", "ifname", tracked)
 		w.set("set", "local", "ipv4_addr\n\tflags interval\n\tauto-merge", local)
 		w.serviceSet()
 		if w.network.ipv6() {
@@ -191,8 +195,9 @@ func (w *filterWriter) groups() {
 			used[g] = true
 		}
 	}
-	members := map[string]bool{}
+	members, byID := map[string]bool{}, map[string]Group{}
 	for _, g := range w.network.Groups {
+		byID[g.ID] = g
 		for _, rule := range g.Rules {
 			if used[g.ID] && rule.PeerGroup != "" {
 				members[rule.PeerGroup] = true
@@ -216,7 +221,11 @@ func (w *filterWriter) groups() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(combinations)) {
-		var leave, enter []string
+		var groups []Group
+		for _, g := range combinations[name] {
+			groups = append(groups, byID[g])
+		}
+		leave, enter := w.untrackedTexts(groups, true), w.untrackedTexts(groups, false)
 		for _, g := range combinations[name] {
 			leave = append(leave, "jump leave-group-"+g)
 			enter = append(enter, "jump enter-group-"+g)
@@ -314,12 +323,18 @@ func (r FilterRule) protocolTexts() []string {
 
 func (r FilterRule) portText(protocol string) string {
 	switch {
-	case r.FromPort < 0 || (r.FromPort == 0 && r.ToPort == 65535):
+	case r.everyPort():
 		return "meta l4proto " + protocol
 	case r.FromPort == r.ToPort:
 		return fmt.Sprintf("%s dport %d", protocol, r.FromPort)
 	}
 	return fmt.Sprintf("%s dport %d-%d", protocol, r.FromPort, r.ToPort)
+}
+
+// everyPort reports whether a rule of TCP or UDP, or of any protocol, leaves the port
+// open.
+func (r FilterRule) everyPort() bool {
+	return r.Protocol == -1 || r.FromPort < 0 || r.FromPort == 0 && r.ToPort == 65535
 }
 
 func (r FilterRule) icmpTexts(protocol string) []string {
@@ -384,9 +399,12 @@ func (w *filterWriter) forward() {
 		return
 	}
 	w.chain("invalid", w.invalidTexts())
+	w.trackedChains()
 	w.line("chain leave {")
 	w.line("\ttype filter hook forward priority filter; policy drop;")
-	w.line("\tct state established,related accept") // a map would be slower, and is made anew with each change
+	for _, rule := range w.knownFlows("leave") {
+		w.line("\t%s", rule)
+	}
 	w.line("\tct state invalid goto invalid")
 	w.line("\tiifname vmap @leave")
 	w.line("\t%s", w.drop(droppedUnknown))
@@ -400,7 +418,9 @@ func (w *filterWriter) forward() {
 	if w.network.ipv6() {
 		w.line("\toifname @checked oifname . ip6 daddr != @addresses6 %s", w.drop(droppedDestination))
 	}
-	w.line("\tct state established,related accept")
+	for _, rule := range w.knownFlows("enter") {
+		w.line("\t%s", rule)
+	}
 	w.line("\toifname vmap @enter")
 	w.line("\t%s", w.drop(droppedUnknown))
 	w.line("}")
