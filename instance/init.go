@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -65,7 +64,7 @@ func InitMain(args []string) int {
 	}
 	fmt.Fprint(report, reportOK)
 	report.Close()
-	debug.FreeOSMemory() // of the whole program's start, which counts where a host has a thousand of us
+	i.memory.rest()
 	return i.live()
 }
 
@@ -78,6 +77,7 @@ type initProcess struct {
 	signals chan os.Signal
 	output  *run.Group // copies what user data prints
 	script  int        // process id of the user data; 0 if none runs
+	memory  frugality
 
 	calls    chan func()   // what others want live to do
 	ending   chan struct{} // closed when live takes no more calls

@@ -216,6 +216,7 @@ func (s *sshServer) serve(conn net.Conn, known func()) {
 	}
 	defer secure.Close()
 	known()
+	defer s.init.memory.work()()
 	if conn.SetDeadline(time.Time{}) != nil {
 		return
 	}
