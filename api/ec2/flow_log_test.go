@@ -99,7 +99,9 @@ func TestFlowLogs(t *testing.T) {
 	}
 	c.refuse("InvalidFlowLogId.NotFound", "DeleteFlowLogs", "FlowLogId.1", id, "FlowLogId.2", "fl-00000000000000000")
 	c.call("DeleteFlowLogs", "FlowLogId.1", id)
-	c.refuse("InvalidFlowLogId.NotFound", "DescribeFlowLogs", "FlowLogId.1", id)
+	if seen := c.call("DescribeFlowLogs", "FlowLogId.1", id, "FlowLogId.2", several.text("flowLogIdSet/item")).texts("flowLogSet/item/logDestination"); !slices.Equal(seen, []string{"arn:aws:s3:::bucket/folder/"}) {
+		t.Errorf("asked for a deleted one and another: %q", seen)
+	}
 	if left := len(c.call("DescribeFlowLogs").all("flowLogSet/item")); left != 5 {
 		t.Errorf("%d are left", left)
 	}

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -182,6 +183,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		"DescribeImageAttribute", "GetInstanceMetadataDefaults", "ModifyInstanceMetadataDefaults", // of the account itself: see TestMetadataDefaults
 		"DescribeImages", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeVolumes", "GetVpnConnectionDeviceTypes",
 	}
+	leavingOut := []string{"DescribeEgressOnlyInternetGateways", "DescribeFlowLogs"} // ids that nothing has
 	before := c.all()
 	for name, other := range map[string]*cloud{"account": newCloud(t, wideOutside), "region": c.in("eu-west-1")} {
 		seen := map[string]bool{}
@@ -190,7 +192,11 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		for _, call := range list {
 			seen[call[0]] = true
 			status, answer := other.send(call[0], call[1:]...)
-			if code := answer.text("Errors/Error/Code"); status != http.StatusBadRequest || !strings.HasSuffix(code, "NotFound") {
+			code := answer.text("Errors/Error/Code")
+			if hidden := slices.Contains(leavingOut, call[0]) && status == http.StatusOK && !strings.Contains(fmt.Sprint(answer), call[2]); hidden {
+				continue
+			}
+			if status != http.StatusBadRequest || !strings.HasSuffix(code, "NotFound") {
 				t.Errorf("another %s, %q: %d %s (%s)", name, call, status, code, answer.text("Errors/Error/Message"))
 			}
 		}

@@ -30,6 +30,10 @@ func (n *noun[T]) finds(r reader, p store.Property, value string) bool {
 // total returns how many records there are.
 func (n *noun[T]) total(r reader) int { return n.table.Total(r.Reader, r.scope) }
 
+// leavesOut has the prefixes of ids that a Describe leaves out where nothing has them,
+// and does not refuse, as Terraform's provider expects of these two.
+var leavesOut = map[string]bool{"eigw": true, "fl": true}
+
 // selected returns the records that pass a Describe's filters, sorted by id, each
 // once: of those that it names by id, or of all if it names none.
 func (n *noun[T]) selected(r reader, ids []string, chosen selection[T]) (iter.Seq[T], error) {
@@ -38,10 +42,11 @@ func (n *noun[T]) selected(r reader, ids []string, chosen selection[T]) (iter.Se
 		named := make([]T, 0, len(ids))
 		for _, id := range ids {
 			v, err := n.get(r, id)
-			if err != nil {
+			if err == nil {
+				named = append(named, v)
+			} else if !leavesOut[n.prefix] || n.checkID(id) != nil {
 				return nil, err
 			}
-			named = append(named, v)
 		}
 		return chosen.filter(r, slices.Values(named)), nil
 	}
