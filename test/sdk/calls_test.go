@@ -24,6 +24,7 @@ func TestSDK(t *testing.T) {
 		"paginators of EC2":      i.testNetworkPaginators,
 		"paginators of lists":    i.testListPaginators,
 		"paginators of the rest": i.testOtherPaginators,
+		"paginators of IAM":      i.testIdentityPaginators,
 		"pages under change":     i.testPagesUnderChange,
 		"waiters of VPCs":        i.testNetworkWaiters,
 		"waiters of VPN":         i.testVPNWaiters,

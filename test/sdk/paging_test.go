@@ -41,10 +41,14 @@ func (i *installation) testNetworkPaginators(t *testing.T) {
 		must(i.ec2.AllocateAddress(ctx, &ec2.AllocateAddressInput{}))(t)
 	}
 	const few = pageSize + 1 // of what costs something
-	i.runInstances(t, subnet, few, nil)
+	profile := i.createProfile(t, "paged-hosts")
+	for _, host := range i.runInstances(t, subnet, few, nil) {
+		must(i.ec2.AssociateIamInstanceProfile(ctx, &ec2.AssociateIamInstanceProfileInput{InstanceId: host.InstanceId, IamInstanceProfile: &types.IamInstanceProfileSpecification{Name: &profile}}))(t)
+	}
 	for range few {
 		must(i.ec2.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{SubnetId: &subnet, ConnectivityType: types.ConnectivityTypePrivate}))(t)
-		i.createVPC(t, "paged too")
+		other := i.createVPC(t, "paged too")
+		must(i.ec2.AssociateSecurityGroupVpc(ctx, &ec2.AssociateSecurityGroupVpcInput{GroupId: group, VpcId: &other}))(t)
 	}
 
 	wantsPages(t, "subnets", collect(t, ec2.NewDescribeSubnetsPaginator(i.ec2, &ec2.DescribeSubnetsInput{Filters: mine, MaxResults: size}),
@@ -71,6 +75,14 @@ func (i *installation) testNetworkPaginators(t *testing.T) {
 		func(o *ec2.DescribeEgressOnlyInternetGatewaysOutput) []string {
 			return texts(o.EgressOnlyInternetGateways, func(v *types.EgressOnlyInternetGateway) *string { return v.EgressOnlyInternetGatewayId })
 		}), pageSize, many)
+	wantsPages(t, "VPCs of a group", collect(t, ec2.NewDescribeSecurityGroupVpcAssociationsPaginator(i.ec2, &ec2.DescribeSecurityGroupVpcAssociationsInput{Filters: filters("group-id", *group), MaxResults: size}),
+		func(o *ec2.DescribeSecurityGroupVpcAssociationsOutput) []string {
+			return texts(o.SecurityGroupVpcAssociations, func(v *types.SecurityGroupVpcAssociation) *string { return v.VpcId })
+		}), pageSize, few)
+	wantsPages(t, "instance profiles of instances", collect(t, ec2.NewDescribeIamInstanceProfileAssociationsPaginator(i.ec2, &ec2.DescribeIamInstanceProfileAssociationsInput{MaxResults: size}),
+		func(o *ec2.DescribeIamInstanceProfileAssociationsOutput) []string {
+			return texts(o.IamInstanceProfileAssociations, func(v *types.IamInstanceProfileAssociation) *string { return v.AssociationId })
+		}), pageSize, few)
 	addresses := must(i.ec2.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{}))(t)
 	for _, address := range addresses.Addresses {
 		must(i.ec2.ModifyAddressAttribute(ctx, &ec2.ModifyAddressAttributeInput{AllocationId: address.AllocationId, DomainName: aws.String("example.com")}))(t)
@@ -108,7 +120,12 @@ func (i *installation) testNetworkPaginators(t *testing.T) {
 			return texts(o.Tags, func(v *types.TagDescription) *string { return v.ResourceId })
 		}), pageSize, many)
 
-	// What one installation has few of: the pages are those of the plain call.
+	i.testFewPages(t)
+}
+
+// What one installation has few or none of: the pages are those of the plain call.
+func (i *installation) testFewPages(t *testing.T) {
+	ctx, size := t.Context(), aws.Int32(pageSize)
 	all := must(i.ec2.DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{}))(t)
 	wantsPages(t, "network ACLs", collect(t, ec2.NewDescribeNetworkAclsPaginator(i.ec2, &ec2.DescribeNetworkAclsInput{MaxResults: size}),
 		func(o *ec2.DescribeNetworkAclsOutput) []string {
@@ -142,6 +159,56 @@ func (i *installation) testNetworkPaginators(t *testing.T) {
 		func(o *ec2.GetVpnConnectionDeviceTypesOutput) []string {
 			return texts(o.VpnConnectionDeviceTypes, func(v *types.VpnConnectionDeviceType) *string { return v.VpnConnectionDeviceTypeId })
 		}), 200, len(devices.VpnConnectionDeviceTypes))
+	credits := must(i.ec2.DescribeInstanceCreditSpecifications(ctx, &ec2.DescribeInstanceCreditSpecificationsInput{}))(t)
+	wantsPages(t, "credits of instances", collect(t, ec2.NewDescribeInstanceCreditSpecificationsPaginator(i.ec2, &ec2.DescribeInstanceCreditSpecificationsInput{MaxResults: size}),
+		func(o *ec2.DescribeInstanceCreditSpecificationsOutput) []string {
+			return texts(o.InstanceCreditSpecifications, func(v *types.InstanceCreditSpecification) *string { return v.InstanceId })
+		}), pageSize, len(credits.InstanceCreditSpecifications))
+	i.testNoPages(t)
+}
+
+// What there is none of has one empty page.
+func (i *installation) testNoPages(t *testing.T) {
+	wantsPages(t, "carrier gateways", collect(t, ec2.NewDescribeCarrierGatewaysPaginator(i.ec2, &ec2.DescribeCarrierGatewaysInput{}),
+		func(o *ec2.DescribeCarrierGatewaysOutput) []string {
+			return texts(o.CarrierGateways, func(v *types.CarrierGateway) *string { return v.CarrierGatewayId })
+		}), pageSize, 0)
+	wantsPages(t, "event windows", collect(t, ec2.NewDescribeInstanceEventWindowsPaginator(i.ec2, &ec2.DescribeInstanceEventWindowsInput{}),
+		func(o *ec2.DescribeInstanceEventWindowsOutput) []string {
+			return texts(o.InstanceEventWindows, func(v *types.InstanceEventWindow) *string { return v.InstanceEventWindowId })
+		}), pageSize, 0)
+	wantsPages(t, "launch templates", collect(t, ec2.NewDescribeLaunchTemplatesPaginator(i.ec2, &ec2.DescribeLaunchTemplatesInput{}),
+		func(o *ec2.DescribeLaunchTemplatesOutput) []string {
+			return texts(o.LaunchTemplates, func(v *types.LaunchTemplate) *string { return v.LaunchTemplateId })
+		}), pageSize, 0)
+	wantsPages(t, "versions of launch templates", collect(t, ec2.NewDescribeLaunchTemplateVersionsPaginator(i.ec2, &ec2.DescribeLaunchTemplateVersionsInput{Versions: []string{"$Latest"}}),
+		func(o *ec2.DescribeLaunchTemplateVersionsOutput) []string {
+			return texts(o.LaunchTemplateVersions, func(v *types.LaunchTemplateVersion) *string { return v.LaunchTemplateId })
+		}), pageSize, 0)
+	wantsPages(t, "lists of AWS's services", collect(t, ec2.NewDescribePrefixListsPaginator(i.ec2, &ec2.DescribePrefixListsInput{Filters: filters("prefix-list-name", "com.amazonaws.*")}),
+		func(o *ec2.DescribePrefixListsOutput) []string {
+			return texts(o.PrefixLists, func(v *types.PrefixList) *string { return v.PrefixListId })
+		}), pageSize, 0)
+	wantsPages(t, "choices of ids", collect(t, ec2.NewDescribePrincipalIdFormatPaginator(i.ec2, &ec2.DescribePrincipalIdFormatInput{}),
+		func(o *ec2.DescribePrincipalIdFormatOutput) []string {
+			return texts(o.Principals, func(v *types.PrincipalIdFormat) *string { return v.Arn })
+		}), pageSize, 0)
+	wantsPages(t, "pools of addresses", collect(t, ec2.NewDescribePublicIpv4PoolsPaginator(i.ec2, &ec2.DescribePublicIpv4PoolsInput{}),
+		func(o *ec2.DescribePublicIpv4PoolsOutput) []string {
+			return texts(o.PublicIpv4Pools, func(v *types.PublicIpv4Pool) *string { return v.PoolId })
+		}), pageSize, 0)
+	wantsPages(t, "stale groups", collect(t, ec2.NewDescribeStaleSecurityGroupsPaginator(i.ec2, &ec2.DescribeStaleSecurityGroupsInput{VpcId: aws.String(i.createVPC(t, "stale"))}),
+		func(o *ec2.DescribeStaleSecurityGroupsOutput) []string {
+			return texts(o.StaleSecurityGroupSet, func(v *types.StaleSecurityGroup) *string { return v.GroupId })
+		}), pageSize, 0)
+	wantsPages(t, "VPN concentrators", collect(t, ec2.NewDescribeVpnConcentratorsPaginator(i.ec2, &ec2.DescribeVpnConcentratorsInput{}),
+		func(o *ec2.DescribeVpnConcentratorsOutput) []string {
+			return texts(o.VpnConcentrators, func(v *types.VpnConcentrator) *string { return v.VpnConcentratorId })
+		}), pageSize, 0)
+	wantsPages(t, "permissions of interfaces", collect(t, ec2.NewDescribeNetworkInterfacePermissionsPaginator(i.ec2, &ec2.DescribeNetworkInterfacePermissionsInput{}),
+		func(o *ec2.DescribeNetworkInterfacePermissionsOutput) []string {
+			return texts(o.NetworkInterfacePermissions, func(v *types.NetworkInterfacePermission) *string { return v.NetworkInterfacePermissionId })
+		}), pageSize, 0)
 }
 
 // Between two pages records go and come: what was there all the time is shown

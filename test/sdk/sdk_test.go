@@ -247,3 +247,13 @@ func (i *installation) runInstances(t testing.TB, subnet string, count int32, to
 		ImageId: aws.String(i.hostImage(t)), SubnetId: &subnet, MinCount: &count, MaxCount: &count, ClientToken: token,
 	}))(t).Instances
 }
+
+// createProfile makes an instance profile with a role of the same name.
+func (i *installation) createProfile(t testing.TB, name string) string {
+	t.Helper()
+	ctx := t.Context()
+	must(i.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)}))(t)
+	must(i.iam.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: &name}))(t)
+	must(i.iam.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: &name, RoleName: &name}))(t)
+	return name
+}

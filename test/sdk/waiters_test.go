@@ -36,6 +36,12 @@ func (i *installation) testNetworkWaiters(t *testing.T) {
 	waited(t, "SubnetAvailable", ec2.NewSubnetAvailableWaiter(i.ec2).Wait(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{subnet}}, waitMax))
 	group := must(i.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{VpcId: &vpc, GroupName: aws.String("web"), Description: aws.String("for a test")}))(t).GroupId
 	waited(t, "SecurityGroupExists", ec2.NewSecurityGroupExistsWaiter(i.ec2).Wait(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{*group}}, waitMax))
+	other := i.createVPC(t, "of the group, too")
+	of := &ec2.DescribeSecurityGroupVpcAssociationsInput{Filters: filters("group-id", *group, "vpc-id", other)}
+	must(i.ec2.AssociateSecurityGroupVpc(ctx, &ec2.AssociateSecurityGroupVpcInput{GroupId: group, VpcId: &other}))(t)
+	waited(t, "SecurityGroupVpcAssociationAssociated", ec2.NewSecurityGroupVpcAssociationAssociatedWaiter(i.ec2, func(o *ec2.SecurityGroupVpcAssociationAssociatedWaiterOptions) { o.MinDelay = often }).Wait(ctx, of, waitMax))
+	must(i.ec2.DisassociateSecurityGroupVpc(ctx, &ec2.DisassociateSecurityGroupVpcInput{GroupId: group, VpcId: &other}))(t)
+	waited(t, "SecurityGroupVpcAssociationDisassociated", ec2.NewSecurityGroupVpcAssociationDisassociatedWaiter(i.ec2, func(o *ec2.SecurityGroupVpcAssociationDisassociatedWaiterOptions) { o.MinDelay = often }).Wait(ctx, of, waitMax))
 	gateway := must(i.ec2.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{}))(t).InternetGateway.InternetGatewayId
 	waited(t, "InternetGatewayExists", ec2.NewInternetGatewayExistsWaiter(i.ec2).Wait(ctx, &ec2.DescribeInternetGatewaysInput{InternetGatewayIds: []string{*gateway}}, waitMax))
 	must(i.ec2.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: gateway, VpcId: &vpc}))(t)
@@ -113,6 +119,8 @@ func (i *installation) testOtherWaiters(t *testing.T) {
 	waited(t, "UserExists", iam.NewUserExistsWaiter(i.iam).Wait(ctx, &iam.GetUserInput{UserName: name}, waitMax))
 	must(i.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`)}))(t)
 	waited(t, "RoleExists", iam.NewRoleExistsWaiter(i.iam).Wait(ctx, &iam.GetRoleInput{RoleName: name}, waitMax))
+	profile := i.createProfile(t, "waited-for-hosts")
+	waited(t, "InstanceProfileExists", iam.NewInstanceProfileExistsWaiter(i.iam).Wait(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &profile}, waitMax))
 	policy := must(i.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: name, PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)}))(t).Policy.Arn
 	waited(t, "PolicyExists", iam.NewPolicyExistsWaiter(i.iam).Wait(ctx, &iam.GetPolicyInput{PolicyArn: policy}, waitMax))
 	certificate := must(i.acm.RequestCertificate(ctx, &acm.RequestCertificateInput{DomainName: aws.String("waited.example.com"), KeyAlgorithm: acmtypes.KeyAlgorithmEcSecp384r1}))(t).CertificateArn
