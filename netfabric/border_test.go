@@ -29,6 +29,7 @@ var everything = []ACLRule{permit(false, -1, -1, -1, "0.0.0.0/0"), permit(true, 
 // TestBorders has three instances, of which the first two share the subnet that
 // is guarded, in groups that let everything pass.
 func TestBorders(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	// An answer to a port below 32768 would pass a stateful filter.
 	toWeb := permit(false, 6, 80, 80, "10.0.2.0/24")
@@ -90,6 +91,7 @@ func TestBorders(t *testing.T) {
 
 // TestBorderToTunnel shows that what comes from a tunnel meets the subnet's ACL.
 func TestBorderToTunnel(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	link := target(ToLink, "vgw-1:vpc-1")
 	set := func(rules ...ACLRule) {
@@ -139,6 +141,7 @@ func echoWithin(conn net.Conn, line string, limit time.Duration) error {
 // instance's subnet at an internet gateway, and that of the NAT gateway's subnet as
 // well as the instance's behind one.
 func TestBorderToGateways(t *testing.T) {
+	t.Parallel()
 	g := newGatewayLab(t)
 	const instances, nat, private = "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"
 	ephemeral := permit(false, 6, 1024, 65535, "192.0.2.0/24")

@@ -16,8 +16,9 @@ import (
 
 // converge makes the kernel equal a state. The order keeps every moment of it
 // safe, because it may be cut off anywhere: filters come before the devices
-// that they filter, and devices that are in the wrong place go before their
-// names are taken again. It goes on past what does not work, but not in the
+// that they filter, but those that count on others' routes go on as they are until
+// these are there; devices that are in the wrong place go before their names are taken
+// again. It goes on past what does not work, but not in the
 // namespace where it did not.
 func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 	var errs []error
@@ -57,6 +58,7 @@ func (f *Fabric) converge(ctx context.Context, s plan.State) error {
 	})
 	each(f.settle)
 	errs = append(errs, f.settleJoint(ctx, s.Joint))
+	each(f.exchangeFilter)
 	each(func(_ context.Context, ns plan.Namespace) error {
 		if !ns.Router || f.Changes() == before {
 			return nil
@@ -151,18 +153,32 @@ func (f *Fabric) clear(ctx context.Context, ns plan.Namespace) error {
 		return nil
 	}
 	return inside(ns.Name, func(h *rtnl.Handle) error {
-		loaded, err := nft.Loaded(ns.Filter)
-		if err != nil {
+		if err := f.loadFilter(ctx, ns, ns.Filter.Last); err != nil {
 			return err
-		}
-		if !loaded {
-			err := f.change(ctx, ns.Name, "load filter", func() error { return nft.Load(ctx, ns.Filter) })
-			if err != nil {
-				return err
-			}
 		}
 		return f.changeAll(ctx, ns.Name, h.RemoveDevices(ns))
 	})
+}
+
+// loadFilter loads a filter in the calling thread's namespace where it is not, unless
+// another that stands there may stay for now.
+func (f *Fabric) loadFilter(ctx context.Context, ns plan.Namespace, mayStay bool) error {
+	loaded, err := nft.Loaded(ns.Filter)
+	if !loaded && mayStay && err == nil {
+		loaded, err = nft.Stands()
+	}
+	if loaded || err != nil {
+		return err
+	}
+	return f.change(ctx, ns.Name, "load filter", func() error { return nft.Load(ctx, ns.Filter) })
+}
+
+// exchangeFilter loads the filters that are last.
+func (f *Fabric) exchangeFilter(ctx context.Context, ns plan.Namespace) error {
+	if !ns.Filter.Last {
+		return nil
+	}
+	return netns.Do(ns.Name, func() error { return f.loadFilter(ctx, ns, false) })
 }
 
 // create makes devices that are missing, and returns the namespaces of their other

@@ -20,6 +20,7 @@ func closedSite() Config {
 // packets, as an ICMP error under the far side's inside address, reaches the
 // instance through a group that lets nothing in.
 func TestTooBigFromATunnelIsLearned(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(closedSite())
 	file := l.openTUN("vgw-1", "vpn-1/1")
@@ -69,6 +70,7 @@ func TestTooBigFromATunnelIsLearned(t *testing.T) {
 // TestHopsAnswer proves that each router on the way says so when a packet's time
 // to live ends there, as traceroute asks it to.
 func TestHopsAnswer(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(closedSite())
 	reflectPings(l.openTUN("vgw-1", "vpn-1/1"))
@@ -86,6 +88,7 @@ func TestHopsAnswer(t *testing.T) {
 // TestHostsSettingsDoNotMatter gives a router the settings of a hardened host,
 // which new namespaces inherit.
 func TestHostsSettingsDoNotMatter(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := twoInstances()
 	l.apply(c)
@@ -101,6 +104,7 @@ func TestHostsSettingsDoNotMatter(t *testing.T) {
 // TestNoIPv6LeavesAnInstance proves that instances do not see each other's or a
 // router's IPv6, which no group filters yet.
 func TestNoIPv6LeavesAnInstance(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(twoInstances())
 	if said := l.output("vpc-1", "ip", "-6", "address", "show"); said != "" {

@@ -45,6 +45,7 @@ func site() Config {
 }
 
 func TestInstancesReachEachOther(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := twoInstances()
 	c.Networks[0].Interfaces = append(c.Networks[0].Interfaces, port("i-3", "10.0.2.4", "sg-open"))
@@ -56,6 +57,7 @@ func TestInstancesReachEachOther(t *testing.T) {
 }
 
 func TestNetworksWithEqualAddressesStayApart(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := twoInstances()
 	other := vpc("vpc-2", []Group{group("sg-2", allOut, pingsIn)}, port("i-3", "10.0.1.4", "sg-2"), port("i-4", "10.0.3.9", "sg-2"))
@@ -67,6 +69,7 @@ func TestNetworksWithEqualAddressesStayApart(t *testing.T) {
 }
 
 func TestGroupsAdmitWhatTheySay(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	web := group("sg-web", allOut, allow(false, 6, 80, 81, "10.0.1.0/24"), allow(false, 6, 22, 22, "sg-admin"), allow(false, 1, 8, -1, "sg-admin"))
 	admin := group("sg-admin", allow(true, 6, 0, 65535, "0.0.0.0/0"), allow(true, 1, -1, -1, "sg-web"))
@@ -109,6 +112,7 @@ func TestGroupsAdmitWhatTheySay(t *testing.T) {
 }
 
 func TestTwoGroupsAdmitWhatEitherAdmits(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(Config{Networks: []Network{vpc("vpc-1",
 		[]Group{group("sg-ping", pingsIn), group("sg-ssh", allow(false, 6, 22, 22, "0.0.0.0/0")), group("sg-out", allOut)},
@@ -122,6 +126,7 @@ func TestTwoGroupsAdmitWhatEitherAdmits(t *testing.T) {
 }
 
 func TestForgedSourceIsDropped(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := twoInstances()
 	l.apply(c)
@@ -148,6 +153,7 @@ func TestForgedSourceIsDropped(t *testing.T) {
 }
 
 func TestSecondApplyChangesNothing(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(site())
 	l.openTUN("vgw-1", "vpn-1/1")
@@ -162,6 +168,7 @@ func TestSecondApplyChangesNothing(t *testing.T) {
 }
 
 func TestNewLifeAdoptsWhatStands(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(twoInstances())
 	var wg sync.WaitGroup
@@ -196,6 +203,7 @@ func TestNewLifeAdoptsWhatStands(t *testing.T) {
 }
 
 func TestTunnelRoutesFollowTunnels(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(site())
 	first, second := reflectPings(l.openTUN("vgw-1", "vpn-1/1")), reflectPings(l.openTUN("vgw-1", "vpn-1/2"))
@@ -229,6 +237,7 @@ func TestTunnelRoutesFollowTunnels(t *testing.T) {
 }
 
 func TestRoutesThatLeadNowhere(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(site())
 	p := l.pinger("i-1")
@@ -249,6 +258,7 @@ func TestRoutesThatLeadNowhere(t *testing.T) {
 // TestPathMTU proves that the gateway tells an instance how much fits into a
 // tunnel, and that the VPC's filter lets that through.
 func TestPathMTU(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(site())
 	reflectPings(l.openTUN("vgw-1", "vpn-1/1"))
@@ -282,6 +292,7 @@ func TestPathMTU(t *testing.T) {
 }
 
 func TestPingOfTheInsideAddressIsAnswered(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(site())
 	file := l.openTUN("vgw-1", "vpn-1/1")
@@ -305,6 +316,7 @@ func TestPingOfTheInsideAddressIsAnswered(t *testing.T) {
 // TestForgedInsideSourceIsDropped proves that a site cannot use an address of
 // the VPC, which groups that name groups would trust.
 func TestForgedInsideSourceIsDropped(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(site())
 	file := l.openTUN("vgw-1", "vpn-1/1")
@@ -331,6 +343,7 @@ func TestForgedInsideSourceIsDropped(t *testing.T) {
 }
 
 func TestRouteThroughAnInstance(t *testing.T) {
+	t.Parallel()
 	for _, anySource := range []bool{false, true} {
 		t.Run(fmt.Sprintf("AnySource=%v", anySource), func(t *testing.T) {
 			l := newLab(t)
@@ -349,6 +362,7 @@ func TestRouteThroughAnInstance(t *testing.T) {
 }
 
 func TestWhatIsNotNamedIsRemoved(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := site()
 	l.apply(c)
@@ -373,6 +387,7 @@ func TestWhatIsNotNamedIsRemoved(t *testing.T) {
 // TestKilledAtEachStep breaks Apply off before its changes, as a kill does, and
 // lets a new life go on from there. Of each kind of change it takes two.
 func TestKilledAtEachStep(t *testing.T) {
+	t.Parallel()
 	moved := site() // everything changes: an interface moves, one goes, one comes
 	moved.Networks[0].Interfaces[0].Instance = "i-5"
 	moved.Networks[0].Interfaces[1] = port("i-6", "10.0.2.5", "sg-open")
@@ -446,6 +461,7 @@ func (l *lab) killAt(step int, c Config) {
 }
 
 func TestWrongNetworkHarmsNoOther(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := twoInstances()
 	c.Networks = append(c.Networks, vpc("vpc-2", []Group{group("sg-2", allOut, pingsIn)}, port("i-3", "10.0.1.4", "sg-2"), port("i-4", "10.0.1.5", "sg-2")))

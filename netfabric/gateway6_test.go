@@ -62,6 +62,7 @@ func (g *gatewayLab) reachesSoon(namespace, address string) (seenAs string, err 
 }
 
 func TestIPv6PassesGateways(t *testing.T) {
+	t.Parallel()
 	g := newGatewayLab6(t)
 	g.greet(g.world, "["+worldAddress6+"]:80")
 	g.apply(g.outside6(true))
@@ -103,6 +104,7 @@ func TestIPv6PassesGateways(t *testing.T) {
 // TestIPv6UnderlayIsGivenBack looks at what the underlay forwards for others while
 // there are gateways, and at what is left of them.
 func TestIPv6UnderlayIsGivenBack(t *testing.T) {
+	t.Parallel()
 	g := newGatewayLab6(t)
 	other := g.prefix + "o"
 	if err := netns.Create(other); err != nil {
@@ -143,6 +145,7 @@ func TestIPv6UnderlayIsGivenBack(t *testing.T) {
 // TestForgedIPv6DoesNotLeave lets a router send under an address that is none of its
 // VPC's.
 func TestForgedIPv6DoesNotLeave(t *testing.T) {
+	t.Parallel()
 	g := newGatewayLab6(t)
 	c := g.outside6(true)
 	c.Networks[0].Interfaces[0].AnySource = true

@@ -24,6 +24,7 @@ func second(p Interface, index int) Interface {
 // Answers leave by the interface that the question came in by, or else they would
 // come from an address that the other one has not.
 func TestAnswersLeaveByTheirInterface(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	all := []Group{group("sg-1", allOut, pingsIn)}
 	first, other := port("i-two", "10.0.1.4", "sg-1"), second(port("i-two", "10.0.2.4", "sg-1"), 1)
@@ -61,6 +62,7 @@ func TestAnswersLeaveByTheirInterface(t *testing.T) {
 // interface; and what an instance begins leaves by the first that has IPv6, which need
 // not be its first one.
 func TestIPv6AnswersLeaveByTheirInterface(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	open := group("sg-1", allOut, allOut6, pingsIn6)
 	with := func(first []string, others ...Interface) Config {
@@ -96,6 +98,7 @@ func TestIPv6AnswersLeaveByTheirInterface(t *testing.T) {
 // An instance with an interface in each of two subnets carries packets between
 // them, if sources and destinations are not checked and it forwards.
 func TestInstanceRoutesBetweenSubnets(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	all := []Group{group("sg-1", allOut, pingsIn)}
 	config := func(anySource bool) Config {
@@ -207,6 +210,7 @@ func at(kind PlaceKind, name, address string, groups ...string) Interface {
 // Interfaces are plugged in where no instance is: each is pinged, pings, is filtered by
 // its group and cannot take the address of another.
 func TestPlaces(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	h := newHost(l)
 	container := h.name + "c"
@@ -280,7 +284,7 @@ func TestPlaces(t *testing.T) {
 }
 
 // What is asked for where nothing can be is refused in words.
-func TestPlacesThatAreNone(t *testing.T) {
+func TestPlacesThatAreNone(t *testing.T) { // not beside others, which take threads elsewhere: one place is the process's own
 	l := newLab(t)
 	h := newHost(l)
 	h.run(h.name, `ip link add br0 up type bridge
@@ -324,6 +328,7 @@ func TestPlacesThatAreNone(t *testing.T) {
 
 // A program behind a TAP device, as a virtual machine is one, answers.
 func TestPlaceOnTAP(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	h := newHost(l)
 	machine := openTAP(t, h.name, "tap0")

@@ -127,6 +127,7 @@ func dual() Config {
 }
 
 func TestEveryAddressOfAnInterfaceIsReached(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(dual())
 	for _, address := range []string{"10.0.1.4", "10.0.1.20"} {
@@ -153,6 +154,7 @@ func TestEveryAddressOfAnInterfaceIsReached(t *testing.T) {
 }
 
 func TestAddressesChangeUnderConnections(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := dual()
 	l.apply(c)
@@ -180,6 +182,7 @@ func TestAddressesChangeUnderConnections(t *testing.T) {
 
 // What an instance gives itself is its own affair, but nobody listens to it.
 func TestForgedIPv6SourceIsDropped(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(dual())
 	l.output("i-1", "ip", "address", "add", "2001:db8:0:1::77/64", "dev", "eth0", "nodad")
@@ -196,6 +199,7 @@ func TestForgedIPv6SourceIsDropped(t *testing.T) {
 
 // An instance that forgets its neighbours asks for its router and finds it again.
 func TestNeighbourDiscoveryPassesClosedGroups(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(Config{Networks: []Network{vpc6("vpc-1", []Group{group("sg-ping", pingsIn6), group("sg-out", allOut6)},
 		port6("i-1", "10.0.1.4", []string{"2001:db8:0:1::4"}, "sg-out"), port6("i-2", "10.0.1.5", []string{"2001:db8:0:1::5"}, "sg-ping"))}})
@@ -212,6 +216,7 @@ func TestNeighbourDiscoveryPassesClosedGroups(t *testing.T) {
 }
 
 func TestGroupsAdmitIPv6(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	web := group("sg-web", allow(false, 6, 80, 80, "2001:db8:0:2::/64"), allow(false, 6, 22, 22, "sg-admin"), allow(false, 58, 128, -1, "sg-admin"), allow(false, 1, -1, -1, "sg-admin"))
 	admin := group("sg-admin", allow(true, 6, 0, 65535, "::/0"), allow(true, -1, -1, -1, "sg-web"))
@@ -248,6 +253,7 @@ func TestGroupsAdmitIPv6(t *testing.T) {
 // TestACLsFilterIPv6 guards the second subnet with an ACL that allows pings of
 // both protocols in, and answers out, but IPv6's only of half of the first subnet.
 func TestACLsFilterIPv6(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := dual()
 	rule := func(egress, deny bool, peer string) ACLRule {
@@ -270,6 +276,7 @@ func TestACLsFilterIPv6(t *testing.T) {
 
 // TestIPv6ComesAndGoes gives a network IPv6 that stood without, and takes it back.
 func TestIPv6ComesAndGoes(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(twoInstances())
 	l.mustPing("i-1", "10.0.1.5")
@@ -304,6 +311,7 @@ func (l *lab) received(instance string) int {
 // TestIPv6RoutesLeadThroughAnInterface sends a prefix to a router, whose source is
 // not checked.
 func TestIPv6RoutesLeadThroughAnInterface(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := dual()
 	c.Networks[0].Tables[0].Routes = []TableRoute{to("2001:db8:ffff::/48", target(ToInterface, "eni-i-2")), to("2001:db8:fffe::/48")}

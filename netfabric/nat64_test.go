@@ -76,6 +76,7 @@ func (n *nat64Lab) translate(hosts ...string) {
 const host3 = "2001:db8:0:2::4"
 
 func TestHostsOfIPv6ReachTheWorldOfIPv4(t *testing.T) {
+	t.Parallel()
 	n := newNAT64Lab(t)
 	n.apply(n.config)
 	n.open(host3)
@@ -196,6 +197,7 @@ func (n *nat64Lab) datagrams(t *testing.T) {
 // the end of a process does, and goes on with another service. Paths are shorter than
 // their ends think.
 func TestTranslationOutlivesItsDaemon(t *testing.T) {
+	t.Parallel()
 	n := newNAT64Lab(t)
 	n.apply(n.config)
 	n.open(host3)

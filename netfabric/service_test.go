@@ -29,6 +29,7 @@ func served() Config {
 }
 
 func TestServicesAnswerTheirNetwork(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(served())
 	for _, service := range []string{"10.0.0.2:53", "169.254.169.253:53"} {
@@ -61,6 +62,7 @@ func TestServicesAnswerTheirNetwork(t *testing.T) {
 // TestServicesAnswerByIPv6 asks them from an instance that has IPv6, under its own
 // address and under another's.
 func TestServicesAnswerByIPv6(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	const own, service, other = "2001:db8:0:1::5", "fd00:ec2::253", "2001:db8:0:1::6"
 	router := port6("i-router", "10.0.1.5", []string{own})
@@ -103,6 +105,7 @@ func TestServicesAnswerByIPv6(t *testing.T) {
 // TestServicesKnowTheirCallers has an instance ask under an address that is not its
 // own, which its interface would let pass to others, and speak as the service.
 func TestServicesKnowTheirCallers(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(served())
 	l.listen("vpc-1", "10.0.0.2:53")
@@ -129,6 +132,7 @@ func TestServicesKnowTheirCallers(t *testing.T) {
 // TestServicesAreNotForTunnels sends a question from the other side of a VPN
 // connection.
 func TestServicesAreNotForTunnels(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(served())
 	file := l.openTUN("vgw-1", "vpn-1/1")

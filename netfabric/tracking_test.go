@@ -11,6 +11,7 @@ import (
 // admits its answers to everywhere, at either of the two interfaces. What is tracked
 // goes on.
 func TestUntrackedFlowsEndWithTheirRule(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	const everybody, subnet = "0.0.0.0/0", "10.0.1.0/24"
 	in := func(port int, peer string) FilterRule { return allow(false, 6, port, port, peer) }
@@ -68,6 +69,7 @@ func TestUntrackedFlowsEndWithTheirRule(t *testing.T) {
 // TestFlowsThroughTranslatorsAreTracked: what leaves by a NAT gateway goes on when a
 // rule for everybody goes; what leaves by an internet gateway does not.
 func TestFlowsThroughTranslatorsAreTracked(t *testing.T) {
+	t.Parallel()
 	g := newGatewayLab(t)
 	c := g.private(PortRange{First: 1024, Last: 65535}, elastic("198.51.100.6", "10.0.1.4"), elastic("198.51.100.7", "10.0.2.9"))
 	g.apply(c)

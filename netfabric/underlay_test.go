@@ -16,6 +16,7 @@ import (
 // Given an interface with a foreign address, when our addresses change, then
 // only ours come and go.
 func TestUnderlayTouchesOnlyItsOwnAddresses(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to make a network namespace")
 	}

@@ -30,6 +30,7 @@ func (l *lab) mustStand(c Config) {
 // TestUpdateLooksAtWhatChanges proves that an Update leaves alone what its Config
 // says nothing new of, and that the next Apply repairs what was broken there.
 func TestUpdateLooksAtWhatChanges(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := manyInstances(3)
 	l.update(c) // the first has to look everywhere
@@ -56,6 +57,7 @@ func TestUpdateLooksAtWhatChanges(t *testing.T) {
 // TestUpdateFollowsDevicesToTheirOtherEnds takes away a device of an instance
 // that an Update is not about.
 func TestUpdateFollowsDevicesToTheirOtherEnds(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(manyInstances(3))
 	l.output("i-2", "ip", "link", "del", "eth0")
@@ -68,6 +70,7 @@ func TestUpdateFollowsDevicesToTheirOtherEnds(t *testing.T) {
 // TestUpdateGoesOnAfterFailure breaks an Update off before a change of each kind;
 // the next one must do what is left.
 func TestUpdateGoesOnAfterFailure(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	moved := site()
 	moved.Networks[0].Interfaces[0].Instance = "i-5"
@@ -101,6 +104,7 @@ func TestUpdateGoesOnAfterFailure(t *testing.T) {
 
 // TestTunnelThatFailedToFollowIsTriedAgain lets the change of a route fail once.
 func TestTunnelThatFailedToFollowIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(site())
 	seen := reflectPings(l.openTUN("vgw-1", "vpn-1/1"))
@@ -125,6 +129,7 @@ func TestTunnelThatFailedToFollowIsTriedAgain(t *testing.T) {
 }
 
 func TestAbsentTUNsAreTold(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.apply(site())
 	l.openTUN("vgw-1", "vpn-1/2")
@@ -140,6 +145,7 @@ func TestAbsentTUNsAreTold(t *testing.T) {
 // TestDoubtLeadsUpdatesAround breaks something in every namespace; the Updates of one
 // round of doubt repair all of it, a part each.
 func TestDoubtLeadsUpdatesAround(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := manyInstances(3)
 	l.apply(c)
@@ -177,6 +183,7 @@ func TestDoubtLeadsUpdatesAround(t *testing.T) {
 // something is wrong there, so that their caller may look at everything, until one has
 // found the other end.
 func TestDoubtFindsWhatIsGone(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	c := manyInstances(3)
 	l.apply(c)
@@ -195,6 +202,7 @@ func TestDoubtFindsWhatIsGone(t *testing.T) {
 // TestRulesChangeUnderPackets changes rules, and what sets and maps name, while a
 // connection that they allow all the time carries packets.
 func TestRulesChangeUnderPackets(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	with := func(instances, rules int) Config {
 		c := manyInstances(instances)

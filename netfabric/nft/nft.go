@@ -41,6 +41,13 @@ func Loaded(f plan.Filter) (bool, error) {
 	return true, nil
 }
 
+// Stands reports whether some rules of ours are loaded in the calling thread's network
+// namespace.
+func Stands() (bool, error) {
+	stands, err := standing()
+	return stands[inet] != nil, err
+}
+
 // Load makes all our rules in the calling thread's network namespace those of f at
 // once. Connections that are known stay known, and counters go on.
 //

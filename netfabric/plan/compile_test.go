@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -126,6 +127,10 @@ func TestGoldenGateways(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden.Text(t, "testdata/gateways.txt", state.String())
+	// They would be empty for a moment whenever rules change.
+	if within := regexp.MustCompile(`.*map \{ .*`).FindAllString(state.String(), -1); within != nil {
+		t.Errorf("maps within rules: %q", within)
+	}
 }
 
 // What makes no sense keeps the network that it is said of from being touched.

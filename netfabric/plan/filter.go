@@ -58,7 +58,7 @@ func (r *router) filter() Filter {
 		w.forward()
 		w.input()
 	}
-	f := Filter{Inet: w.b.String(), Counters: slices.Sorted(maps.Keys(w.counters)), Counted: r.counted()}
+	f := Filter{Inet: w.b.String(), Counters: slices.Sorted(maps.Keys(w.counters)), Counted: r.counted(), Last: r.network.Translator != nil}
 	if w.ports > 0 {
 		f.ARP = w.arp()
 	}
@@ -86,13 +86,17 @@ func (w *filterWriter) drop(counter string) string {
 	return fmt.Sprintf("counter name %q drop", counter)
 }
 
-// set writes a set or map; with no elements it is still there to be named.
+// set writes a set or map; with no elements it is still there to be named. A spec is
+// that of types, or begins with "typeof".
 func (w *filterWriter) set(kind, name, spec string, elements []string) {
 	w.b.WriteString(setText(kind, name, spec, elements))
 }
 
 func setText(kind, name, spec string, elements []string) string {
-	text := fmt.Sprintf("%s %s {\n\ttype %s\n", kind, name, spec)
+	if !strings.HasPrefix(spec, "typeof ") {
+		spec = "type " + spec
+	}
+	text := fmt.Sprintf("%s %s {\n\t%s\n", kind, name, spec)
 	if len(elements) > 0 {
 		text += "\telements = { " + strings.Join(elements, ", ") + " }\n"
 	}

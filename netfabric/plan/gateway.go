@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"net/netip"
 	"slices"
-	"strings"
 )
 
 // An Underlay is the network that outside addresses belong to: a namespace that
@@ -149,14 +148,18 @@ func (j *Joint) sort() {
 //
 // Flows of a pair that is gone are not found again, since a new pair has a new
 // zone: they end when the pair does.
+//
+// All maps have names. One within a rule is made anew with every change, and a packet
+// that meets the rule as it was at that moment finds nothing in it: its flow would be
+// known in no zone of its own.
 func (w *filterWriter) elasticFilter() {
-	var inward, outward, zonesIn, zonesOut, outside []string
+	var inward, outward, zonesInward, zonesOutward, outside []string
 	for _, e := range w.network.Outside.Addresses {
 		zone := zoneOf(e)
 		inward = append(inward, fmt.Sprintf("%v : %v", e.Outside, e.Inside))
 		outward = append(outward, fmt.Sprintf("%v : %v", e.Inside, e.Outside))
-		zonesIn = append(zonesIn, fmt.Sprintf("%v : %d", e.Outside, zone))
-		zonesOut = append(zonesOut, fmt.Sprintf("%v : %d", e.Inside, zone))
+		zonesInward = append(zonesInward, fmt.Sprintf("%v : %d", e.Outside, zone))
+		zonesOutward = append(zonesOutward, fmt.Sprintf("%v : %d", e.Inside, zone))
 		outside = append(outside, e.Outside.String())
 	}
 	var devices []string
@@ -168,6 +171,8 @@ func (w *filterWriter) elasticFilter() {
 	w.set("set", "outside", "ifname", devices)
 	w.set("map", "inward", "ipv4_addr : ipv4_addr", inward)
 	w.set("map", "outward", "ipv4_addr : ipv4_addr", outward)
+	w.set("map", "zones-inward", "typeof ip daddr : ct zone", zonesInward)
+	w.set("map", "zones-outward", "typeof ip saddr : ct zone", zonesOutward)
 	w.set("set", "elastic", "ipv4_addr", outside)
 	w.rangeChains()
 	w.line("chain prerouting {")
@@ -179,17 +184,11 @@ func (w *filterWriter) elasticFilter() {
 	w.line("\tiifname @outside jump zone-inward")
 	w.line("\tiifname != @outside jump zone-outward")
 	w.line("}")
-	for _, direction := range []struct {
-		name, side string
-		zones      []string
-	}{{"zone-inward", "daddr", zonesIn}, {"zone-outward", "saddr", zonesOut}} {
-		w.line("chain %s {", direction.name)
-		if len(direction.zones) > 0 {
-			w.line("\tct zone set ip %s map { %s }", direction.side, strings.Join(direction.zones, ", "))
-			w.line("\tip %s { %s } return", direction.side, strings.Join(keysOf(direction.zones), ", "))
-		}
-		w.line("\t%s", w.drop(droppedUnassociated))
-		w.line("}")
+	for _, direction := range []struct{ name, side string }{{"inward", "daddr"}, {"outward", "saddr"}} {
+		w.chain("zone-"+direction.name, []string{
+			fmt.Sprintf("ct zone set ip %s map @zones-%s return", direction.side, direction.name), // for whom there is one
+			w.drop(droppedUnassociated),
+		})
 	}
 	w.invalid()
 	w.line("chain inward {")
@@ -214,14 +213,6 @@ func (w *filterWriter) invalid() {
 	w.line("\ttype filter hook prerouting priority mangle; policy accept;")
 	w.line("\tct state invalid %s", w.drop(droppedInvalid))
 	w.line("}")
-}
-
-func keysOf(pairs []string) []string {
-	keys := make([]string, len(pairs))
-	for i, pair := range pairs {
-		keys[i], _, _ = strings.Cut(pair, " ")
-	}
-	return keys
 }
 
 // zoneOf numbers the zone of a pair. Two pairs with one number share a zone, and

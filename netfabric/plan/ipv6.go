@@ -113,13 +113,14 @@ func (w *filterWriter) rangeChains() {
 	if !w.network.ipv6() {
 		return
 	}
-	var ranges, answers []string
+	var ranges, answers, egressOnly []string
 	for _, p := range w.network.Outside.Ranges {
 		ranges = append(ranges, p.String())
 	}
 	for _, a := range w.attach {
 		if a.answers != 0 {
 			answers = append(answers, fmt.Sprintf("%q : %#x", a.device, a.answers))
+			egressOnly = append(egressOnly, fmt.Sprintf("%q", a.device))
 		}
 	}
 	w.set("set", "ranges", "ipv6_addr\n\tflags interval", ranges)
@@ -133,7 +134,7 @@ func (w *filterWriter) rangeChains() {
 		return
 	}
 	w.set("map", "answers", "ifname : mark", answers)
-	w.set("set", "egress-only", "ifname", keysOf(answers))
+	w.set("set", "egress-only", "ifname", egressOnly)
 	w.chain("answers", []string{
 		"type filter hook prerouting priority mangle + 5; policy accept;",
 		"iifname @egress-only ct direction reply " + w.drop(droppedUnsolicited),

@@ -141,12 +141,15 @@ const MainTable = 254
 // A Filter is the rules of a namespace in nftables' language: the body of the
 // table "inet causeway", the body of "arp causeway", and names of the counters
 // that the former uses. Counted are the devices, by name, whose flows are counted
-// behind it.
+// behind it. One that is Last, where another stands, takes its place when all
+// namespaces are as they shall be: it begins connections under addresses that others
+// have to know before.
 type Filter struct {
 	Inet     string
 	ARP      string
 	Counters []string
 	Counted  []string
+	Last     bool
 }
 
 // String is the state as text, for people and for tests.

@@ -71,6 +71,7 @@ func (w *filterWriter) translatorFilter() {
 	t := w.network.Translator
 	if len(t.Addresses) > 1 {
 		w.attempts()
+		w.spreadMaps()
 	}
 	w.line("chain prerouting {")
 	w.line("\ttype filter hook prerouting priority raw; policy accept;")
@@ -152,18 +153,27 @@ func (w *filterWriter) attempts() {
 
 // spread begins each connection under the address that its hash says, then under the
 // first that has a port for its destination. If all seem to have none, it is tried once more.
+// The hash is the packet's mark, by which nothing goes any more; its maps have names
+// for the reason that elasticFilter gives.
 func (w *filterWriter) spread() {
 	t := w.network.Translator
-	var chains, addresses []string
-	for i, a := range t.Addresses {
-		chains = append(chains, fmt.Sprintf("%d : jump under-%d", i, i))
-		addresses = append(addresses, fmt.Sprintf("%d : %v", i, a))
-	}
-	w.line("\tmeta l4proto icmp snat ip to jhash ip saddr . ip daddr mod %d map { %s }", len(addresses), strings.Join(addresses, ", "))
+	w.line("\tmeta l4proto icmp meta mark set jhash ip saddr . ip daddr mod %d snat ip to meta mark map @spread-addresses", len(t.Addresses))
+	w.line("\tmeta l4proto icmp snat ip to %v", t.Addresses[0]) // the address was taken away at this moment
 	w.line("\tmeta l4proto != { tcp, udp } return")
-	w.line("\tjhash ip saddr . th sport . ip daddr . th dport mod %d vmap { %s }", len(chains), strings.Join(chains, ", "))
+	w.line("\tmeta mark set jhash ip saddr . th sport . ip daddr . th dport mod %d meta mark vmap @spread-chains", len(t.Addresses))
 	for i := range t.Addresses {
 		w.line("\tjump under-%d", i)
 	}
 	w.line("\tmeta l4proto { tcp, udp } %s", t.under(0))
+}
+
+// spreadMaps say which address, and the chain of which, a hash stands for.
+func (w *filterWriter) spreadMaps() {
+	var chains, addresses []string
+	for i, a := range w.network.Translator.Addresses {
+		chains = append(chains, fmt.Sprintf("%d : jump under-%d", i, i))
+		addresses = append(addresses, fmt.Sprintf("%d : %v", i, a))
+	}
+	w.set("map", "spread-addresses", "mark : ipv4_addr", addresses)
+	w.set("map", "spread-chains", "mark : verdict", chains)
 }
