@@ -10,7 +10,7 @@ import (
 // A Lease is what one host is told.
 type Lease struct {
 	MAC     [6]byte      // by which it is known
-	Address netip.Prefix // IPv4, with the length of its subnet
+	Address netip.Prefix // IPv4, with the length of its subnet; zero: the host has none, and is not answered
 	Router  netip.Addr   // who answers, too
 	Time    time.Duration
 
@@ -44,7 +44,7 @@ var (
 // than the lease's host, to messages that mean another server or that came by a relay,
 // and to those that want no answer.
 func (l Lease) Answer(m Message) (Reply, bool) {
-	if m.MAC != l.MAC || !m.Relay.IsUnspecified() || m.Server.IsValid() && m.Server != l.Router {
+	if !l.Address.IsValid() || m.MAC != l.MAC || !m.Relay.IsUnspecified() || m.Server.IsValid() && m.Server != l.Router {
 		return Reply{}, false
 	}
 	switch m.Type {

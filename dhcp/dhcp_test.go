@@ -131,6 +131,16 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// A host that has no IPv4 address is told none.
+func TestWithoutAddress(t *testing.T) {
+	without := Lease{MAC: lease.MAC}
+	for _, kind := range []Type{Discover, Request, Inform} {
+		if r, ok := without.Answer(question(kind, nil)); ok {
+			t.Errorf("%v is answered by %v", kind, r.Type)
+		}
+	}
+}
+
 func TestAnswersFit(t *testing.T) {
 	long := lease
 	long.Domain = string(bytes.Repeat([]byte("example.org "), 21)) // 252 bytes

@@ -273,15 +273,15 @@ func TestFlowsWithoutRoomAreCounted(t *testing.T) {
 
 func TestFlowsOfIPv6AreCounted(t *testing.T) {
 	l, b := newFlowLab(t)
-	one, two := port6("i-1", "10.0.1.4", []string{"2001:db8:0:1::4"}, "sg-mute"), port6("i-2", "10.0.1.5", []string{"2001:db8:0:1::5"}, "sg-open")
+	one, two := port6("i-1", "10.0.1.4", []string{"2001:db8:0:1::4"}, "sg-mute"), only6("i-2", "10.0.2.5", []string{"2001:db8:0:2::5"}, "sg-open")
 	one.Counted, two.Counted = true, true
 	n := vpc6("vpc-1", []Group{group("sg-open", allOut, allOut6), group("sg-mute", allOut6)}, one, two)
 	l.apply(Config{Networks: []Network{n}})
 	b.lines()
 	l.mustNotPing6("i-2", "2001:db8:0:1::4")
 	b.expectOf(t, l, "2001:", // others are of the link
-		"eni-i-1 in 2001:db8:0:1::5 -> 2001:db8:0:1::4 protocol 58 port 0 flags 0: 1 rejected",
-		"eni-i-2 out 2001:db8:0:1::5 -> 2001:db8:0:1::4 protocol 58 port 0 flags 0: 1 accepted")
+		"eni-i-1 in 2001:db8:0:2::5 -> 2001:db8:0:1::4 protocol 58 port 0 flags 0: 1 rejected",
+		"eni-i-2 out 2001:db8:0:2::5 -> 2001:db8:0:1::4 protocol 58 port 0 flags 0: 1 accepted")
 }
 
 // TestFlowsOfTranslatorsAreCounted has an instance ask the world by a translator, past

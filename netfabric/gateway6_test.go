@@ -23,14 +23,15 @@ func newGatewayLab6(t *testing.T) *gatewayLab {
 }
 
 // outside6 are an instance in a subnet that leads to an internet gateway, and one in
-// a subnet that leads to an egress-only one. Without the former, both lead to the
-// latter.
+// a subnet that leads to an egress-only one, and two more such without IPv4, i-6 and i-7.
+// Without the former gateway, all lead to the latter.
 func (g *gatewayLab) outside6(internet bool) Config {
 	c := dual()
 	c.Underlay = Underlay{Namespace: g.underlay, Interface: "lo"}.Plan()
 	vpc := &c.Networks[0]
 	igw, egress := target(ToLink, "igw-1:vpc-1"), target(ToLink, "eigw-1:vpc-1")
-	vpc.Interfaces[2].Table = "rtb-private"
+	vpc.Interfaces = append(vpc.Interfaces, only6("i-6", "10.0.6.4", []string{"2001:db8:0:6::4"}, "sg-open"), only6("i-7", "10.0.7.4", []string{"2001:db8:0:7::4"}, "sg-open"))
+	vpc.Interfaces[2].Table, vpc.Interfaces[4].Table = "rtb-private", "rtb-private"
 	vpc.Tables = []Table{{ID: "rtb-main", Routes: []TableRoute{to("::/0", igw)}}, {ID: "rtb-private", Routes: []TableRoute{to("::/0", egress)}}}
 	range6 := "2001:db8::/56"
 	gateway := Network{ID: "igw-1", Outside: &Outside{Table: "inward", Ranges: prefixes(range6)}, Tables: []Table{
@@ -68,17 +69,23 @@ func TestIPv6PassesGateways(t *testing.T) {
 	g.apply(g.outside6(true))
 	g.greet(g.instance("i-1"), "[2001:db8:0:1::4]:80")
 	g.greet(g.instance("i-3"), "[2001:db8:0:2::4]:80")
-	for instance, address := range map[string]string{"i-1": "2001:db8:0:1::5", "i-3": "2001:db8:0:2::4"} {
+	g.greet(g.instance("i-6"), "[2001:db8:0:6::4]:80")
+	g.greet(g.instance("i-7"), "[2001:db8:0:7::4]:80")
+	for instance, address := range map[string]string{"i-1": "2001:db8:0:1::5", "i-3": "2001:db8:0:2::4", "i-6": "2001:db8:0:6::4", "i-7": "2001:db8:0:7::4"} {
 		as, err := g.reachesSoon(g.instance(instance), "["+worldAddress6+"]:80")
 		if err != nil || !strings.HasPrefix(as, "2001:db8:0:") {
 			t.Errorf("%s reaches the world as %q, %v, want its own address, such as %s", instance, as, err, address)
 		}
 	}
-	if as, err := g.reachesSoon(g.world, "[2001:db8:0:1::4]:80"); as != worldAddress6 {
-		t.Errorf("the world reaches i-1 as %q, %v", as, err)
+	for _, address := range []string{"2001:db8:0:1::4", "2001:db8:0:6::4"} {
+		if as, err := g.reachesSoon(g.world, "["+address+"]:80"); as != worldAddress6 {
+			t.Errorf("the world reaches %s as %q, %v", address, as, err)
+		}
 	}
-	if _, err := g.reaches(g.world, "[2001:db8:0:2::4]:80", silence); err == nil {
-		t.Error("the world has reached an instance behind an egress-only internet gateway")
+	for _, address := range []string{"2001:db8:0:2::4", "2001:db8:0:7::4"} {
+		if _, err := g.reaches(g.world, "["+address+"]:80", silence); err == nil {
+			t.Errorf("the world has reached %s behind an egress-only internet gateway", address)
+		}
 	}
 	drops, err := g.Drops("igw-1")
 	if err != nil || drops["dropped-unsolicited"].Packets == 0 {

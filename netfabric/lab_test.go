@@ -326,7 +326,7 @@ func vpc(id string, groups []Group, ports ...Interface) Network {
 	for i := range groups {
 		for _, p := range ports {
 			for _, g := range p.Groups {
-				if g == groups[i].ID {
+				if g == groups[i].ID && p.Address.IsValid() {
 					groups[i].Members = append(groups[i].Members, p.Address)
 				}
 			}

@@ -23,8 +23,8 @@ const nat64ID = "nat-1/nat64"
 // embedded is the world's address for hosts of IPv6.
 const embedded = "64:ff9b::c000:20a"
 
-// a nat64Lab has i-3 in a subnet that leads to the world of IPv4 by a translator, and i-1
-// in one that does not.
+// a nat64Lab has i-3, and i-6 without IPv4, in subnets that lead to the world of IPv4 by a
+// translator, and i-1 in one that does not.
 type nat64Lab struct {
 	*gatewayLab
 	config  Config
@@ -37,7 +37,8 @@ func newNAT64Lab(t testing.TB) *nat64Lab {
 	c := g.private(PortRange{First: 1024, Last: 65535}, elastic("198.51.100.7", "10.0.2.9"))
 	vpc := dual().Networks[0]
 	vpc.Tables = c.Networks[0].Tables
-	vpc.Interfaces[2].Table = "rtb-private"
+	vpc.Interfaces = append(vpc.Interfaces, only6("i-6", "10.0.6.4", []string{host6}, "sg-open"))
+	vpc.Interfaces[2].Table, vpc.Interfaces[3].Table = "rtb-private", "rtb-private"
 	vpc.Tables[1].Routes = append(vpc.Tables[1].Routes, to("64:ff9b::/96", target(ToLink, "nat-1:vpc-1")))
 	c.Networks[0] = vpc
 	nat := &c.Networks[2]
@@ -73,7 +74,10 @@ func (n *nat64Lab) translate(hosts ...string) {
 	}
 }
 
-const host3 = "2001:db8:0:2::4"
+const (
+	host3 = "2001:db8:0:2::4"
+	host6 = "2001:db8:0:6::4"
+)
 
 func TestHostsOfIPv6ReachTheWorldOfIPv4(t *testing.T) {
 	t.Parallel()
@@ -92,6 +96,13 @@ func TestHostsOfIPv6ReachTheWorldOfIPv4(t *testing.T) {
 	}
 	if _, err := n.reaches(n.instance("i-1"), "["+embedded+"]:80", silence); err == nil {
 		t.Error("i-1 is let through though no route leads there")
+	}
+	if _, err := n.reaches(n.instance("i-6"), "["+embedded+"]:80", silence); err == nil {
+		t.Error("i-6 is translated for, though nobody has named it")
+	}
+	n.translate(host3, host6)
+	if as, err := n.reachesSoon(n.instance("i-6"), "["+embedded+"]:80"); err != nil || as != "198.51.100.7" {
+		t.Errorf("without IPv4 i-6 is seen as %q, %v", as, err)
 	}
 	// One of the VPC's own hosts that speaks IPv4.
 	n.greet(n.instance("i-1"), "10.0.1.4:80")

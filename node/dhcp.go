@@ -40,23 +40,34 @@ func dhcpPorts(prefix string, d nodespec.Desired) []listen.Port {
 			if i.Place == nil || i.Place.Kind == nodespec.InNamespace || err != nil || len(mac) != 6 {
 				continue
 			}
-			lease := dhcp.Lease{
-				MAC: [6]byte(mac), Address: netip.PrefixFrom(i.Address, i.Subnet.Bits()), Router: i.Subnet.Masked().Addr().Next(), Time: leaseTime,
-				HostName: "ip-" + strings.ReplaceAll(i.Address.String(), ".", "-"), Domain: n.Told.Domain, MTU: guestMTU,
-				Resolvers: servers(n.Told.Resolvers), TimeServers: servers(n.Told.TimeServers),
-				NetBIOSServers: servers(n.Told.NetBIOSServers), NetBIOSNodeType: n.Told.NetBIOSNodeType,
-			}
-			for _, a := range n.Services {
-				if a.IsLinkLocalUnicast() {
-					lease.LinkLocal = append(lease.LinkLocal, a)
-				}
-			}
 			ports = append(ports, listen.Port{
-				Interface: i.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Device: netfabric.PortName(i.ID), Lease: lease, IPv6: leaseOfIPv6(i, *n.Told, lease.MAC),
+				Interface: i.ID, Namespace: netfabric.NamespaceName(prefix, n.ID), Device: netfabric.PortName(i.ID),
+				Lease: leaseOf(i, n, [6]byte(mac)), IPv6: leaseOfIPv6(i, *n.Told, [6]byte(mac)),
 			})
 		}
 	}
 	return ports
+}
+
+// leaseOf is what the host behind an interface is told by IPv4; nothing where it has no
+// address of that.
+func leaseOf(i nodespec.Interface, n nodespec.Network, mac [6]byte) dhcp.Lease {
+	lease := dhcp.Lease{MAC: mac}
+	if !i.Address.IsValid() {
+		return lease
+	}
+	lease = dhcp.Lease{
+		MAC: mac, Address: netip.PrefixFrom(i.Address, i.Subnet.Bits()), Router: i.Subnet.Masked().Addr().Next(), Time: leaseTime,
+		HostName: "ip-" + strings.ReplaceAll(i.Address.String(), ".", "-"), Domain: n.Told.Domain, MTU: guestMTU,
+		Resolvers: servers(n.Told.Resolvers), TimeServers: servers(n.Told.TimeServers),
+		NetBIOSServers: servers(n.Told.NetBIOSServers), NetBIOSNodeType: n.Told.NetBIOSNodeType,
+	}
+	for _, a := range n.Services {
+		if a.IsLinkLocalUnicast() {
+			lease.LinkLocal = append(lease.LinkLocal, a)
+		}
+	}
+	return lease
 }
 
 // leaseOfIPv6 is what the host behind an interface is told by IPv6; nil where its subnet

@@ -32,9 +32,11 @@ func TestDHCPPorts(t *testing.T) {
 	instance.Place, instance.Instance = nil, "i-1"
 	six := at("eni-4", nodespec.OnInterface)
 	six.Subnet6, six.Others = netip.MustParsePrefix("2001:db8:0:1::/64"), addresses("10.0.1.51", "2001:db8:0:1::50")
+	only := six // without IPv4
+	only.ID, only.Address, only.Subnet, only.Others = "eni-5", netip.Addr{}, netip.Prefix{}, six.Others[1:]
 	told := &nodespec.HostOptions{Resolvers6: addresses("fd00:ec2::253"), IPv6Preferred: 140 * time.Second, Resolvers: addresses("10.0.0.2", "2001:db8::1", "10.9.9.1", "10.9.9.2", "10.9.9.3", "10.9.9.4"), Domain: "example.com", NetBIOSNodeType: 2}
 	d := nodespec.Desired{Networks: []nodespec.Network{
-		{ID: "vpc-1", Told: told, Services: addresses("10.0.0.2", "169.254.169.253"), Interfaces: []nodespec.Interface{instance, at("eni-2", nodespec.InNamespace), at("eni-3", nodespec.OnBridge), six}},
+		{ID: "vpc-1", Told: told, Services: addresses("10.0.0.2", "169.254.169.253"), Interfaces: []nodespec.Interface{instance, at("eni-2", nodespec.InNamespace), at("eni-3", nodespec.OnBridge), six, only}},
 		{ID: "vpc-2", Interfaces: []nodespec.Interface{instance}},
 	}}
 	want := []listen.Port{{Interface: "eni-3", Namespace: netfabric.NamespaceName("cwx", "vpc-1"), Device: netfabric.PortName("eni-3"), Lease: dhcp.Lease{
@@ -48,7 +50,9 @@ func TestDHCPPorts(t *testing.T) {
 		MAC: with.MAC, Addresses: addresses("2001:db8:0:1::50"), Subnet: six.Subnet6, Preferred: 140 * time.Second, Valid: time.Hour + 140*time.Second,
 		Resolvers: addresses("fd00:ec2::253"), Domains: []string{"example.com"}, MTU: 1500,
 	}
-	want = append(want, with)
+	without := with
+	without.Interface, without.Device, without.Lease = "eni-5", netfabric.PortName("eni-5"), dhcp.Lease{MAC: with.MAC, TimeServers: []netip.Addr{}, NetBIOSServers: []netip.Addr{}}
+	want = append(want, with, without)
 	got := dhcpPorts("cwx", d)
 	for i := range got { // nil and empty are the same to whom it is told
 		got[i].TimeServers, got[i].NetBIOSServers = append([]netip.Addr{}, got[i].TimeServers...), append([]netip.Addr{}, got[i].NetBIOSServers...)

@@ -111,7 +111,9 @@ func (n *Node) beginInstances(ctx context.Context, d nodespec.Desired, present [
 	for _, network := range d.Networks {
 		for _, i := range network.Interfaces {
 			if i.Instance != "" && i.Index == 0 {
-				addresses[i.Instance] = append(addresses[i.Instance], i.Address.String())
+				for _, primary := range i.Addresses()[:min(1, len(i.Addresses()))] {
+					addresses[i.Instance] = append(addresses[i.Instance], primary.String())
+				}
 			}
 		}
 	}

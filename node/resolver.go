@@ -27,7 +27,7 @@ func resolverNetwork(prefix string, n nodespec.Network) *listen.Network {
 		made.Pointers = append(made.Pointers, resolver.Pointer(p))
 	}
 	for _, i := range n.Interfaces {
-		made.Interfaces = append(made.Interfaces, resolver.Interface{Addresses: append([]netip.Addr{i.Address}, i.Others...), DNS64: i.DNS64})
+		made.Interfaces = append(made.Interfaces, resolver.Interface{Addresses: i.Addresses(), DNS64: i.DNS64})
 	}
 	return made
 }

@@ -8,7 +8,7 @@ import "net/netip"
 // subnet is what has its primary address there: Interfaces, and the LinkEnds with
 // an Address.
 type Border struct {
-	Subnet netip.Prefix // IPv4
+	Subnet netip.Prefix // IPv4; or IPv6, of Interfaces that speak nothing else
 	ACL    string       // id of an ACL of the same network
 }
 

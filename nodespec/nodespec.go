@@ -58,7 +58,7 @@ type Network struct {
 type Interface struct {
 	ID      string       // "eni-…"
 	MAC     string       // of the instance's side, "02:…"
-	Address netip.Addr   // IPv4; the primary one
+	Address netip.Addr   // the primary one of IPv4; zero: it speaks IPv6 only, by one of the Others
 	Subnet  netip.Prefix // of Address: gives the prefix length; its first host is the gateway
 	Others  []netip.Addr // further addresses of either family, sorted; of Subnet and Subnet6
 	Subnet6 netip.Prefix // IPv6; zero: none
@@ -81,6 +81,15 @@ type Interface struct {
 	// DNS64 has the network's Resolver give names that have IPv4 addresses only the
 	// IPv6 ones that embed them.
 	DNS64 bool
+}
+
+// Addresses are all of the interface's, the primary one first: without one of IPv4, the
+// first of IPv6.
+func (i Interface) Addresses() []netip.Addr {
+	if !i.Address.IsValid() {
+		return i.Others
+	}
+	return append([]netip.Addr{i.Address}, i.Others...)
 }
 
 // A Place is somewhere on the node's host that is no instance's.
@@ -119,8 +128,8 @@ type RouteTable struct {
 // A Route sends a prefix to the first of its targets that is usable: a link,
 // interface or outside always is, a tunnel only while it is up. If none is usable the
 // route does not exist, and the next shorter prefix decides. A route without
-// targets drops its packets. What no route knows is dropped with ICMP
-// unreachable.
+// targets drops its packets, and so does one of IPv4 to an interface that speaks IPv6
+// only. What no route knows is dropped with ICMP unreachable.
 type Route struct {
 	Destination netip.Prefix
 	Targets     []Target

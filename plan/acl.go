@@ -16,7 +16,7 @@ func (c *compiler) borders(vpc resource.VPC) (borders []nodespec.Border, acls []
 		guards := false
 		for _, association := range acl.Associations {
 			if subnet, ok := store.Subnets.Get(c.snapshot, scopeOf(acl.Meta), association.Subnet); ok {
-				borders = append(borders, nodespec.Border{Subnet: subnet.CIDR, ACL: acl.ID})
+				borders = append(borders, nodespec.Border{Subnet: subnet.Range(), ACL: acl.ID})
 				guards = true
 			}
 		}

@@ -19,7 +19,7 @@ func (c *compiler) groups(vpc resource.VPC) []nodespec.Group {
 	members := make(map[string][]netip.Addr)
 	for _, p := range c.plugged {
 		for _, group := range p.nic.Groups {
-			members[group] = append(append(members[group], p.nic.Address), others(p.nic)...)
+			members[group] = slices.Concat(members[group], p.nic.PrivateAddresses(), p.nic.IPv6)
 		}
 	}
 	var groups []nodespec.Group

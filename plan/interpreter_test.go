@@ -50,7 +50,7 @@ func (d interpreter) send(p packet) string {
 				if !d.passes(network, i, p, true, p.dst) {
 					return "dropped: egress"
 				}
-				p.subnet = subnetOf(network, i.Address)
+				p.subnet = subnetOf(network, i.Addresses()[0])
 				return d.route(p, network.ID, i.Table)
 			}
 		}
@@ -115,7 +115,11 @@ func (d interpreter) lookUp(p packet, network nodespec.Network, all []nodespec.R
 					return "tunnelled to " + target.ID, true
 				}
 			case nodespec.ToInterface:
-				return d.arrive(network, network.Interfaces[slices.IndexFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.ID == target.ID })], p), true
+				i := network.Interfaces[slices.IndexFunc(network.Interfaces, func(i nodespec.Interface) bool { return i.ID == target.ID })]
+				if p.dst.Is4() && !i.Address.IsValid() {
+					return "dropped: route", true
+				}
+				return d.arrive(network, i, p), true
 			case nodespec.ToLink:
 				link := d.Links[slices.IndexFunc(d.Links, func(l nodespec.Link) bool { return l.ID == target.ID })]
 				side := slices.IndexFunc(link.Ends[:], func(end nodespec.LinkEnd) bool { return end.Network == network.ID })
@@ -138,7 +142,7 @@ func (d interpreter) lookUp(p packet, network nodespec.Network, all []nodespec.R
 
 func (d interpreter) arrive(network nodespec.Network, i nodespec.Interface, p packet) string {
 	switch {
-	case !crosses(network, p, i.Address):
+	case !crosses(network, p, i.Addresses()[0]):
 		return "dropped: acl"
 	case !d.passes(network, i, p, false, p.src):
 		return "dropped: ingress"

@@ -73,7 +73,12 @@ func (c *compiler) hostMetadata(vpc resource.VPC, all []plugged) nodespec.HostMe
 	items.add("meta-data/instance-life-cycle", "on-demand")
 	items.add("meta-data/instance-type", v.InstanceType)
 	items.add("meta-data/local-hostname", name)
-	items.add("meta-data/local-ipv4", nic.Address.String())
+	if nic.Address.IsValid() {
+		items.add("meta-data/local-ipv4", nic.Address.String())
+	}
+	if first := nic.FirstIPv6(); first.IsValid() {
+		items.add("meta-data/ipv6", first.String())
+	}
 	items.add("meta-data/mac", nic.MAC)
 	items.add("meta-data/placement/availability-zone", v.Zone)
 	items.add("meta-data/placement/region", v.Region)
@@ -144,7 +149,7 @@ func (c *compiler) interfaceMetadata(items *itemList, vpc resource.VPC, p plugge
 		}
 	}
 	var local, public []string
-	for _, a := range append([]netip.Addr{nic.Address}, nic.Secondary...) {
+	for _, a := range nic.PrivateAddresses() {
 		local = append(local, a.String())
 		if outside, ok := c.publicOf(a); ok {
 			public = append(public, outside.String())
@@ -153,7 +158,11 @@ func (c *compiler) interfaceMetadata(items *itemList, vpc resource.VPC, p plugge
 	}
 	add("device-number", strconv.Itoa(int(nic.DeviceIndex)))
 	add("interface-id", nic.ID)
-	add("local-hostname", resource.PrivateName(nic.Region, nic.Address))
+	if nic.Address.IsValid() {
+		add("local-hostname", resource.PrivateName(nic.Region, nic.Address))
+	} else {
+		add("local-hostname", p.instance.ResourceName())
+	}
 	add("local-ipv4s", local...)
 	add("mac", nic.MAC)
 	add("owner-id", nic.Account)
@@ -161,7 +170,9 @@ func (c *compiler) interfaceMetadata(items *itemList, vpc resource.VPC, p plugge
 	add("security-group-ids", nic.Groups...)
 	add("security-groups", c.groupNames(nic)...)
 	add("subnet-id", nic.Subnet)
-	add("subnet-ipv4-cidr-block", p.subnet.CIDR.String())
+	if !p.subnet.IPv6Only() {
+		add("subnet-ipv4-cidr-block", p.subnet.CIDR.String())
+	}
 	add("vpc-id", vpc.ID)
 	var blocks []string
 	for _, association := range vpc.CIDRs {
@@ -224,6 +235,10 @@ func identityDocument(v resource.Instance, private netip.Addr) string {
 	if !v.Launched.IsZero() {
 		started = v.Launched
 	}
+	var privateIP *string
+	if private.IsValid() {
+		privateIP = new(private.String())
+	}
 	return jsonText(struct {
 		AccountID        string    `json:"accountId"`
 		AvailabilityZone string    `json:"availabilityZone"`
@@ -231,8 +246,8 @@ func identityDocument(v resource.Instance, private netip.Addr) string {
 		InstanceID       string    `json:"instanceId"`
 		InstanceType     string    `json:"instanceType"`
 		PendingTime      time.Time `json:"pendingTime"`
-		PrivateIP        string    `json:"privateIp"`
+		PrivateIP        *string   `json:"privateIp"` // null: it has no IPv4 address
 		Region           string    `json:"region"`
 		Version          string    `json:"version"`
-	}{v.Account, v.Zone, v.Image, v.ID, v.InstanceType, started.UTC().Truncate(time.Second), private.String(), v.Region, "2017-09-30"})
+	}{v.Account, v.Zone, v.Image, v.ID, v.InstanceType, started.UTC().Truncate(time.Second), privateIP, v.Region, "2017-09-30"})
 }

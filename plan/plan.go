@@ -112,7 +112,7 @@ func (c *compiler) vpcPart(id string) (desired nodespec.Desired) {
 			size, _ := resource.InstanceTypeOf(p.instance.InstanceType) // one that is not known any more has no limits
 			desired.Instances = append(desired.Instances, nodespec.Instance{
 				ID: p.instance.ID, Hostname: hostname(p), UserData: p.instance.UserData, Boot: p.instance.Boot,
-				Resolvers: told.Resolvers, Domain: told.Domain,
+				Resolvers: p.resolversFor(told), Domain: told.Domain,
 				AuthorizedKeys: authorizedKeys(p.instance),
 				CPUs:           float64(size.VCPUs), MemoryBytes: size.MemoryMiB << 20, Processes: size.Processes(),
 			})
@@ -361,7 +361,8 @@ func authorizedKeys(instance resource.Instance) []string {
 
 func linkID(gateway, vpc string) string { return gateway + ":" + vpc }
 
-// hostname is what an instance calls itself, without its domain: "ip-10-0-1-4".
+// hostname is what an instance calls itself, without its domain: "ip-10-0-1-4", or its
+// id.
 func hostname(primary plugged) string {
 	name, _, _ := strings.Cut(primary.instance.PrivateName(primary.nic.Address), ".")
 	return name

@@ -14,8 +14,8 @@ import (
 var remotes6 = []string{"::/0", "2600::/16", "2001:db8:ffff::/48", "fd00::/8", "2001:db8:0:b01::/64"}
 
 // randomIPv6 gives most VPCs a range of IPv6, most of their subnets a part of it, and
-// some of the interfaces there addresses; gateways, and routes that lead to them,
-// through instances and nowhere.
+// some of the interfaces there addresses, which in some is all that they have; gateways,
+// and routes that lead to them, through instances and nowhere.
 func (w *world) randomIPv6(r *rand.Rand, name string) {
 	if r.IntN(4) == 0 {
 		return
@@ -41,6 +41,9 @@ func (w *world) randomIPv6(r *rand.Rand, name string) {
 				}
 			}
 		}
+		if r.IntN(3) == 0 {
+			w.withoutIPv4(s)
+		}
 	}
 	if r.IntN(3) > 0 {
 		w.egressOnly = append(w.egressOnly, resource.EgressOnlyInternetGateway{Meta: w.meta("eigw-" + name), VPC: vpc})
@@ -53,6 +56,26 @@ func (w *world) randomIPv6(r *rand.Rand, name string) {
 	for i := range w.tables {
 		if w.tables[i].VPC == vpc {
 			w.randomRoutes6(r, name, &w.tables[i])
+		}
+	}
+}
+
+// withoutIPv4 makes a subnet IPv6-only, unless a NAT gateway is in it.
+func (w *world) withoutIPv4(s *resource.Subnet) {
+	if slices.ContainsFunc(w.nats, func(nat resource.NATGateway) bool { return nat.Subnet == s.ID }) {
+		return
+	}
+	s.CIDR = netip.Prefix{}
+	for n := range w.nics {
+		nic := &w.nics[n]
+		if nic.Subnet != s.ID {
+			continue
+		}
+		nic.Address, nic.Secondary = netip.Addr{}, nil
+		if len(nic.IPv6) == 0 {
+			own := s.IPv6[0].Prefix.Addr().As16()
+			own[15] = byte(4 + n)
+			nic.IPv6 = []netip.Addr{netip.AddrFrom16(own)}
 		}
 	}
 }
@@ -110,13 +133,14 @@ var (
 
 func (w *world) randomPacket(r *rand.Rand) packet {
 	six := slices.DeleteFunc(slices.Clone(w.nics), func(n resource.NetworkInterface) bool { return len(n.IPv6) == 0 })
-	if len(six) > 0 && r.IntN(2) == 0 {
+	four := slices.DeleteFunc(slices.Clone(w.nics), func(n resource.NetworkInterface) bool { return !n.Address.IsValid() })
+	if len(six) > 0 && r.IntN(2) == 0 || len(four) == 0 {
 		return w.randomPacket6(r, six)
 	}
 	p := packet{dst: netip.MustParseAddr(pick(r, remoteHosts...)), protocol: pick(r, "tcp", "udp", "icmp", "50")}
 	p.randomPort(r)
 	if r.IntN(2) == 0 {
-		p.dst = pick(r, private(pick(r, w.nics...))...)
+		p.dst = pick(r, private(pick(r, four...))...)
 	}
 	if len(w.up) > 0 && r.IntN(3) == 0 {
 		p.tunnel, p.src = pick(r, w.up...), netip.MustParseAddr("192.168.1.77")
@@ -126,13 +150,13 @@ func (w *world) randomPacket(r *rand.Rand) packet {
 		p.outside, p.src, p.dst = true, netip.MustParseAddr("8.8.8.8"), pick(r, w.addresses...).PublicIP
 		return p
 	}
-	nic := pick(r, w.nics...)
+	nic := pick(r, four...)
 	p.nic, p.src = nic.ID, pick(r, private(nic)...)
 	if r.IntN(3) == 0 {
 		p.dst = netip.MustParseAddr("8.8.8.8")
 	}
 	if w.forges(r, nic) {
-		p.src = pick(r, pick(r, w.nics...).Address, netip.MustParseAddr("172.16.9.9"))
+		p.src = pick(r, pick(r, four...).Address, netip.MustParseAddr("172.16.9.9"))
 	}
 	return p
 }

@@ -49,6 +49,10 @@ func randomWorld(r *rand.Rand) *world {
 		}
 	}
 	w.shareGroups(r)
+	w.addresses = slices.DeleteFunc(w.addresses, func(a resource.Address) bool { // for whose interfaces there is nothing to stand
+		nic := w.nic(a.NetworkInterface)
+		return nic.ID != "" && !nic.Address.IsValid()
+	})
 	return w
 }
 

@@ -278,7 +278,7 @@ func (w reference) through(p packet, manual *resource.Route) []string {
 	}
 	middle, running := w.runningNIC(through)
 	switch {
-	case !running:
+	case !running, p.dst.Is4() && !middle.Address.IsValid():
 		return []string{"dropped: route"}
 	case !w.admits(middle, p, false, p.src):
 		return w.cross(p, middle.Subnet, []string{"dropped: ingress"})

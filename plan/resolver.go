@@ -67,11 +67,11 @@ func resourceNames(p plugged) (names []nodespec.HostName) {
 	if p.instance.ID == "" || p.nic.DeviceIndex != 0 {
 		return nil
 	}
-	if o.A {
+	if o.A && p.nic.Address.IsValid() {
 		names = append(names, nodespec.HostName{Name: p.instance.ResourceName(), Address: p.nic.Address, Reverse: o.ResourceName})
 	}
-	if o.AAAA && len(p.nic.IPv6) > 0 {
-		names = append(names, nodespec.HostName{Name: p.instance.ResourceName(), Address: p.nic.IPv6[0], Reverse: true})
+	if first := p.nic.FirstIPv6(); o.AAAA && first.IsValid() {
+		names = append(names, nodespec.HostName{Name: p.instance.ResourceName(), Address: first, Reverse: true})
 	}
 	return names
 }
@@ -110,6 +110,15 @@ func (c *compiler) told(vpc resource.VPC) (told nodespec.HostOptions) {
 		told.Domain = domains[0]
 	}
 	return told
+}
+
+// resolversFor are those of the DNS servers that an instance can ask: one whose primary
+// interface speaks IPv6 only, those of IPv6.
+func (p plugged) resolversFor(told nodespec.HostOptions) []netip.Addr {
+	if p.nic.Address.IsValid() {
+		return told.Resolvers
+	}
+	return told.Resolvers6
 }
 
 // hosts are the addresses among an option's values.

@@ -16,7 +16,11 @@ func Text(d nodespec.Desired) string {
 	for _, network := range d.Networks {
 		w.line(0, "network %s%s", network.ID, each(" local ", network.Local))
 		for _, i := range network.Interfaces {
-			w.line(1, "interface %s %v mac %s subnet %v table %s%s%s%s", i.ID, i.Address, i.MAC, i.Subnet, i.Table, each(" group ", i.Groups), anySource(i), each(" also ", i.Others))
+			address, subnet, also := i.Address, i.Subnet, i.Others
+			if !address.IsValid() && len(also) > 0 {
+				address, subnet, also = also[0], i.Subnet6, also[1:]
+			}
+			w.line(1, "interface %s %v mac %s subnet %v table %s%s%s%s", i.ID, address, i.MAC, subnet, i.Table, each(" group ", i.Groups), anySource(i), each(" also ", also))
 			if p := i.Place; p != nil {
 				w.line(2, "plugged into %s %s", p.Kind, p.Name)
 			} else {

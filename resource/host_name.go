@@ -47,9 +47,9 @@ type PrivateDNSNameOptions struct {
 func (v *Instance) ResourceName() string { return v.ID + "." + PrivateZone(v.Region) }
 
 // PrivateName is what an instance calls itself: its resource name, or the name of its
-// primary private address.
+// primary private IPv4 address if it has one (else that is zero).
 func (v *Instance) PrivateName(primary netip.Addr) string {
-	if v.PrivateDNSNames.ResourceName {
+	if v.PrivateDNSNames.ResourceName || !primary.IsValid() {
 		return v.ResourceName()
 	}
 	return PrivateName(v.Region, primary)

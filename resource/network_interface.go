@@ -12,11 +12,12 @@ type NetworkInterface struct {
 	VPC             string       `json:"vpc"`
 	Subnet          string       `json:"subnet"`
 	Zone            string       `json:"zone"`
-	Address         netip.Addr   `json:"address"`             // primary private address
-	Secondary       []netip.Addr `json:"secondary,omitempty"` // further private IPv4 addresses, in the order of their assignment
-	IPv6            []netip.Addr `json:"ipv6,omitempty"`      // sorted
-	MAC             string       `json:"mac"`                 // "02:…", locally administered
-	Groups          []string     `json:"groups"`              // "sg-…"
+	Address         netip.Addr   `json:"address,omitzero"`     // primary private IPv4 address; zero in a subnet that has none
+	Secondary       []netip.Addr `json:"secondary,omitempty"`  // further private IPv4 addresses, in the order of their assignment
+	IPv6            []netip.Addr `json:"ipv6,omitempty"`       // sorted; where there is no Address, at least one
+	PrimaryIPv6     netip.Addr   `json:"primaryIpv6,omitzero"` // the one of these that it keeps; zero: none
+	MAC             string       `json:"mac"`                  // "02:…", locally administered
+	Groups          []string     `json:"groups"`               // "sg-…"
 	SourceDestCheck bool         `json:"sourceDestCheck"`
 	Description     string       `json:"description,omitempty"`
 	Status          string       `json:"status"` // available, in-use
@@ -45,14 +46,28 @@ type NetworkInterface struct {
 	AutoPublicIP bool `json:"autoPublicIp,omitempty"`
 }
 
-// PrivateAddresses are all private IPv4 addresses, the primary one first.
+// PrivateAddresses are all private IPv4 addresses, the primary one first; none in a
+// subnet that has none.
 func (v *NetworkInterface) PrivateAddresses() []netip.Addr {
+	if !v.Address.IsValid() {
+		return nil
+	}
 	return append([]netip.Addr{v.Address}, v.Secondary...)
 }
 
-// HasPrivateAddress reports whether an address is one of the interface's.
+// HasPrivateAddress reports whether an address is one of the interface's private IPv4
+// ones.
 func (v *NetworkInterface) HasPrivateAddress(a netip.Addr) bool {
-	return a == v.Address || slices.Contains(v.Secondary, a)
+	return slices.Contains(v.PrivateAddresses(), a)
+}
+
+// FirstIPv6 is the IPv6 address that stands for the interface where there is room for
+// one; zero if it has none.
+func (v *NetworkInterface) FirstIPv6() netip.Addr {
+	if v.PrimaryIPv6.IsValid() || len(v.IPv6) == 0 {
+		return v.PrimaryIPv6
+	}
+	return v.IPv6[0]
 }
 
 // Attach notes what the interface is attached to from then on.

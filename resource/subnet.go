@@ -11,13 +11,14 @@ import (
 type Subnet struct {
 	Meta
 	VPC                 string       `json:"vpc"`
-	CIDR                netip.Prefix `json:"cidr"`
-	Zone                string       `json:"zone"` // "us-east-1a"
+	CIDR                netip.Prefix `json:"cidr,omitzero"` // of IPv4; zero: it is IPv6-only
+	Zone                string       `json:"zone"`          // "us-east-1a"
 	State               string       `json:"state"`
 	MapPublicIPOnLaunch bool         `json:"mapPublicIpOnLaunch,omitempty"`
 	DefaultForAZ        bool         `json:"defaultForAz,omitempty"`
 
-	// IPv6 are the IPv6 ranges, at most one of which is associated.
+	// IPv6 are the IPv6 ranges, at most one of which is associated; one that is
+	// IPv6-only keeps its own.
 	IPv6 []CIDRAssociation `json:"ipv6,omitempty"`
 
 	AssignIPv6OnCreation bool `json:"assignIpv6AddressOnCreation,omitempty"` // new interfaces get an IPv6 address
@@ -31,6 +32,19 @@ type Subnet struct {
 	// Reservations are ranges, which do not overlap, whose addresses only those get
 	// who ask for them.
 	Reservations []SubnetCIDRReservation `json:"reservations,omitempty"`
+}
+
+// IPv6Only reports whether the subnet has no IPv4 range, and its interfaces no IPv4
+// addresses: "IPv6 native", as AWS says.
+func (s *Subnet) IPv6Only() bool { return !s.CIDR.IsValid() }
+
+// Range is the subnet's range of IPv4, or of IPv6 if it is IPv6-only: no two subnets of a
+// VPC share it.
+func (s *Subnet) Range() netip.Prefix {
+	if s.IPv6Only() {
+		return AssociatedCIDR(s.IPv6)
+	}
+	return s.CIDR
 }
 
 // NAT64Prefix is where IPv4 addresses are embedded in those of IPv6 (the well-known
@@ -78,14 +92,20 @@ const (
 	subnetReservedLast  = 1
 )
 
-// Capacity is the number of addresses that interfaces of the subnet can have.
+// Capacity is the number of IPv4 addresses that interfaces of the subnet can have.
 func (s *Subnet) Capacity() int {
+	if s.IPv6Only() {
+		return 0
+	}
 	return 1<<(32-s.CIDR.Bits()) - subnetReservedFirst - subnetReservedLast
 }
 
-// ValidateAddress checks an address that a caller chose for an interface: in
+// ValidateAddress checks an IPv4 address that a caller chose for an interface: in
 // the subnet and not one of the reserved.
 func (s *Subnet) ValidateAddress(a netip.Addr) error {
+	if s.IPv6Only() {
+		return Errorf(CodeInvalidParameterValue, "Address %s is IPv4's, and the subnet %s is IPv6-only", a, s.ID)
+	}
 	if !s.CIDR.Contains(a) {
 		return Errorf(CodeInvalidParameterValue, "Address %s does not fall within the subnet's address range %s", a, s.CIDR)
 	}
@@ -120,6 +140,9 @@ func (s *Subnet) Free(used map[netip.Addr]bool) int {
 // free are the addresses that any interface can have and that are not used, in order.
 func (s *Subnet) free(used map[netip.Addr]bool) iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
+		if s.IPv6Only() {
+			return
+		}
 		first := addressNumber(s.CIDR.Addr()) + subnetReservedFirst
 		for n := range uint32(s.Capacity()) {
 			if a := numberedAddress(first + n); !used[a] && !s.Reserved(a) && !yield(a) {

@@ -37,8 +37,8 @@ type Attachment struct {
 	NetworkInterface string         `json:"networkInterface"` // "eni-…"
 	Attachment       string         `json:"attachment"`       // "eni-attach-…"
 	Place            resource.Place `json:"place"`
-	Addresses        []netip.Prefix `json:"addresses"` // with the length of the subnet; of IPv6 each alone
-	Gateway          netip.Addr     `json:"gateway"`
+	Addresses        []netip.Prefix `json:"addresses"`            // with the length of the subnet; of IPv6 each alone
+	Gateway          netip.Addr     `json:"gateway,omitzero"`     // where there is an address of IPv4
 	IPv6Gateway      netip.Addr     `json:"ipv6Gateway,omitzero"` // where there is an address of IPv6
 	MAC              string         `json:"mac"`
 }
@@ -182,13 +182,14 @@ func describeAttachment(snapshot *store.Snapshot, status resource.NetworkInterfa
 	nic, _ := store.NetworkInterfaces.Get(snapshot, scope, status.ID)
 	subnet, _ := store.Subnets.Get(snapshot, scope, nic.Subnet)
 	shown := Attachment{
-		NetworkInterface: nic.ID, Attachment: nic.AttachmentID, MAC: nic.MAC, Gateway: subnet.CIDR.Masked().Addr().Next(),
+		NetworkInterface: nic.ID, Attachment: nic.AttachmentID, MAC: nic.MAC,
 	}
 	if nic.Place != nil {
 		shown.Place = *nic.Place
 	}
 	for _, address := range nic.PrivateAddresses() {
 		shown.Addresses = append(shown.Addresses, netip.PrefixFrom(address, subnet.CIDR.Bits()))
+		shown.Gateway = subnet.CIDR.Masked().Addr().Next()
 	}
 	for _, address := range nic.IPv6 {
 		shown.Addresses = append(shown.Addresses, netip.PrefixFrom(address, address.BitLen()))

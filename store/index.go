@@ -59,9 +59,8 @@ var (
 		ByVPC:      func(v *resource.NetworkInterface) []string { return one(v.VPC) },
 		BySubnet:   func(v *resource.NetworkInterface) []string { return one(v.Subnet) },
 		ByInstance: func(v *resource.NetworkInterface) []string { return one(v.Instance) },
-		ByAddress: func(v *resource.NetworkInterface) []string {
-			texts := []string{v.Address.String()}
-			for _, a := range v.Secondary {
+		ByAddress: func(v *resource.NetworkInterface) (texts []string) {
+			for _, a := range v.PrivateAddresses() {
 				texts = append(texts, a.String())
 			}
 			return texts

@@ -72,7 +72,9 @@ func (c attachCommand) Run(ctx context.Context, out io.Writer) error {
 	for _, address := range a.Addresses {
 		fmt.Fprintf(out, "  address  %v\n", address)
 	}
-	fmt.Fprintf(out, "  gateway  %v\n", a.Gateway)
+	if a.Gateway.IsValid() {
+		fmt.Fprintf(out, "  gateway  %v\n", a.Gateway)
+	}
 	if a.IPv6Gateway.IsValid() {
 		fmt.Fprintf(out, "  gateway  %v\n", a.IPv6Gateway)
 	}

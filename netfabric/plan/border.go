@@ -14,7 +14,7 @@ import (
 // either family. What stays inside the subnet meets none. In the subnet is what has
 // its primary address there: Interfaces, and the ends of Links with an Address.
 type Border struct {
-	Subnet netip.Prefix // IPv4
+	Subnet netip.Prefix // IPv4; or IPv6, of Interfaces that speak nothing else
 	ACL    string       // id of an ACL of the same network
 }
 
@@ -47,8 +47,8 @@ func (n Network) checkBorders() error {
 	}
 	borders := slices.SortedFunc(slices.Values(n.Borders), func(a, b Border) int { return a.Subnet.Addr().Compare(b.Subnet.Addr()) })
 	for i, b := range borders {
-		if !b.Subnet.IsValid() || !b.Subnet.Addr().Is4() || b.Subnet != b.Subnet.Masked() || i > 0 && borders[i-1].Subnet.Overlaps(b.Subnet) {
-			errs = append(errs, fmt.Errorf("subnet %v is no IPv4 prefix, or overlaps another", b.Subnet))
+		if !b.Subnet.IsValid() || b.Subnet.Addr().Is4In6() || b.Subnet != b.Subnet.Masked() || i > 0 && borders[i-1].Subnet.Overlaps(b.Subnet) {
+			errs = append(errs, fmt.Errorf("subnet %v is no prefix, or overlaps another", b.Subnet))
 		}
 		if !acls[b.ACL] {
 			errs = append(errs, fmt.Errorf("subnet %v: there is no ACL %q", b.Subnet, b.ACL))
@@ -135,7 +135,7 @@ func (w *filterWriter) subnetDevices() map[netip.Prefix][]string {
 		for _, attached := range w.attach {
 			addresses := attached.addresses
 			if attached.port != nil {
-				addresses = []netip.Addr{attached.port.Address}
+				addresses = attached.port.addresses()[:1]
 			}
 			if slices.ContainsFunc(addresses, b.Subnet.Contains) {
 				devices[b.Subnet] = append(devices[b.Subnet], fmt.Sprintf("%q", attached.device))
@@ -145,8 +145,10 @@ func (w *filterWriter) subnetDevices() map[netip.Prefix][]string {
 	return devices
 }
 
-// subnetName is a prefix as part of a name.
-func subnetName(subnet netip.Prefix) string { return strings.ReplaceAll(subnet.String(), "/", "-") }
+// subnetName is a prefix as part of a name, which has no colons.
+func subnetName(subnet netip.Prefix) string {
+	return strings.NewReplacer("/", "-", ":", "_").Replace(subnet.String())
+}
 
 // aclTexts writes an ACL's rules of one direction.
 func (w *filterWriter) aclTexts(a ACL, egress bool) []string {

@@ -66,7 +66,7 @@ func TestBordersThatMakeNoSense(t *testing.T) {
 		"an id that nft would read":   func(n *Network) { n.ACLs[1].ID, n.Borders[1].ACL = "acl {", "acl {" },
 		"subnets that overlap":        func(n *Network) { n.Borders[3].Subnet = prefix("10.0.0.0/22") },
 		"a subnet with bits behind":   func(n *Network) { n.Borders[0].Subnet = netip.PrefixFrom(netip.MustParseAddr("10.0.1.1"), 24) },
-		"an IPv6 subnet":              func(n *Network) { n.Borders[0].Subnet = prefix("2001:db8::/64") },
+		"an IPv4 subnet of IPv6":      func(n *Network) { n.Borders[0].Subnet = prefix("::ffff:10.0.0.0/120") },
 		"a rule that names a group":   func(n *Network) { n.ACLs[0].Rules[0].Peer, n.ACLs[0].Rules[0].PeerGroup = netip.Prefix{}, "sg-admin" },
 		"ports in the wrong order":    func(n *Network) { n.ACLs[0].Rules[0].ToPort = 21 },
 		"a protocol that is too high": func(n *Network) { n.ACLs[0].Rules[0].Protocol = 256 },

@@ -92,14 +92,8 @@ func (i Interface) check(local []netip.Prefix, tables, groups map[string]bool) e
 	if mac, err := net.ParseMAC(i.MAC); err != nil || len(mac) != 6 || mac[0]&1 != 0 {
 		return fmt.Errorf("%q is no MAC address of a host", i.MAC)
 	}
-	if !i.Address.Is4() || !i.Subnet.Contains(i.Address) || i.Subnet.Bits() > 30 {
-		return fmt.Errorf("address %v is not in subnet %v", i.Address, i.Subnet)
-	}
-	if i.Address == gateway(i.Subnet) || i.Address == i.Subnet.Masked().Addr() {
-		return fmt.Errorf("address %v of subnet %v is reserved", i.Address, i.Subnet)
-	}
-	if !containedIn(i.Address, local) {
-		return fmt.Errorf("address %v is not in the network's ranges", i.Address)
+	if err := i.checkPrimary(local); err != nil {
+		return err
 	}
 	if err := i.checkOthers(local); err != nil {
 		return err
@@ -127,6 +121,21 @@ func (i Interface) check(local []netip.Prefix, tables, groups map[string]bool) e
 		return fmt.Errorf("index %d is not in 0..%d", i.Index, interfaceIndexMax)
 	}
 	return checkMTU(i.MTU)
+}
+
+// checkPrimary checks the address of IPv4, or that there is one of IPv6 in its place.
+func (i Interface) checkPrimary(local []netip.Prefix) error {
+	switch {
+	case !i.hasIPv4() && !i.Subnet.IsValid() && i.hasIPv6():
+		return nil
+	case !i.Address.Is4() || !i.Subnet.Contains(i.Address) || i.Subnet.Bits() > 30:
+		return fmt.Errorf("address %v is not in subnet %v", i.Address, i.Subnet)
+	case i.Address == gateway(i.Subnet) || i.Address == i.Subnet.Masked().Addr():
+		return fmt.Errorf("address %v of subnet %v is reserved", i.Address, i.Subnet)
+	case !containedIn(i.Address, local):
+		return fmt.Errorf("address %v is not in the network's ranges", i.Address)
+	}
+	return nil
 }
 
 func (r FilterRule) check() error {

@@ -188,7 +188,9 @@ func (k *compiler) network(n Network) {
 	for i := range n.Interfaces {
 		if port := &n.Interfaces[i]; port.plugged() {
 			k.port(r, port)
-			gateways[gateway(port.Subnet)] = true
+			if port.hasIPv4() {
+				gateways[gateway(port.Subnet)] = true
+			}
 			if port.Subnet6.IsValid() {
 				gateways[gateway(port.Subnet6)] = true // the sender of our ICMPv6 errors
 			}
@@ -246,12 +248,14 @@ var routerSysctls = []Sysctl{
 //	        route to the /32        default route via the subnet's first host
 //	IPv6:   fe80::1, routes         addresses/128,
 //	        to the /128s            default route via fe80::1
+//
+// Without an address of IPv4 the second half is all there is.
 func (k *compiler) port(r *router, i *Interface) {
 	if i.behindDevice() {
 		k.portOnDevice(r, i)
 		return
 	}
-	name, peer := PortName(i.ID), fmt.Sprintf("eth%d", i.Index)
+	name, peer := PortName(i.ID), instanceDevice(i)
 	var host *Namespace
 	if i.Place != nil {
 		host, peer = k.foreign(i.Place.Name), i.Place.Device
@@ -287,7 +291,10 @@ func (k *compiler) attach(r *router, i *Interface, name string, known func(netip
 	}
 	r.portIPv6(name, i, mac)
 	target := Target{ToInterface, i.ID}
-	r.device[target], r.via[target] = name, i.Address
+	r.device[target] = name
+	if i.hasIPv4() {
+		r.via[target] = i.Address
+	}
 	r.attach = append(r.attach, attachment{device: name, table: r.table[i.Table], port: i, counted: i.Counted})
 }
 
@@ -297,9 +304,11 @@ func (k *compiler) plug(r *router, host *Namespace, i *Interface, peer string, p
 		Name: peer, Kind: Veth, MAC: port.Peer.MAC, MTU: port.MTU,
 		Peer: Peer{Namespace: r.Name, Name: port.Name, MAC: port.MAC},
 	})
-	host.Addresses = append(host.Addresses, Address{
-		Device: peer, Prefix: netip.PrefixFrom(i.Address, i.Subnet.Bits()), Connected: true,
-	})
+	if i.hasIPv4() {
+		host.Addresses = append(host.Addresses, Address{
+			Device: peer, Prefix: netip.PrefixFrom(i.Address, i.Subnet.Bits()), Connected: true,
+		})
+	}
 	for _, a := range i.Others {
 		host.Addresses = append(host.Addresses, Address{Device: peer, Prefix: netip.PrefixFrom(a, a.BitLen())})
 	}
@@ -307,21 +316,28 @@ func (k *compiler) plug(r *router, host *Namespace, i *Interface, peer string, p
 		host.Neighbours = append(host.Neighbours, Neighbour{Device: peer, Address: routerLinkLocal, MAC: port.MAC})
 	}
 	if i.Place == nil {
-		k.ports[i.Instance] = append(k.ports[i.Instance], i)
-	}
-	if i.Index != 0 || len(host.Devices) > 1 && i.Place != nil {
+		k.ports[i.Instance] = append(k.ports[i.Instance], i) // all of them are asked: routeBySource
 		return
 	}
-	host.Routes = append(host.Routes, Route{
-		Table: MainTable, Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Kind: Unicast,
-		Device: peer, Gateway: gateway(i.Subnet),
-	})
-	if i.hasIPv6() && i.Place != nil { // an instance asks all of its interfaces: routeBySource
-		host.Routes = append(host.Routes, Route{
-			Table: MainTable, Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Kind: Unicast,
-			Device: peer, Gateway: routerLinkLocal,
-		})
+	if i.Index != 0 || len(host.Devices) > 1 {
+		return
 	}
+	if i.hasIPv4() {
+		host.Routes = append(host.Routes, i.defaultRoute(MainTable, peer))
+	}
+	if i.hasIPv6() {
+		host.Routes = append(host.Routes, defaultRoute6(MainTable, peer))
+	}
+}
+
+// defaultRoute leads all of IPv4 from an interface's own side to its router.
+func (i Interface) defaultRoute(table uint32, device string) Route {
+	return Route{Table: table, Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Kind: Unicast, Device: device, Gateway: gateway(i.Subnet)}
+}
+
+// defaultRoute6 is the same for IPv6.
+func defaultRoute6(table uint32, device string) Route {
+	return Route{Table: table, Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Kind: Unicast, Device: device, Gateway: routerLinkLocal}
 }
 
 // link joins two routers:
@@ -507,8 +523,9 @@ func (r *router) route(table uint32, route TableRoute) (Route, bool) {
 		via = r.via6
 	}
 	for _, target := range route.Targets {
-		_, spoken := via[target] // a tunnel has no next hop, and no IPv6
-		if device, ok := r.device[target]; ok && (spoken || !isIPv6(made.Destination)) {
+		_, spoken := via[target]
+		withoutHops := target.Kind == ToTunnel && !isIPv6(made.Destination)
+		if device, ok := r.device[target]; ok && (spoken || withoutHops) {
 			made.Kind, made.Device, made.Gateway = Unicast, device, via[target]
 			return made, true
 		}

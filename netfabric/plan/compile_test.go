@@ -70,6 +70,44 @@ func site() Config {
 	}
 }
 
+// only6 is an interface without IPv4, with addresses of a subnet by its number.
+func only6(instance string, subnet int, hosts ...byte) Interface {
+	i := iface(instance, fmt.Sprintf("10.0.%d.%d", subnet, hosts[0]))
+	i.Address, i.Subnet, i.Subnet6 = netip.Addr{}, netip.Prefix{}, prefix(fmt.Sprintf("2001:db8:0:%d::/64", subnet))
+	for _, host := range hosts {
+		a := i.Subnet6.Addr().As16()
+		a[15] = host
+		i.Others = append(i.Others, netip.AddrFrom16(a))
+	}
+	return i
+}
+
+// A subnet of IPv6 alone, with a network ACL, an instance that has an interface in it
+// and one elsewhere, and a route of IPv4 that leads to an interface there.
+func TestGoldenIPv6Only(t *testing.T) {
+	first, second := only6("i-2", 2, 4, 5), iface("i-2", "10.0.1.6", "sg-web")
+	second.ID, second.Index = "eni-i-2b", 1
+	placed := only6("", 2, 9)
+	placed.ID, placed.Place = "eni-placed", &Place{Kind: InNamespace, Name: "guest", Device: "eth0"}
+	bridged := only6("", 2, 10)
+	bridged.ID, bridged.Place = "eni-bridged", &Place{Kind: OnBridge, Name: "br0"}
+	c := site()
+	c.Networks, c.Links, c.TUNs = c.Networks[:1], nil, nil
+	n := &c.Networks[0]
+	n.Local = append(n.Local, prefix("2001:db8::/56"))
+	n.Interfaces = []Interface{iface("i-1", "10.0.1.4", "sg-web"), first, second, only6("i-3", 2, 6), placed, bridged}
+	n.Groups = n.Groups[:1]
+	n.Tables = []Table{{ID: "rtb-1", Routes: []TableRoute{
+		route("203.0.113.0/24", Target{Kind: ToInterface, ID: "eni-i-3"}), route("2001:db8:7::/48", Target{Kind: ToInterface, ID: "eni-i-3"}),
+	}}}
+	n.ACLs, n.Borders = []ACL{{ID: "acl-1", Rules: []ACLRule{{FilterRule{Protocol: 6, FromPort: 22, ToPort: 22, Peer: prefix("::/0")}, false}}}}, []Border{{prefix("2001:db8:0:2::/64"), "acl-1"}}
+	state, err := Compile(c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Text(t, "testdata/ipv6-only.txt", state.String())
+}
+
 func TestGolden(t *testing.T) {
 	for name, up := range map[string]map[string]bool{
 		"site":               nil,
@@ -229,6 +267,12 @@ func TestRefusals(t *testing.T) {
 		{"MTU below IPv6's", func(c *Config) {
 			c.Networks[0].Interfaces[0].Subnet6, c.Networks[0].Interfaces[0].MTU = prefix("2001:db8::/64"), 1279
 		}, "no IPv6"},
+		{"no address", func(c *Config) { c.Networks[0].Interfaces[0].Address, c.Networks[0].Interfaces[0].Subnet = netip.Addr{}, netip.Prefix{} }, "not in subnet"},
+		{"no address in a subnet", func(c *Config) {
+			i := only6("i-1", 1, 4)
+			i.Subnet = prefix("10.0.1.0/24")
+			c.Networks[0].Local, c.Networks[0].Interfaces[0] = append(c.Networks[0].Local, prefix("2001:db8::/56")), i
+		}, "not in subnet"},
 		{"table of an interface", func(c *Config) { c.Networks[0].Interfaces[0].Table = "rtb-9" }, "no table"},
 		{"table twice", func(c *Config) { c.Networks[0].Tables[1].ID = "rtb-1" }, "not unique"},
 		{"index", func(c *Config) { c.Networks[0].Interfaces[0].Index = 99 }, "index"},

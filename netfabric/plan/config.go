@@ -60,7 +60,7 @@ type Network struct {
 type Interface struct {
 	ID      string
 	MAC     string       // of the instance's side, "02:…"
-	Address netip.Addr   // IPv4; the primary one
+	Address netip.Addr   // the primary one of IPv4; zero: it speaks IPv6 only, by one of the Others
 	Subnet  netip.Prefix // of Address: gives the prefix length; its first host is the gateway
 	Others  []netip.Addr // further addresses of either family, of Subnet and Subnet6
 	Subnet6 netip.Prefix // IPv6; zero: none
@@ -98,8 +98,8 @@ type Table struct {
 // up. If
 // none is usable and one of them is a tunnel, the route does not exist, and the
 // next shorter prefix decides; otherwise its packets are dropped in silence, as
-// they are without targets. What no route knows is dropped with ICMP
-// unreachable.
+// they are without targets, and as those of IPv4 are to an interface that speaks IPv6
+// only. What no route knows is dropped with ICMP unreachable.
 type TableRoute struct {
 	Destination netip.Prefix
 	Targets     []Target

@@ -60,10 +60,17 @@ func linkLocal(mac net.HardwareAddr) netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]})
 }
 
-// addresses are all of an interface's, the primary one first.
+// addresses are all of an interface's, the primary one first: without one of IPv4, the
+// first of IPv6.
 func (i Interface) addresses() []netip.Addr {
+	if !i.hasIPv4() {
+		return i.Others
+	}
 	return append([]netip.Addr{i.Address}, i.Others...)
 }
+
+// hasIPv4 reports whether one of the interface's addresses is IPv4's.
+func (i Interface) hasIPv4() bool { return i.Address.IsValid() }
 
 // hasIPv6 reports whether one of the interface's addresses is IPv6's.
 func (i Interface) hasIPv6() bool { return slices.ContainsFunc(i.Others, netip.Addr.Is6) }

@@ -81,7 +81,9 @@ func (k *compiler) portOnDevice(r *router, i *Interface) {
 		Peer: Peer{Namespace: k.host, Name: i.Place.Name, Foreign: true},
 	})
 	// What is asked is asked under the gateway's address: hosts may answer nobody else.
-	r.Addresses = append(r.Addresses, Address{Device: name, Prefix: netip.PrefixFrom(gateway(i.Subnet), 32)})
+	if i.hasIPv4() {
+		r.Addresses = append(r.Addresses, Address{Device: name, Prefix: netip.PrefixFrom(gateway(i.Subnet), 32)})
+	}
 	mac, _ := net.ParseMAC(i.MAC) // checked
 	k.attach(r, i, name, func(a netip.Addr) bool { return a.Is6() }, mac)
 }
@@ -105,29 +107,30 @@ func IsInstanceRule(priority int) bool {
 	return priority >= instanceTables && priority <= instanceTables+interfaceIndexMax
 }
 
+// instanceDevice is what an interface is called in its instance.
+func instanceDevice(i *Interface) string { return fmt.Sprintf("eth%d", i.Index) }
+
 // routeBySource lets what an instance sends from an address leave by the interface
 // that has it, so that answers go the way that the questions came. What it sends from
-// no address yet leaves by the first interface that speaks the protocol: the one with
-// index 0 always speaks IPv4.
+// no address yet leaves by the first interface that speaks the protocol.
 func (n *Namespace) routeBySource(ports []*Interface) {
 	slices.SortFunc(ports, func(a, b *Interface) int { return cmp.Compare(a.Index, b.Index) })
+	if at := slices.IndexFunc(ports, func(i *Interface) bool { return i.hasIPv4() }); at >= 0 {
+		n.Routes = append(n.Routes, ports[at].defaultRoute(MainTable, instanceDevice(ports[at])))
+	}
 	if at := slices.IndexFunc(ports, func(i *Interface) bool { return i.hasIPv6() }); at >= 0 {
-		n.Routes = append(n.Routes, Route{
-			Table: MainTable, Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Kind: Unicast,
-			Device: fmt.Sprintf("eth%d", ports[at].Index), Gateway: routerLinkLocal,
-		})
+		n.Routes = append(n.Routes, defaultRoute6(MainTable, instanceDevice(ports[at])))
 	}
 	if len(ports) < 2 {
 		return // all leaves by the only one
 	}
 	for _, i := range ports {
-		table, device := uint32(instanceTables+i.Index), fmt.Sprintf("eth%d", i.Index)
-		n.Routes = append(n.Routes,
-			Route{Table: table, Destination: i.Subnet.Masked(), Kind: Unicast, Device: device},
-			Route{Table: table, Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Kind: Unicast, Device: device, Gateway: gateway(i.Subnet)},
-		)
+		table, device := uint32(instanceTables+i.Index), instanceDevice(i)
+		if i.hasIPv4() {
+			n.Routes = append(n.Routes, Route{Table: table, Destination: i.Subnet.Masked(), Kind: Unicast, Device: device}, i.defaultRoute(table, device))
+		}
 		if i.hasIPv6() {
-			n.Routes = append(n.Routes, Route{Table: table, Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Kind: Unicast, Device: device, Gateway: routerLinkLocal})
+			n.Routes = append(n.Routes, defaultRoute6(table, device))
 		}
 		for _, a := range i.addresses() {
 			n.Rules = append(n.Rules, Rule{Priority: instanceTables + i.Index, From: a, Table: table, IPv6: a.Is6()})
