@@ -162,6 +162,9 @@ func (s *Service) AssociateAddress(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
+		if !nic.Address.IsValid() {
+			return noIPv4(nic.ID)
+		}
 		private := private
 		if !private.IsValid() {
 			private = nic.Address

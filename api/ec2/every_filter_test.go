@@ -178,8 +178,8 @@ var unbuiltFilters = map[string]string{
 		host-id hypervisor instance-lifecycle
 		kernel-id metadata-options.http-protocol-ipv4 network-interface.addresses.association.carrier-ip
 		network-interface.addresses.association.customer-owned-ip network-interface.association.carrier-ip network-interface.association.customer-owned-ip
-		network-interface.deny-all-igw-traffic network-interface.ipv4-prefixes.ipv4-prefix network-interface.ipv6-addresses.is-primary-ipv6
-		network-interface.ipv6-native network-interface.ipv6-prefixes.ipv6-prefix network-interface.operator.managed network-interface.operator.principal
+		network-interface.deny-all-igw-traffic network-interface.ipv4-prefixes.ipv4-prefix
+		network-interface.ipv6-prefixes.ipv6-prefix network-interface.operator.managed network-interface.operator.principal
 		network-interface.outpost-arn network-interface.public-dns-name network-interface.requester-id network-performance-options.bandwidth-weighting
 		operator.managed operator.principal outpost-arn placement-group-name placement-partition-number platform
 		product-code product-code.type ramdisk-id requester-id root-device-name spot-instance-request-id tpm-support

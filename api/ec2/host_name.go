@@ -29,7 +29,7 @@ func publicName(r reader, vpc string, a netip.Addr) string {
 // interfaceName is the private name of a network interface's address, or "": unlike
 // instances, interfaces show one only where it is known to the resolver.
 func interfaceName(r reader, vpc string, a netip.Addr) string {
-	if !namesHosts(r, vpc) {
+	if !a.IsValid() || !namesHosts(r, vpc) {
 		return ""
 	}
 	return resource.PrivateName(r.scope.Region, a)
@@ -45,8 +45,12 @@ type nameOptions struct {
 const aaaaRecord = "enable-resource-name-dns-aaaa-record"
 
 // set changes the options of an instance in a subnet, or of the subnet. An AAAA record
-// can be asked for only where there are IPv6 addresses; the error names what asked.
+// can be asked for only where there are IPv6 addresses; the error names what asked. An A
+// record and a name after an IPv4 address, only where there are those.
 func (n nameOptions) set(o *resource.PrivateDNSNameOptions, subnet *resource.Subnet, name string) error {
+	if subnet.IPv6Only() && (val(n.a) || val(n.hostnameType) == model.HostnameTypeIpName) {
+		return resource.Errorf(resource.CodeInvalidParameterValue, "The subnet %s is IPv6-only: its instances have resource names, and no A records", subnet.ID)
+	}
 	if val(n.aaaa) && !resource.AssociatedCIDR(subnet.IPv6).IsValid() {
 		return needsIPv6(subnet, name)
 	}

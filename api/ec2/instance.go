@@ -121,7 +121,7 @@ func (view instanceView) answer(v *resource.Instance) *model.Instance {
 		EnableResourceNameDnsAAAARecord: &v.PrivateDNSNames.AAAA, EnableResourceNameDnsARecord: &v.PrivateDNSNames.A, HostnameType: new(hostnameType(v.PrivateDNSNames)),
 	}
 	answer.PrivateIpAddress = addressText(nic.Address)
-	answer.Ipv6Address = firstIPv6(nic)
+	answer.Ipv6Address = addressText(nic.FirstIPv6())
 	if a, ok := view.reader.public(nic.ID, nic.Address); ok {
 		answer.PublicIpAddress = addressText(a.PublicIP)
 		answer.PublicDnsName = new(publicName(view.reader, v.VPC, a.PublicIP))
@@ -152,9 +152,13 @@ func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.
 		}
 		return shown
 	})
+	var primary model.InstancePrivateIpAddress
+	if len(private) > 0 {
+		primary = private[0]
+	}
 	attachment := attachmentAnswer(view.reader, nic)
 	return &model.InstanceNetworkInterface{
-		Association: private[0].Association,
+		Association: primary.Association,
 		Attachment: &model.InstanceNetworkInterfaceAttachment{
 			AttachTime: attachment.AttachTime, AttachmentId: attachment.AttachmentId, DeleteOnTermination: attachment.DeleteOnTermination,
 			DeviceIndex: attachment.DeviceIndex, NetworkCardIndex: attachment.NetworkCardIndex, Status: attachment.Status,
@@ -163,13 +167,13 @@ func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.
 		Groups:        groupIdentifiers(view.reader, nic.Groups),
 		InterfaceType: new(interfaceType),
 		Ipv6Addresses: mapped(nic.IPv6, func(a *netip.Addr) model.InstanceIpv6Address {
-			return model.InstanceIpv6Address{Ipv6Address: addressText(*a), IsPrimaryIpv6: new(false)}
+			return model.InstanceIpv6Address{Ipv6Address: addressText(*a), IsPrimaryIpv6: new(*a == nic.PrimaryIPv6)}
 		}),
 		MacAddress:         &nic.MAC,
 		NetworkInterfaceId: &nic.ID,
 		OwnerId:            &nic.Account,
-		PrivateDnsName:     private[0].PrivateDnsName,
-		PrivateIpAddress:   private[0].PrivateIpAddress,
+		PrivateDnsName:     primary.PrivateDnsName,
+		PrivateIpAddress:   primary.PrivateIpAddress,
 		PrivateIpAddresses: private,
 		SourceDestCheck:    &nic.SourceDestCheck,
 		Status:             &nic.Status,

@@ -95,7 +95,7 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, c server.Caller, 
 		if in.SourceDestCheck == nil && in.Groups == nil {
 			return nil
 		}
-		return s.modifyInterface(w, v.Interfaces[0], in.SourceDestCheck, in.Groups, nil)
+		return s.modifyInterface(w, v.Interfaces[0], in.SourceDestCheck, in.Groups, nil, nil)
 	})
 }
 

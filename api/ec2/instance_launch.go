@@ -127,7 +127,6 @@ func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 		member{"EbsOptimized", val(in.EbsOptimized)},
 		member{"ElasticGpuSpecification", in.ElasticGpuSpecification != nil},
 		member{"ElasticInferenceAccelerator", in.ElasticInferenceAccelerators != nil},
-		member{"EnablePrimaryIpv6", val(in.EnablePrimaryIpv6)},
 		member{"EnclaveOptions.Enabled", val(val(in.EnclaveOptions).Enabled)},
 		member{"HibernationOptions.Configured", val(val(in.HibernationOptions).Configured)},
 		member{"InstanceMarketOptions", in.InstanceMarketOptions != nil},

@@ -22,8 +22,9 @@ const ipv6TriesMax = 1000
 // An ipv6Choice is which IPv6 addresses an interface shall get: those named, or a
 // number of any.
 type ipv6Choice struct {
-	named []netip.Addr
-	count *int32 // nil: as the subnet says
+	named   []netip.Addr
+	count   *int32 // nil: as the subnet says
+	primary bool   // one of them stays
 }
 
 // readIPv6Choice reads the choice of a request, whose parameters it names in errors.
@@ -58,6 +59,8 @@ func (choice ipv6Choice) wanted(subnet *resource.Subnet) int {
 	switch {
 	case len(choice.named) > 0:
 		return len(choice.named)
+	case subnet.IPv6Only():
+		return max(1, int(val(choice.count)))
 	case choice.count != nil:
 		return int(*choice.count)
 	case subnet.AssignIPv6OnCreation && resource.AssociatedCIDR(subnet.IPv6).IsValid():
@@ -67,7 +70,9 @@ func (choice ipv6Choice) wanted(subnet *resource.Subnet) int {
 }
 
 // given reports whether addresses are asked for.
-func (choice ipv6Choice) given() bool { return val(choice.count) > 0 || len(choice.named) > 0 }
+func (choice ipv6Choice) given() bool {
+	return val(choice.count) > 0 || len(choice.named) > 0 || choice.primary
+}
 
 // shared returns an address that one of the others names too; zero for none.
 func (choice ipv6Choice) shared(others []launchInterface) netip.Addr {
@@ -171,7 +176,7 @@ func (s *Service) UnassignIpv6Addresses(ctx context.Context, c server.Caller, in
 	}
 	out := model.UnassignIpv6AddressesOutput{NetworkInterfaceId: in.NetworkInterfaceId, UnassignedIpv6Addresses: mapped(choice.named, func(a *netip.Addr) string { return a.String() })}
 	err = s.update(ctx, c, nil, func(w writer) error {
-		v, _, err := ipv6Interface(w.reader, val(in.NetworkInterfaceId))
+		v, subnet, err := ipv6Interface(w.reader, val(in.NetworkInterfaceId))
 		if err != nil {
 			return err
 		}
@@ -181,7 +186,13 @@ func (s *Service) UnassignIpv6Addresses(ctx context.Context, c server.Caller, in
 			if at < 0 {
 				return resource.Errorf(resource.CodeInvalidParameterValue, "Some of [%s] are not assigned to interface %s", a, v.ID)
 			}
+			if a == v.PrimaryIPv6 {
+				return resource.InvalidValue("ipv6Address", a.String(), "It is the primary IPv6 address of "+v.ID+", which it keeps.")
+			}
 			v.IPv6 = slices.Delete(v.IPv6, at, at+1)
+		}
+		if subnet.IPv6Only() && len(v.IPv6) == 0 {
+			return resource.Errorf(resource.CodeInvalidParameterValue, "The interface %s is in the IPv6-only subnet %s: it keeps one address at least", v.ID, subnet.ID)
 		}
 		networkInterfaces.put(w, v)
 		return nil
@@ -202,11 +213,15 @@ func ipv6Interface(r reader, id string) (v resource.NetworkInterface, subnet res
 	return v, subnet, err
 }
 
-// firstIPv6 is the address that an interface is shown with where there is room for
-// one.
-func firstIPv6(v *resource.NetworkInterface) *string {
-	if len(v.IPv6) == 0 {
-		return nil
+// enablePrimaryIPv6 has an interface keep its first IPv6 address. That cannot be undone.
+func enablePrimaryIPv6(v *resource.NetworkInterface, wanted bool) error {
+	switch {
+	case !wanted && v.PrimaryIPv6.IsValid():
+		return resource.InvalidValue("enablePrimaryIpv6", "false", "The primary IPv6 address of "+v.ID+" cannot be disabled.")
+	case wanted && len(v.IPv6) == 0:
+		return resource.InvalidValue("enablePrimaryIpv6", "true", "The network interface "+v.ID+" has no IPv6 address.")
+	case wanted:
+		v.PrimaryIPv6 = v.FirstIPv6()
 	}
-	return addressText(v.IPv6[0])
+	return nil
 }

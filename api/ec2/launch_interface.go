@@ -30,9 +30,9 @@ func (l *launch) readInterfaces(in *model.RunInstancesInput) error {
 	if len(specs) == 0 {
 		specs = []model.InstanceNetworkInterfaceSpecification{{
 			DeviceIndex: new(int32(0)), SubnetId: in.SubnetId, PrivateIpAddress: in.PrivateIpAddress, Groups: in.SecurityGroupIds,
-			Ipv6AddressCount: in.Ipv6AddressCount, Ipv6Addresses: in.Ipv6Addresses,
+			Ipv6AddressCount: in.Ipv6AddressCount, Ipv6Addresses: in.Ipv6Addresses, PrimaryIpv6: in.EnablePrimaryIpv6,
 		}}
-	} else if in.SubnetId != nil || in.PrivateIpAddress != nil || in.SecurityGroupIds != nil || in.Ipv6AddressCount != nil || in.Ipv6Addresses != nil {
+	} else if in.SubnetId != nil || in.PrivateIpAddress != nil || in.SecurityGroupIds != nil || in.Ipv6AddressCount != nil || in.Ipv6Addresses != nil || in.EnablePrimaryIpv6 != nil {
 		return resource.Errorf(resource.CodeInvalidParameterCombination, "Network interfaces and an instance-level subnet ID, private IP address, IPv6 addresses or security groups may not be specified on the same request")
 	}
 	l.groupNames = in.SecurityGroups
@@ -105,6 +105,7 @@ func (l *launch) readInterface(spec *model.InstanceNetworkInterfaceSpecification
 	if given.wish.ipv6, err = readIPv6Choice(spec.Ipv6AddressCount, ipv6Texts(spec.Ipv6Addresses)); err != nil {
 		return given, err
 	}
+	given.wish.ipv6.primary = val(spec.PrimaryIpv6)
 	if l.max > 1 && (given.wish.chosen() || len(given.wish.ipv6.named) > 0) {
 		return given, resource.Errorf(resource.CodeInvalidParameterCombination, "A private IP address can be given for a single instance only")
 	}
@@ -148,6 +149,9 @@ func takePlaces(r reader, places []launchPlace) {
 
 // free is how many instances have room in the place's subnet.
 func (p *launchPlace) free() int {
+	if p.subnet.IPv6Only() {
+		return launchedMax
+	}
 	if p.wish.chosen() { // of reserved ones, too
 		return (p.subnet.Capacity() - len(p.taken)) / p.wish.size()
 	}
@@ -243,6 +247,9 @@ func (s *Service) launchInterfaces(w writer, l *launch, places []launchPlace, v 
 // launchAddresses takes the outside addresses that the primary interfaces of a
 // launch come with; none if they come without.
 func (s *Service) launchAddresses(r reader, primary *launchPlace, count int) ([]netip.Addr, error) {
+	if val(primary.public) && primary.subnet.IPv6Only() {
+		return nil, noIPv4(primary.subnet.ID)
+	}
 	if public := primary.public; public != nil && !*public || public == nil && !primary.subnet.MapPublicIPOnLaunch || primary.existing != "" {
 		return nil, nil
 	}

@@ -161,7 +161,7 @@ func instancesByInterface(filter string) finder {
 func addressesIn(r reader, subnet string) int {
 	count := 0
 	for v := range networkInterfaces.table.Find(r.Reader, r.scope, store.BySubnet, subnet) {
-		count += 1 + len(v.Secondary)
+		count += len(v.PrivateAddresses())
 	}
 	return count
 }

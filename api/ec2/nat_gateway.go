@@ -92,6 +92,9 @@ func (s *Service) CreateNatGateway(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
+		if subnet.IPv6Only() {
+			return noIPv4(subnet.ID)
+		}
 		var allocations []string // of the primary address first
 		if in.AllocationId != nil {
 			allocations = append([]string{*in.AllocationId}, q.secondary.allocations...)

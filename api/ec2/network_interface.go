@@ -54,7 +54,7 @@ func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 		},
 
 		"addresses.primary": func(_ reader, v *nic) []string {
-			return append(truth(true), truth(false)[:min(len(v.Secondary), 1)]...)
+			return mapped(v.PrivateAddresses(), func(a *netip.Addr) string { return strconv.FormatBool(*a == v.Address) })
 		},
 		"addresses.private-ip-address": func(_ reader, v *nic) []string { return mapped(v.PrivateAddresses(), (*netip.Addr).String) },
 		"attachment.attach-time":       attached(func(a *model.NetworkInterfaceAttachment) []string { return one(timeText(*a.AttachTime)) }),
@@ -80,7 +80,7 @@ func (s *Service) networkInterfaceFields() fields[resource.NetworkInterface] {
 		"network-interface-id":             func(_ reader, v *nic) []string { return one(v.ID) },
 		"owner-id":                         func(_ reader, v *nic) []string { return one(v.Account) },
 		"private-dns-name":                 func(r reader, v *nic) []string { return one(interfaceName(r, v.VPC, v.Address)) },
-		"private-ip-address":               func(_ reader, v *nic) []string { return one(v.Address.String()) },
+		"private-ip-address":               func(_ reader, v *nic) []string { return one(val(addressText(v.Address))) },
 		"requester-managed":                func(_ reader, v *nic) []string { return truth(v.NATGateway != "") },
 		"source-dest-check":                func(_ reader, v *nic) []string { return truth(v.SourceDestCheck) },
 		"status":                           func(_ reader, v *nic) []string { return one(v.Status) },
@@ -136,7 +136,11 @@ var instanceInterfaceFields = fields[resource.NetworkInterface]{
 		return mapped(v.PrivateAddresses(), func(a *netip.Addr) string { return interfaceName(r, v.VPC, *a) })
 	},
 	"ipv6-address": func(_ reader, v *resource.NetworkInterface) []string { return mapped(v.IPv6, (*netip.Addr).String) },
-	"tag-key":      tagKeys[resource.NetworkInterface],
+	"ipv6-addresses.is-primary-ipv6": func(_ reader, v *resource.NetworkInterface) []string {
+		return mapped(v.IPv6, func(a *netip.Addr) string { return strconv.FormatBool(*a == v.PrimaryIPv6) })
+	},
+	"ipv6-native": func(_ reader, v *resource.NetworkInterface) []string { return truth(!v.Address.IsValid()) },
+	"tag-key":     tagKeys[resource.NetworkInterface],
 	"tag-value": func(_ reader, v *resource.NetworkInterface) []string {
 		return mapped(v.Tags, func(tag *resource.Tag) string { return tag.Value })
 	},
@@ -179,23 +183,27 @@ func (s *Service) networkInterfaceAnswer(r reader, v *resource.NetworkInterface)
 		}
 		return shown
 	})
+	var primary model.NetworkInterfacePrivateIpAddress
+	if len(private) > 0 {
+		primary = private[0]
+	}
 	return &model.NetworkInterface{
-		Association:        private[0].Association,
+		Association:        primary.Association,
 		Attachment:         attachmentAnswer(r, v),
 		AvailabilityZone:   &v.Zone,
 		AvailabilityZoneId: str(s.zoneIDOf(v.Region, v.Zone)),
 		Description:        &v.Description,
 		Groups:             groupIdentifiers(r, v.Groups),
 		InterfaceType:      new(typeOf(v)),
-		Ipv6Address:        firstIPv6(v),
+		Ipv6Address:        addressText(v.FirstIPv6()),
 		Ipv6Addresses: mapped(v.IPv6, func(a *netip.Addr) model.NetworkInterfaceIpv6Address {
-			return model.NetworkInterfaceIpv6Address{Ipv6Address: addressText(*a), IsPrimaryIpv6: new(false)}
+			return model.NetworkInterfaceIpv6Address{Ipv6Address: addressText(*a), IsPrimaryIpv6: new(*a == v.PrimaryIPv6)}
 		}),
 		MacAddress:         &v.MAC,
 		NetworkInterfaceId: &v.ID,
 		OwnerId:            &v.Account,
-		PrivateDnsName:     private[0].PrivateDnsName,
-		PrivateIpAddress:   private[0].PrivateIpAddress,
+		PrivateDnsName:     primary.PrivateDnsName,
+		PrivateIpAddress:   primary.PrivateIpAddress,
 		PrivateIpAddresses: private,
 		RequesterManaged:   new(v.NATGateway != ""),
 		SourceDestCheck:    &v.SourceDestCheck,
@@ -260,7 +268,6 @@ func (s *Service) ModifyNetworkInterfaceAttribute(ctx context.Context, c server.
 		member{"Attachment.EnaQueueCount", attachment.EnaQueueCount != nil || attachment.DefaultEnaQueueCount != nil},
 		member{"ConnectionTrackingSpecification", in.ConnectionTrackingSpecification != nil},
 		member{"EnaSrdSpecification", in.EnaSrdSpecification != nil},
-		member{"EnablePrimaryIpv6", val(in.EnablePrimaryIpv6)},
 	); err != nil {
 		return nil, err
 	}
@@ -275,7 +282,7 @@ func (s *Service) ModifyNetworkInterfaceAttribute(ctx context.Context, c server.
 		case in.AssociatePublicIpAddress != nil:
 			return s.modifyAutoAddress(w, id, *in.AssociatePublicIpAddress)
 		}
-		return s.modifyInterface(w, id, in.SourceDestCheck, in.Groups, in.Description)
+		return s.modifyInterface(w, id, in.SourceDestCheck, in.Groups, in.Description, in.EnablePrimaryIpv6)
 	})
 }
 
@@ -315,6 +322,9 @@ func (s *Service) modifyAutoAddress(w writer, id string, wanted bool) error {
 	if wanted && (v.Instance == "" || v.DeviceIndex != 0) {
 		return resource.Errorf(resource.CodeInvalidParameterCombination, "Only the primary network interface of an instance can have a public IP address of its own; %s is none", v.ID)
 	}
+	if wanted && !v.Address.IsValid() {
+		return noIPv4(v.ID)
+	}
 	_, has := w.public(v.ID, v.Address)
 	if wanted && !v.AutoPublicIP && !has {
 		found, err := s.takeElastic(w.reader, 1)
@@ -338,12 +348,12 @@ func (s *Service) ResetNetworkInterfaceAttribute(ctx context.Context, c server.C
 		return nil, resource.Missing("SourceDestCheck")
 	}
 	return nil, s.update(ctx, c, in.DryRun, func(w writer) error {
-		return s.modifyInterface(w, val(in.NetworkInterfaceId), &model.AttributeBooleanValue{Value: new(true)}, nil, nil)
+		return s.modifyInterface(w, val(in.NetworkInterfaceId), &model.AttributeBooleanValue{Value: new(true)}, nil, nil, nil)
 	})
 }
 
 // modifyInterface sets what is given of a network interface.
-func (s *Service) modifyInterface(w writer, id string, sourceDestCheck *model.AttributeBooleanValue, groups []string, description *model.AttributeValue) error {
+func (s *Service) modifyInterface(w writer, id string, sourceDestCheck *model.AttributeBooleanValue, groups []string, description *model.AttributeValue, primaryIPv6 *bool) error {
 	v, err := networkInterfaces.get(w.reader, id)
 	if err != nil {
 		return err
@@ -359,6 +369,11 @@ func (s *Service) modifyInterface(w writer, id string, sourceDestCheck *model.At
 	}
 	if description != nil {
 		if err := setDescription(&v, val(description.Value)); err != nil {
+			return err
+		}
+	}
+	if primaryIPv6 != nil {
+		if err := enablePrimaryIPv6(&v, *primaryIPv6); err != nil {
 			return err
 		}
 	}

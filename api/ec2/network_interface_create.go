@@ -14,7 +14,6 @@ import (
 func (s *Service) CreateNetworkInterface(ctx context.Context, c server.Caller, in *model.CreateNetworkInterfaceInput) (*model.CreateNetworkInterfaceOutput, error) {
 	if err := refuseUnbuilt(
 		member{"ConnectionTrackingSpecification", in.ConnectionTrackingSpecification != nil},
-		member{"EnablePrimaryIpv6", val(in.EnablePrimaryIpv6)},
 		member{"InterfaceType", !slices.Contains([]string{"", interfaceType}, val(in.InterfaceType))},
 		member{"Ipv4Prefix", in.Ipv4Prefixes != nil || val(in.Ipv4PrefixCount) != 0},
 		member{"Ipv6Prefix", in.Ipv6Prefixes != nil || val(in.Ipv6PrefixCount) != 0},
@@ -29,6 +28,7 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, c server.Caller, i
 	if wish.ipv6, err = readIPv6Choice(in.Ipv6AddressCount, ipv6Texts(in.Ipv6Addresses)); err != nil {
 		return nil, err
 	}
+	wish.ipv6.primary = val(in.EnablePrimaryIpv6)
 	if err := checkInterfaceAddresses("", wish.size()); err != nil {
 		return nil, err
 	}
@@ -87,6 +87,8 @@ func (s *Service) placeInterface(r reader, v *resource.NetworkInterface, subnet 
 	if v.Address, v.Secondary, err = wish.allocate(subnet, taken); err != nil {
 		return err
 	}
-	v.IPv6, err = s.takeIPv6(r, subnet, wish.ipv6)
-	return err
+	if v.IPv6, err = s.takeIPv6(r, subnet, wish.ipv6); err != nil || !wish.ipv6.primary {
+		return err
+	}
+	return enablePrimaryIPv6(v, true)
 }

@@ -75,8 +75,15 @@ func checkTwice(list []netip.Addr) error {
 	return nil
 }
 
-// allocate chooses the addresses of a new network interface and takes them.
+// allocate chooses the IPv4 addresses of a new network interface and takes them; in an
+// IPv6-only subnet, none.
 func (wish *addressWish) allocate(subnet *resource.Subnet, used map[netip.Addr]bool) (primary netip.Addr, secondary []netip.Addr, err error) {
+	if subnet.IPv6Only() {
+		if wish.chosen() || wish.count > 0 {
+			return primary, nil, noIPv4(subnet.ID)
+		}
+		return primary, nil, nil
+	}
 	wanted := append([]netip.Addr{wish.primary}, wish.secondary...)
 	if !wish.primary.IsValid() { // after those that were chosen, or it might take one of them
 		wanted = append(slices.Clone(wish.secondary), wish.primary)
@@ -124,6 +131,9 @@ func (s *Service) AssignPrivateIpAddresses(ctx context.Context, c server.Caller,
 		v, subnet, err := interfaceForAddresses(w.reader, val(in.NetworkInterfaceId))
 		if err != nil {
 			return err
+		}
+		if subnet.IPv6Only() {
+			return noIPv4(v.ID)
 		}
 		before := len(v.Secondary)
 		wanted := slices.DeleteFunc(slices.Clone(wanted), func(a netip.Addr) bool { return slices.Contains(v.Secondary, a) })

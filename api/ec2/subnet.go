@@ -29,20 +29,12 @@ func (s *Service) subnetActions() actions {
 // chose none.
 func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.CreateSubnetInput) (*model.CreateSubnetOutput, error) {
 	if err := refuseUnbuilt(
-		member{"Ipv6Native", val(in.Ipv6Native)},
 		member{"Ipv4IpamPoolId", in.Ipv4IpamPoolId != nil},
 		member{"OutpostArn", in.OutpostArn != nil},
 	); err != nil {
 		return nil, err
 	}
-	if in.CidrBlock == nil {
-		return nil, resource.Missing("CidrBlock")
-	}
-	cidr, err := resource.ParseIPv4CIDR("cidrBlock", *in.CidrBlock)
-	if err != nil {
-		return nil, err
-	}
-	ipv6, err := readSubnetIPv6(in.Ipv6CidrBlock, in.Ipv6IpamPoolId, in.Ipv6NetmaskLength)
+	cidr, ipv6, err := readSubnetRanges(in)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +53,10 @@ func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.C
 			return err
 		}
 		others := subnets.found(w.reader, store.ByVPC, vpc.ID)
-		if err := resource.ValidateSubnetRange(vpc, others, cidr); err != nil {
-			return err
+		if cidr.IsValid() {
+			if err := resource.ValidateSubnetRange(vpc, others, cidr); err != nil {
+				return err
+			}
 		}
 		if len(others) >= s.limits.SubnetsPerVPC {
 			return resource.Errorf("SubnetLimitExceeded", "The maximum number of subnets of a VPC has been reached: %d", s.limits.SubnetsPerVPC)
@@ -79,11 +73,33 @@ func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.C
 				return err
 			}
 		}
+		if v.IPv6Only() {
+			v.AssignIPv6OnCreation, v.PrivateDNSNames = true, resource.PrivateDNSNameOptions{ResourceName: true, AAAA: true}
+		}
 		s.putSubnet(w, v)
 		out.Subnet = subnetView{service: s, reader: w.reader}.answer(&v) // no interfaces yet
 		return nil
 	})
 	return &out, err
+}
+
+// readSubnetRanges reads the ranges that a new subnet shall have: one of IPv4, or one of
+// IPv6 if it shall be IPv6-only, or both.
+func readSubnetRanges(in *model.CreateSubnetInput) (cidr, ipv6 netip.Prefix, err error) {
+	switch native := val(in.Ipv6Native); {
+	case native && in.CidrBlock != nil:
+		return cidr, ipv6, resource.Errorf(resource.CodeInvalidParameterCombination, "An IPv6-only subnet has no IPv4 CIDR block: give Ipv6Native or CidrBlock, not both")
+	case native && in.Ipv6CidrBlock == nil:
+		return cidr, ipv6, resource.Missing("Ipv6CidrBlock")
+	case !native && in.CidrBlock == nil:
+		return cidr, ipv6, resource.Missing("CidrBlock")
+	case !native:
+		if cidr, err = resource.ParseIPv4CIDR("cidrBlock", *in.CidrBlock); err != nil {
+			return cidr, ipv6, err
+		}
+	}
+	ipv6, err = readSubnetIPv6(in.Ipv6CidrBlock, in.Ipv6IpamPoolId, in.Ipv6NetmaskLength)
+	return cidr, ipv6, err
 }
 
 // chooseZone finds the zone that a request names by name or id.
@@ -142,10 +158,10 @@ func (view subnetView) answer(v *resource.Subnet) *model.Subnet {
 		BlockPublicAccessStates:     view.reader.publicAccess(v.VPC, v.ID),
 		AvailabilityZoneId:          str(view.service.zoneIDOf(v.Region, v.Zone)),
 		AvailableIpAddressCount:     new(int32(view.free(v))),
-		CidrBlock:                   new(v.CIDR.String()),
+		CidrBlock:                   prefixText(v.CIDR),
 		DefaultForAz:                &v.DefaultForAZ,
 		EnableDns64:                 &v.DNS64,
-		Ipv6Native:                  new(false),
+		Ipv6Native:                  new(v.IPv6Only()),
 		MapCustomerOwnedIpOnLaunch:  new(false),
 		MapPublicIpOnLaunch:         &v.MapPublicIPOnLaunch,
 		OwnerId:                     &v.Account,
@@ -171,13 +187,13 @@ func (view subnetView) fields() fields[resource.Subnet] {
 		"available-ip-address-count": func(_ reader, v *subnet) []string {
 			return one(strconv.Itoa(view.free(v)))
 		},
-		"cidr-block":     func(_ reader, v *subnet) []string { return one(v.CIDR.String()) },
+		"cidr-block":     func(_ reader, v *subnet) []string { return one(val(prefixText(v.CIDR))) },
 		"default-for-az": func(_ reader, v *subnet) []string { return truth(v.DefaultForAZ) },
 		"enable-dns64":   func(_ reader, v *subnet) []string { return truth(v.DNS64) },
 		"ipv6-cidr-block-association.association-id":  subnetIPv6Field(func(a *resource.CIDRAssociation) string { return a.ID }),
 		"ipv6-cidr-block-association.ipv6-cidr-block": subnetIPv6Field(func(a *resource.CIDRAssociation) string { return a.Prefix.String() }),
 		"ipv6-cidr-block-association.state":           subnetIPv6Field(func(a *resource.CIDRAssociation) string { return a.State }),
-		"ipv6-native":                                 no,
+		"ipv6-native":                                 func(_ reader, v *subnet) []string { return truth(v.IPv6Only()) },
 		"map-customer-owned-ip-on-launch":             no,
 		"map-public-ip-on-launch":                     func(_ reader, v *subnet) []string { return truth(v.MapPublicIPOnLaunch) },
 		"owner-id":                                    func(_ reader, v *subnet) []string { return one(v.Account) },
@@ -226,6 +242,9 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, c server.Caller, in
 	return nil, s.update(ctx, c, nil, func(w writer) error {
 		v, err := subnets.get(w.reader, val(in.SubnetId))
 		if err != nil {
+			return err
+		}
+		if err := checkIPv6Only(&v, in); err != nil {
 			return err
 		}
 		if err := setAssignIPv6(&v, in.AssignIpv6AddressOnCreation); err != nil {

@@ -73,6 +73,9 @@ func (s *Service) DisassociateSubnetCidrBlock(ctx context.Context, c server.Call
 			if at < 0 {
 				continue
 			}
+			if v.IPv6Only() {
+				return resource.Errorf(resource.CodeOperationNotPermitted, "The subnet CIDR block with association ID %s may not be disassociated. It is all that the IPv6-only subnet %s has", id, v.ID)
+			}
 			for nic := range networkInterfaces.table.Find(w.Reader, w.scope, store.BySubnet, v.ID) {
 				if len(nic.IPv6) > 0 {
 					return resource.Errorf(resource.CodeDependencyViolation, "The subnet CIDR block with association ID %s may not be disassociated. %s has the address %s", id, nic.ID, nic.IPv6[0])
@@ -104,6 +107,25 @@ func subnetIPv6Answer(a *resource.CIDRAssociation) *model.SubnetIpv6CidrBlockAss
 
 func subnetIPv6Field(f func(*resource.CIDRAssociation) string) func(reader, *resource.Subnet) []string {
 	return func(_ reader, v *resource.Subnet) []string { return mapped(v.IPv6, f) }
+}
+
+// noIPv4 refuses what takes an IPv4 address, of a subnet or an interface without any.
+func noIPv4(id string) *resource.Error {
+	return resource.Errorf(resource.CodeInvalidParameterCombination, "%s is IPv6-only, and has no IPv4 addresses", id)
+}
+
+// checkIPv6Only refuses the attributes that an IPv6-only subnet cannot have: its
+// interfaces always get IPv6 addresses and never public IPv4 ones.
+func checkIPv6Only(v *resource.Subnet, in *model.ModifySubnetAttributeInput) error {
+	switch {
+	case !v.IPv6Only():
+		return nil
+	case in.AssignIpv6AddressOnCreation != nil && !val(in.AssignIpv6AddressOnCreation.Value):
+		return resource.InvalidValue("assignIpv6AddressOnCreation", "false", "The subnet "+v.ID+" is IPv6-only.")
+	case in.MapPublicIpOnLaunch != nil && val(in.MapPublicIpOnLaunch.Value):
+		return resource.InvalidValue("mapPublicIpOnLaunch", "true", "The subnet "+v.ID+" is IPv6-only.")
+	}
+	return nil
 }
 
 // setAssignIPv6 sets whether new interfaces of a subnet get an IPv6 address, as

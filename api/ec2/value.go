@@ -35,6 +35,14 @@ func addressText(a netip.Addr) *string {
 	return str(a.String())
 }
 
+// prefixText makes a member of an answer; the zero prefix is absent.
+func prefixText(p netip.Prefix) *string {
+	if !p.IsValid() {
+		return nil
+	}
+	return str(p.String())
+}
+
 // timestamp makes a member of an answer; the zero time is absent.
 func timestamp(t time.Time) *time.Time {
 	if t.IsZero() {

@@ -74,6 +74,7 @@ func TestAttachAsDocumented(t *testing.T) {
 		refusedToAttach(t, i, "in use already", i.interfaceAt("10.0.1.50"), "--netns", s.internet.Name+"-web")
 	}
 	getsLease(t, shell)
+	i.getsIPv6Only(t, shell, vpc, group)
 	eni := i.interfaceAt("10.0.1.50")
 	if status := i.call("DescribeNetworkInterfaces", "NetworkInterfaceId.1="+eni).get("networkInterfaceSet/item/status"); status != "available" {
 		t.Errorf("at the end the interface is %s", status)
@@ -118,6 +119,41 @@ ip link del br1`)
 	if want := "10.0.1.50/24 10.0.1.1 10.0.0.2 ec2.internal 1500\n"; !strings.Contains(out, want) {
 		t.Errorf("it has learnt\n%s\nwant %s", out, want)
 	}
+}
+
+// getsIPv6Only lets a machine behind a bridge ask for the addresses of an interface that
+// has no IPv4, and use one.
+func (i *installation) getsIPv6Only(t *testing.T, shell func(string) string, vpc, group string) {
+	t.Helper()
+	subnet := i.createIPv6Only(vpc)
+	nic := i.call("CreateNetworkInterface", "SubnetId="+subnet, "SecurityGroupId.1="+group)
+	eni, address := nic.get("networkInterface/networkInterfaceId"), nic.get("networkInterface/ipv6Address")
+	at := t.TempDir()
+	client := "-sf " + at + "/script -lf " + at + "/leases -pf " + at + "/pid eth0"
+	text := "#!/bin/sh\n[ \"$reason\" != BOUND6 ] || ip addr add \"$new_ip6_address/128\" dev \"$interface\" nodad\n"
+	if err := os.WriteFile(filepath.Join(at, "script"), []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out := shell(`ip link add br2 up type bridge
+ip netns add vm
+ip link add vm2 up master br2 type veth peer name eth0 netns vm
+causeway attach ` + eni + ` --bridge br2 > ` + at + `/told
+cat ` + at + `/told
+ip -n vm link set eth0 address "$(awk '$1 == "mac" { print $2 }' ` + at + `/told)"
+ip -n vm link set eth0 up
+until ip -n vm -6 addr show dev eth0 scope link -tentative | grep -q fe80; do sleep 0.1; done
+ip netns exec vm rdisc6 -1 -r 30 eth0
+ip netns exec vm dhclient -6 -1 ` + client + `
+ip -n vm -6 addr show dev eth0 scope global
+ip netns exec vm ping -c 1 -w 60 "$PEER6"
+ip netns exec vm dhclient -6 -x ` + client + `
+causeway detach ` + eni + `
+ip netns del vm
+ip link del br2`)
+	if !strings.Contains(out, "address  "+address+"/128\n  gateway  fe80::1\n  mac") || !strings.Contains(out, "inet6 "+address+"/128") {
+		t.Errorf("the machine, which shall have %s, says\n%s", address, out)
+	}
+	i.call("DeleteNetworkInterface", "NetworkInterfaceId="+eni)
 }
 
 // speakIPv6 gives a VPC and its subnet IPv6, which the group admits.

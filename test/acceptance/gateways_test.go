@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 func greet(t *testing.T, host *netlab.Host, port string) {
 	t.Helper()
 	err := host.Do(func() error {
-		l, err := net.Listen("tcp4", "0.0.0.0:"+port)
+		l, err := net.Listen("tcp", ":"+port)
 		if err != nil {
 			return err
 		}
@@ -50,7 +51,9 @@ func seenAs(host *netlab.Host, target string, most time.Duration) (as string, er
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(time.Second))
 		text, err := io.ReadAll(c)
-		as, _, _ = strings.Cut(string(text), ":")
+		if seen, malformed := netip.ParseAddrPort(string(text)); malformed == nil {
+			as = seen.Addr().String()
+		}
 		return err
 	})
 	return as, err
@@ -189,6 +192,7 @@ func TestGateways(t *testing.T) {
 		wantSeenAs(t, s.lab, i.host(b), worldWeb, nats.get("publicIp"))
 	})
 	t.Run("names", func(t *testing.T) { i.resolver(t, vpc, a, b, ours.get("publicIp")) })
+	t.Run("IPv6 only", func(t *testing.T) { i.ipv6Only(t, s, vpc, open, behind, b, nats.get("publicIp")) })
 	t.Run("while the daemon is away", func(t *testing.T) {
 		ping := startSteadyPing(i.host(b), "192.0.2.10")
 		i.kill()

@@ -35,6 +35,7 @@ module "vpc" {
   private_subnet_ipv6_prefixes                  = [2, 3]
   database_subnet_ipv6_prefixes                 = [4, 5]
   intra_subnet_ipv6_prefixes                    = [6, 7]
+  intra_subnet_ipv6_native                      = true
 
   public_dedicated_network_acl = true
   public_inbound_acl_rules = [
