@@ -91,7 +91,7 @@ type Config struct {
 	// when it first calls there. Default true.
 	DefaultVPCs *bool `yaml:"default_vpcs"`
 
-	// Limits are the quotas of each account. Default AWS's.
+	// Limits are the quotas of accounts that have none of their own. Default AWS's.
 	Limits ec2.Limits `yaml:"limits"`
 
 	// IdentityLimits are those of each account's users, roles and policies.
@@ -169,6 +169,10 @@ type Region struct {
 type Account struct {
 	ID         string      `yaml:"id"` // 12 digits
 	AccessKeys []AccessKey `yaml:"access_keys"`
+
+	// Limits are the quotas of this account. What is left out is as in the
+	// configuration's Limits.
+	Limits ec2.Limits `yaml:"limits"`
 }
 
 // An AccessKey signs calls for its account.

@@ -41,6 +41,7 @@ regions:
 accounts:
   - id: "123456789012"
     access_keys: [{ id: test, secret: test }]
+    limits: { vpcs: 2 }
 outside:
   tunnel_addresses: [203.0.113.0/24]
   elastic_addresses: [198.51.100.0/24]
@@ -52,7 +53,7 @@ limits: { vpcs: 20, vpn_connections: 500 }
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Accounts[0].AccessKeys[0].ID != "test" || c.Regions[0].Name != "eu-central-1" || c.Limits.VPNConnections != 500 {
+	if c.Accounts[0].AccessKeys[0].ID != "test" || c.Regions[0].Name != "eu-central-1" || c.Limits.VPNConnections != 500 || c.accountLimits()["123456789012"].VPCs != 2 {
 		t.Errorf("got %+v", c)
 	}
 }

@@ -179,6 +179,7 @@ func newEC2(cfg Config, records *store.Store, logStore *logs.Store, guard *acces
 		Store:            records,
 		Regions:          cfg.ec2Regions(),
 		Limits:           cfg.Limits,
+		AccountLimits:    cfg.accountLimits(),
 		OutsideAddresses: slices.Clone(cfg.Outside.TunnelAddresses),
 		ElasticAddresses: slices.Clone(cfg.Outside.ElasticAddresses),
 		IPv6Addresses:    slices.Clone(cfg.Outside.IPv6Addresses),
@@ -215,6 +216,14 @@ func (c Config) ec2Regions() []ec2.Region {
 	var all []ec2.Region
 	for _, r := range c.Regions {
 		all = append(all, ec2.Region{Name: r.Name, Zones: r.Zones})
+	}
+	return all
+}
+
+func (c Config) accountLimits() map[string]ec2.Limits {
+	all := map[string]ec2.Limits{}
+	for _, a := range c.Accounts {
+		all[a.ID] = a.Limits
 	}
 	return all
 }

@@ -67,8 +67,8 @@ func (s *Service) AllocateAddress(ctx context.Context, c server.Caller, in *mode
 	}
 	var out model.AllocateAddressOutput
 	err = s.update(ctx, c, in.DryRun, func(w writer) error {
-		if addresses.count(w.reader, func(v *resource.Address) bool { return !v.Auto }) >= s.limits.ElasticAddresses {
-			return resource.Errorf(codeAddressLimit, "The maximum number of addresses has been reached: %d", s.limits.ElasticAddresses)
+		if addresses.count(w.reader, func(v *resource.Address) bool { return !v.Auto }) >= w.limits.ElasticAddresses {
+			return resource.Errorf(codeAddressLimit, "The maximum number of addresses has been reached: %d", w.limits.ElasticAddresses)
 		}
 		public, err := s.chooseElastic(w.reader, wanted)
 		if err != nil {

@@ -141,10 +141,6 @@ func TestCallsAtOnce(t *testing.T) {
 	worked := 0
 	answered.Range(func(any, any) bool { worked++; return true })
 	t.Logf("%d actions were answered at least once", worked)
-	for _, l := range contended {
-		if _, ok := answered.Load(strings.Fields(l)[0]); !ok {
-		}
-	}
 	if worked < 20 {
 		t.Errorf("hardly anything was done")
 	}

@@ -60,8 +60,8 @@ func (s *Service) CreateCustomerGateway(ctx context.Context, c server.Caller, in
 				return nil
 			}
 		}
-		if len(alive) >= s.limits.CustomerGateways {
-			return resource.Errorf("CustomerGatewayLimitExceeded", "The maximum number of customer gateways has been reached: %d", s.limits.CustomerGateways)
+		if len(alive) >= w.limits.CustomerGateways {
+			return resource.Errorf("CustomerGatewayLimitExceeded", "The maximum number of customer gateways has been reached: %d", w.limits.CustomerGateways)
 		}
 		customerGateways.put(w, v)
 		out.CustomerGateway = customerGatewayAnswer(&v)

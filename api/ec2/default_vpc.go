@@ -138,8 +138,8 @@ func (s *Service) CreateDefaultVpc(ctx context.Context, c server.Caller, in *mod
 		if err := s.roomForVPC(w.reader); err != nil {
 			return err
 		}
-		if internetGateways.total(w.reader) >= s.limits.InternetGateways {
-			return resource.Errorf("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached: %d", s.limits.InternetGateways)
+		if internetGateways.total(w.reader) >= w.limits.InternetGateways {
+			return resource.Errorf("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached: %d", w.limits.InternetGateways)
 		}
 		v := s.makeDefaultVPC(w)
 		out.Vpc = w.vpcAnswer(&v)

@@ -33,8 +33,8 @@ func (s *Service) CreateDhcpOptions(ctx context.Context, c server.Caller, in *mo
 	}
 	var out model.CreateDhcpOptionsOutput
 	err = s.update(ctx, c, in.DryRun, func(w writer) error {
-		if dhcpOptions.total(w.reader) >= s.limits.DHCPOptions {
-			return resource.Errorf("ResourceLimitExceeded", "The maximum number of DHCP options sets has been reached: %d", s.limits.DHCPOptions)
+		if dhcpOptions.total(w.reader) >= w.limits.DHCPOptions {
+			return resource.Errorf("ResourceLimitExceeded", "The maximum number of DHCP options sets has been reached: %d", w.limits.DHCPOptions)
 		}
 		v := resource.DHCPOptions{Meta: w.newMeta(s.newID(dhcpOptions.prefix), tags[dhcpOptions.kind]), Configurations: configurations}
 		dhcpOptions.put(w, v)

@@ -191,8 +191,8 @@ func (s *Service) checkFlowLog(r reader, v *resource.FlowLog) error {
 			return resource.Errorf("FlowLogAlreadyExists", "Error. There is an existing Flow Log with the same configuration and log destination.")
 		}
 	}
-	if of >= s.limits.FlowLogsPerResource {
-		return resource.Errorf("FlowLogsLimitExceeded", "The maximum number of flow logs of %s has been reached: %d", v.Resource, s.limits.FlowLogsPerResource)
+	if of >= r.limits.FlowLogsPerResource {
+		return resource.Errorf("FlowLogsLimitExceeded", "The maximum number of flow logs of %s has been reached: %d", v.Resource, r.limits.FlowLogsPerResource)
 	}
 	if v.Role != "" && s.config.ServiceMayAssume != nil && !s.config.ServiceMayAssume(v.Role, flowLogService, r.scope.Account, *r.arn(flowLogs.kind, v.ID)) {
 		return resource.Errorf(codeInvalidParameter, "Unable to assume given IAM role")

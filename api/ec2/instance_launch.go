@@ -237,8 +237,8 @@ func (s *Service) interfaceGroups(r reader, vpc string, ids []string) ([]string,
 		g, err := defaultGroupOf(r, vpc)
 		return []string{g.ID}, err
 	}
-	if len(ids) > s.limits.SecurityGroupsPerInterface {
-		return nil, resource.Errorf("SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached: %d", s.limits.SecurityGroupsPerInterface)
+	if len(ids) > r.limits.SecurityGroupsPerInterface {
+		return nil, resource.Errorf("SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached: %d", r.limits.SecurityGroupsPerInterface)
 	}
 	for _, id := range ids {
 		g, err := securityGroups.get(r, id)
@@ -254,9 +254,9 @@ func (s *Service) interfaceGroups(r reader, vpc string, ids []string) ([]string,
 
 // roomFor returns how many instances the limits let a request launch.
 func (s *Service) roomFor(r reader, l *launch) (int, error) {
-	room := s.limits.Instances - instances.table.Count(r.Reader, r.scope, store.ByWanted, resource.InstanceRunning)
+	room := r.limits.Instances - instances.table.Count(r.Reader, r.scope, store.ByWanted, resource.InstanceRunning)
 	if room < l.min {
-		return 0, resource.Errorf(codeInstanceLimitExceeded, "The maximum number of instances is %d, of which %d are left", s.limits.Instances, max(room, 0))
+		return 0, resource.Errorf(codeInstanceLimitExceeded, "The maximum number of instances is %d, of which %d are left", r.limits.Instances, max(room, 0))
 	}
 	made := 0 // interfaces of each instance
 	for i := range l.interfaces {
@@ -267,9 +267,9 @@ func (s *Service) roomFor(r reader, l *launch) (int, error) {
 	if made == 0 {
 		return min(l.max, room), nil
 	}
-	nics := (s.limits.NetworkInterfaces - networkInterfaces.total(r)) / made
+	nics := (r.limits.NetworkInterfaces - networkInterfaces.total(r)) / made
 	if nics < l.min {
-		return 0, tooManyInterfaces(s.limits.NetworkInterfaces)
+		return 0, tooManyInterfaces(r.limits.NetworkInterfaces)
 	}
 	return min(l.max, room, nics), nil
 }

@@ -142,8 +142,8 @@ func (s *Service) StartInstances(ctx context.Context, c server.Caller, in *model
 		default:
 			return resource.Errorf(codeIncorrectInstanceState, "The instance '%s' is not in a state from which it can be started: it is %s.", v.ID, state)
 		}
-		if instances.table.Count(w.Reader, w.scope, store.ByWanted, resource.InstanceRunning) >= s.limits.Instances {
-			return resource.Errorf(codeInstanceLimitExceeded, "The maximum number of instances is %d, and all run", s.limits.Instances)
+		if instances.table.Count(w.Reader, w.scope, store.ByWanted, resource.InstanceRunning) >= w.limits.Instances {
+			return resource.Errorf(codeInstanceLimitExceeded, "The maximum number of instances is %d, and all run", w.limits.Instances)
 		}
 		for _, id := range v.Interfaces {
 			if err := s.restoreAutoAddress(w, id); err != nil {

@@ -30,8 +30,8 @@ func (s *Service) CreateInternetGateway(ctx context.Context, c server.Caller, in
 	}
 	var out model.CreateInternetGatewayOutput
 	err = s.update(ctx, c, in.DryRun, func(w writer) error {
-		if internetGateways.total(w.reader) >= s.limits.InternetGateways {
-			return resource.Errorf("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached: %d", s.limits.InternetGateways)
+		if internetGateways.total(w.reader) >= w.limits.InternetGateways {
+			return resource.Errorf("InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached: %d", w.limits.InternetGateways)
 		}
 		v := resource.InternetGateway{Meta: w.newMeta(s.newID(internetGateways.prefix), tags[internetGateways.kind])}
 		internetGateways.put(w, v)
@@ -179,8 +179,8 @@ func (s *Service) CreateEgressOnlyInternetGateway(ctx context.Context, c server.
 		if err != nil {
 			return err
 		}
-		if egressOnlyInternetGateways.total(w.reader) >= s.limits.EgressOnlyInternetGateways {
-			return resource.Errorf("EgressOnlyInternetGatewayLimitExceeded", "The maximum number of egress-only internet gateways has been reached: %d", s.limits.EgressOnlyInternetGateways)
+		if egressOnlyInternetGateways.total(w.reader) >= w.limits.EgressOnlyInternetGateways {
+			return resource.Errorf("EgressOnlyInternetGatewayLimitExceeded", "The maximum number of egress-only internet gateways has been reached: %d", w.limits.EgressOnlyInternetGateways)
 		}
 		v := resource.EgressOnlyInternetGateway{Meta: w.newMeta(id, tags[egressOnlyInternetGateways.kind]), VPC: vpc.ID}
 		created.mark(&v.Meta)

@@ -45,8 +45,8 @@ func (s *Service) addKeyPair(w writer, name string, public keypair.Public, tags 
 	if _, err := keyPairNamed(w.reader, name); err == nil {
 		return resource.KeyPair{}, resource.Errorf("InvalidKeyPair.Duplicate", "The keypair '%s' already exists.", name)
 	}
-	if keyPairs.total(w.reader) >= s.limits.KeyPairs {
-		return resource.KeyPair{}, resource.Errorf("KeyPairLimitExceeded", "The maximum number of key pairs has been reached: %d", s.limits.KeyPairs)
+	if keyPairs.total(w.reader) >= w.limits.KeyPairs {
+		return resource.KeyPair{}, resource.Errorf("KeyPairLimitExceeded", "The maximum number of key pairs has been reached: %d", w.limits.KeyPairs)
 	}
 	v := resource.KeyPair{
 		Meta: w.newMeta(s.newID(keyPairs.prefix), tags),

@@ -1,5 +1,7 @@
 package ec2
 
+import "reflect"
+
 // Limits are how many an account can have of something in a region, or in what
 // contains it. Zero values mean the default.
 type Limits struct {
@@ -41,46 +43,55 @@ type Limits struct {
 	StaticRoutesPerVPNConnection int `yaml:"static_routes_per_vpn_connection"` // default 100
 }
 
-// withDefaults replaces zero values by AWS's default quotas (VPC and
-// Site-to-Site VPN user guides, "quotas").
-func (l Limits) withDefaults() Limits {
-	for _, d := range []struct {
-		limit *int
-		value int
-	}{
-		{&l.VPCs, 5},
-		{&l.CIDRsPerVPC, 5},
-		{&l.IPv6CIDRsPerVPC, 5},
-		{&l.SubnetsPerVPC, 200},
-		{&l.RouteTablesPerVPC, 200},
-		{&l.RoutesPerRouteTable, 50},
-		{&l.NetworkACLsPerVPC, 200},
-		{&l.RulesPerNetworkACL, 20},
-		{&l.SecurityGroups, 2500},
-		{&l.RulesPerSecurityGroup, 60},
-		{&l.SecurityGroupsPerInterface, 5},
-		{&l.NetworkInterfaces, 5000},
-		{&l.Instances, 1000},
-		{&l.InternetGateways, 5},
-		{&l.EgressOnlyInternetGateways, 5},
-		{&l.ElasticAddresses, 5},
-		{&l.NATGatewaysPerZone, 5},
-		{&l.ElasticAddressesPerNATGateway, 2},
-		{&l.PrivateAddressesPerNATGateway, 8},
-		{&l.KeyPairs, 5000},
-		{&l.PrefixLists, 100},
-		{&l.EntriesPerPrefixList, 1000},
-		{&l.DHCPOptions, 1000},
-		{&l.FlowLogsPerResource, 2},
-		{&l.CustomerGateways, 50},
-		{&l.VPNGateways, 5},
-		{&l.VPNConnections, 50},
-		{&l.VPNConnectionsPerVPNGateway, 10},
-		{&l.StaticRoutesPerVPNConnection, 100},
-	} {
-		if *d.limit == 0 {
-			*d.limit = d.value
+// defaultLimits are AWS's default quotas (VPC and Site-to-Site VPN user guides,
+// "quotas").
+var defaultLimits = Limits{
+	VPCs:                          5,
+	CIDRsPerVPC:                   5,
+	IPv6CIDRsPerVPC:               5,
+	SubnetsPerVPC:                 200,
+	RouteTablesPerVPC:             200,
+	RoutesPerRouteTable:           50,
+	NetworkACLsPerVPC:             200,
+	RulesPerNetworkACL:            20,
+	SecurityGroups:                2500,
+	RulesPerSecurityGroup:         60,
+	SecurityGroupsPerInterface:    5,
+	NetworkInterfaces:             5000,
+	Instances:                     1000,
+	InternetGateways:              5,
+	EgressOnlyInternetGateways:    5,
+	ElasticAddresses:              5,
+	NATGatewaysPerZone:            5,
+	ElasticAddressesPerNATGateway: 2,
+	PrivateAddressesPerNATGateway: 8,
+	KeyPairs:                      5000,
+	PrefixLists:                   100,
+	EntriesPerPrefixList:          1000,
+	DHCPOptions:                   1000,
+	FlowLogsPerResource:           2,
+	CustomerGateways:              50,
+	VPNGateways:                   5,
+	VPNConnections:                50,
+	VPNConnectionsPerVPNGateway:   10,
+	StaticRoutesPerVPNConnection:  100,
+}
+
+// over returns limits with those of base in place of zero values.
+func (l Limits) over(base Limits) Limits {
+	into, from := reflect.ValueOf(&l).Elem(), reflect.ValueOf(base)
+	for i := range into.NumField() {
+		if into.Field(i).IsZero() {
+			into.Field(i).Set(from.Field(i))
 		}
 	}
 	return l
+}
+
+// limitsOf are those of an account.
+func (s *Service) limitsOf(account string) *Limits {
+	if own, ok := s.accountLimits[account]; ok {
+		return &own
+	}
+	return &s.limits
 }

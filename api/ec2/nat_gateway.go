@@ -103,7 +103,7 @@ func (s *Service) CreateNatGateway(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
-		if err := s.checkNATAddresses(q.connectivity, 1+q.secondary.size()); err != nil {
+		if err := checkNATAddresses(w.limits, q.connectivity, 1+q.secondary.size()); err != nil {
 			return err
 		}
 		if err := s.roomForNAT(w.reader, subnet.Zone); err != nil {
@@ -129,8 +129,8 @@ func (s *Service) roomForNAT(r reader, zone string) error {
 		subnet, ok := subnets.table.Get(r.Reader, r.scope, v.Subnet)
 		return ok && subnet.Zone == zone && v.Works()
 	})
-	if inZone >= s.limits.NATGatewaysPerZone {
-		return resource.Errorf("NatGatewayLimitExceeded", "The maximum number of NAT gateways in %s has been reached: %d", zone, s.limits.NATGatewaysPerZone)
+	if inZone >= r.limits.NATGatewaysPerZone {
+		return resource.Errorf("NatGatewayLimitExceeded", "The maximum number of NAT gateways in %s has been reached: %d", zone, r.limits.NATGatewaysPerZone)
 	}
 	return nil
 }

@@ -82,10 +82,10 @@ func checkUnassociated(elastic []resource.Address) *resource.Error {
 }
 
 // checkNATAddresses refuses more addresses than a NAT gateway may have.
-func (s *Service) checkNATAddresses(connectivity string, count int) error {
-	code, most := codeAddressLimit, min(s.limits.ElasticAddressesPerNATGateway, natElasticAddressesMax)
+func checkNATAddresses(limits *Limits, connectivity string, count int) error {
+	code, most := codeAddressLimit, min(limits.ElasticAddressesPerNATGateway, natElasticAddressesMax)
 	if connectivity == resource.ConnectivityPrivate {
-		code, most = codePrivateAddressLimit, min(s.limits.PrivateAddressesPerNATGateway, natPrivateAddressesMax)
+		code, most = codePrivateAddressLimit, min(limits.PrivateAddressesPerNATGateway, natPrivateAddressesMax)
 	}
 	if count > most {
 		return resource.Errorf(code, "The maximum number of addresses of a %s NAT gateway has been reached: %d", connectivity, most)
@@ -177,7 +177,7 @@ func (s *Service) extendNAT(w writer, id, connectivity string, wish *natAddressW
 		return nil, err
 	}
 	before := len(v.Secondary)
-	if err := s.checkNATAddresses(connectivity, 1+before+wish.size()); err != nil {
+	if err := checkNATAddresses(w.limits, connectivity, 1+before+wish.size()); err != nil {
 		return nil, err
 	}
 	subnet, err := subnets.get(w.reader, v.Subnet)

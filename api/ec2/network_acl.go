@@ -91,8 +91,8 @@ func (s *Service) CreateNetworkAcl(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
-		if len(networkACLs.found(w.reader, store.ByVPC, vpc.ID)) >= s.limits.NetworkACLsPerVPC {
-			return resource.Errorf("NetworkAclLimitExceeded", "The maximum number of network ACLs of a VPC has been reached: %d", s.limits.NetworkACLsPerVPC)
+		if len(networkACLs.found(w.reader, store.ByVPC, vpc.ID)) >= w.limits.NetworkACLsPerVPC {
+			return resource.Errorf("NetworkAclLimitExceeded", "The maximum number of network ACLs of a VPC has been reached: %d", w.limits.NetworkACLsPerVPC)
 		}
 		v := resource.NetworkACL{Meta: w.newMeta(id, tags[networkACLs.kind]), VPC: vpc.ID}
 		created.mark(&v.Meta)

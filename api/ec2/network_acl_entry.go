@@ -80,7 +80,7 @@ func (s *Service) CreateNetworkAclEntry(ctx context.Context, c server.Caller, in
 		if found {
 			return nil, resource.Errorf("NetworkAclEntryAlreadyExists", "The network acl entry identified by %d already exists. Give another number, or replace it", e.Number)
 		}
-		if err := s.roomForACLEntry(entries, e); err != nil {
+		if err := roomForACLEntry(s.limitsOf(c.Account), entries, e); err != nil {
 			return nil, err
 		}
 		return slices.Insert(entries, at, e), nil
@@ -89,15 +89,15 @@ func (s *Service) CreateNetworkAclEntry(ctx context.Context, c server.Caller, in
 
 // roomForACLEntry checks that one more entry of a direction and a family is within
 // the quota, which counts what denies the rest, too.
-func (s *Service) roomForACLEntry(entries []resource.NetworkACLEntry, e resource.NetworkACLEntry) error {
+func roomForACLEntry(limits *Limits, entries []resource.NetworkACLEntry, e resource.NetworkACLEntry) error {
 	alike := 1
 	for _, other := range entries {
 		if other.Egress == e.Egress && other.CIDR.Addr().Is4() == e.CIDR.Addr().Is4() {
 			alike++
 		}
 	}
-	if alike >= s.limits.RulesPerNetworkACL {
-		return resource.Errorf("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries for a direction has been reached: %d, with the one that denies the rest", s.limits.RulesPerNetworkACL)
+	if alike >= limits.RulesPerNetworkACL {
+		return resource.Errorf("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries for a direction has been reached: %d, with the one that denies the rest", limits.RulesPerNetworkACL)
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (s *Service) ReplaceNetworkAclEntry(ctx context.Context, c server.Caller, i
 		}
 		others := slices.Delete(slices.Clone(entries), at, at+1)
 		entries[at] = e
-		return entries, s.roomForACLEntry(others, e) // the family may be another
+		return entries, roomForACLEntry(s.limitsOf(c.Account), others, e) // the family may be another
 	})
 }
 

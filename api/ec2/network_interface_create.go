@@ -60,8 +60,8 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, c server.Caller, i
 		if err := setDescription(&v, val(in.Description)); err != nil {
 			return err
 		}
-		if networkInterfaces.total(w.reader) >= s.limits.NetworkInterfaces {
-			return tooManyInterfaces(s.limits.NetworkInterfaces)
+		if networkInterfaces.total(w.reader) >= w.limits.NetworkInterfaces {
+			return tooManyInterfaces(w.limits.NetworkInterfaces)
 		}
 		if err := s.placeInterface(w.reader, &v, &subnet, in.Groups, wish, takenAddresses(w.reader, subnet.ID)); err != nil {
 			return err

@@ -52,7 +52,7 @@ func (s *Service) CreateManagedPrefixList(ctx context.Context, c server.Caller, 
 	if v.Entries, err = changedEntries(&v, in.Entries, nil); err != nil {
 		return nil, err
 	}
-	if err := s.checkMaxEntries(&v); err != nil {
+	if err := checkMaxEntries(s.limitsOf(c.Account), &v); err != nil {
 		return nil, err
 	}
 	tags, err := tagsFor(in.TagSpecifications, prefixLists.kind)
@@ -72,8 +72,8 @@ func (s *Service) CreateManagedPrefixList(ctx context.Context, c server.Caller, 
 			out.PrefixList = w.prefixListAnswer(&found)
 			return created.check(&found.Meta)
 		}
-		if prefixLists.total(w.reader) >= s.limits.PrefixLists {
-			return resource.Errorf("PrefixListLimitExceeded", "The maximum number of prefix lists has been reached: %d", s.limits.PrefixLists)
+		if prefixLists.total(w.reader) >= w.limits.PrefixLists {
+			return resource.Errorf("PrefixListLimitExceeded", "The maximum number of prefix lists has been reached: %d", w.limits.PrefixLists)
 		}
 		v.Meta = w.newMeta(id, tags[prefixLists.kind])
 		created.mark(&v.Meta)
@@ -85,9 +85,9 @@ func (s *Service) CreateManagedPrefixList(ctx context.Context, c server.Caller, 
 }
 
 // checkMaxEntries checks the size of a list.
-func (s *Service) checkMaxEntries(v *resource.PrefixList) error {
-	if v.MaxEntries < 1 || int(v.MaxEntries) > s.limits.EntriesPerPrefixList {
-		return resource.InvalidValue("MaxEntries", fmt.Sprint(v.MaxEntries), fmt.Sprintf("Give 1 to %d.", s.limits.EntriesPerPrefixList))
+func checkMaxEntries(limits *Limits, v *resource.PrefixList) error {
+	if v.MaxEntries < 1 || int(v.MaxEntries) > limits.EntriesPerPrefixList {
+		return resource.InvalidValue("MaxEntries", fmt.Sprint(v.MaxEntries), fmt.Sprintf("Give 1 to %d.", limits.EntriesPerPrefixList))
 	}
 	if len(v.Entries) > int(v.MaxEntries) {
 		return resource.Errorf(codePrefixListEntries, "The prefix list would have %d entries, and its maximum is %d", len(v.Entries), v.MaxEntries)
@@ -196,7 +196,7 @@ func (s *Service) ModifyManagedPrefixList(ctx context.Context, c server.Caller, 
 		if v.Entries, err = changedEntries(&v, in.AddEntries, in.RemoveEntries); err != nil {
 			return err
 		}
-		if err := s.checkMaxEntries(&v); err != nil {
+		if err := checkMaxEntries(w.limits, &v); err != nil {
 			return err
 		}
 		if entries {
@@ -256,7 +256,7 @@ func (s *Service) RestoreManagedPrefixListVersion(ctx context.Context, c server.
 			return err
 		}
 		v.State, v.Version = model.PrefixListStateRestoreComplete, v.Version+1
-		if err := s.checkMaxEntries(&v); err != nil {
+		if err := checkMaxEntries(w.limits, &v); err != nil {
 			return err
 		}
 		putVersion(w, v)

@@ -111,14 +111,14 @@ func (s *Service) DescribeAccountAttributes(_ context.Context, c server.Caller, 
 	if v, has := defaultVPC(s.read(c)); has {
 		byDefault = v.ID
 	}
-	out := &model.DescribeAccountAttributesOutput{}
+	limits, out := s.limitsOf(c.Account), &model.DescribeAccountAttributesOutput{}
 	for _, attribute := range []struct{ name, value string }{
 		{model.AccountAttributeNameSupportedPlatforms, "VPC"},
 		{model.AccountAttributeNameDefaultVpc, byDefault},
-		{"max-instances", strconv.Itoa(s.limits.Instances)},
-		{"max-elastic-ips", strconv.Itoa(s.limits.ElasticAddresses)},
-		{"vpc-max-elastic-ips", strconv.Itoa(s.limits.ElasticAddresses)},
-		{"vpc-max-security-groups-per-interface", strconv.Itoa(s.limits.SecurityGroupsPerInterface)},
+		{"max-instances", strconv.Itoa(limits.Instances)},
+		{"max-elastic-ips", strconv.Itoa(limits.ElasticAddresses)},
+		{"vpc-max-elastic-ips", strconv.Itoa(limits.ElasticAddresses)},
+		{"vpc-max-security-groups-per-interface", strconv.Itoa(limits.SecurityGroupsPerInterface)},
 	} {
 		if len(in.AttributeNames) == 0 || slices.Contains(in.AttributeNames, attribute.name) {
 			out.AccountAttributes = append(out.AccountAttributes, model.AccountAttribute{

@@ -216,8 +216,8 @@ func (s *Service) checkRouteLimit(r reader, table *resource.RouteTable) error {
 			count += int(list.MaxEntries) - 1
 		}
 	}
-	if count > s.limits.RoutesPerRouteTable {
-		return resource.Errorf("RouteLimitExceeded", "The maximum number of routes of a route table has been reached: %d", s.limits.RoutesPerRouteTable)
+	if count > r.limits.RoutesPerRouteTable {
+		return resource.Errorf("RouteLimitExceeded", "The maximum number of routes of a route table has been reached: %d", r.limits.RoutesPerRouteTable)
 	}
 	return nil
 }

@@ -56,8 +56,8 @@ func (s *Service) CreateRouteTable(ctx context.Context, c server.Caller, in *mod
 		if err != nil {
 			return err
 		}
-		if len(routeTables.found(w.reader, store.ByVPC, vpc.ID)) >= s.limits.RouteTablesPerVPC {
-			return resource.Errorf("RouteTableLimitExceeded", "The maximum number of route tables of a VPC has been reached: %d", s.limits.RouteTablesPerVPC)
+		if len(routeTables.found(w.reader, store.ByVPC, vpc.ID)) >= w.limits.RouteTablesPerVPC {
+			return resource.Errorf("RouteTableLimitExceeded", "The maximum number of route tables of a VPC has been reached: %d", w.limits.RouteTablesPerVPC)
 		}
 		v := resource.RouteTable{Meta: w.newMeta(id, tags[routeTables.kind]), VPC: vpc.ID}
 		created.mark(&v.Meta)

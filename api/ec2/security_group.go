@@ -78,8 +78,8 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, c server.Caller, in *
 				return resource.Errorf("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", name, vpc.ID)
 			}
 		}
-		if securityGroups.total(w.reader) >= s.limits.SecurityGroups {
-			return resource.Errorf("SecurityGroupLimitExceeded", "The maximum number of security groups has been reached: %d", s.limits.SecurityGroups)
+		if securityGroups.total(w.reader) >= w.limits.SecurityGroups {
+			return resource.Errorf("SecurityGroupLimitExceeded", "The maximum number of security groups has been reached: %d", w.limits.SecurityGroups)
 		}
 		v := s.newSecurityGroup(w.reader, vpc.ID, name, *in.Description, tags[securityGroups.kind])
 		securityGroups.put(w, v)

@@ -318,8 +318,8 @@ func (s *Service) checkRuleLimit(r reader, g *resource.SecurityGroup) error {
 		}
 	}
 	for _, n := range count {
-		if n > s.limits.RulesPerSecurityGroup {
-			return resource.Errorf("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached: %d each inbound and outbound", s.limits.RulesPerSecurityGroup)
+		if n > r.limits.RulesPerSecurityGroup {
+			return resource.Errorf("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached: %d each inbound and outbound", r.limits.RulesPerSecurityGroup)
 		}
 	}
 	return nil

@@ -33,6 +33,9 @@ type Config struct {
 	// AWS's defaults.
 	Limits Limits
 
+	// AccountLimits are those of single accounts. Zero values mean those of Limits.
+	AccountLimits map[string]Limits
+
 	// OutsideAddresses are the ranges that the gateways' own addresses are
 	// taken from.
 	OutsideAddresses []netip.Prefix
@@ -107,13 +110,18 @@ type Console interface {
 type Service struct {
 	store  *store.Store
 	config Config
-	limits Limits
 	rand   io.Reader
+
+	limits        Limits
+	accountLimits map[string]Limits // of those that have their own
 }
 
 // New returns the operations on a store.
 func New(cfg Config) *Service {
-	s := &Service{store: cfg.Store, config: cfg, limits: cfg.Limits.withDefaults(), rand: cfg.Rand}
+	s := &Service{store: cfg.Store, config: cfg, limits: cfg.Limits.over(defaultLimits), accountLimits: map[string]Limits{}, rand: cfg.Rand}
+	for account, limits := range cfg.AccountLimits {
+		s.accountLimits[account] = limits.over(s.limits)
+	}
 	if s.rand == nil {
 		s.rand = rand.Reader
 	}
@@ -166,6 +174,8 @@ type reader struct {
 	store.Reader
 	scope store.Scope
 	now   time.Time // when the request came in
+
+	limits *Limits // the account's
 }
 
 // A writer is a reader within a transaction, which can write too.
@@ -176,7 +186,7 @@ type writer struct {
 
 // read returns what the caller sees now.
 func (s *Service) read(c server.Caller) reader {
-	return reader{Reader: s.store.Snapshot(), scope: scopeOf(c), now: c.Now}
+	return reader{Reader: s.store.Snapshot(), scope: scopeOf(c), now: c.Now, limits: s.limitsOf(c.Account)}
 }
 
 // update runs f in a transaction. f may run several times, and changes nothing
@@ -184,7 +194,7 @@ func (s *Service) read(c server.Caller) reader {
 // checked and nothing is stored.
 func (s *Service) update(ctx context.Context, c server.Caller, dryRun *bool, f func(w writer) error) error {
 	return s.store.Update(ctx, func(tx *store.Tx) error {
-		if err := f(writer{reader: reader{Reader: tx, scope: scopeOf(c), now: c.Now}, tx: tx}); err != nil {
+		if err := f(writer{reader: reader{Reader: tx, scope: scopeOf(c), now: c.Now, limits: s.limitsOf(c.Account)}, tx: tx}); err != nil {
 			return err
 		}
 		return checkDryRun(dryRun)

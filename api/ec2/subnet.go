@@ -58,8 +58,8 @@ func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.C
 				return err
 			}
 		}
-		if len(others) >= s.limits.SubnetsPerVPC {
-			return resource.Errorf("SubnetLimitExceeded", "The maximum number of subnets of a VPC has been reached: %d", s.limits.SubnetsPerVPC)
+		if len(others) >= w.limits.SubnetsPerVPC {
+			return resource.Errorf("SubnetLimitExceeded", "The maximum number of subnets of a VPC has been reached: %d", w.limits.SubnetsPerVPC)
 		}
 		v := resource.Subnet{
 			Meta:  w.newMeta(s.newID(subnets.prefix), tags[subnets.kind]),

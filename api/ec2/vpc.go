@@ -73,8 +73,8 @@ func (s *Service) CreateVpc(ctx context.Context, c server.Caller, in *model.Crea
 }
 
 func (s *Service) roomForVPC(r reader) error {
-	if vpcs.total(r) >= s.limits.VPCs {
-		return resource.Errorf("VpcLimitExceeded", "The maximum number of VPCs has been reached: %d", s.limits.VPCs)
+	if vpcs.total(r) >= r.limits.VPCs {
+		return resource.Errorf("VpcLimitExceeded", "The maximum number of VPCs has been reached: %d", r.limits.VPCs)
 	}
 	return nil
 }
@@ -313,8 +313,8 @@ func (s *Service) AssociateVpcCidrBlock(ctx context.Context, c server.Caller, in
 		if err := resource.ValidateFurtherVPCRange(v.CIDRs, cidr); err != nil {
 			return err
 		}
-		if len(v.CIDRs) >= s.limits.CIDRsPerVPC {
-			return resource.Errorf("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed CIDRs: %d", v.ID, s.limits.CIDRsPerVPC)
+		if len(v.CIDRs) >= w.limits.CIDRsPerVPC {
+			return resource.Errorf("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed CIDRs: %d", v.ID, w.limits.CIDRsPerVPC)
 		}
 		if err := checkRoutesBeyond(w.reader, v.ID, cidr); err != nil {
 			return err

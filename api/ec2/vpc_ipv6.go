@@ -47,8 +47,8 @@ func (q ipv6Request) check(region string) error {
 // giveIPv6 gives a VPC a range of the pool, and lets its defaults treat IPv6 as
 // they treat IPv4, as far as they are as they were made.
 func (s *Service) giveIPv6(w writer, v *resource.VPC) (resource.CIDRAssociation, error) {
-	if len(v.IPv6) >= s.limits.IPv6CIDRsPerVPC {
-		return resource.CIDRAssociation{}, resource.Errorf("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed IPv6 CIDRs: %d", v.ID, s.limits.IPv6CIDRsPerVPC)
+	if len(v.IPv6) >= w.limits.IPv6CIDRsPerVPC {
+		return resource.CIDRAssociation{}, resource.Errorf("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed IPv6 CIDRs: %d", v.ID, w.limits.IPv6CIDRsPerVPC)
 	}
 	var used []netip.Prefix
 	for other := range store.VPCs.All(w.Reader) {

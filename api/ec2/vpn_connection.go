@@ -161,8 +161,8 @@ func setNetworkCIDRs(v *resource.VPNConnection, local, remote *string) error {
 }
 
 func (s *Service) checkVPNConnectionLimits(r reader, gateway string) error {
-	if vpnConnections.count(r, isLive) >= s.limits.VPNConnections {
-		return resource.Errorf(codeVPNConnectionLimitExceeded, "The maximum number of VPN connections has been reached: %d", s.limits.VPNConnections)
+	if vpnConnections.count(r, isLive) >= r.limits.VPNConnections {
+		return resource.Errorf(codeVPNConnectionLimitExceeded, "The maximum number of VPN connections has been reached: %d", r.limits.VPNConnections)
 	}
 	return s.checkVPNConnectionsOfGateway(r, gateway)
 }
@@ -175,8 +175,8 @@ func (s *Service) checkVPNConnectionsOfGateway(r reader, gateway string) error {
 			here++
 		}
 	}
-	if here >= s.limits.VPNConnectionsPerVPNGateway {
-		return resource.Errorf(codeVPNConnectionLimitExceeded, "The maximum number of VPN connections of a virtual private gateway has been reached: %d", s.limits.VPNConnectionsPerVPNGateway)
+	if here >= r.limits.VPNConnectionsPerVPNGateway {
+		return resource.Errorf(codeVPNConnectionLimitExceeded, "The maximum number of VPN connections of a virtual private gateway has been reached: %d", r.limits.VPNConnectionsPerVPNGateway)
 	}
 	return nil
 }

@@ -45,8 +45,8 @@ func (s *Service) CreateVpnConnectionRoute(ctx context.Context, c server.Caller,
 			return resource.Errorf(codeVPNConnectionInvalidType, "The VPN connection %s uses BGP and has no static routes", v.ID)
 		case routeIndex(v, destination) >= 0:
 			return nil
-		case len(v.Routes) >= s.limits.StaticRoutesPerVPNConnection:
-			return resource.Errorf(codeRouteLimitExceeded, "The maximum number of static routes of a VPN connection has been reached: %d", s.limits.StaticRoutesPerVPNConnection)
+		case len(v.Routes) >= w.limits.StaticRoutesPerVPNConnection:
+			return resource.Errorf(codeRouteLimitExceeded, "The maximum number of static routes of a VPN connection has been reached: %d", w.limits.StaticRoutesPerVPNConnection)
 		}
 		v.Routes = append(slices.Clone(v.Routes), resource.VPNStaticRoute{Destination: destination, State: resource.StateAvailable})
 		vpnConnections.put(w, v)

@@ -59,8 +59,8 @@ func (s *Service) CreateVpnGateway(ctx context.Context, c server.Caller, in *mod
 		if err := v.Validate(); err != nil {
 			return err
 		}
-		if vpnGateways.count(w.reader, isLive) >= s.limits.VPNGateways {
-			return resource.Errorf(codeVPNGatewayLimitExceeded, "The maximum number of virtual private gateways has been reached: %d", s.limits.VPNGateways)
+		if vpnGateways.count(w.reader, isLive) >= w.limits.VPNGateways {
+			return resource.Errorf(codeVPNGatewayLimitExceeded, "The maximum number of virtual private gateways has been reached: %d", w.limits.VPNGateways)
 		}
 		vpnGateways.put(w, v)
 		out.VpnGateway = vpnGatewayAnswer(&v)
