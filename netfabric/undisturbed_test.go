@@ -111,9 +111,9 @@ func (f *traffic) end() {
 	f.g.t.Logf("%d datagrams were answered", f.exchanged.Load())
 }
 
-// changes are what owners of a VPC may do that is no business of flows which run. Each
-// adds something to a Config.
-var changes = []func(*Config){
+// nobodysBusiness are changes that an owner of a VPC may make and that are no business
+// of flows which run. Each adds something to a Config.
+var nobodysBusiness = []func(*Config){
 	func(c *Config) { // another elastic address
 		o := c.Networks[1].Outside
 		o.Addresses = append(o.Addresses, elastic("198.51.100.20", "10.0.1.20"))
@@ -199,7 +199,7 @@ func TestChangesUnderPackets(t *testing.T) {
 	f.send(g.instance("i-2"), "10.0.1.4:53", 2)
 	before := func(*Config) {}
 	for range 2 {
-		for _, change := range changes {
+		for _, change := range nobodysBusiness {
 			g.update(with(before, change))
 			g.update(with(before))
 		}

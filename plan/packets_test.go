@@ -33,20 +33,25 @@ func TestPacketsAgainstReference(t *testing.T) {
 	}
 	fates := map[string]int{}
 	for seed := range *realWorlds {
-		w := randomWorld(rand.New(rand.NewPCG(seed, 3)))
+		w := randomWorld(rand.New(rand.NewPCG(seed, 7)))
 		for i := range w.nics {
 			w.nics[i].MAC = fmt.Sprintf("02:00:00:00:00:%02x", i+1)
 		}
 		desired := plan.Compile(w.put(t, shared), "node-1")
 		packets := rand.New(rand.NewPCG(seed, 4))
 		r := buildReal(t, desired, w.up)
-		sample, unshared := map[string]int{}, reference{w.unshared()}
+		sample, unshared, unblocked := map[string]int{}, reference{w.unshared()}, reference{w.unblocked()}
 		for range 8000 { // most are dropped, so that a few of each kind are chosen
 			p := w.randomPacket(packets)
 			want := (reference{w}).send(p)
 			kind := p.family() + kindOf(want[0])
 			if alone := unshared.send(p); alone[0] != want[0] {
 				kind += ", by a group of another VPC"
+			}
+			if free := unblocked.send(p); free[0] != want[0] {
+				kind += ", by public access"
+			} else if strings.HasPrefix(want[0], "leaves") && w.access != "off" {
+				kind += ", where others are blocked"
 			}
 			if want[0] != "nowhere" && sample[kind] < 12 && r.sends(w, p) {
 				sample[kind]++
@@ -68,6 +73,8 @@ func TestPacketsAgainstReference(t *testing.T) {
 	t.Logf("packets by their fate: %v", fates)
 	for _, kind := range []string{
 		"goes", "goes, by a group of another VPC", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: acl", "dropped: source/destination check",
+		"dropped: route, by public access", "dropped: no outside address, by public access", "leaves, where others are blocked",
+		"IPv6 dropped: route, by public access", "IPv6 leaves, where others are blocked",
 		"IPv6 goes", "IPv6 leaves", "IPv6 dropped: egress", "IPv6 dropped: route", "IPv6 dropped: ingress", "IPv6 dropped: acl", "IPv6 dropped: source/destination check",
 	} {
 		if fates[kind] < 5 {

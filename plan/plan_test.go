@@ -63,6 +63,8 @@ type world struct {
 	acls        []resource.NetworkACL
 	options     []resource.DHCPOptions
 	lists       []resource.PrefixList
+	access      string // mode of Block Public Access; "" is none
+	exclusions  []resource.PublicAccessExclusion
 }
 
 var scope = store.Scope{Account: "123456789012", Region: "us-east-1"}
@@ -210,6 +212,12 @@ func (w *world) put(t testing.TB, s *store.Store) *store.Snapshot {
 		replace(tx, store.NetworkACLs, w.acls)
 		replace(tx, store.DHCPOptions, w.options)
 		replace(tx, store.PrefixLists, w.lists)
+		replace(tx, store.PublicAccessExclusions, w.exclusions)
+		options := []resource.PublicAccessOptions{{Meta: w.meta(resource.PublicAccessOptionsID), Mode: w.access}}
+		if w.access == "" {
+			options = nil
+		}
+		replace(tx, store.PublicAccessOptions, options)
 		statuses := make([]resource.TunnelStatus, len(w.up))
 		for i, id := range w.up {
 			statuses[i] = resource.TunnelStatus{Meta: w.meta(id), Up: true}

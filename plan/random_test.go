@@ -53,6 +53,7 @@ func randomWorld(r *rand.Rand) *world {
 		nic := w.nic(a.NetworkInterface)
 		return nic.ID != "" && !nic.Address.IsValid()
 	})
+	w.randomAccess(r)
 	return w
 }
 

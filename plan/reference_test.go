@@ -40,9 +40,13 @@ func TestPlanAgainstReference(t *testing.T) {
 				t.Fatalf("seed %d: %v: the plan says %q, AWS %q\n%s", seed, p, got, want, plan.Text(desired))
 			}
 			fates[p.family()+kindOf(got)]++
+			if free := (reference{w.unblocked()}).send(p); !slices.Contains(free, got) {
+				fates[p.family()+kindOf(got)+", by public access"]++
+			}
 		}
 	}
 	for _, kind := range []string{
+		"dropped: route, by public access", "dropped: no outside address, by public access", "IPv6 dropped: route, by public access",
 		"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: unsolicited", "dropped: acl", "dropped: source/destination check",
 		"IPv6 goes", "IPv6 leaves", "IPv6 dropped: egress", "IPv6 dropped: route", "IPv6 dropped: ingress", "IPv6 dropped: no outside address", "IPv6 dropped: acl", "IPv6 dropped: source/destination check",
 	} {
@@ -117,6 +121,9 @@ func (w reference) send(p packet) []string {
 func (w reference) fromOutside(p packet) []string {
 	for _, v := range w.vpcs {
 		if p.dst.Is6() && w.isLocal(v.ID, p.dst) {
+			if subnet := w.subnetOf6(p, v.ID); subnet != "" && !w.mayPass(v.ID, subnet, directly) {
+				return []string{"dropped: route", "dropped: no outside address"}
+			}
 			fates := w.enter(p, v.ID, "igw-"+v.ID[4:])
 			if strings.HasPrefix(fates[0], "dropped") {
 				fates = append(fates, "dropped: route", "dropped: no outside address") // whoever says first that it gets nowhere
@@ -125,7 +132,7 @@ func (w reference) fromOutside(p packet) []string {
 		}
 	}
 	for _, a := range w.addresses {
-		if a.PublicIP != p.dst {
+		if a.PublicIP != p.dst || !w.standsFor(a) {
 			continue
 		}
 		p.dst = a.PrivateAddress
@@ -205,10 +212,22 @@ func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []st
 	case manual == nil:
 		return w.toGateway(p, table.PropagatingVGWs[0])
 	case strings.HasPrefix(manual.Gateway, "igw-"):
+		way := directly
+		if slices.ContainsFunc(w.nats, func(nat resource.NATGateway) bool {
+			return nat.PrivateAddress == p.src && nat.VPC == vpc && nat.Deleted == nil
+		}) {
+			way = translated
+		}
+		if !w.mayPass(vpc, p.subnet, way) {
+			return w.cross(p, "", []string{"dropped: route"})
+		}
 		return w.cross(p, "", w.leave(p, vpc, manual.Gateway))
 	case manual.EgressOnlyInternetGateway != "":
 		if !slices.ContainsFunc(w.egressOnly, func(g resource.EgressOnlyInternetGateway) bool { return g.ID == manual.EgressOnlyInternetGateway }) {
 			return []string{"dropped: route"}
+		}
+		if !w.mayPass(vpc, p.subnet, egressOnlyWay) {
+			return w.cross(p, "", []string{"dropped: route"})
 		}
 		return w.cross(p, "", w.leaveAsIs(p, vpc))
 	case manual.NATGateway != "":
@@ -238,7 +257,7 @@ func (w reference) leave(p packet, vpc, gateway string) []string {
 			return w.leaveAsIs(p, vpc)
 		}
 		for _, a := range w.addresses {
-			if a.PrivateAddress == p.src && strings.HasSuffix(strings.TrimRight(a.NetworkInterface, "0123456789"), "-"+vpc[4:]) {
+			if a.PrivateAddress == p.src && w.standsFor(a) && strings.HasSuffix(strings.TrimRight(a.NetworkInterface, "0123456789"), "-"+vpc[4:]) {
 				return []string{"leaves as " + a.PublicIP.String()}
 			}
 		}
