@@ -267,7 +267,9 @@ func TestRefusals(t *testing.T) {
 		{"MTU below IPv6's", func(c *Config) {
 			c.Networks[0].Interfaces[0].Subnet6, c.Networks[0].Interfaces[0].MTU = prefix("2001:db8::/64"), 1279
 		}, "no IPv6"},
-		{"no address", func(c *Config) { c.Networks[0].Interfaces[0].Address, c.Networks[0].Interfaces[0].Subnet = netip.Addr{}, netip.Prefix{} }, "not in subnet"},
+		{"no address", func(c *Config) {
+			c.Networks[0].Interfaces[0].Address, c.Networks[0].Interfaces[0].Subnet = netip.Addr{}, netip.Prefix{}
+		}, "not in subnet"},
 		{"no address in a subnet", func(c *Config) {
 			i := only6("i-1", 1, 4)
 			i.Subnet = prefix("10.0.1.0/24")

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -75,10 +76,17 @@ func (h *Handle) indexes(want plan.Namespace) map[int]bool {
 	return found
 }
 
+// hasIPv6 is whether IPv6 was seen to be there: it may come, and never goes.
+var hasIPv6 atomic.Bool
+
 // families are those that the kernel speaks.
 func families() []int {
-	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
-		return []int{netlink.FAMILY_V4}
+	// The kernel finds a namespace's own name by trying those of all namespaces.
+	if !hasIPv6.Load() {
+		if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
+			return []int{netlink.FAMILY_V4}
+		}
+		hasIPv6.Store(true)
 	}
 	return []int{netlink.FAMILY_V4, netlink.FAMILY_V6}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -20,17 +21,14 @@ func Sysctls(want plan.Namespace) ([]Change, error) {
 	if len(want.Sysctls) == 0 {
 		return nil, nil
 	}
-	// The kernel finds a namespace's own directory by trying those of all namespaces,
-	// so it is looked for once.
-	net, err := os.Open("/proc/sys/net")
-	if err != nil {
-		return nil, fmt.Errorf("read sysctls: %w", err)
-	}
-	defer net.Close()
+	// The kernel finds what is a namespace's own by trying that of all namespaces, so
+	// each directory is looked for once.
+	dirs := directories{}
+	defer dirs.close()
 	var changes []Change
 	for _, s := range want.Sysctls {
 		path := strings.ReplaceAll(s.Key, ".", "/")
-		is, err := readBelow(net, path)
+		is, err := dirs.read(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -47,10 +45,29 @@ func Sysctls(want plan.Namespace) ([]Change, error) {
 	return changes, nil
 }
 
-// readBelow reads a file of at most 64 bytes below a directory; a value that is longer is
-// none of ours.
-func readBelow(dir *os.File, path string) ([]byte, error) {
-	fd, err := unix.Openat(int(dir.Fd()), path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+// directories of sysctls are the first ones that were read from, by their path below
+// net. They stay open; those of devices, of which there may be many, come last.
+type directories map[string]int
+
+const directoriesMax = 8
+
+// read reads a sysctl of at most 64 bytes; a value that is longer is none of ours.
+func (d directories) read(path string) ([]byte, error) {
+	dir, name := filepath.Split(path)
+	at, ok := d[dir]
+	if !ok {
+		var err error
+		at, err = unix.Open("/proc/sys/net/"+dir, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return nil, err
+		}
+		if len(d) < directoriesMax {
+			d[dir] = at
+		} else {
+			defer unix.Close(at)
+		}
+	}
+	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -58,4 +75,10 @@ func readBelow(dir *os.File, path string) ([]byte, error) {
 	content := make([]byte, 64)
 	n, err := unix.Read(fd, content)
 	return content[:max(n, 0)], err
+}
+
+func (d directories) close() {
+	for _, at := range d {
+		unix.Close(at)
+	}
 }
