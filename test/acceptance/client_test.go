@@ -60,12 +60,17 @@ var httpClient = &http.Client{Timeout: callMax, Transport: &http.Transport{Disab
 // try calls an action of EC2's API; the parameters are "Name=value". A refusal
 // is a *refusal.
 func (i *installation) try(action string, parameters ...string) (element, error) {
-	form := url.Values{"Action": {action}, "Version": {"2016-11-15"}}
+	return i.tryOf("ec2", "2016-11-15", action, parameters...)
+}
+
+// tryOf is try for a version of any service that is called by forms.
+func (i *installation) tryOf(service, version, action string, parameters ...string) (element, error) {
+	form := url.Values{"Action": {action}, "Version": {version}}
 	for _, p := range parameters {
 		name, value, _ := strings.Cut(p, "=")
 		form.Set(name, value)
 	}
-	signer := sigv4test.Signer{AccessKeyID: accessKey, Secret: accessSecret, Region: region, Service: "ec2", Now: time.Now()}
+	signer := sigv4test.Signer{AccessKeyID: accessKey, Secret: accessSecret, Region: i.region, Service: service, Now: time.Now()}
 	response, err := httpClient.Do(signer.Post(i.endpoint+"/", form))
 	if err != nil {
 		return element{}, err

@@ -8,7 +8,8 @@ func TestGatewaysByTerraform(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "terraform")
 	mirror := terraformMirror(t)
-	i := install(t, s.lab, s.internet, testAddresses)
+	i := install(t, s.lab, s.internet, testAddresses,
+		`images: [{ id: ami-0123456789abcdef0, name: al2023-ami-2023.6.20250203.1-kernel-6.1-x86_64, owner: "137112412989", owner_alias: amazon, root_device_type: ebs }]`)
 	tf := newTerraform(t, i, s, mirror, gatewaysStack.name, gatewaysStack.files...)
 	vpcs := map[string]string{} // by stage
 	tf.life(gatewaysStack, func(stage string) {

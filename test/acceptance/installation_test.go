@@ -38,6 +38,7 @@ type installation struct {
 	data      string       // directory
 	prefix    string       // of its names in the kernel
 	addresses netip.Prefix // of its gateways, outside
+	region    string       // that is called
 	endpoint  string       // of the API while it is served
 	program   string       // file of the executable
 	server    *netlab.Process
@@ -50,7 +51,7 @@ type installation struct {
 func install(t testing.TB, lab *netlab.Lab, underlay *netlab.Host, tunnelAddresses string, more ...string) *installation {
 	t.Helper()
 	name := "data-" + strings.Split(tunnelAddresses, "/")[0]
-	i := &installation{t: t, lab: lab, program: program, data: filepath.Join(lab.Dir(), name), addresses: netip.MustParsePrefix(tunnelAddresses)}
+	i := &installation{t: t, lab: lab, program: program, data: filepath.Join(lab.Dir(), name), addresses: netip.MustParsePrefix(tunnelAddresses), region: region}
 	text := fmt.Sprintf(`data_dir: %s
 listen: 127.0.0.1:0
 accounts:

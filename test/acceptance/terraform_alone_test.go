@@ -33,7 +33,8 @@ func (s terraformStack) kind() string {
 	return kind
 }
 
-// Each type of resource that the stacks have has one of its own, too.
+// Each type of resource that the stacks have has one of its own, too, which somebody
+// changes behind Terraform's back.
 func TestAloneStacks(t *testing.T) {
 	alone := map[string]bool{}
 	for _, stack := range aloneStacks(t) {
@@ -43,8 +44,16 @@ func TestAloneStacks(t *testing.T) {
 		alone[stack.kind()] = true
 	}
 	for key := range terraformTypes(t) {
-		if kind, ok := strings.CutPrefix(key, "resource "); ok && !alone[kind] {
+		kind, ok := strings.CutPrefix(key, "resource ")
+		if !ok {
+			continue
+		}
+		if !alone[kind] {
 			t.Errorf("%s has no stack of its own in testdata/alone", kind)
+		}
+		disturbed := slices.ContainsFunc(disturbances, func(d disturbance) bool { return strings.HasPrefix(d.resource, kind+".") })
+		if disturbed == (undisturbed[kind] != "") {
+			t.Errorf("somebody changes %s: %v, and undisturbed says %q", kind, disturbed, undisturbed[kind])
 		}
 	}
 }
@@ -64,8 +73,8 @@ variable "region" { type = string }
 variable "stage" { type = string }
 `
 
-// Terraform takes each type of resource by itself through a whole life, and leaves
-// nothing behind. They are modules of one configuration, since most of a run's time
+// Terraform takes each type of resource by itself through a whole life, puts right what
+// somebody else changes, and leaves nothing behind. They are modules of one configuration, since most of a run's time
 // goes into reading what the provider has.
 func TestTerraformAlone(t *testing.T) {
 	if *terraformAlone == "" {
@@ -91,7 +100,11 @@ func TestTerraformAlone(t *testing.T) {
 		tf.env = append(tf.env, "TF_CLI_ARGS_"+command+"=-parallelism=50") // most of it, the provider waits between two looks
 	}
 	before := i.everything()
-	tf.life(whole, func(string) {})
+	tf.life(whole, func(stage string) {
+		if stage == "first" {
+			tf.drift(i, whole, "stage=first")
+		}
+	})
 	if diff := gocmp.Diff(before, i.everything()); diff != "" {
 		t.Errorf("what there was before (-) and is after (+):\n%s", diff)
 	}

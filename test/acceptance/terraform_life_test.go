@@ -139,14 +139,14 @@ func (tf terraform) life(stack terraformStack, look func(stage string)) {
 	const first, second = "stage=first", "stage=second"
 	tf.run("init", "-input=false", "-no-color")
 	tf.apply("-var", first)
-	tf.findsNothingToDo(first)
+	tf.findsNothingToDo("-var", first)
 	look("first")
 	want := tf.forget(stack)
 	got := readPlan(tf.apply("-var", second))
 	if diff := gocmp.Diff(want, got); diff != "" {
 		tf.t.Errorf("what is imported and changed in place (- wanted, + done):\n%s", diff)
 	}
-	tf.findsNothingToDo(second)
+	tf.findsNothingToDo("-var", second)
 	look("second")
 	tf.run("destroy", "-input=false", "-no-color", "-auto-approve", "-refresh=false", "-var", second)
 }
@@ -158,9 +158,9 @@ func (tf terraform) apply(arguments ...string) string {
 }
 
 // findsNothingToDo fails if Terraform would change anything.
-func (tf terraform) findsNothingToDo(variable string) {
+func (tf terraform) findsNothingToDo(arguments ...string) {
 	tf.t.Helper()
-	tf.run("plan", "-input=false", "-no-color", "-detailed-exitcode", "-var", variable) // exit code 2 says that there is something to do
+	tf.run(append([]string{"plan", "-input=false", "-no-color", "-detailed-exitcode"}, arguments...)...) // exit code 2 says that there is something to do
 }
 
 // A terraformChange is what happens to a resource.

@@ -108,9 +108,14 @@ provider "aws" {
 }
 ` + "```" + `
 
+Without any of it, ` + "`AWS_ENDPOINT_URL=http://127.0.0.1:4599`" + ` in the environment leads a configuration here as it is.
+
 The stacks of ` + "`test/acceptance/testdata`" + ` are taken through a whole life by Terraform: made; planned, and nothing is left to do; forgotten and imported,
 and nothing differs but what was changed, which is changed in place; planned again, and nothing is left to do; taken down. So is each type of resource alone, with what it refers to and in its variants, and nothing is left behind
-(` + "`make test-terraform`" + `). The registry's modules terraform-aws-vpc, -vpn-gateway and -security-group are made, changed and taken down unchanged.
+(` + "`make test-terraform`" + `). The registry's modules terraform-aws-vpc, -vpn-gateway and -security-group are made, changed and taken down unchanged, and so are the examples that they come with: a file of overrides leaves out
+groups of subnets of other services, VPC endpoints and, for now, dynamic routing.
+
+What somebody changes or deletes by other means is seen by the next plan, and the next run puts it right: the tags of everything, and one thing more of each type of resource (` + "`make test-terraform`" + `).
 
 Some things go wrong with AWS as they do here, for they are the provider's own:
 

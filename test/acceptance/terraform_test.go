@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,25 +63,35 @@ func newTerraform(t *testing.T, i *installation, s *site, mirror, stack string, 
 		}
 		s.lab.File(filepath.Join(stack, name), string(text))
 	}
-	env := append(os.Environ(), "GOGC=400") // most of a run's time goes into the provider's schemas
-	env = append(env, serveProvider(t, s.lab, mirror)...)
-	config := s.lab.File("terraform.rc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
-	return terraform{t, dir, append(env,
-		"TF_CLI_CONFIG_FILE="+config, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_CA_BUNDLE=",
+	config := s.lab.File("terraform.rc", mirrored(mirror))
+	return terraform{t, dir, append(terraformEnviron(config), append(serveProvider(t, s.lab, mirror),
 		"TF_VAR_endpoint="+i.endpoint, "TF_VAR_region="+region, "TF_VAR_access_key="+accessKey, "TF_VAR_secret_key="+accessSecret,
-		"TF_VAR_customer_address="+s.address, "TF_VAR_image="+hostImage)}
+		"TF_VAR_customer_address="+s.address, "TF_VAR_image="+hostImage)...)}
+}
+
+// mirrored is Terraform's own configuration where its providers are in a directory.
+func mirrored(mirror string) string {
+	return fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror)
+}
+
+// terraformEnviron is the environment of Terraform with a file of its own
+// configuration, and with nothing of the machine's that tells of AWS.
+func terraformEnviron(config string) []string {
+	return append(os.Environ(), "GOGC=400", // most of a run's time goes into the provider's schemas
+		"TF_CLI_CONFIG_FILE="+config, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_CA_BUNDLE=")
 }
 
 // serveProvider has one process of the provider serve all runs, as its developers do, and
-// returns how they find it. Each would start some of its own, and be twice as slow.
-func serveProvider(t *testing.T, lab *netlab.Lab, mirror string) (env []string) {
+// returns how they find it. Each would start some of its own, and be twice as slow. What
+// configurations leave to its environment is given.
+func serveProvider(t *testing.T, lab *netlab.Lab, mirror string, environ ...string) (env []string) {
 	t.Helper()
 	programs := glob(t, filepath.Join(mirror, providerPath, "*", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-aws_*"))
 	if len(programs) == 0 {
 		return nil // the mirror has it packed
 	}
-	command := []string{"env", "GOGC=400", "AWS_CA_BUNDLE="}
+	command := append([]string{"env", "GOGC=400", "AWS_CA_BUNDLE="}, environ...)
 	for _, part := range []string{"SDK", "SDK_PROTO", "SDK_MUX", "SDK_FRAMEWORK", "SDK_HELPER_SCHEMA"} { // each has a line a call, and more
 		command = append(command, "TF_LOG_"+part+"=OFF")
 	}
@@ -96,8 +108,8 @@ func serveProvider(t *testing.T, lab *netlab.Lab, mirror string) (env []string) 
 	return env
 }
 
-// run runs a command that must end with exit code 0, and returns what it says.
-func (tf terraform) run(arguments ...string) string {
+// try runs a command and returns what it says.
+func (tf terraform) try(arguments ...string) (string, error) {
 	tf.t.Helper()
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(tf.t.Context(), 8*time.Minute)
@@ -107,11 +119,41 @@ func (tf terraform) run(arguments ...string) string {
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its provider then
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
+	tf.t.Logf("terraform %s: %v%s", arguments[0], time.Since(begin).Round(100*time.Millisecond), slowest(string(out)))
+	return string(out), err
+}
+
+var durationForm = regexp.MustCompile(`(?m)^(\S+): (\w+) complete after (\w+)`)
+
+// slowest tells which resources a command has taken longest for, each of more than
+// five seconds: most of them, the provider waits between two looks.
+func slowest(out string) string {
+	type operation struct {
+		what string
+		took time.Duration
+	}
+	var all []operation
+	for _, m := range durationForm.FindAllStringSubmatch(out, -1) {
+		if took, err := time.ParseDuration(m[3]); err == nil && took > 5*time.Second {
+			all = append(all, operation{m[1] + " " + m[2], took})
+		}
+	}
+	slices.SortFunc(all, func(a, b operation) int { return cmp.Compare(b.took, a.took) })
+	var text strings.Builder
+	for _, o := range all {
+		fmt.Fprintf(&text, "\n%8v %s", o.took, o.what)
+	}
+	return text.String()
+}
+
+// run runs a command that must end with exit code 0, and returns what it says.
+func (tf terraform) run(arguments ...string) string {
+	tf.t.Helper()
+	out, err := tf.try(arguments...)
 	if err != nil {
 		tf.t.Fatalf("terraform %s: %v\n%s", strings.Join(arguments, " "), err, out)
 	}
-	tf.t.Logf("terraform %s: %v", arguments[0], time.Since(begin).Round(100*time.Millisecond))
-	return string(out)
+	return out
 }
 
 // Terraform takes the main job's stack through a whole life, while packets flow.

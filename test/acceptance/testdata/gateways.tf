@@ -219,7 +219,7 @@ resource "aws_ec2_instance_metadata_defaults" "all" {
 }
 
 resource "aws_instance" "web" {
-  ami           = var.image
+  ami           = data.aws_ami.linux.id
   instance_type = "t3.micro"
   subnet_id     = aws_subnet.public.id
 
@@ -530,6 +530,32 @@ data "aws_ami" "host" {
   }
 }
 
+# As many configurations look for it; the installation's setting names it so.
+data "aws_ami" "linux" {
+  owners      = ["amazon"]
+  most_recent = true
+
+  filter {
+    name   = "name"
+    values = ["al2023-ami-2023.*-x86_64"]
+  }
+
+  filter {
+    name   = "architecture"
+    values = ["x86_64"]
+  }
+
+  filter {
+    name   = "virtualization-type"
+    values = ["hvm"]
+  }
+
+  filter {
+    name   = "root-device-type"
+    values = ["ebs"]
+  }
+}
+
 data "aws_ami_ids" "all" { owners = ["self", "amazon"] }
 
 data "aws_availability_zone" "a" { name = "${var.region}a" }
@@ -596,8 +622,8 @@ data "aws_security_groups" "third" {
 
 data "aws_vpc_security_group_rule" "offices" { security_group_rule_id = aws_vpc_security_group_ingress_rule.offices.id }
 
-output "looked_up" {
-  value = {
+locals {
+  looked_up = {
     vpc       = data.aws_vpc.main.main_route_table_id == aws_default_route_table.main.id
     vpcs      = length(data.aws_vpcs.main.ids)
     subnets   = length(data.aws_subnets.main.ids)
@@ -613,7 +639,8 @@ output "looked_up" {
     processor = data.aws_ec2_instance_type.web.default_vcpus > 0
     zones     = length(data.aws_availability_zones.all.names)
     image     = data.aws_ami.host.id == var.image
-    pools     = length(data.aws_ec2_public_ipv4_pools.none.pool_ids)
+    linux     = data.aws_ami.linux.owner_id == "137112412989" && data.aws_ami.linux.image_owner_alias == "amazon"
+    pools     = length(data.aws_ec2_public_ipv4_pools.none.pool_ids) == 0
     images    = contains(data.aws_ami_ids.all.ids, var.image)
     retention = data.aws_cloudwatch_log_group.tunnels.retention_in_days
     logs      = length(data.aws_cloudwatch_log_groups.tunnels.log_group_names)
@@ -621,14 +648,24 @@ output "looked_up" {
     offered   = data.aws_ec2_instance_type_offering.small.instance_type
     types     = contains(data.aws_ec2_instance_type_offerings.all.instance_types, data.aws_ec2_instance_types.small.instance_types[0])
     lists     = length(data.aws_ec2_managed_prefix_lists.sites.ids)
-    eips      = data.aws_eips.nat.public_ips == [aws_eip.nat.public_ip]
-    instances = data.aws_instances.web.ids == [aws_instance.web.id]
+    eips      = one(data.aws_eips.nat.public_ips) == aws_eip.nat.public_ip
+    instances = one(data.aws_instances.web.ids) == aws_instance.web.id
     nat       = length(data.aws_nat_gateways.all.ids)
-    side      = data.aws_network_interfaces.side.ids == [aws_network_interface.side.id]
+    side      = one(data.aws_network_interfaces.side.ids) == aws_network_interface.side.id
     regions   = contains(data.aws_regions.all.names, data.aws_region.here.name)
     group     = data.aws_availability_zone.a.group_name
     tables    = length(data.aws_route_tables.third.ids)
-    defaults  = data.aws_security_groups.third.ids == [aws_vpc.third.default_security_group_id]
+    defaults  = one(data.aws_security_groups.third.ids) == aws_vpc.third.default_security_group_id
     rule      = data.aws_vpc_security_group_rule.offices.to_port
+  }
+}
+
+# Each of these is true, or something that was found.
+output "looked_up" {
+  value = local.looked_up
+
+  precondition {
+    condition     = !can(regex(":(false|0|null|\"\")[,}]", jsonencode(local.looked_up)))
+    error_message = jsonencode(local.looked_up)
   }
 }

@@ -243,13 +243,23 @@ data "aws_iam_session_context" "root" {
   arn = data.aws_caller_identity.root.arn
 }
 
-output "identities" {
-  value = {
+locals {
+  identities = {
     provider = data.aws_iam_saml_provider.idp.arn == aws_iam_saml_provider.idp.arn
     alias    = data.aws_iam_account_alias.main.account_alias
     users    = length(data.aws_iam_users.all.names)
     roles    = contains(data.aws_iam_roles.all.names, aws_iam_role.looker.name)
     keys     = [for key in data.aws_iam_access_keys.alice.access_keys : key.access_key_id] == [aws_iam_access_key.alice.id]
     root     = data.aws_iam_session_context.root.issuer_arn == data.aws_caller_identity.root.arn
+  }
+}
+
+# Each of these is true, or something that was found.
+output "identities" {
+  value = local.identities
+
+  precondition {
+    condition     = !can(regex(":(false|0|null|\"\")[,}]", jsonencode(local.identities)))
+    error_message = jsonencode(local.identities)
   }
 }
