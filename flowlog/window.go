@@ -13,7 +13,7 @@ type Interface struct {
 	Account, Region, ID   string
 	VPC, Subnet, Instance string
 	Zone                  string     // its id
-	Address               netip.Addr // its primary IPv4 address
+	Address               netip.Addr // its primary IPv4 address; zero: none
 	PathOf                func(destination netip.Addr) Path
 }
 
