@@ -54,6 +54,12 @@ func ipv6Texts(members []model.InstanceIpv6Address) []string {
 	return mapped(members, func(m *model.InstanceIpv6Address) string { return val(m.Ipv6Address) })
 }
 
+// namesPrimary reports whether members of a request say which of their addresses shall
+// be the primary one. Here the first is, of an interface that shall have one.
+func namesPrimary(members []model.InstanceIpv6Address) bool {
+	return slices.ContainsFunc(members, func(m model.InstanceIpv6Address) bool { return val(m.IsPrimaryIpv6) })
+}
+
 // wanted is how many addresses an interface of a subnet gets.
 func (choice ipv6Choice) wanted(subnet *resource.Subnet) int {
 	switch {

@@ -132,7 +132,7 @@ func TestIPv6OnlyRefusals(t *testing.T) {
 	associationOf := c.call("DescribeSubnets", "SubnetId.1", subnet).text("subnetSet/item/ipv6CidrBlockAssociationSet/item/associationId")
 	of := func(nic string) string { return c.describeInterface(nic).text("ipv6Address") }
 	c.refuseAll(ipv6OnlyRefusals, "{vpc}", d.vpc, "{subnet}", subnet, "{dual}", d.subnet, "{nic}", nic, "{other}", other, "{i}", instance, "{eip}", elastic, "{association}", associationOf,
-		"{four}", c.networkInterface(d.subnet), "{64}", d.part(4).String(), "{taken64}", d.part(3).String(), "{primary}", of(nic), "{last}", of(other), "{ami}", HostImage,
+		"{four}", c.networkInterface(d.subnet), "{64}", d.part(4).String(), "{taken64}", d.part(3).String(), "{free}", d.part(3).Addr().Next().Next().Next().Next().String(), "{primary}", of(nic), "{last}", of(other), "{ami}", HostImage,
 		"{instanceNic}", c.call("DescribeNetworkInterfaces", filter("1", "attachment.instance-id", instance)...).text("networkInterfaceSet/item/networkInterfaceId"))
 }
 
@@ -153,6 +153,8 @@ var ipv6OnlyRefusals = []struct{ code, call string }{
 	{"InvalidParameterCombination", "CreateNetworkInterface&SubnetId={subnet}&SecondaryPrivateIpAddressCount=1"},
 	{"InvalidParameterCombination", "CreateNetworkInterface&SubnetId={subnet}&PrivateIpAddresses.1.PrivateIpAddress=10.0.1.9"},
 	{"InvalidParameterValue", "CreateNetworkInterface&SubnetId={dual}&EnablePrimaryIpv6=true"},
+	{"UnsupportedOperation", "CreateNetworkInterface&SubnetId={subnet}&Ipv6Addresses.1.Ipv6Address={free}&Ipv6Addresses.1.IsPrimaryIpv6=true"},
+	{"UnsupportedOperation", "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1&SubnetId={subnet}&Ipv6Address.1.Ipv6Address={free}&Ipv6Address.1.IsPrimaryIpv6=true"},
 	{"InvalidParameterCombination", "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1&SubnetId={subnet}&PrivateIpAddress=10.0.1.9"},
 	{"InvalidParameterCombination", "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&NetworkInterface.1.AssociatePublicIpAddress=true"},
 	{"InvalidParameterCombination", "RunInstances&ImageId={ami}&MinCount=1&MaxCount=1&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId={subnet}&EnablePrimaryIpv6=true"},

@@ -87,6 +87,7 @@ func (l *launch) readInterface(spec *model.InstanceNetworkInterfaceSpecification
 		member{prefix + "AssociateCarrierIpAddress", val(spec.AssociateCarrierIpAddress)},
 		member{prefix + "InterfaceType", !slices.Contains([]string{"", interfaceType}, val(spec.InterfaceType))},
 		member{prefix + "Ipv4Prefix", spec.Ipv4Prefixes != nil || val(spec.Ipv4PrefixCount) != 0},
+		member{prefix + "Ipv6Addresses.IsPrimaryIpv6", namesPrimary(spec.Ipv6Addresses)},
 		member{prefix + "Ipv6Prefix", spec.Ipv6Prefixes != nil || val(spec.Ipv6PrefixCount) != 0},
 		member{prefix + "NetworkCardIndex", val(spec.NetworkCardIndex) != 0},
 	); err != nil {

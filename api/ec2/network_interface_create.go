@@ -16,6 +16,7 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, c server.Caller, i
 		member{"ConnectionTrackingSpecification", in.ConnectionTrackingSpecification != nil},
 		member{"InterfaceType", !slices.Contains([]string{"", interfaceType}, val(in.InterfaceType))},
 		member{"Ipv4Prefix", in.Ipv4Prefixes != nil || val(in.Ipv4PrefixCount) != 0},
+		member{"Ipv6Addresses.IsPrimaryIpv6", namesPrimary(in.Ipv6Addresses)},
 		member{"Ipv6Prefix", in.Ipv6Prefixes != nil || val(in.Ipv6PrefixCount) != 0},
 		member{"Operator", in.Operator != nil},
 	); err != nil {
