@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"causeway.dev/netfabric/netns"
 )
 
 // needed are the capabilities without which nothing is made that the API tells of.
@@ -35,6 +37,18 @@ func checkRights() error {
 	}
 	if missing := missingRights([2]uint32{sets[0].Effective, sets[1].Effective}); len(missing) > 0 {
 		return fmt.Errorf("it has to run as root: networks cannot be made without %s", strings.Join(missing, " and "))
+	}
+	return nil
+}
+
+// checkMounts refuses to make networks that would end with the process.
+func checkMounts() error {
+	name, err := netns.Command()
+	if err != nil {
+		return err
+	}
+	if name != "" {
+		return fmt.Errorf("it was started by ip netns exec %s, which gives it mounts that end with it, and with them all networks: start it without, and name %[1]s as outside.namespace", name)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ const (
 // Run runs the installation until ctx ends or something in it does. Namespaces,
 // instances and records outlast it; the next Run adopts them.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	if err := checkRights(); err != nil {
+	if err := errors.Join(checkRights(), checkMounts()); err != nil {
 		return err
 	}
 	data, err := openData(ctx, cfg, log)

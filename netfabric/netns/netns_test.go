@@ -147,3 +147,34 @@ func TestNamesThatArePathsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestCommand starts this test itself by "ip netns exec", and as another process in the
+// same namespace.
+func TestCommand(t *testing.T) {
+	const asked = "CAUSEWAY_TEST_NETNS_COMMAND"
+	if os.Getenv(asked) != "" {
+		name, err := Command()
+		fmt.Printf("started in %q, %v\n", name, err)
+		return
+	}
+	if name, err := Command(); name != "" || err != nil {
+		t.Errorf("by nothing of the kind: %q, %v", name, err)
+	}
+	name := create(t)
+	says := func(argv ...string) string {
+		t.Helper()
+		cmd := exec.Command(argv[0], append(argv[1:], os.Args[0], "-test.run=^TestCommand$")...)
+		cmd.Env = append(os.Environ(), asked+"=1")
+		var said []byte
+		if err := Do(name, func() (err error) { said, err = cmd.Output(); return err }); err != nil {
+			t.Fatal(err)
+		}
+		return string(said)
+	}
+	if said := says("ip", "netns", "exec", name); !strings.Contains(said, fmt.Sprintf("started in %q, <nil>\n", name)) {
+		t.Errorf("by ip netns exec: %s", said)
+	}
+	if said := says("env"); !strings.Contains(said, "started in \"\", <nil>\n") {
+		t.Errorf("in the namespace: %s", said)
+	}
+}
