@@ -34,7 +34,10 @@ func connectionTunnels(records *store.Store, connection, outside string) (map[st
 		}
 	}
 	if len(tunnels) == 0 {
-		return nil, fmt.Errorf("there is no VPN connection %q with a tunnel %q", connection, outside)
+		if outside == "" {
+			return nil, fmt.Errorf("there is no VPN connection %q", connection)
+		}
+		return nil, fmt.Errorf("there is no VPN connection %q with a tunnel to %q", connection, outside)
 	}
 	return tunnels, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -14,10 +15,10 @@ type attachCommand struct {
 	configFlag
 	NetworkInterface string `arg:"" name:"eni" help:"Network interface id, eni-…; its status must be available."`
 
-	Netns     string `help:"A network namespace, as a container has one: its name (ip netns) or a process in it." placeholder:"NAME|PID" xor:"place" required:""`
-	Bridge    string `help:"A bridge of this host." placeholder:"NAME" xor:"place" required:""`
-	TAP       string `help:"A TAP device of this host, as a virtual machine has one." name:"tap" placeholder:"NAME" xor:"place" required:""`
-	Interface string `help:"Another device of this host, such as the network card of a LAN." placeholder:"NAME" xor:"place" required:""`
+	Netns     string `help:"A network namespace, as a container has one: its name (ip netns) or a process in it." placeholder:"NAME|PID" xor:"place"`
+	Bridge    string `help:"A bridge of this host." placeholder:"NAME" xor:"place"`
+	TAP       string `help:"A TAP device of this host, as a virtual machine has one." name:"tap" placeholder:"NAME" xor:"place"`
+	Interface string `help:"Another device of this host, such as the network card of a LAN." placeholder:"NAME" xor:"place"`
 
 	Device string `help:"What the interface is called in the network namespace." default:"eth0" placeholder:"NAME"`
 	JSON   bool   `help:"Print JSON." name:"json"`
@@ -34,6 +35,15 @@ Examples:
   causeway attach eni-0123456789abcdef0 --bridge br0
   causeway attach eni-0123456789abcdef0 --tap tap0
   causeway attach eni-0123456789abcdef0 --interface enp3s0`
+}
+
+// Validate asks for a place. Kong's own way to do so would have the usage ask for all
+// of them.
+func (c attachCommand) Validate() error {
+	if c.place().Name == "" {
+		return errors.New("say where: --netns, --bridge, --tap or --interface")
+	}
+	return nil
 }
 
 // place is the one that was chosen.
