@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -39,9 +40,29 @@ func Clean(ctx context.Context, cfg Config, data bool, log *slog.Logger) error {
 	}
 	errs = append(errs, driver.Close(), netfabric.Clean(ctx, cfg.Prefix(), cfg.Underlay()), cfg.Underlay().SetAddresses(nil))
 	if data {
-		errs = append(errs, os.RemoveAll(cfg.DataDir))
+		errs = append(errs, removeData(cfg.DataDir))
 	}
 	return errors.Join(errs...)
+}
+
+// removeData removes a data directory. Where it is a volume's mount point or a link,
+// what it leads to is emptied.
+func removeData(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	errs := []error{err}
+	for _, e := range entries {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	if err := os.Remove(dir); !errors.Is(err, unix.EBUSY) {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("remove the records: %w", err)
+	}
+	return nil
 }
 
 // Exec runs a command inside an instance of this host and returns its exit
