@@ -266,6 +266,43 @@ func (n *nat64Lab) dialSoon(id, address string) (conn net.Conn, err error) {
 	return nil, fmt.Errorf("connect to %s: %w", address, err)
 }
 
+// TestFlowsOfEmbeddedAddressesAreCounted has a host of IPv6 that reaches one of IPv4: at
+// both interfaces its flows are of IPv6, and beyond the translator they are IPv4's. What
+// the translator makes of them in between is nobody's flow.
+func TestFlowsOfEmbeddedAddressesAreCounted(t *testing.T) {
+	n, b := newNAT64Lab(t), new(flowBook)
+	n.Fabric = New(Options{Flows: b.take})
+	c := n.config
+	c.Networks[0].Interfaces[2].Counted = true
+	nat := &c.Links[1].Ends[1]
+	nat.Interface, nat.Counted = "eni-nat", true
+	n.apply(c)
+	n.open(host3)
+	n.greet(n.world, "0.0.0.0:80")
+	if _, err := n.reachesSoon(n.instance("i-3"), "["+embedded+"]:80"); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, line := range []string{
+		"eni-i-3 out 2001:db8:0:2::4 -> 64:ff9b::c000:20a", "eni-i-3 in 64:ff9b::c000:20a -> 2001:db8:0:2::4",
+		"eni-nat in 2001:db8:0:2::4 -> 64:ff9b::c000:20a", "eni-nat out 64:ff9b::c000:20a -> 2001:db8:0:2::4",
+		"eni-nat out 10.0.2.9 -> 192.0.2.10", "eni-nat in 192.0.2.10 -> 10.0.2.9",
+	} {
+		want[line] = true
+	}
+	got := map[string]bool{}
+	soon(t, "all flows are told", func() bool {
+		for _, line := range b.turned(t, n.lab) {
+			flow, rest, _ := strings.Cut(line, " protocol 6 ")
+			if !strings.HasPrefix(rest, "port 80 ") || !strings.HasSuffix(rest, " accepted") || !want[flow] {
+				t.Errorf("another flow is told: %s", line)
+			}
+			got[flow] = true
+		}
+		return len(got) == len(want)
+	})
+}
+
 // BenchmarkTranslator sends a stream to the world and back, by a translator: from IPv4,
 // which the kernel does alone, and from IPv6.
 func BenchmarkTranslator(b *testing.B) {
