@@ -16,7 +16,7 @@ SOAK       ?= 5m
 TESTFLAGS  ?=
 STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
 
-.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance test-terraform test-sdk test-timing bench bench-tunnel profile bench-scale bench-all fuzz lint generate golden clean
+.PHONY: help setup build demo check test test-interop test-interop-long soak test-acceptance test-terraform test-cli test-sdk test-timing bench bench-tunnel profile bench-scale bench-all fuzz lint generate golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ test-acceptance: setup build ## real AWS clients; CAUSEWAY_TF_MIRROR=DIR lets Te
 
 test-terraform: setup build ## Terraform with each type of resource by itself, ONLY=regexp for some (minutes)
 	$(GO) test -count=1 -timeout 30m -v $(TESTFLAGS) -run '^TestTerraformAlone$$' ./test/acceptance -alone '$(or $(ONLY),.)'
+
+test-cli: setup build ## every action that is built by the AWS CLI (a minute or two)
+	$(GO) test -count=1 -timeout 15m -v $(TESTFLAGS) -run '^TestEveryActionByTheAWSCLI$$' ./test/acceptance -commands
 
 test-sdk: setup build ## AWS's SDK for Go, a module of its own: paginators, waiters, client tokens, errors
 	cd test/sdk && $(GO) vet . && CAUSEWAY_PROGRAM='$(CURDIR)/bin/causeway' $(GO) test -count=1 -timeout 5m $(TESTFLAGS) .

@@ -22,7 +22,7 @@ type moduleExample struct {
 	// its edges and Site-to-Site VPN.
 	beside string
 
-	targets []string // what is applied of it, if that is not all
+	targets []string // what is applied of it, if that is not all: AWS's services have no prefix lists here
 	refused string   // the code of AWS's that it ends with, if it cannot be made
 }
 
@@ -45,7 +45,7 @@ var moduleExamples = []moduleExample{
 	{module: "vpn-gateway", name: "complete-dual-vpn-gateway", beside: static("vpn_gateway") + static("vpn_gateway2") + "module \"vpc\" {\n" + noCaches},
 	{module: "vpn-gateway", name: "minimal-vpn-gateway"},
 	{module: "vpn-gateway", name: "complete-vpn-connection-transit-gateway", refused: "UnsupportedOperation"},
-	{module: "security-group", name: "complete", targets: []string{"module.complete_sg", "module.ipv4_ipv6_example", "module.fixed_name_sg", "module.only_rules", "module.prefix_list_sg"}},
+	{module: "security-group", name: "complete", targets: []string{"aws_ec2_managed_prefix_list.prefix_list_sg_example", "module.vpc", "module.main_sg", "module.complete_sg", "module.ipv4_ipv6_example", "module.fixed_name_sg", "module.only_rules", "module.prefix_list_sg"}},
 	{module: "security-group", name: "computed"},
 	{module: "security-group", name: "disabled"},
 	{module: "security-group", name: "dynamic"},
@@ -118,7 +118,7 @@ func (tf terraform) example(e moduleExample) {
 		}
 		tf.findsNothingToDo(targets...)
 	}
-	tf.run("destroy", "-input=false", "-no-color", "-auto-approve")
+	tf.run(append([]string{"destroy", "-input=false", "-no-color", "-auto-approve"}, targets...)...)
 }
 
 // An applied is how many resources Terraform says that it has applied.
