@@ -8,8 +8,14 @@ import (
 
 // Command returns the name of the namespace that "ip netns exec" has started the
 // process in, "" if it has not. Mounts of such a process are its own, and end with it:
-// so do the names that Create makes.
+// so do the names that Create makes. Those of a program that was started by another one
+// which was started so, as by a shell, are that one's.
 func Command() (string, error) {
+	if own, err := os.Readlink("/proc/self/ns/mnt"); err != nil {
+		return "", fmt.Errorf("look at own mounts: %w", err)
+	} else if parents, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", os.Getppid())); err == nil && parents == own {
+		return "", nil
+	}
 	mounts, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		return "", fmt.Errorf("look at own mounts: %w", err)

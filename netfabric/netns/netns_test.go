@@ -174,6 +174,9 @@ func TestCommand(t *testing.T) {
 	if said := says("ip", "netns", "exec", name); !strings.Contains(said, fmt.Sprintf("started in %q, <nil>\n", name)) {
 		t.Errorf("by ip netns exec: %s", said)
 	}
+	if said := says("ip", "netns", "exec", name, "sh", "-c", `"$0" "$@"; true`); !strings.Contains(said, "started in \"\", <nil>\n") {
+		t.Errorf("by a shell that ip netns exec has started: %s", said)
+	}
 	if said := says("env"); !strings.Contains(said, "started in \"\", <nil>\n") {
 		t.Errorf("in the namespace: %s", said)
 	}
