@@ -70,7 +70,7 @@ func (c *compiler) readVPC(vpc string) {
 		if nic.Deleted != nil {
 			continue
 		}
-		for address := range store.Addresses.Find(c.snapshot, c.scope, store.ByInterface, nic.ID) {
+		for address := range store.Addresses.Find(c.snapshot, store.Scope{}, store.ByInterface, nic.ID) {
 			if c.known(nic) {
 				c.elastic = append(c.elastic, nodespec.Elastic{Outside: address.PublicIP, Inside: address.PrivateAddress})
 			}
@@ -78,7 +78,7 @@ func (c *compiler) readVPC(vpc string) {
 				c.pointers = append(c.pointers, nodespec.Pointer{Address: address.PublicIP, Name: address.DomainName})
 			}
 		}
-		instance, ok := store.Instances.Get(c.snapshot, c.scope, nic.Instance)
+		instance, ok := store.Instances.Get(c.snapshot, store.InstanceScope(nic), nic.Instance)
 		subnet, found := store.Subnets.Get(c.snapshot, c.scope, nic.Subnet)
 		wanted := nic.Place != nil || ok && routes.Wanted(instance)
 		if wanted && found && !nic.Detaching {
@@ -110,11 +110,12 @@ func (c *compiler) vpcPart(id string) (desired nodespec.Desired) {
 	for _, p := range c.plugged {
 		if p.nic.Place == nil && p.nic.DeviceIndex == 0 {
 			size, _ := resource.InstanceTypeOf(p.instance.InstanceType) // one that is not known any more has no limits
+			cores, threads := p.instance.Processors()
 			desired.Instances = append(desired.Instances, nodespec.Instance{
 				ID: p.instance.ID, Hostname: hostname(p), UserData: p.instance.UserData, Boot: p.instance.Boot,
 				Resolvers: p.resolversFor(told), Domain: told.Domain,
 				AuthorizedKeys: authorizedKeys(p.instance),
-				CPUs:           float64(size.VCPUs), MemoryBytes: size.MemoryMiB << 20, Processes: size.Processes(),
+				CPUs:           float64(cores * threads), MemoryBytes: size.MemoryMiB << 20, Processes: size.Processes(),
 			})
 		}
 	}

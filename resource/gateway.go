@@ -42,6 +42,7 @@ type Address struct {
 	// The rest says what the address stands for; empty where it is only kept.
 	Association      string     `json:"association,omitempty"`      // "eipassoc-…"
 	NetworkInterface string     `json:"networkInterface,omitempty"` // "eni-…"
+	InterfaceOwner   string     `json:"interfaceOwner,omitempty"`   // account of the interface, where it is another one
 	PrivateAddress   netip.Addr `json:"privateAddress,omitzero"`
 }
 
@@ -61,7 +62,7 @@ func ParseDomainName(s string) (string, error) {
 
 // Free takes from an address what it stands for.
 func (a *Address) Free() {
-	a.Association, a.NetworkInterface, a.PrivateAddress = "", "", netip.Addr{}
+	a.Association, a.NetworkInterface, a.InterfaceOwner, a.PrivateAddress = "", "", "", netip.Addr{}
 }
 
 // Kinds of connectivity of a NAT gateway, as AWS spells them.

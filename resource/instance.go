@@ -2,6 +2,7 @@ package resource
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -33,6 +34,12 @@ type Instance struct {
 	Zone         string   `json:"zone"`
 	Interfaces   []string `json:"interfaces"` // "eni-…", in order of their device indexes: the primary one first
 	LaunchIndex  int32    `json:"launchIndex"`
+
+	// ForeignInterfaces are the accounts of those interfaces that are not the
+	// instance's account's.
+	ForeignInterfaces map[string]string `json:"foreignInterfaces,omitempty"`
+
+	CPU CPUOptions `json:"cpu,omitzero"`
 
 	DisableAPITermination bool   `json:"disableApiTermination,omitempty"`
 	DisableAPIStop        bool   `json:"disableApiStop,omitempty"`
@@ -172,8 +179,20 @@ func (v *Instance) ShutDown() {
 	v.StateReason, v.TransitionReason = ReasonInstanceShutdown, ""
 }
 
+// Lend notes that one of the instance's network interfaces is of another account.
+func (v *Instance) Lend(id, account string) {
+	all := maps.Clone(v.ForeignInterfaces)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all[id] = account
+	v.ForeignInterfaces = all
+}
+
 // Unplug takes a network interface from those of the instance.
 func (v *Instance) Unplug(id string) {
+	v.ForeignInterfaces = maps.Clone(v.ForeignInterfaces)
+	delete(v.ForeignInterfaces, id)
 	v.Interfaces = slices.DeleteFunc(slices.Clone(v.Interfaces), func(other string) bool { return other == id })
 }
 

@@ -26,8 +26,9 @@ type NetworkInterface struct {
 	// or a place on a host, or neither.
 	AttachmentID        string    `json:"attachmentId,omitempty"` // "eni-attach-…"
 	AttachedAt          time.Time `json:"attachedAt,omitzero"`
-	Instance            string    `json:"instance,omitempty"`    // "i-…"
-	DeviceIndex         int32     `json:"deviceIndex,omitempty"` // 0 is the primary one
+	Instance            string    `json:"instance,omitempty"`      // "i-…"
+	InstanceOwner       string    `json:"instanceOwner,omitempty"` // account of the instance, where it is another one
+	DeviceIndex         int32     `json:"deviceIndex,omitempty"`   // 0 is the primary one
 	DeleteOnTermination bool      `json:"deleteOnTermination,omitempty"`
 	Place               *Place    `json:"place,omitempty"`
 
@@ -44,6 +45,10 @@ type NetworkInterface struct {
 	// AutoPublicIP says that the interface has an outside address of its own
 	// while no other is associated with it.
 	AutoPublicIP bool `json:"autoPublicIp,omitempty"`
+
+	// Permissions are what another account may do with the interface, in the order
+	// of their creation.
+	Permissions []InterfacePermission `json:"permissions,omitempty"`
 }
 
 // PrivateAddresses are all private IPv4 addresses, the primary one first; none in a
@@ -77,8 +82,8 @@ func (v *NetworkInterface) Attach(id string, at time.Time) {
 
 // Detach takes the interface from what it is attached to.
 func (v *NetworkInterface) Detach(at time.Time) {
-	v.Former = &FormerAttachment{ID: v.AttachmentID, Instance: v.Instance, DeviceIndex: v.DeviceIndex, AttachedAt: v.AttachedAt, DetachedAt: at.UTC().Truncate(time.Millisecond)}
-	v.AttachmentID, v.AttachedAt, v.Instance, v.DeviceIndex, v.DeleteOnTermination = "", time.Time{}, "", 0, false
+	v.Former = &FormerAttachment{ID: v.AttachmentID, Instance: v.Instance, InstanceOwner: v.InstanceOwner, DeviceIndex: v.DeviceIndex, AttachedAt: v.AttachedAt, DetachedAt: at.UTC().Truncate(time.Millisecond)}
+	v.AttachmentID, v.AttachedAt, v.Instance, v.InstanceOwner, v.DeviceIndex, v.DeleteOnTermination = "", time.Time{}, "", "", 0, false
 	v.Place, v.Detaching, v.Status = nil, false, StateAvailable
 }
 
@@ -86,11 +91,12 @@ func (v *NetworkInterface) Detach(at time.Time) {
 // an attachment asks for it by its id, and does not always take an answer without it
 // for the end.
 type FormerAttachment struct {
-	ID          string    `json:"id"`                 // "eni-attach-…"
-	Instance    string    `json:"instance,omitempty"` // "i-…"
-	DeviceIndex int32     `json:"deviceIndex,omitempty"`
-	AttachedAt  time.Time `json:"attachedAt,omitzero"`
-	DetachedAt  time.Time `json:"detachedAt"`
+	ID            string    `json:"id"`                 // "eni-attach-…"
+	Instance      string    `json:"instance,omitempty"` // "i-…"
+	InstanceOwner string    `json:"instanceOwner,omitempty"`
+	DeviceIndex   int32     `json:"deviceIndex,omitempty"`
+	AttachedAt    time.Time `json:"attachedAt,omitzero"`
+	DetachedAt    time.Time `json:"detachedAt"`
 }
 
 // formerAttachmentVisible is how long an attachment is shown after its end.

@@ -13,24 +13,25 @@ type Property string
 // The properties. The first two are of every table; the others are of those whose
 // comments name them.
 const (
-	ByTag         Property = "tag"                      // key and value, as TagValue joins them
-	ByDeleted     Property = "deleted"                  // the empty value: what was deleted and is still shown
-	ByVPC         Property = "vpc-id"                   // of what is in a VPC, or attached to it
-	BySubnet      Property = "subnet-id"                // network interfaces, instances
-	ByInstance    Property = "attachment.instance-id"   // network interfaces
-	ByAttachment  Property = "attachment.attachment-id" // network interfaces, also by what they were attached by last
-	ByAddress     Property = "private-ip-address"       // network interfaces, by all of theirs
-	ByMAC         Property = "mac-address"              // network interfaces
-	ByGroup       Property = "group-id"                 // network interfaces
-	ByAssociated  Property = "associated-vpc-id"        // security groups, by further VPCs
-	ByReservation Property = "reservation-id"           // instances
-	ByWanted      Property = "wanted"                   // instances that are not deleted
-	ByGateway     Property = "vpn-gateway-id"           // VPN connections
-	ByCustomer    Property = "customer-gateway-id"      // VPN connections
-	ByInterface   Property = "network-interface-id"     // addresses
-	ByResource    Property = "resource-id"              // flow logs
-	ByState       Property = "state"                    // instance statuses
-	ByPoweredOff  Property = "powered-off"              // instance statuses; the empty value: those that say so
+	ByTag          Property = "tag"                      // key and value, as TagValue joins them
+	ByDeleted      Property = "deleted"                  // the empty value: what was deleted and is still shown
+	ByVPC          Property = "vpc-id"                   // of what is in a VPC, or attached to it
+	BySubnet       Property = "subnet-id"                // network interfaces, instances
+	ByInstance     Property = "attachment.instance-id"   // network interfaces
+	ByAttachment   Property = "attachment.attachment-id" // network interfaces, also by what they were attached by last
+	ByAddress      Property = "private-ip-address"       // network interfaces, by all of theirs
+	ByMAC          Property = "mac-address"              // network interfaces
+	ByGroup        Property = "group-id"                 // network interfaces
+	ByOtherAccount Property = "other-account"            // network interfaces, by those that may use them or have them
+	ByAssociated   Property = "associated-vpc-id"        // security groups, by further VPCs
+	ByReservation  Property = "reservation-id"           // instances
+	ByWanted       Property = "wanted"                   // instances that are not deleted
+	ByGateway      Property = "vpn-gateway-id"           // VPN connections
+	ByCustomer     Property = "customer-gateway-id"      // VPN connections
+	ByInterface    Property = "network-interface-id"     // addresses
+	ByResource     Property = "resource-id"              // flow logs
+	ByState        Property = "state"                    // instance statuses
+	ByPoweredOff   Property = "powered-off"              // instance statuses; the empty value: those that say so
 )
 
 // TagValue is a tag as ByTag finds it.
@@ -71,8 +72,9 @@ var (
 			}
 			return one(v.AttachmentID)
 		},
-		ByMAC:   func(v *resource.NetworkInterface) []string { return one(v.MAC) },
-		ByGroup: func(v *resource.NetworkInterface) []string { return v.Groups },
+		ByMAC:          func(v *resource.NetworkInterface) []string { return one(v.MAC) },
+		ByGroup:        func(v *resource.NetworkInterface) []string { return v.Groups },
+		ByOtherAccount: (*resource.NetworkInterface).OtherAccounts,
 	}
 	instanceProperties = properties[resource.Instance]{
 		ByVPC:         func(v *resource.Instance) []string { return one(v.VPC) },

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -172,7 +173,7 @@ func (s *Service) AssociateAddress(ctx context.Context, c server.Caller, in *mod
 		if !nic.HasPrivateAddress(private) {
 			return resource.InvalidValue("PrivateIpAddress", private.String(), "It is not an address of "+nic.ID+", whose primary one is "+nic.Address.String()+".")
 		}
-		if internetGatewayOf(w.reader, nic.VPC) == "" {
+		if internetGatewayOf(w.of(&nic), nic.VPC) == "" {
 			return notAttached(nic.VPC)
 		}
 		if v.NetworkInterface == nic.ID && v.PrivateAddress == private {
@@ -191,6 +192,9 @@ func (s *Service) AssociateAddress(ctx context.Context, c server.Caller, in *mod
 			}
 		}
 		freeAddresses(w, nic.ID, func(other *resource.Address) bool { return other.PrivateAddress == private })
+		if nic.Account != v.Account {
+			v.InterfaceOwner = nic.Account
+		}
 		out.AssociationId = new(s.mapAddress(w, &v, nic.ID, private))
 		return nil
 	})
@@ -218,7 +222,7 @@ func addressTarget(r reader, instance, nic string) (resource.NetworkInterface, e
 	case instance == "" && nic == "":
 		return none, resource.Errorf(resource.CodeMissingParameter, "Either InstanceId or NetworkInterfaceId must be specified")
 	case nic != "":
-		v, err := networkInterfaces.get(r, nic)
+		v, err := r.usable(nic, resource.PermitAssociate)
 		if err == nil {
 			err = checkManaged(r, v.ID)
 		}
@@ -246,14 +250,14 @@ func checkManaged(r reader, nic string) error {
 // unmap takes from an address what it stands for. An interface that came with an
 // address of its own gets one again, if one is free and its instance is not stopped.
 func (s *Service) unmap(w writer, v *resource.Address) error {
-	nic, ok := networkInterfaces.table.Get(w.Reader, w.scope, v.NetworkInterface)
+	nic, ok := networkInterfaces.table.Get(w.Reader, store.AddressedScope(v), v.NetworkInterface)
 	primary := v.PrivateAddress == nic.Address
 	v.Free()
 	addresses.put(w, *v)
 	if !ok || !nic.AutoPublicIP || !primary {
 		return nil
 	}
-	if host, ok := instances.table.Get(w.Reader, w.scope, nic.Instance); !ok || host.Wanted != resource.InstanceRunning {
+	if host, ok := instances.table.Get(w.Reader, store.InstanceScope(&nic), nic.Instance); !ok || host.Wanted != resource.InstanceRunning {
 		return nil
 	}
 	if found, err := s.takeElastic(w.reader, 1); err == nil {
@@ -332,7 +336,7 @@ var addressFields = fields[resource.Address]{
 
 // instanceOf returns the instance that an address stands for, or "".
 func instanceOf(r reader, v *resource.Address) string {
-	nic, _ := networkInterfaces.table.Get(r.Reader, r.scope, v.NetworkInterface)
+	nic, _ := networkInterfaces.table.Get(r.Reader, store.AddressedScope(v), v.NetworkInterface)
 	return nic.Instance
 }
 
@@ -340,7 +344,7 @@ func interfaceOwner(v *resource.Address) *string {
 	if v.NetworkInterface == "" {
 		return nil
 	}
-	return &v.Account
+	return new(cmp.Or(v.InterfaceOwner, v.Account))
 }
 
 // DescribeAddresses lists the account's addresses: those that it names by id, by

@@ -58,7 +58,7 @@ func (s *Service) takeElastic(r reader, wanted int) ([]netip.Addr, error) {
 // giveAutoAddress gives an interface an address that goes with it.
 func (s *Service) giveAutoAddress(w writer, nic *resource.NetworkInterface, public netip.Addr) {
 	addresses.put(w, resource.Address{
-		Meta: w.newMeta(s.newID(autoAddressPrefix), nil), PublicIP: public, Auto: true,
+		Meta: w.of(nic).newMeta(s.newID(autoAddressPrefix), nil), PublicIP: public, Auto: true,
 		NetworkInterface: nic.ID, PrivateAddress: nic.Address,
 	})
 }
@@ -73,15 +73,24 @@ func freeAddressesOf(w writer, nic string) {
 	freeAddresses(w, nic, func(*resource.Address) bool { return true })
 }
 
+// addressesOf returns the addresses that stand for an interface, whose ever they are.
+func (r reader) addressesOf(nic string) []resource.Address {
+	var found []resource.Address
+	for v := range addresses.table.Find(r.Reader, store.Scope{}, store.ByInterface, nic) {
+		found = append(found, *v)
+	}
+	return found
+}
+
 // freeAddresses lets some of an interface's addresses stand for nobody; those that
 // came with it go.
 func freeAddresses(w writer, nic string, which func(*resource.Address) bool) {
-	for _, v := range addresses.found(w.reader, store.ByInterface, nic) {
+	for _, v := range w.addressesOf(nic) {
 		if !which(&v) {
 			continue
 		}
 		if v.Auto {
-			addresses.delete(w, v.ID)
+			addresses.table.Delete(w.tx, store.Scope{Account: v.Account, Region: v.Region}, v.ID)
 			continue
 		}
 		v.Free()
@@ -115,7 +124,7 @@ func (s *Service) restoreAutoAddress(w writer, id string) error {
 
 // public returns the outside address of an interface's private address.
 func (r reader) public(nic string, private netip.Addr) (resource.Address, bool) {
-	for v := range addresses.table.Find(r.Reader, r.scope, store.ByInterface, nic) {
+	for v := range addresses.table.Find(r.Reader, store.Scope{}, store.ByInterface, nic) {
 		if v.PrivateAddress == private {
 			return *v, true
 		}

@@ -44,7 +44,10 @@ var parts = map[string]partOf{
 		return slices.ContainsFunc(v.Associations, func(a resource.NetworkACLAssociation) bool { return a.ID == id })
 	}),
 	addressAssociationPrefix: wholeOf(addresses, func(v *resource.Address, id string) bool { return v.Association == id }),
-	attachmentPrefix:         wholeOf(networkInterfaces, func(v *resource.NetworkInterface, id string) bool { return v.AttachmentID == id }),
+	permissionPrefix: wholeOf(networkInterfaces, func(v *resource.NetworkInterface, id string) bool {
+		return slices.ContainsFunc(v.Permissions, func(p resource.InterfacePermission) bool { return p.ID == id })
+	}),
+	attachmentPrefix: wholeOf(networkInterfaces, func(v *resource.NetworkInterface, id string) bool { return v.AttachmentID == id }),
 	vpcCIDRAssociationPrefix: wholeOf(vpcs, func(v *resource.VPC, id string) bool {
 		return slices.ContainsFunc(slices.Concat(v.CIDRs, v.IPv6), func(a resource.CIDRAssociation) bool { return a.ID == id })
 	}),
@@ -154,6 +157,11 @@ func (t *targeting) addNamed() {
 			// Where it is nobody's, the operation says so.
 			v, _ := addressBy(t.reader, nil, &public)
 			t.addID(v.ID)
+		}
+	case "DetachNetworkInterface":
+		if nic, err := attachedInterface(t.reader, server.Text(t.in, "AttachmentId")); err == nil {
+			t.addID(nic.ID)
+			t.addID(nic.Instance)
 		}
 	case "ModifyInstanceCreditSpecification":
 		for _, one := range t.in.Addr().Interface().(*model.ModifyInstanceCreditSpecificationInput).InstanceCreditSpecifications {
@@ -287,6 +295,12 @@ func (t *targeting) addID(id string) {
 	p := t.properties(id)
 	target := server.Target{ARN: *t.arn(kind, id)}
 	switch {
+	case kind == "network-interface":
+		for foreign := range t.foreignInterfaces() {
+			if foreign.ID == id {
+				target.ARN = *t.of(foreign).arn(kind, id)
+			}
+		}
 	case kind == "image":
 		target.ARN = "arn:aws:ec2:" + t.scope.Region + "::image/" + id
 	case kind == "key-pair" && p.name != "":

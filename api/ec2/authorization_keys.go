@@ -25,6 +25,10 @@ func (t *targeting) setKindKeys(kind, id string, target *server.Target) {
 		t.setInstanceKeys(id, target)
 	case "network-interface":
 		t.setPublicAddressKey(id, target)
+		if permission, ok := t.in.Addr().Interface().(*model.CreateNetworkInterfacePermissionInput); ok {
+			target.SetKey("ec2:permission", val(permission.Permission))
+			target.SetKey("ec2:authorizeduser", "arn:aws:iam::"+val(permission.AwsAccountId)+":root")
+		}
 	case "image":
 		if i, err := t.image(t.scope.Account, id); err == nil {
 			target.SetKey("ec2:owner", cmp.Or(i.OwnerAlias, i.Owner))

@@ -34,6 +34,7 @@ func TestDryRun(t *testing.T) {
 	associated := c.group(vpc, "associated")
 	c.call("AssociateSecurityGroupVpc", "GroupId", associated, "VpcId", spareVPC)
 	exclusion := c.exclusion(subnet)
+	permission := c.call("CreateNetworkInterfacePermission", "NetworkInterfaceId", c.networkInterface(side), "AwsAccountId", "999999999999", "Permission", "INSTANCE-ATTACH").text("interfacePermission/networkInterfacePermissionId")
 	before := c.all()
 	for _, call := range [][]string{
 		{"CreateVpc", "CidrBlock", "10.0.0.0/16"},
@@ -51,6 +52,8 @@ func TestDryRun(t *testing.T) {
 		{"CreateKeyPair", "KeyName", "k"}, {"ImportKeyPair", "KeyName", "k", "PublicKeyMaterial", base64Text([]byte(somePublicKey))},
 		{"DeleteKeyPair", "KeyName", "kept"}, {"DescribeKeyPairs"},
 		{"AuthorizeSecurityGroupIngress", "GroupId", group, "IpProtocol", "tcp", "FromPort", "22", "ToPort", "22", "CidrIp", "10.0.0.0/8"},
+		{"CreateNetworkInterfacePermission", "NetworkInterfaceId", nic, "AwsAccountId", "999999999999", "Permission", "INSTANCE-ATTACH"}, {"DeleteNetworkInterfacePermission", "NetworkInterfacePermissionId", permission},
+		{"ModifyAvailabilityZoneGroup", "GroupName", testRegion, "OptInStatus", "opted-in"}, {"ResetInstanceAttribute", "InstanceId", instance, "Attribute", "sourceDestCheck"},
 		{"CreateNetworkInterface", "SubnetId", subnet}, {"AttachNetworkInterface", "NetworkInterfaceId", nic, "InstanceId", instance, "DeviceIndex", "1"},
 		{"DetachNetworkInterface", "AttachmentId", attachment}, {"DetachNetworkInterface", "AttachmentId", attachment, "Force", "true"},
 		{"ResetNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "SourceDestCheck", "true"}, {"DeleteNetworkInterface", "NetworkInterfaceId", nic},

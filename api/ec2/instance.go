@@ -12,6 +12,7 @@ import (
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 func (s *Service) instanceActions() actions {
@@ -34,6 +35,9 @@ func (s *Service) instanceActions() actions {
 		"GetInstanceMetadataDefaults":          server.Operation(s.GetInstanceMetadataDefaults),
 		"DescribeInstanceCreditSpecifications": server.Operation(s.DescribeInstanceCreditSpecifications),
 		"ModifyInstanceCreditSpecification":    server.Operation(s.ModifyInstanceCreditSpecification),
+		"ModifyInstanceCpuOptions":             server.Operation(s.ModifyInstanceCpuOptions),
+		"ModifyInstancePlacement":              server.Operation(s.ModifyInstancePlacement),
+		"ResetInstanceAttribute":               server.Operation(s.ResetInstanceAttribute),
 		"MonitorInstances":                     server.Operation(s.MonitorInstances),
 		"UnmonitorInstances":                   server.Operation(s.UnmonitorInstances),
 	}
@@ -64,19 +68,20 @@ func (view instanceView) readNIC(v *resource.Instance, number int, nic *resource
 	if number >= len(v.Interfaces) {
 		return false
 	}
-	*nic, ok = networkInterfaces.table.Get(view.reader.Reader, view.reader.scope, v.Interfaces[number])
+	id := v.Interfaces[number]
+	*nic, ok = networkInterfaces.table.Get(view.reader.Reader, store.InterfaceScope(v, id), id)
 	return ok && nic.Instance == v.ID
 }
 
 func (view instanceView) answer(v *resource.Instance) *model.Instance {
 	state, reason := instanceState(view.reader, v)
 	host := view.service.config.Host
-	size, _ := resource.InstanceTypeOf(v.InstanceType)
+	cores, threads := v.Processors()
 	answer := &model.Instance{
 		AmiLaunchIndex:     &v.LaunchIndex,
 		Architecture:       str(host.Architecture),
 		ClientToken:        str(v.ClientToken),
-		CpuOptions:         &model.CpuOptions{CoreCount: new(int32(cores(&size))), ThreadsPerCore: new(int32(size.Threads))},
+		CpuOptions:         &model.CpuOptions{CoreCount: new(int32(cores)), ThreadsPerCore: new(int32(threads))},
 		EbsOptimized:       new(false),
 		EnaSupport:         new(true),
 		EnclaveOptions:     &model.EnclaveOptions{Enabled: new(false)},
@@ -141,6 +146,7 @@ func launchTime(v *resource.Instance) time.Time {
 }
 
 func (view instanceView) interfaceAnswer(nic *resource.NetworkInterface) *model.InstanceNetworkInterface {
+	view.reader = view.reader.of(nic)
 	private := mapped(nic.PrivateAddresses(), func(a *netip.Addr) model.InstancePrivateIpAddress {
 		shown := model.InstancePrivateIpAddress{
 			Primary: new(*a == nic.Address), PrivateDnsName: str(interfaceName(view.reader, nic.VPC, *a)), PrivateIpAddress: addressText(*a),
@@ -272,7 +278,7 @@ func (view instanceView) fields() fields[resource.Instance] {
 		f["network-interface."+name] = func(r reader, v *instance) (found []string) {
 			for number := range v.Interfaces {
 				if view.readNIC(v, number, nic) {
-					found = append(found, values(r, nic)...)
+					found = append(found, values(r.of(nic), nic)...)
 				}
 			}
 			return found

@@ -8,6 +8,7 @@ import (
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/api/server"
 	"causeway.dev/resource"
+	"causeway.dev/store"
 )
 
 // DescribeInstanceAttribute tells one attribute of an instance.
@@ -124,12 +125,12 @@ func retype(r reader, v *resource.Instance, name string) error {
 	if err := checkInstanceType(name); err != nil {
 		return err
 	}
-	v.InstanceType = name
+	v.InstanceType, v.CPU = name, resource.CPUOptions{}
 	if err := checkInstanceInterfaces(name, len(v.Interfaces)); err != nil {
 		return err
 	}
 	for _, id := range v.Interfaces {
-		nic, _ := networkInterfaces.table.Get(r.Reader, r.scope, id)
+		nic, _ := networkInterfaces.table.Get(r.Reader, store.InterfaceScope(v, id), id)
 		if err := checkInterfaceAddresses(name, 1+len(nic.Secondary)); err != nil {
 			return err
 		}

@@ -97,6 +97,11 @@ func (s *Service) readLaunch(in *model.RunInstancesInput) (*launch, error) {
 	if err := s.readHost(&l.instance); err != nil {
 		return nil, err
 	}
+	if o := in.CpuOptions; o != nil && (o.CoreCount != nil || o.ThreadsPerCore != nil) {
+		if err := setCPU(&l.instance, o.CoreCount, o.ThreadsPerCore); err != nil {
+			return nil, err
+		}
+	}
 	if in.CreditSpecification != nil {
 		if err := setCredits(&l.instance, in.CreditSpecification.CpuCredits); err != nil {
 			return nil, err
@@ -123,7 +128,8 @@ func refuseUnbuiltLaunch(in *model.RunInstancesInput) error {
 		member{"AdditionalInfo", in.AdditionalInfo != nil},
 		member{"BlockDeviceMapping", in.BlockDeviceMappings != nil},
 		member{"CapacityReservationSpecification", in.CapacityReservationSpecification != nil},
-		member{"CpuOptions", in.CpuOptions != nil},
+		member{"CpuOptions.AmdSevSnp", isOther(val(in.CpuOptions).AmdSevSnp, model.AmdSevSnpSpecificationDisabled)},
+		member{"CpuOptions.NestedVirtualization", isOther(val(in.CpuOptions).NestedVirtualization, model.NestedVirtualizationSpecificationDisabled)},
 		member{"EbsOptimized", val(in.EbsOptimized)},
 		member{"ElasticGpuSpecification", in.ElasticGpuSpecification != nil},
 		member{"ElasticInferenceAccelerator", in.ElasticInferenceAccelerators != nil},

@@ -39,6 +39,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 	dopt := c.dhcpOptions(dhcpConfiguration("1", "domain-name", "example.com")...)
 	flows := c.call("CreateFlowLogs", c.flowLog(vpc)...).text("flowLogIdSet/item")
 	exclusion := c.exclusion(subnet)
+	permission := c.call("CreateNetworkInterfacePermission", "NetworkInterfaceId", spare, "AwsAccountId", "999999999999", "Permission", "INSTANCE-ATTACH").text("interfacePermission/networkInterfacePermissionId")
 	named := c.prefixList("IPv4", "1")
 	reservation := c.reserve(subnet, "explicit", "10.0.1.64/28")
 	outside := c.describeConnection(connection).text("options/tunnelOptionSet/item/outsideIpAddress")
@@ -103,6 +104,9 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 			{"DescribeNetworkInterfaces", "NetworkInterfaceId.1", nic}, {"DescribeNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Attribute", "description"},
 			{"ModifyNetworkInterfaceAttribute", "NetworkInterfaceId", nic, "Description.Value", "d"}, {"DeleteNetworkInterface", "NetworkInterfaceId", nic},
 			{"CreateNetworkInterface", "SubnetId", subnet}, {"CreateNetworkInterface", "SubnetId", ownSubnet, "SecurityGroupId.1", group},
+			{"CreateNetworkInterfacePermission", "NetworkInterfaceId", nic, "AwsAccountId", "999999999998", "Permission", "INSTANCE-ATTACH"}, {"DeleteNetworkInterfacePermission", "NetworkInterfacePermissionId", permission, "Force", "true"},
+			{"DescribeNetworkInterfacePermissions", "NetworkInterfacePermissionId.1", permission}, {"ModifyInstancePlacement", "InstanceId", instance, "Tenancy", "default"},
+			{"ModifyInstanceCpuOptions", "InstanceId", instance, "CoreCount", "1", "ThreadsPerCore", "1"}, {"ResetInstanceAttribute", "InstanceId", instance, "Attribute", "sourceDestCheck"},
 			{"AttachNetworkInterface", "NetworkInterfaceId", spare, "InstanceId", ownInstance, "DeviceIndex", "1"},
 			{"AttachNetworkInterface", "NetworkInterfaceId", ownSpare, "InstanceId", instance, "DeviceIndex", "1"}, {"DetachNetworkInterface", "AttachmentId", attachment},
 			{"AssignPrivateIpAddresses", "NetworkInterfaceId", nic, "SecondaryPrivateIpAddressCount", "1"},
@@ -176,7 +180,7 @@ func TestIDsOfOthersDoNotExist(t *testing.T) {
 		"AllocateAddress", "CreateDhcpOptions", "CreateManagedPrefixList", "CreateInternetGateway", "CreateDefaultVpc", "CreateDefaultSubnet",
 		"CreateVpc", "CreateFlowLogs", "CreateCustomerGateway", "CreateVpnGateway", "DescribeTags", "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes",
 		"CreateKeyPair", "ImportKeyPair", "DeleteKeyPair", // which succeeds where there is no such key
-		"DescribeCarrierGateways", "DescribeNetworkInterfacePermissions", "DescribePublicIpv4Pools", "DescribeVpcBlockPublicAccessOptions", "ModifyVpcBlockPublicAccessOptions",
+		"DescribeCarrierGateways", "ModifyAvailabilityZoneGroup", "DescribePublicIpv4Pools", "DescribeVpcBlockPublicAccessOptions", "ModifyVpcBlockPublicAccessOptions",
 		"DescribeVpnConcentrators", "DescribeSecurityGroupVpcAssociations", "DescribeIdFormat", "DescribeAggregateIdFormat", "DescribePrincipalIdFormat",
 		"ModifyInstanceCreditSpecification", // the same: see TestCredits
 		"DescribeLaunchTemplates", "DescribeLaunchTemplateVersions", "DescribeInstanceEventWindows",

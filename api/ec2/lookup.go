@@ -149,7 +149,12 @@ func instancesByInterface(filter string) finder {
 	}
 	return func(r reader, ids []string, value string) []string {
 		for _, id := range find(r, nil, value) {
-			if nic, ok := networkInterfaces.table.Get(r.Reader, r.scope, id); ok && nic.Instance != "" {
+			if nic, ok := networkInterfaces.table.Get(r.Reader, r.scope, id); ok && nic.Instance != "" && nic.InstanceOwner == "" {
+				ids = append(ids, nic.Instance)
+			}
+		}
+		for nic := range r.foreignInterfaces() {
+			if nic.InstanceOwner == r.scope.Account {
 				ids = append(ids, nic.Instance)
 			}
 		}

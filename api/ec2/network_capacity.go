@@ -1,6 +1,9 @@
 package ec2
 
-import "causeway.dev/resource"
+import (
+	"causeway.dev/resource"
+	"causeway.dev/store"
+)
 
 // interfaceAddressesMax bounds the private IPv4 addresses of an interface that is
 // not attached to an instance: the most that any type has.
@@ -32,6 +35,6 @@ func checkInterfaceAddresses(instanceType string, count int) error {
 // checkAddressLimit refuses more private addresses than an interface can have
 // where it is.
 func checkAddressLimit(r reader, v *resource.NetworkInterface, count int) error {
-	instance, _ := instances.table.Get(r.Reader, r.scope, v.Instance)
+	instance, _ := instances.table.Get(r.Reader, store.InstanceScope(v), v.Instance)
 	return checkInterfaceAddresses(instance.InstanceType, count)
 }

@@ -29,7 +29,7 @@ const (
 // attachmentStatus says how far an attachment is: what was asked decides which
 // way it goes, what was seen how far it is.
 func attachmentStatus(r reader, v *resource.NetworkInterface) string {
-	seen, _ := store.NetworkInterfaceStatuses.Get(r.Reader, r.scope, v.ID)
+	seen, _ := store.NetworkInterfaceStatuses.Get(r.Reader, r.of(v).scope, v.ID)
 	attached := seen.Attached && seen.Attachment == v.AttachmentID
 	switch {
 	case v.Detaching:
@@ -39,6 +39,7 @@ func attachmentStatus(r reader, v *resource.NetworkInterface) string {
 	case v.Place != nil:
 		return model.AttachmentStatusAttaching
 	}
+	r = r.at(store.InstanceScope(v))
 	instance, _ := instances.table.Get(r.Reader, r.scope, v.Instance)
 	switch state, _ := instanceState(r, &instance); {
 	case state == resource.InstancePending, state == resource.InstanceRunning && v.DeviceIndex != 0:
@@ -59,7 +60,7 @@ func attachmentAnswer(r reader, v *resource.NetworkInterface) *model.NetworkInte
 	}
 	a := &model.NetworkInterfaceAttachment{
 		AttachTime: timestamp(at), AttachmentId: &v.AttachmentID, DeleteOnTermination: &v.DeleteOnTermination, DeviceIndex: &v.DeviceIndex,
-		InstanceId: str(v.Instance), InstanceOwnerId: &v.Account, NetworkCardIndex: new(int32(0)), Status: new(attachmentStatus(r, v)),
+		InstanceId: str(v.Instance), InstanceOwnerId: new(v.InstanceAccount()), NetworkCardIndex: new(int32(0)), Status: new(attachmentStatus(r, v)),
 	}
 	switch {
 	case v.NATGateway != "":
@@ -77,12 +78,13 @@ func endedAttachment(r reader, v *resource.NetworkInterface) *model.NetworkInter
 		return nil
 	}
 	return &model.NetworkInterfaceAttachment{
-		AttachTime: timestamp(was.AttachedAt), AttachmentId: &was.ID, DeviceIndex: &was.DeviceIndex, InstanceId: str(was.Instance), InstanceOwnerId: &v.Account,
+		AttachTime: timestamp(was.AttachedAt), AttachmentId: &was.ID, DeviceIndex: &was.DeviceIndex, InstanceId: str(was.Instance), InstanceOwnerId: new(cmp.Or(was.InstanceOwner, v.Account)),
 		Status: new(model.AttachmentStatusDetached),
 	}
 }
 
-// AttachNetworkInterface plugs a network interface into an instance.
+// AttachNetworkInterface plugs a network interface into an instance: one of the
+// caller's, or one that another account lets it attach.
 func (s *Service) AttachNetworkInterface(ctx context.Context, c server.Caller, in *model.AttachNetworkInterfaceInput) (*model.AttachNetworkInterfaceOutput, error) {
 	if err := refuseUnbuilt(
 		member{"EnaQueueCount", in.EnaQueueCount != nil},
@@ -103,7 +105,7 @@ func (s *Service) AttachNetworkInterface(ctx context.Context, c server.Caller, i
 		if err != nil {
 			return err
 		}
-		v, err := networkInterfaces.get(w.reader, val(in.NetworkInterfaceId))
+		v, err := w.usable(val(in.NetworkInterfaceId), resource.PermitAttach)
 		if err != nil {
 			return err
 		}
@@ -123,11 +125,15 @@ func (s *Service) AttachNetworkInterface(ctx context.Context, c server.Caller, i
 		if err := checkInstanceInterfaces(instance.InstanceType, len(instance.Interfaces)+1); err != nil {
 			return err
 		}
-		if err := checkAddressLimit(w.reader, &resource.NetworkInterface{Instance: instance.ID}, 1+len(v.Secondary)); err != nil {
+		if err := checkAddressLimit(w.reader, &resource.NetworkInterface{Meta: instance.Meta, Instance: instance.ID}, 1+len(v.Secondary)); err != nil {
 			return err
 		}
 		v.Attach(s.newID(attachmentPrefix), w.now)
 		v.Instance, v.DeviceIndex = instance.ID, *in.DeviceIndex
+		if v.Account != instance.Account {
+			v.InstanceOwner = instance.Account
+			instance.Lend(v.ID, v.Account)
+		}
 		if instance.Interfaces, err = insertInterface(w.reader, &instance, &v); err != nil {
 			return err
 		}
@@ -155,7 +161,7 @@ func interfaceInUse(v *resource.NetworkInterface) error {
 func insertInterface(r reader, instance *resource.Instance, nic *resource.NetworkInterface) ([]string, error) {
 	indexes := map[string]int32{nic.ID: nic.DeviceIndex}
 	for _, id := range instance.Interfaces {
-		other, _ := networkInterfaces.table.Get(r.Reader, r.scope, id)
+		other, _ := networkInterfaces.table.Get(r.Reader, store.InterfaceScope(instance, id), id)
 		if other.DeviceIndex == nic.DeviceIndex {
 			return nil, resource.InvalidValue("deviceIndex", strconv.Itoa(int(nic.DeviceIndex)), "Instance '"+instance.ID+"' already has an interface attached at this device index.")
 		}
@@ -166,13 +172,19 @@ func insertInterface(r reader, instance *resource.Instance, nic *resource.Networ
 	return all, nil
 }
 
-// attachedInterface finds the interface of an attachment.
+// attachedInterface finds the interface of an attachment: one of the account's own, or
+// one that is attached to an instance of it.
 func attachedInterface(r reader, id string) (resource.NetworkInterface, error) {
 	if !wellFormed(attachmentPrefix, id) {
 		return resource.NetworkInterface{}, resource.Errorf("InvalidNetworkInterfaceAttachmentId.Malformed", "Invalid id: %q (expecting \"%s-...\")", resource.Clip(id), attachmentPrefix)
 	}
 	for v := range networkInterfaces.table.Find(r.Reader, r.scope, store.ByAttachment, id) {
 		if v.AttachmentID == id {
+			return *v, nil
+		}
+	}
+	for v := range r.foreignInterfaces() {
+		if v.AttachmentID == id && v.InstanceOwner == r.scope.Account {
 			return *v, nil
 		}
 	}
@@ -203,12 +215,12 @@ func (s *Service) DetachNetworkInterface(ctx context.Context, c server.Caller, i
 func (s *Service) detach(w writer, v resource.NetworkInterface, force bool) {
 	v.Detaching = true
 	if force {
-		if instance, ok := instances.table.Get(w.Reader, w.scope, v.Instance); ok {
+		if instance, ok := instances.table.Get(w.Reader, store.InstanceScope(&v), v.Instance); ok {
 			instance.Unplug(v.ID)
 			instances.put(w, instance)
 		}
 		v.Detach(w.now)
-		store.NetworkInterfaceStatuses.Delete(w.tx, w.scope, v.ID)
+		store.NetworkInterfaceStatuses.Delete(w.tx, w.of(&v).scope, v.ID)
 	}
 	networkInterfaces.put(w, v)
 }

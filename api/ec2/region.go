@@ -12,9 +12,10 @@ import (
 
 func (s *Service) regionActions() actions {
 	return actions{
-		"DescribeRegions":           server.Operation(s.DescribeRegions),
-		"DescribeAvailabilityZones": server.Operation(s.DescribeAvailabilityZones),
-		"DescribeAccountAttributes": server.Operation(s.DescribeAccountAttributes),
+		"DescribeRegions":             server.Operation(s.DescribeRegions),
+		"ModifyAvailabilityZoneGroup": server.Operation(s.ModifyAvailabilityZoneGroup),
+		"DescribeAvailabilityZones":   server.Operation(s.DescribeAvailabilityZones),
+		"DescribeAccountAttributes":   server.Operation(s.DescribeAccountAttributes),
 	}
 }
 
@@ -99,6 +100,18 @@ func (s *Service) DescribeAvailabilityZones(_ context.Context, c server.Caller, 
 		}
 	}
 	return out, nil
+}
+
+// ModifyAvailabilityZoneGroup says whether an account uses a group of zones. The only
+// group is the region's own, which is always used.
+func (s *Service) ModifyAvailabilityZoneGroup(_ context.Context, c server.Caller, in *model.ModifyAvailabilityZoneGroupInput) (*model.ModifyAvailabilityZoneGroupOutput, error) {
+	switch {
+	case *in.GroupName != c.Region:
+		return nil, resource.InvalidValue("GroupName", *in.GroupName, "There is no such group of zones.")
+	case *in.OptInStatus != model.ModifyAvailabilityZoneOptInStatusOptedIn:
+		return nil, resource.Errorf(resource.CodeOperationNotPermitted, "The zones of the region %s can't be opted out of", c.Region)
+	}
+	return &model.ModifyAvailabilityZoneGroupOutput{Return: new(true)}, checkDryRun(in.DryRun)
 }
 
 // DescribeAccountAttributes tells what the account has: VPCs, which of them is the

@@ -128,7 +128,7 @@ func (view routeTableView) route(route *routes.EffectiveRoute) model.Route {
 		answer.DestinationIpv6CidrBlock = new(route.Destination.String())
 	}
 	if nic, ok := networkInterfaces.table.Get(view.reader.Reader, view.reader.scope, route.NetworkInterface); ok && nic.Instance != "" {
-		answer.InstanceId, answer.InstanceOwnerId = &nic.Instance, &nic.Account
+		answer.InstanceId, answer.InstanceOwnerId = &nic.Instance, new(nic.InstanceAccount())
 	}
 	return answer
 }

@@ -150,7 +150,7 @@ func (s *Service) Server() server.Service {
 		s.securityGroupRuleActions(),
 		s.instanceActions(),
 		s.hostActions(),
-		s.networkInterfaceActions(),
+		s.networkInterfaceActions(), s.interfacePermissionActions(),
 		s.tagActions(),
 		s.regionActions(),
 		s.siteToSiteActions(),

@@ -12,14 +12,13 @@ import (
 // does to an account that has none: scripts that look everywhere go on.
 func (s *Service) unusedActions() actions {
 	return actions{
-		"DescribeCarrierGateways":             server.Operation(s.DescribeCarrierGateways),
-		"DescribeNetworkInterfacePermissions": server.Operation(s.DescribeNetworkInterfacePermissions),
-		"DescribePublicIpv4Pools":             server.Operation(s.DescribePublicIpv4Pools),
-		"DescribeVpcClassicLink":              server.Operation(s.DescribeVpcClassicLink),
-		"DescribeVpcClassicLinkDnsSupport":    server.Operation(s.DescribeVpcClassicLinkDnsSupport),
-		"DescribeVpcEncryptionControls":       server.Operation(s.DescribeVpcEncryptionControls),
-		"DescribeVpnConcentrators":            server.Operation(s.DescribeVpnConcentrators),
-		"ModifyVpcTenancy":                    server.Operation(s.ModifyVpcTenancy),
+		"DescribeCarrierGateways":          server.Operation(s.DescribeCarrierGateways),
+		"DescribePublicIpv4Pools":          server.Operation(s.DescribePublicIpv4Pools),
+		"DescribeVpcClassicLink":           server.Operation(s.DescribeVpcClassicLink),
+		"DescribeVpcClassicLinkDnsSupport": server.Operation(s.DescribeVpcClassicLinkDnsSupport),
+		"DescribeVpcEncryptionControls":    server.Operation(s.DescribeVpcEncryptionControls),
+		"DescribeVpnConcentrators":         server.Operation(s.DescribeVpnConcentrators),
+		"ModifyVpcTenancy":                 server.Operation(s.ModifyVpcTenancy),
 	}
 }
 
@@ -56,13 +55,6 @@ func noSuch(code resource.Code, what string) func(id string) error {
 func (s *Service) DescribeCarrierGateways(_ context.Context, _ server.Caller, in *model.DescribeCarrierGatewaysInput) (*model.DescribeCarrierGatewaysOutput, error) {
 	return &model.DescribeCarrierGatewaysOutput{}, describeNone(
 		query{"DescribeCarrierGateways", in.DryRun, in.CarrierGatewayIds, in.Filters, in.MaxResults, in.NextToken}, noSuch("InvalidCarrierGatewayID.NotFound", "carrier gateway ID"))
-}
-
-// DescribeNetworkInterfacePermissions lists what other accounts may do with network
-// interfaces: nothing.
-func (s *Service) DescribeNetworkInterfacePermissions(_ context.Context, _ server.Caller, in *model.DescribeNetworkInterfacePermissionsInput) (*model.DescribeNetworkInterfacePermissionsOutput, error) {
-	return &model.DescribeNetworkInterfacePermissionsOutput{}, describeNone(
-		query{"DescribeNetworkInterfacePermissions", nil, in.NetworkInterfacePermissionIds, in.Filters, in.MaxResults, in.NextToken}, noSuch("InvalidPermissionID.NotFound", "network interface permission ID"))
 }
 
 // DescribePublicIpv4Pools lists pools of addresses that the account has brought:

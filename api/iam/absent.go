@@ -11,6 +11,9 @@ import (
 // before they delete them: there is none.
 func (s *Service) absentActions() actions {
 	return actions{
+		"DeleteServerCertificate":        server.Operation(s.DeleteServerCertificate),
+		"GetServerCertificate":           server.Operation(s.GetServerCertificate),
+		"ListServerCertificates":         server.Operation(s.ListServerCertificates),
 		"DeleteLoginProfile":             server.Operation(s.DeleteLoginProfile),
 		"GetLoginProfile":                server.Operation(s.GetLoginProfile),
 		"ListMFADevices":                 server.Operation(s.ListMFADevices),
@@ -47,6 +50,25 @@ func (s *Service) GetLoginProfile(_ context.Context, c server.Caller, in *model.
 // DeleteLoginProfile says that the user has no password.
 func (s *Service) DeleteLoginProfile(_ context.Context, c server.Caller, in *model.DeleteLoginProfileInput) (*model.DeleteLoginProfileOutput, error) {
 	return nil, s.noLoginProfile(c, in.UserName)
+}
+
+// ListServerCertificates says that the account has no certificates in IAM: they are in ACM.
+func (s *Service) ListServerCertificates(_ context.Context, _ server.Caller, in *model.ListServerCertificatesInput) (*model.ListServerCertificatesOutput, error) {
+	return &model.ListServerCertificatesOutput{IsTruncated: new(false)}, checkPathPrefix(in.PathPrefix)
+}
+
+func noServerCertificate(name *string) error {
+	return notFound("The Server Certificate with name %s cannot be found.", val(name))
+}
+
+// GetServerCertificate says that there is no such certificate.
+func (s *Service) GetServerCertificate(_ context.Context, _ server.Caller, in *model.GetServerCertificateInput) (*model.GetServerCertificateOutput, error) {
+	return nil, noServerCertificate(in.ServerCertificateName)
+}
+
+// DeleteServerCertificate says that there is no such certificate.
+func (s *Service) DeleteServerCertificate(_ context.Context, _ server.Caller, in *model.DeleteServerCertificateInput) (*model.DeleteServerCertificateOutput, error) {
+	return nil, noServerCertificate(in.ServerCertificateName)
 }
 
 // ListMFADevices says that the user has no second factor.

@@ -104,6 +104,10 @@ func (t *targeting) arn() string {
 		return t.text("PolicyArn")
 	case has("PolicyName"):
 		return t.made("policy", t.text("PolicyName"))
+	case has("PolicySourceArn"):
+		return t.text("PolicySourceArn")
+	case has("ServerCertificateName"):
+		return "arn:aws:iam::" + t.scope.Account + ":server-certificate/" + t.text("ServerCertificateName")
 	case has("SAMLProviderArn"):
 		arn := t.text("SAMLProviderArn")
 		if p, err := findProvider(t.reader, &arn); err == nil {

@@ -78,7 +78,7 @@ func (e *entity[T]) create(ctx context.Context, s *Service, c server.Caller, v T
 		if err := e.checkFree(w, i.Name); err != nil {
 			return err
 		}
-		if limit := e.limit(s.limits); count(w, e.table) >= limit {
+		if limit := e.limit(s.limits); count(w.reader, e.table) >= limit {
 			return exceeded(e.title+"sPerAccount", limit)
 		}
 		if e.boundary != nil {

@@ -113,7 +113,7 @@ func (s *Service) CreatePolicy(ctx context.Context, c server.Caller, in *model.C
 		if _, taken := store.Policies.Get(w.Reader, w.scope, v.ID); taken {
 			return resource.Errorf(codeExists, "A policy called %s already exists. Duplicate names are not allowed.", v.Name)
 		}
-		if limit := s.limits.Policies; count(w, store.Policies) >= limit {
+		if limit := s.limits.Policies; count(w.reader, store.Policies) >= limit {
 			return exceeded("PoliciesPerAccount", limit)
 		}
 		store.Policies.Put(w.tx, v)

@@ -84,7 +84,7 @@ func (s *Service) CreateSAMLProvider(ctx context.Context, c server.Caller, in *m
 		if _, taken := store.SAMLProviders.Get(w.Reader, w.scope, v.ID); taken {
 			return resource.Errorf(codeExists, "Identity provider %s already exists", v.Name)
 		}
-		if limit := s.limits.SAMLProviders; count(w, store.SAMLProviders) >= limit {
+		if limit := s.limits.SAMLProviders; count(w.reader, store.SAMLProviders) >= limit {
 			return exceeded("SAMLProvidersPerAccount", limit)
 		}
 		store.SAMLProviders.Put(w.tx, v)

@@ -49,10 +49,11 @@ func (s *Service) Server() server.Service {
 	all := actions{}
 	for _, some := range []actions{
 		s.userActions(), s.accessKeyActions(), s.groupActions(), s.roleActions(), s.inlineActions(), s.attachmentActions(),
-		s.boundaryActions(), s.policyActions(), s.policyVersionActions(), s.samlActions(), s.instanceProfileActions(), s.tagActions(), s.aliasActions(), s.absentActions(),
+		s.boundaryActions(), s.policyActions(), s.policyVersionActions(), s.samlActions(), s.instanceProfileActions(), s.tagActions(), s.aliasActions(), s.absentActions(), s.simulateActions(),
 	} {
 		maps.Copy(all, some)
 	}
+	all["GetAccountSummary"] = server.Operation(s.GetAccountSummary)
 	return server.Service{Model: model.Service, Global: true, ValidationCode: codeValidation, Actions: all, Targets: s.targets}
 }
 
@@ -229,9 +230,9 @@ func escaped(document string) *string {
 }
 
 // count returns how many records there are.
-func count[T any](w writer, table *store.Table[T]) int {
+func count[T any](r reader, table *store.Table[T]) int {
 	n := 0
-	for range table.List(w.Reader, w.scope) {
+	for range table.Scan(r.Reader, r.scope) {
 		n++
 	}
 	return n

@@ -161,6 +161,25 @@ func TestGroups(t *testing.T) {
 	if fmt.Sprint(tags.Tags) != "map[b:2 name:other]" {
 		t.Errorf("tags %v", tags)
 	}
+	f.call("TagLogGroup", `{'logGroupName':'other','tags':{'c':'3'}}`, nil)
+	f.call("UntagLogGroup", `{'logGroupName':'other','tags':['b']}`, nil)
+	tags.Tags = nil
+	f.call("ListTagsLogGroup", `{'logGroupName':'other'}`, &tags)
+	if fmt.Sprint(tags.Tags) != "map[c:3 name:other]" {
+		t.Errorf("tags by the group's name %v", tags)
+	}
+	for action, parameters := range map[string]string{"DescribeMetricFilters": `{'logGroupName':'other'}`, "DescribeSubscriptionFilters": `{'logGroupName':'other'}`, "DescribeResourcePolicies": `{}`} {
+		none := map[string]any{}
+		f.call(action, parameters, &none)
+		for member, list := range none {
+			if all, ok := list.([]any); !ok || len(all) != 0 {
+				t.Errorf("%s: %s is %v", action, member, list)
+			}
+		}
+		if len(none) != 1 {
+			t.Errorf("%s: %v", action, none)
+		}
+	}
 
 	f.call("CreateLogGroup", `{'logGroupName':'kept','deletionProtectionEnabled':true}`, nil)
 	if code, _ := f.try("DeleteLogGroup", `{'logGroupName':'kept'}`, nil); code != "ValidationException" {
@@ -399,6 +418,15 @@ func TestRefusals(t *testing.T) {
 		{"FilterLogEvents", `{'logGroupName':'g','nextToken':'b/` + strings.Repeat("0", 56) + `'}`, "InvalidParameterException"},
 		{"FilterLogEvents", `{'logGroupName':'g','nextToken':'f/` + strings.Repeat("9", 56) + `'}`, "InvalidParameterException"},
 		{"TagResource", `{'resourceArn':'g','tags':{'a':'b'}}`, "InvalidParameterException"},
+		{"TagLogGroup", `{'logGroupName':'none','tags':{'a':'b'}}`, "ResourceNotFoundException"},
+		{"TagLogGroup", `{'logGroupName':'none','tags':{'aws:a':'b'}}`, "InvalidParameterException"},
+		{"UntagLogGroup", `{'logGroupName':'none','tags':['a']}`, "ResourceNotFoundException"},
+		{"ListTagsLogGroup", `{'logGroupName':'none'}`, "ResourceNotFoundException"},
+		{"DescribeMetricFilters", `{'logGroupName':'none'}`, "ResourceNotFoundException"},
+		{"DescribeMetricFilters", `{'nextToken':'x'}`, "InvalidParameterException"},
+		{"DescribeSubscriptionFilters", `{'logGroupName':'none'}`, "ResourceNotFoundException"},
+		{"DescribeSubscriptionFilters", `{}`, "InvalidParameterException"},
+		{"DescribeResourcePolicies", `{'nextToken':'x'}`, "InvalidParameterException"},
 		{"ListTagsForResource", `{'resourceArn':'arn:aws:logs:eu-west-1:123456789012:log-group:h'}`, "ResourceNotFoundException"},
 		{"StartQuery", `{}`, "UnsupportedOperationException"},
 	} {

@@ -30,7 +30,7 @@ type actions map[string]server.Handler
 // Server is the part of CloudWatch Logs that is built.
 func (s *Service) Server() server.Service {
 	all := actions{}
-	for _, some := range []actions{s.groupActions(), s.streamActions(), s.eventActions(), s.tagActions()} {
+	for _, some := range []actions{s.groupActions(), s.streamActions(), s.eventActions(), s.tagActions(), s.formerActions()} {
 		maps.Copy(all, some)
 	}
 	return server.Service{Model: model.Service, ValidationCode: codeInvalidParameter, BodyMax: bodyMax, Actions: all, Targets: s.targets}

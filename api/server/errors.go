@@ -25,6 +25,7 @@ var statuses = map[resource.Code]int{
 	"MethodNotAllowed":               http.StatusMethodNotAllowed,
 	"MissingAuthenticationToken":     http.StatusForbidden,
 	"NoSuchEntity":                   http.StatusNotFound,
+	"PolicyEvaluation":               http.StatusInternalServerError,
 	"RequestEntityTooLarge":          http.StatusRequestEntityTooLarge,
 	"RequestEntityTooLargeException": http.StatusRequestEntityTooLarge,
 	"RequestLimitExceeded":           http.StatusServiceUnavailable,

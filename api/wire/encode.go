@@ -2,9 +2,12 @@ package wire
 
 import (
 	"encoding/base64"
+	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -176,7 +179,7 @@ func (enc *encoder) appendMembers(dst []byte, p *plan, v reflect.Value) []byte {
 				dst = append(dst, "<return>true</return>"...)
 			}
 		default:
-			if f.kind != kindBlob {
+			if f.kind != kindBlob && f.kind != kindMap {
 				member = member.Elem()
 			}
 			dst = append(dst, f.open...)
@@ -220,9 +223,24 @@ func (enc *encoder) appendValue(dst []byte, f *field, v reflect.Value) []byte {
 		return v.Addr().Interface().(*time.Time).UTC().AppendFormat(dst, TimeLayout)
 	case kindBlob:
 		return base64.StdEncoding.AppendEncode(dst, v.Bytes())
+	case kindMap:
+		return appendEntries(dst, v)
 	default:
 		return enc.appendMembers(dst, f.sub, v)
 	}
+}
+
+// appendEntries appends the entries of a map, sorted by key.
+func appendEntries(dst []byte, v reflect.Value) []byte {
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, key := range keys {
+		dst = append(dst, "<entry>"...)
+		dst = appendElement(dst, "key", key.String())
+		dst = appendElement(dst, "value", fmt.Sprint(v.MapIndex(key)))
+		dst = append(dst, "</entry>"...)
+	}
+	return dst
 }
 
 // appendText appends s with what XML gives a meaning escaped. A character that

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"causeway.dev/api/model/ec2"
+	"causeway.dev/api/model/iam"
 	"causeway.dev/api/model/sts"
 	"causeway.dev/api/wire"
 )
@@ -45,6 +46,8 @@ func TestWriteAnswer(t *testing.T) {
 			"<inner><key>k</key><more/></inner><innerSet><item><value>v</value><more/></item><item><more/></item></innerSet></XResponse>"},
 		{"Query", queryEnvelope, &sts.GetCallerIdentityOutput{Account: ptr("123456789012")},
 			queryOpen + "<XResult><Account>123456789012</Account></XResult>" + queryClose},
+		{"Query with a map", queryEnvelope, &iam.GetAccountSummaryOutput{SummaryMap: map[string]int32{"Users": 31, "Groups": 1}},
+			queryOpen + "<XResult><SummaryMap><entry><key>Groups</key><value>1</value></entry><entry><key>Users</key><value>31</value></entry></SummaryMap></XResult>" + queryClose},
 		{"Query without output", queryEnvelope, &struct{}{}, queryOpen + "<XResult></XResult>" + queryClose},
 	}
 	for _, test := range tests {

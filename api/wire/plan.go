@@ -48,7 +48,7 @@ const (
 	kindTime
 	kindBlob
 	kindStruct
-	kindMap // from strings to strings; in the JSON dialect only
+	kindMap // from strings to strings, or in answers of XML to integers
 )
 
 // plans are the finished plans: reflect.Type to *plan.
@@ -92,6 +92,8 @@ var (
 	timeType = reflect.TypeFor[time.Time]()
 	blobType = reflect.TypeFor[[]byte]()
 	mapType  = reflect.TypeFor[map[string]string]()
+
+	numbersType = reflect.TypeFor[map[string]int32]()
 )
 
 func (b planBuilder) field(sf reflect.StructField, index int) field {
@@ -100,7 +102,7 @@ func (b planBuilder) field(sf reflect.StructField, index int) field {
 	switch {
 	case t == blobType:
 		f.kind = kindBlob
-	case t == mapType:
+	case t == mapType, t == numbersType:
 		f.kind = kindMap
 	case t.Kind() == reflect.Slice:
 		f.list = true

@@ -101,7 +101,7 @@ var powerOffInstances = settle("settle instances that have switched themselves o
 	func(tx *store.Tx, key reconcile.Key, instance resource.Instance, _ time.Time) {
 		instance.ShutDown()
 		for _, id := range instance.Interfaces {
-			freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id && a.Auto })
+			freeAddresses(tx, id, func(a *resource.Address) bool { return a.Auto })
 		}
 		store.Instances.Put(tx, instance)
 	})
@@ -124,21 +124,22 @@ var endInstances = settle("end instances",
 	}, ended,
 	func(tx *store.Tx, key reconcile.Key, instance resource.Instance, now time.Time) {
 		for _, id := range instance.Interfaces {
-			store.NetworkInterfaceStatuses.Delete(tx, key.Scope, id)
-			nic, ok := store.NetworkInterfaces.Get(tx, key.Scope, id)
+			scope := store.InterfaceScope(&instance, id)
+			store.NetworkInterfaceStatuses.Delete(tx, scope, id)
+			nic, ok := store.NetworkInterfaces.Get(tx, scope, id)
 			switch {
 			case !ok:
 			case nic.DeleteOnTermination && !nic.Detaching:
-				store.NetworkInterfaces.Delete(tx, key.Scope, id)
-				freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id })
+				store.NetworkInterfaces.Delete(tx, scope, id)
+				freeAddresses(tx, id, func(*resource.Address) bool { return true })
 			default:
 				nic.AutoPublicIP = false
-				freeAddresses(tx, key.Scope, func(a *resource.Address) bool { return a.NetworkInterface == id && a.Auto })
+				freeAddresses(tx, id, func(a *resource.Address) bool { return a.Auto })
 				nic.Detach(now)
 				store.NetworkInterfaces.Put(tx, nic)
 			}
 		}
-		instance.Interfaces = nil
+		instance.Interfaces, instance.ForeignInterfaces = nil, nil
 		if instance.Deleted == nil {
 			instance.Deleted = new(now.UTC().Truncate(time.Millisecond))
 		}
@@ -152,7 +153,7 @@ var endAttachments = settle("end attachments",
 		return store.NetworkInterfaceStatuses.Scan(s, store.Scope{})
 	}, detached,
 	func(tx *store.Tx, key reconcile.Key, nic resource.NetworkInterface, now time.Time) {
-		if instance, ok := store.Instances.Get(tx, key.Scope, nic.Instance); ok {
+		if instance, ok := store.Instances.Get(tx, store.InstanceScope(&nic), nic.Instance); ok {
 			instance.Unplug(nic.ID)
 			store.Instances.Put(tx, instance)
 		}
@@ -169,15 +170,16 @@ func detached(r store.Reader, key reconcile.Key) (resource.NetworkInterface, boo
 	return nic, ok && nic.Detaching && seen.Attachment == nic.AttachmentID && !seen.Attached
 }
 
-// freeAddresses takes the interface from outside addresses; those that came with
-// it go.
-func freeAddresses(tx *store.Tx, scope store.Scope, which func(*resource.Address) bool) {
-	for address := range store.Addresses.List(tx, scope) {
+// freeAddresses takes an interface from outside addresses, whose ever they are; those
+// that came with it go.
+func freeAddresses(tx *store.Tx, nic string, which func(*resource.Address) bool) {
+	for found := range store.Addresses.Find(tx, store.Scope{}, store.ByInterface, nic) {
+		address := *found
 		if !which(&address) {
 			continue
 		}
 		if address.Auto {
-			store.Addresses.Delete(tx, scope, address.ID)
+			store.Addresses.Delete(tx, store.Scope{Account: address.Account, Region: address.Region}, address.ID)
 			continue
 		}
 		address.Free()

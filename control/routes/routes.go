@@ -195,7 +195,7 @@ func (r *Routes) usable(vpc, id string) bool {
 	if !ok || nic.VPC != vpc || nic.Deleted != nil || nic.Detaching {
 		return false
 	}
-	instance, ok := store.Instances.Get(r.reader, r.scope, nic.Instance)
+	instance, ok := store.Instances.Get(r.reader, store.InstanceScope(&nic), nic.Instance)
 	return nic.Place != nil || ok && Wanted(instance)
 }
 

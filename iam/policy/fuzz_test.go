@@ -30,6 +30,9 @@ func FuzzPolicy(f *testing.F) {
 		keys := policy.Keys{{"aws:username": {value}, "aws:tagkeys": {value, action}, "aws:sourceip": {value}, "k:n": {value}, "sts:externalid": {value}}}
 		request := policy.Request{Resource: resource, Keys: keys, Principal: policy.Principal{Account: "123456789012", ARNs: []string{value}}}
 		policy.For(action, d).Decide(request)
+		if spans := policy.Spans(document); len(spans) != d.Len() {
+			t.Fatalf("%d statements stand at %v", d.Len(), spans)
+		}
 		if got := policy.For(action, d, everything).Decide(request); got != policy.Deny {
 			t.Fatalf("with everything denied: %v", got)
 		}

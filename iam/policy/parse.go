@@ -122,6 +122,7 @@ func (r *reader) statement(in object) error {
 			return err
 		}
 	}
+	out.index = len(r.statements)
 	r.statements = append(r.statements, out)
 	return nil
 }

@@ -45,7 +45,11 @@ func (e Effect) String() string {
 // A Document is a policy, ready to be asked. It never changes.
 type Document struct{ statements []statement }
 
+// Len is the number of its statements.
+func (d *Document) Len() int { return len(d.statements) }
+
 type statement struct {
+	index      int // in its document
 	effect     Effect
 	actions    list
 	resources  list // of all kinds but Trust
@@ -126,6 +130,44 @@ func (s Statements) Decide(r Request) Effect {
 		effect = Allow
 	}
 	return effect
+}
+
+// Deciding returns which statements of one document, by their places in it from 0, have
+// an effect on a request.
+func (s Statements) Deciding(r Request, effect Effect) []int {
+	var found []int
+	arn := splitARN(r.Resource)
+	for _, statement := range s {
+		if statement.effect == effect && statement.applies(&r, arn) {
+			found = append(found, statement.index)
+		}
+	}
+	return found
+}
+
+// Asked returns the condition keys that the statements look at, in conditions or as
+// variables: in lower case, sorted.
+func (s Statements) Asked() []string {
+	var keys []string
+	note := func(p *pattern) {
+		for _, v := range p.variables {
+			keys = append(keys, v.key)
+		}
+	}
+	for _, statement := range s {
+		for i := range statement.resources.patterns {
+			note(&statement.resources.patterns[i])
+		}
+		for i := range statement.conditions {
+			c := &statement.conditions[i]
+			keys = append(keys, c.key)
+			for at := range c.values {
+				note(&c.values[at].pattern)
+			}
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 func (s *statement) applies(r *Request, arn []string) bool {

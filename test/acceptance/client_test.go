@@ -70,7 +70,7 @@ func (i *installation) tryOf(service, version, action string, parameters ...stri
 		name, value, _ := strings.Cut(p, "=")
 		form.Set(name, value)
 	}
-	signer := sigv4test.Signer{AccessKeyID: accessKey, Secret: accessSecret, Region: i.region, Service: service, Now: time.Now()}
+	signer := sigv4test.Signer{AccessKeyID: i.signer[0], Secret: i.signer[1], Region: i.region, Service: service, Now: time.Now()}
 	response, err := httpClient.Do(signer.Post(i.endpoint+"/", form))
 	if err != nil {
 		return element{}, err

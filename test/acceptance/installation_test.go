@@ -22,6 +22,11 @@ const (
 	accessSecret = "acceptance.secret.of.a.test.only.0000000"
 	region       = "us-east-1"
 
+	// Of another account in the same installation.
+	otherAccountID    = "210987654321"
+	otherAccessKey    = "AKIAACCEPTANCETESTS1"
+	otherAccessSecret = "acceptance.secret.of.another.account.000"
+
 	// testAddresses are the gateways' where a test has one installation.
 	testAddresses = "203.0.113.0/24"
 
@@ -40,6 +45,7 @@ type installation struct {
 	addresses netip.Prefix // of its gateways, outside
 	region    string       // that is called
 	endpoint  string       // of the API while it is served
+	signer    [2]string    // access key and its secret that calls are signed with
 	program   string       // file of the executable
 	server    *netlab.Process
 	cleaned   bool
@@ -51,17 +57,19 @@ type installation struct {
 func install(t testing.TB, lab *netlab.Lab, underlay *netlab.Host, tunnelAddresses string, more ...string) *installation {
 	t.Helper()
 	name := "data-" + strings.Split(tunnelAddresses, "/")[0]
-	i := &installation{t: t, lab: lab, program: program, data: filepath.Join(lab.Dir(), name), addresses: netip.MustParsePrefix(tunnelAddresses), region: region}
+	i := &installation{t: t, lab: lab, program: program, data: filepath.Join(lab.Dir(), name), addresses: netip.MustParsePrefix(tunnelAddresses), region: region, signer: [2]string{accessKey, accessSecret}}
 	text := fmt.Sprintf(`data_dir: %s
 listen: 127.0.0.1:0
 accounts:
+  - id: %q
+    access_keys: [{ id: %s, secret: %s }]
   - id: %q
     access_keys: [{ id: %s, secret: %s }]
 outside:
   namespace: %s
   tunnel_addresses: [%s]
 %s
-`, i.data, accountID, accessKey, accessSecret, underlay.Name, tunnelAddresses, strings.Join(more, "\n"))
+`, i.data, accountID, accessKey, accessSecret, otherAccountID, otherAccessKey, otherAccessSecret, underlay.Name, tunnelAddresses, strings.Join(more, "\n"))
 	i.config = lab.File(name+".yaml", text)
 	cfg, err := serve.ParseConfig([]byte(text))
 	if err != nil {

@@ -50,6 +50,7 @@ func TestNounsByTheAWSCLI(t *testing.T) {
 	aws.ok("detach-network-interface", "--attachment-id", attachment)
 	i.waitForState("available", "DescribeNetworkInterfaces", "NetworkInterfaceId.1="+nic, "networkInterfaceSet/item/status")
 	aws.ok("wait", "network-interface-available", "--network-interface-ids", nic)
+	i.lentInterface(aws, subnet, instance)
 	aws.wants("stopping", "StoppingInstances[].CurrentState.Name", "stop-instances", "--instance-ids", instance)
 	i.waitForInstance(instance, "stopped")
 	aws.ok("wait", "instance-stopped", "--instance-ids", instance)

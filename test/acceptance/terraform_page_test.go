@@ -44,10 +44,8 @@ var notBuilt = []struct{ types, why string }{
 	{`iam_(openid_connect_provider|organizations_features|security_token_service_preferences)`, "identities are those of IAM, and of SAML providers"},
 	{`iam_server_certificate`, "certificates are in ACM"},
 	{`iam_service_linked_role`, "services need no roles of their own"},
-	{`iam_principal_policy_simulation`, "policies are not simulated: DryRun decides as the call would be"},
 	{`cloudwatch_log_(?:account_policy|anomaly_detector|data_protection_policy\w*|delivery\w*|destination\w*|index_policy|metric_filter|resource_policy|subscription_filter)`, "logs are kept and read, not processed or passed on"},
 	{`prefix_list`, "AWS's own prefix lists are those of its services, which are not here"},
-	{`network_interface_permission`, "network interfaces are not shared with other accounts"},
 	{`ec2_public_ipv4_pool`, "there is no pool of one's own to look up; aws_ec2_public_ipv4_pools finds none"},
 }
 

@@ -206,7 +206,7 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	if _, err := generateZoo(t, "ec2", actions, replace...); err == nil {
-		t.Error("a map was generated for a form protocol")
+		t.Error("a map in requests was generated for a form protocol")
 	}
 	replace[3] = strings.Replace(replace[3], `"value": {"shape": "String"}`, `"value": {"shape": "CubList"}`, 1)
 	if _, err := generateZoo(t, "json", actions, replace...); err == nil {

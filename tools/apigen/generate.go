@@ -160,9 +160,13 @@ func (g *generator) preamble(body string) []byte {
 func (g *generator) writeActions(b *bytes.Buffer, actions []string) error {
 	for _, a := range actions {
 		op := g.spec.Operations[a]
-		fmt.Fprintf(b, "// %sInput is the request of %s.\n", a, a)
-		if err := g.writeStruct(b, a+"Input", op.Input.Shape); err != nil {
-			return fmt.Errorf("%s: %w", a, err)
+		if op.Input.Shape == "" {
+			fmt.Fprintf(b, "// %sInput is the request of %s: nothing but its name.\ntype %sInput struct{}\n\n", a, a, a)
+		} else {
+			fmt.Fprintf(b, "// %sInput is the request of %s.\n", a, a)
+			if err := g.writeStruct(b, a+"Input", op.Input.Shape); err != nil {
+				return fmt.Errorf("%s: %w", a, err)
+			}
 		}
 		if op.Output.Shape == "" {
 			fmt.Fprintf(b, "// %sOutput is the answer of %s: nothing but that it succeeded.\ntype %sOutput struct{}\n\n", a, a, a)
@@ -251,23 +255,26 @@ func (g *generator) goType(shapeName string) (string, error) {
 	return typ, nil
 }
 
-// mapType is the Go type of a map. Only the JSON protocol has a codec for maps,
-// and only for those from strings to strings, which are all that there are in
-// the actions that we build.
+// mapType is the Go type of a map. There is a codec for those from strings to
+// strings, and in answers of the form protocols for those to integers, too, which are
+// all that there are in the actions that we build.
 func (g *generator) mapType(shapeName string, sh *shape) (string, error) {
-	if g.spec.Metadata.Protocol != "json" {
-		return "", fmt.Errorf("map %s in a protocol without maps", shapeName)
+	answered := g.spec.Metadata.Protocol != "json"
+	if answered && g.inputs[shapeName] {
+		return "", fmt.Errorf("map %s in requests of a protocol without maps", shapeName)
 	}
-	for _, part := range []shapeRef{sh.Key, sh.Value} {
-		typ, err := g.goType(part.Shape)
-		if err != nil {
-			return "", err
-		}
-		if typ != "*string" {
-			return "", fmt.Errorf("map %s has a part of type %s", shapeName, typ)
-		}
+	key, err := g.goType(sh.Key.Shape)
+	if err != nil {
+		return "", err
 	}
-	return "map[string]string", nil
+	value, err := g.goType(sh.Value.Shape)
+	if err != nil {
+		return "", err
+	}
+	if key != "*string" || value != "*string" && (!answered || value != "*int32") {
+		return "", fmt.Errorf("map %s is from %s to %s", shapeName, key, value)
+	}
+	return "map[string]" + strings.TrimPrefix(value, "*"), nil
 }
 
 var scalarTypes = map[string]string{

@@ -53,6 +53,12 @@ const (
 	AddressAttributeNameDomainName = "domain-name"
 )
 
+// The values of Affinity.
+const (
+	AffinityDefault = "default"
+	AffinityHost    = "host"
+)
+
 // The values of AmdSevSnpSpecification.
 const (
 	AmdSevSnpSpecificationEnabled  = "enabled"
@@ -310,6 +316,13 @@ const (
 // The values of GatewayType.
 const (
 	GatewayTypeIpsec1 = "ipsec.1"
+)
+
+// The values of HostTenancy.
+const (
+	HostTenancyDefault   = "default"
+	HostTenancyDedicated = "dedicated"
+	HostTenancyHost      = "host"
 )
 
 // The values of HostnameType.
@@ -631,6 +644,12 @@ const (
 	MetadataDefaultHttpTokensStateOptional     = "optional"
 	MetadataDefaultHttpTokensStateRequired     = "required"
 	MetadataDefaultHttpTokensStateNoPreference = "no-preference"
+)
+
+// The values of ModifyAvailabilityZoneOptInStatus.
+const (
+	ModifyAvailabilityZoneOptInStatusOptedIn    = "opted-in"
+	ModifyAvailabilityZoneOptInStatusNotOptedIn = "not-opted-in"
 )
 
 // The values of MonitoringState.

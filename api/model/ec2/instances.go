@@ -320,6 +320,23 @@ type ModifyInstanceAttributeInput struct {
 // ModifyInstanceAttributeOutput is the answer of ModifyInstanceAttribute: nothing but that it succeeded.
 type ModifyInstanceAttributeOutput struct{}
 
+// ModifyInstanceCpuOptionsInput is the request of ModifyInstanceCpuOptions.
+type ModifyInstanceCpuOptionsInput struct {
+	CoreCount            *int32  `req:"CoreCount"`
+	DryRun               *bool   `req:"DryRun"`
+	InstanceId           *string `req:"InstanceId" rule:"required"`
+	NestedVirtualization *string `req:"NestedVirtualization" enum:"enabled,disabled"`
+	ThreadsPerCore       *int32  `req:"ThreadsPerCore"`
+}
+
+// ModifyInstanceCpuOptionsOutput is the answer of ModifyInstanceCpuOptions.
+type ModifyInstanceCpuOptionsOutput struct {
+	CoreCount            *int32  `res:"coreCount"`
+	InstanceId           *string `res:"instanceId"`
+	NestedVirtualization *string `res:"nestedVirtualization"`
+	ThreadsPerCore       *int32  `res:"threadsPerCore"`
+}
+
 // ModifyInstanceCreditSpecificationInput is the request of ModifyInstanceCreditSpecification.
 type ModifyInstanceCreditSpecificationInput struct {
 	ClientToken                  *string                              `req:"ClientToken"`
@@ -380,6 +397,23 @@ type ModifyInstanceMetadataOptionsOutput struct {
 	InstanceMetadataOptions *InstanceMetadataOptionsResponse `res:"instanceMetadataOptions"`
 }
 
+// ModifyInstancePlacementInput is the request of ModifyInstancePlacement.
+type ModifyInstancePlacementInput struct {
+	Affinity             *string `req:"Affinity" enum:"default,host"`
+	GroupId              *string `req:"GroupId"`
+	GroupName            *string `req:"GroupName"`
+	HostId               *string `req:"HostId"`
+	HostResourceGroupArn *string `req:"HostResourceGroupArn"`
+	InstanceId           *string `req:"InstanceId" rule:"required"`
+	PartitionNumber      *int32  `req:"PartitionNumber"`
+	Tenancy              *string `req:"Tenancy" enum:"default,dedicated,host"`
+}
+
+// ModifyInstancePlacementOutput is the answer of ModifyInstancePlacement.
+type ModifyInstancePlacementOutput struct {
+	Return *bool `res:"return"`
+}
+
 // ModifyPrivateDnsNameOptionsInput is the request of ModifyPrivateDnsNameOptions.
 type ModifyPrivateDnsNameOptionsInput struct {
 	DryRun                          *bool   `req:"DryRun"`
@@ -424,6 +458,16 @@ type ReplaceIamInstanceProfileAssociationInput struct {
 type ReplaceIamInstanceProfileAssociationOutput struct {
 	IamInstanceProfileAssociation *IamInstanceProfileAssociation `res:"iamInstanceProfileAssociation"`
 }
+
+// ResetInstanceAttributeInput is the request of ResetInstanceAttribute.
+type ResetInstanceAttributeInput struct {
+	Attribute  *string `req:"Attribute" rule:"required" enum:"instanceType,kernel,ramdisk,userData,disableApiTermination,instanceInitiatedShutdownBehavior,rootDeviceName,blockDeviceMapping,productCodes,sourceDestCheck,groupSet,ebsOptimized,sriovNetSupport,enaSupport,enclaveOptions,disableApiStop"`
+	DryRun     *bool   `req:"DryRun"`
+	InstanceId *string `req:"InstanceId" rule:"required"`
+}
+
+// ResetInstanceAttributeOutput is the answer of ResetInstanceAttribute: nothing but that it succeeded.
+type ResetInstanceAttributeOutput struct{}
 
 // RunInstancesInput is the request of RunInstances.
 type RunInstancesInput struct {

@@ -81,6 +81,20 @@ type CreateNetworkInterfaceOutput struct {
 	NetworkInterface *NetworkInterface `res:"networkInterface"`
 }
 
+// CreateNetworkInterfacePermissionInput is the request of CreateNetworkInterfacePermission.
+type CreateNetworkInterfacePermissionInput struct {
+	AwsAccountId       *string `req:"AwsAccountId"`
+	AwsService         *string `req:"AwsService"`
+	DryRun             *bool   `req:"DryRun"`
+	NetworkInterfaceId *string `req:"NetworkInterfaceId" rule:"required"`
+	Permission         *string `req:"Permission" rule:"required" enum:"INSTANCE-ATTACH,EIP-ASSOCIATE"`
+}
+
+// CreateNetworkInterfacePermissionOutput is the answer of CreateNetworkInterfacePermission.
+type CreateNetworkInterfacePermissionOutput struct {
+	InterfacePermission *NetworkInterfacePermission `res:"interfacePermission"`
+}
+
 // DeleteNetworkInterfaceInput is the request of DeleteNetworkInterface.
 type DeleteNetworkInterfaceInput struct {
 	DryRun             *bool   `req:"DryRun"`
@@ -89,6 +103,18 @@ type DeleteNetworkInterfaceInput struct {
 
 // DeleteNetworkInterfaceOutput is the answer of DeleteNetworkInterface: nothing but that it succeeded.
 type DeleteNetworkInterfaceOutput struct{}
+
+// DeleteNetworkInterfacePermissionInput is the request of DeleteNetworkInterfacePermission.
+type DeleteNetworkInterfacePermissionInput struct {
+	DryRun                       *bool   `req:"DryRun"`
+	Force                        *bool   `req:"Force"`
+	NetworkInterfacePermissionId *string `req:"NetworkInterfacePermissionId" rule:"required"`
+}
+
+// DeleteNetworkInterfacePermissionOutput is the answer of DeleteNetworkInterfacePermission.
+type DeleteNetworkInterfacePermissionOutput struct {
+	Return *bool `res:"return"`
+}
 
 // DescribeNetworkInterfaceAttributeInput is the request of DescribeNetworkInterfaceAttribute.
 type DescribeNetworkInterfaceAttributeInput struct {

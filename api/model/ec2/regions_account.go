@@ -74,3 +74,15 @@ type DescribeRegionsInput struct {
 type DescribeRegionsOutput struct {
 	Regions []Region `res:"regionInfo>item"`
 }
+
+// ModifyAvailabilityZoneGroupInput is the request of ModifyAvailabilityZoneGroup.
+type ModifyAvailabilityZoneGroupInput struct {
+	DryRun      *bool   `req:"DryRun"`
+	GroupName   *string `req:"GroupName" rule:"required"`
+	OptInStatus *string `req:"OptInStatus" rule:"required" enum:"opted-in,not-opted-in"`
+}
+
+// ModifyAvailabilityZoneGroupOutput is the answer of ModifyAvailabilityZoneGroup.
+type ModifyAvailabilityZoneGroupOutput struct {
+	Return *bool `res:"return"`
+}

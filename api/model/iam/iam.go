@@ -260,6 +260,14 @@ type DeleteSAMLProviderInput struct {
 // DeleteSAMLProviderOutput is the answer of DeleteSAMLProvider: nothing but that it succeeded.
 type DeleteSAMLProviderOutput struct{}
 
+// DeleteServerCertificateInput is the request of DeleteServerCertificate.
+type DeleteServerCertificateInput struct {
+	ServerCertificateName *string `req:"ServerCertificateName" rule:"required,min=1,max=128"`
+}
+
+// DeleteServerCertificateOutput is the answer of DeleteServerCertificate: nothing but that it succeeded.
+type DeleteServerCertificateOutput struct{}
+
 // DeleteUserInput is the request of DeleteUser.
 type DeleteUserInput struct {
 	UserName *string `req:"UserName" rule:"required,min=1,max=128"`
@@ -321,6 +329,14 @@ type GetAccessKeyLastUsedInput struct {
 type GetAccessKeyLastUsedOutput struct {
 	AccessKeyLastUsed *AccessKeyLastUsed `res:"AccessKeyLastUsed"`
 	UserName          *string            `res:"UserName"`
+}
+
+// GetAccountSummaryInput is the request of GetAccountSummary: nothing but its name.
+type GetAccountSummaryInput struct{}
+
+// GetAccountSummaryOutput is the answer of GetAccountSummary.
+type GetAccountSummaryOutput struct {
+	SummaryMap map[string]int32 `res:"SummaryMap"`
 }
 
 // GetGroupInput is the request of GetGroup.
@@ -429,6 +445,16 @@ type GetSAMLProviderOutput struct {
 	SAMLProviderUUID        *string          `res:"SAMLProviderUUID"`
 	Tags                    []Tag            `res:"Tags>member"`
 	ValidUntil              *time.Time       `res:"ValidUntil"`
+}
+
+// GetServerCertificateInput is the request of GetServerCertificate.
+type GetServerCertificateInput struct {
+	ServerCertificateName *string `req:"ServerCertificateName" rule:"required,min=1,max=128"`
+}
+
+// GetServerCertificateOutput is the answer of GetServerCertificate.
+type GetServerCertificateOutput struct {
+	ServerCertificate *ServerCertificate `res:"ServerCertificate"`
 }
 
 // GetUserInput is the request of GetUser.
@@ -767,6 +793,20 @@ type ListSSHPublicKeysOutput struct {
 	SSHPublicKeys []SSHPublicKeyMetadata `res:"SSHPublicKeys>member"`
 }
 
+// ListServerCertificatesInput is the request of ListServerCertificates.
+type ListServerCertificatesInput struct {
+	Marker     *string `req:"Marker" rule:"min=1,max=320"`
+	MaxItems   *int32  `req:"MaxItems" rule:"min=1,max=1000"`
+	PathPrefix *string `req:"PathPrefix" rule:"min=1,max=512"`
+}
+
+// ListServerCertificatesOutput is the answer of ListServerCertificates.
+type ListServerCertificatesOutput struct {
+	IsTruncated                   *bool                       `res:"IsTruncated"`
+	Marker                        *string                     `res:"Marker"`
+	ServerCertificateMetadataList []ServerCertificateMetadata `res:"ServerCertificateMetadataList>member"`
+}
+
 // ListServiceSpecificCredentialsInput is the request of ListServiceSpecificCredentials.
 type ListServiceSpecificCredentialsInput struct {
 	AllUsers    *bool   `req:"AllUsers"`
@@ -927,6 +967,51 @@ type SetDefaultPolicyVersionInput struct {
 
 // SetDefaultPolicyVersionOutput is the answer of SetDefaultPolicyVersion: nothing but that it succeeded.
 type SetDefaultPolicyVersionOutput struct{}
+
+// SimulateCustomPolicyInput is the request of SimulateCustomPolicy.
+type SimulateCustomPolicyInput struct {
+	ActionNames                        []string       `req:"ActionNames" rule:"required"`
+	CallerArn                          *string        `req:"CallerArn" rule:"min=1,max=2048"`
+	ContextEntries                     []ContextEntry `req:"ContextEntries"`
+	Marker                             *string        `req:"Marker" rule:"min=1,max=320"`
+	MaxItems                           *int32         `req:"MaxItems" rule:"min=1,max=1000"`
+	PermissionsBoundaryPolicyInputList []string       `req:"PermissionsBoundaryPolicyInputList"`
+	PolicyInputList                    []string       `req:"PolicyInputList" rule:"required"`
+	ResourceArns                       []string       `req:"ResourceArns"`
+	ResourceHandlingOption             *string        `req:"ResourceHandlingOption" rule:"min=1,max=64"`
+	ResourceOwner                      *string        `req:"ResourceOwner" rule:"min=1,max=2048"`
+	ResourcePolicy                     *string        `req:"ResourcePolicy" rule:"min=1,max=131072"`
+}
+
+// SimulateCustomPolicyOutput is the answer of SimulateCustomPolicy.
+type SimulateCustomPolicyOutput struct {
+	EvaluationResults []EvaluationResult `res:"EvaluationResults>member"`
+	IsTruncated       *bool              `res:"IsTruncated"`
+	Marker            *string            `res:"Marker"`
+}
+
+// SimulatePrincipalPolicyInput is the request of SimulatePrincipalPolicy.
+type SimulatePrincipalPolicyInput struct {
+	ActionNames                        []string       `req:"ActionNames" rule:"required"`
+	CallerArn                          *string        `req:"CallerArn" rule:"min=1,max=2048"`
+	ContextEntries                     []ContextEntry `req:"ContextEntries"`
+	Marker                             *string        `req:"Marker" rule:"min=1,max=320"`
+	MaxItems                           *int32         `req:"MaxItems" rule:"min=1,max=1000"`
+	PermissionsBoundaryPolicyInputList []string       `req:"PermissionsBoundaryPolicyInputList"`
+	PolicyInputList                    []string       `req:"PolicyInputList"`
+	PolicySourceArn                    *string        `req:"PolicySourceArn" rule:"required,min=20,max=2048"`
+	ResourceArns                       []string       `req:"ResourceArns"`
+	ResourceHandlingOption             *string        `req:"ResourceHandlingOption" rule:"min=1,max=64"`
+	ResourceOwner                      *string        `req:"ResourceOwner" rule:"min=1,max=2048"`
+	ResourcePolicy                     *string        `req:"ResourcePolicy" rule:"min=1,max=131072"`
+}
+
+// SimulatePrincipalPolicyOutput is the answer of SimulatePrincipalPolicy.
+type SimulatePrincipalPolicyOutput struct {
+	EvaluationResults []EvaluationResult `res:"EvaluationResults>member"`
+	IsTruncated       *bool              `res:"IsTruncated"`
+	Marker            *string            `res:"Marker"`
+}
 
 // TagInstanceProfileInput is the request of TagInstanceProfile.
 type TagInstanceProfileInput struct {

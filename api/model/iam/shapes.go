@@ -40,6 +40,26 @@ type AttachedPolicy struct {
 	PolicyName *string `res:"PolicyName"`
 }
 
+// ContextEntry is the shape of that name.
+type ContextEntry struct {
+	ContextKeyName   *string  `req:"ContextKeyName" rule:"min=5,max=256"`
+	ContextKeyType   *string  `req:"ContextKeyType" enum:"string,stringList,numeric,numericList,boolean,booleanList,ip,ipList,binary,binaryList,date,dateList"`
+	ContextKeyValues []string `req:"ContextKeyValues"`
+}
+
+// EvaluationResult is the shape of that name.
+type EvaluationResult struct {
+	EvalActionName                    *string                            `res:"EvalActionName"`
+	EvalDecision                      *string                            `res:"EvalDecision"`
+	EvalDecisionDetails               map[string]string                  `res:"EvalDecisionDetails"`
+	EvalResourceName                  *string                            `res:"EvalResourceName"`
+	MatchedStatements                 []Statement                        `res:"MatchedStatements>member"`
+	MissingContextValues              []string                           `res:"MissingContextValues>member"`
+	OrganizationsDecisionDetail       *OrganizationsDecisionDetail       `res:"OrganizationsDecisionDetail"`
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail `res:"PermissionsBoundaryDecisionDetail"`
+	ResourceSpecificResults           []ResourceSpecificResult           `res:"ResourceSpecificResults>member"`
+}
+
 // Group is the shape of that name.
 type Group struct {
 	Arn        *string    `res:"Arn"`
@@ -72,6 +92,16 @@ type MFADevice struct {
 	EnableDate   *time.Time `res:"EnableDate"`
 	SerialNumber *string    `res:"SerialNumber"`
 	UserName     *string    `res:"UserName"`
+}
+
+// OrganizationsDecisionDetail is the shape of that name.
+type OrganizationsDecisionDetail struct {
+	AllowedByOrganizations *bool `res:"AllowedByOrganizations"`
+}
+
+// PermissionsBoundaryDecisionDetail is the shape of that name.
+type PermissionsBoundaryDecisionDetail struct {
+	AllowedByPermissionsBoundary *bool `res:"AllowedByPermissionsBoundary"`
 }
 
 // Policy is the shape of that name.
@@ -116,6 +146,22 @@ type PolicyVersion struct {
 	VersionId        *string    `res:"VersionId"`
 }
 
+// Position is the shape of that name.
+type Position struct {
+	Column *int32 `res:"Column"`
+	Line   *int32 `res:"Line"`
+}
+
+// ResourceSpecificResult is the shape of that name.
+type ResourceSpecificResult struct {
+	EvalDecisionDetails               map[string]string                  `res:"EvalDecisionDetails"`
+	EvalResourceDecision              *string                            `res:"EvalResourceDecision"`
+	EvalResourceName                  *string                            `res:"EvalResourceName"`
+	MatchedStatements                 []Statement                        `res:"MatchedStatements>member"`
+	MissingContextValues              []string                           `res:"MissingContextValues>member"`
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail `res:"PermissionsBoundaryDecisionDetail"`
+}
+
 // Role is the shape of that name.
 type Role struct {
 	Arn                      *string                      `res:"Arn"`
@@ -158,6 +204,24 @@ type SSHPublicKeyMetadata struct {
 	UserName       *string    `res:"UserName"`
 }
 
+// ServerCertificate is the shape of that name.
+type ServerCertificate struct {
+	CertificateBody           *string                    `res:"CertificateBody"`
+	CertificateChain          *string                    `res:"CertificateChain"`
+	ServerCertificateMetadata *ServerCertificateMetadata `res:"ServerCertificateMetadata"`
+	Tags                      []Tag                      `res:"Tags>member"`
+}
+
+// ServerCertificateMetadata is the shape of that name.
+type ServerCertificateMetadata struct {
+	Arn                   *string    `res:"Arn"`
+	Expiration            *time.Time `res:"Expiration"`
+	Path                  *string    `res:"Path"`
+	ServerCertificateId   *string    `res:"ServerCertificateId"`
+	ServerCertificateName *string    `res:"ServerCertificateName"`
+	UploadDate            *time.Time `res:"UploadDate"`
+}
+
 // ServiceSpecificCredentialMetadata is the shape of that name.
 type ServiceSpecificCredentialMetadata struct {
 	CreateDate                  *time.Time `res:"CreateDate"`
@@ -177,6 +241,14 @@ type SigningCertificate struct {
 	Status          *string    `res:"Status"`
 	UploadDate      *time.Time `res:"UploadDate"`
 	UserName        *string    `res:"UserName"`
+}
+
+// Statement is the shape of that name.
+type Statement struct {
+	EndPosition      *Position `res:"EndPosition"`
+	SourcePolicyId   *string   `res:"SourcePolicyId"`
+	SourcePolicyType *string   `res:"SourcePolicyType"`
+	StartPosition    *Position `res:"StartPosition"`
 }
 
 // Tag is the shape of that name.

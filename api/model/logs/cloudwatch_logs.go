@@ -83,6 +83,50 @@ type DescribeLogStreamsOutput struct {
 	NextToken  *string     `res:"nextToken"`
 }
 
+// DescribeMetricFiltersInput is the request of DescribeMetricFilters.
+type DescribeMetricFiltersInput struct {
+	FilterNamePrefix *string `req:"filterNamePrefix" rule:"min=1,max=512"`
+	Limit            *int32  `req:"limit" rule:"min=1,max=50"`
+	LogGroupName     *string `req:"logGroupName" rule:"min=1,max=512"`
+	MetricName       *string `req:"metricName" rule:"max=255"`
+	MetricNamespace  *string `req:"metricNamespace" rule:"max=255"`
+	NextToken        *string `req:"nextToken" rule:"min=1"`
+}
+
+// DescribeMetricFiltersOutput is the answer of DescribeMetricFilters.
+type DescribeMetricFiltersOutput struct {
+	MetricFilters []MetricFilter `res:"metricFilters"`
+	NextToken     *string        `res:"nextToken"`
+}
+
+// DescribeResourcePoliciesInput is the request of DescribeResourcePolicies.
+type DescribeResourcePoliciesInput struct {
+	Limit       *int32  `req:"limit" rule:"min=1,max=50"`
+	NextToken   *string `req:"nextToken" rule:"min=1"`
+	PolicyScope *string `req:"policyScope" enum:"ACCOUNT,RESOURCE"`
+	ResourceArn *string `req:"resourceArn"`
+}
+
+// DescribeResourcePoliciesOutput is the answer of DescribeResourcePolicies.
+type DescribeResourcePoliciesOutput struct {
+	NextToken        *string          `res:"nextToken"`
+	ResourcePolicies []ResourcePolicy `res:"resourcePolicies"`
+}
+
+// DescribeSubscriptionFiltersInput is the request of DescribeSubscriptionFilters.
+type DescribeSubscriptionFiltersInput struct {
+	FilterNamePrefix *string `req:"filterNamePrefix" rule:"min=1,max=512"`
+	Limit            *int32  `req:"limit" rule:"min=1,max=50"`
+	LogGroupName     *string `req:"logGroupName" rule:"required,min=1,max=512"`
+	NextToken        *string `req:"nextToken" rule:"min=1"`
+}
+
+// DescribeSubscriptionFiltersOutput is the answer of DescribeSubscriptionFilters.
+type DescribeSubscriptionFiltersOutput struct {
+	NextToken           *string              `res:"nextToken"`
+	SubscriptionFilters []SubscriptionFilter `res:"subscriptionFilters"`
+}
+
 // FilterLogEventsInput is the request of FilterLogEvents.
 type FilterLogEventsInput struct {
 	EndTime             *int64   `req:"endTime" rule:"min=0"`
@@ -135,6 +179,16 @@ type ListTagsForResourceOutput struct {
 	Tags map[string]string `res:"tags"`
 }
 
+// ListTagsLogGroupInput is the request of ListTagsLogGroup.
+type ListTagsLogGroupInput struct {
+	LogGroupName *string `req:"logGroupName" rule:"required,min=1,max=512"`
+}
+
+// ListTagsLogGroupOutput is the answer of ListTagsLogGroup.
+type ListTagsLogGroupOutput struct {
+	Tags map[string]string `res:"tags"`
+}
+
 // PutLogEventsInput is the request of PutLogEvents.
 type PutLogEventsInput struct {
 	Entity        *Entity         `req:"entity"`
@@ -160,6 +214,15 @@ type PutRetentionPolicyInput struct {
 // PutRetentionPolicyOutput is the answer of PutRetentionPolicy: nothing but that it succeeded.
 type PutRetentionPolicyOutput struct{}
 
+// TagLogGroupInput is the request of TagLogGroup.
+type TagLogGroupInput struct {
+	LogGroupName *string           `req:"logGroupName" rule:"required,min=1,max=512"`
+	Tags         map[string]string `req:"tags" rule:"required,min=1,max=50"`
+}
+
+// TagLogGroupOutput is the answer of TagLogGroup: nothing but that it succeeded.
+type TagLogGroupOutput struct{}
+
 // TagResourceInput is the request of TagResource.
 type TagResourceInput struct {
 	ResourceArn *string           `req:"resourceArn" rule:"required,min=1,max=1011"`
@@ -168,6 +231,15 @@ type TagResourceInput struct {
 
 // TagResourceOutput is the answer of TagResource: nothing but that it succeeded.
 type TagResourceOutput struct{}
+
+// UntagLogGroupInput is the request of UntagLogGroup.
+type UntagLogGroupInput struct {
+	LogGroupName *string  `req:"logGroupName" rule:"required,min=1,max=512"`
+	Tags         []string `req:"tags" rule:"required,min=1"`
+}
+
+// UntagLogGroupOutput is the answer of UntagLogGroup: nothing but that it succeeded.
+type UntagLogGroupOutput struct{}
 
 // UntagResourceInput is the request of UntagResource.
 type UntagResourceInput struct {

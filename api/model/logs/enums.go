@@ -10,6 +10,12 @@ const (
 	DataProtectionStatusDISABLED  = "DISABLED"
 )
 
+// The values of Distribution.
+const (
+	DistributionRandom      = "Random"
+	DistributionByLogStream = "ByLogStream"
+)
+
 // The values of EntityRejectionErrorType.
 const (
 	EntityRejectionErrorTypeInvalidEntity           = "InvalidEntity"
@@ -37,4 +43,41 @@ const (
 const (
 	OrderByLogStreamName = "LogStreamName"
 	OrderByLastEventTime = "LastEventTime"
+)
+
+// The values of PolicyScope.
+const (
+	PolicyScopeACCOUNT  = "ACCOUNT"
+	PolicyScopeRESOURCE = "RESOURCE"
+)
+
+// The values of StandardUnit.
+const (
+	StandardUnitSeconds         = "Seconds"
+	StandardUnitMicroseconds    = "Microseconds"
+	StandardUnitMilliseconds    = "Milliseconds"
+	StandardUnitBytes           = "Bytes"
+	StandardUnitKilobytes       = "Kilobytes"
+	StandardUnitMegabytes       = "Megabytes"
+	StandardUnitGigabytes       = "Gigabytes"
+	StandardUnitTerabytes       = "Terabytes"
+	StandardUnitBits            = "Bits"
+	StandardUnitKilobits        = "Kilobits"
+	StandardUnitMegabits        = "Megabits"
+	StandardUnitGigabits        = "Gigabits"
+	StandardUnitTerabits        = "Terabits"
+	StandardUnitPercent         = "Percent"
+	StandardUnitCount           = "Count"
+	StandardUnitBytesSecond     = "Bytes/Second"
+	StandardUnitKilobytesSecond = "Kilobytes/Second"
+	StandardUnitMegabytesSecond = "Megabytes/Second"
+	StandardUnitGigabytesSecond = "Gigabytes/Second"
+	StandardUnitTerabytesSecond = "Terabytes/Second"
+	StandardUnitBitsSecond      = "Bits/Second"
+	StandardUnitKilobitsSecond  = "Kilobits/Second"
+	StandardUnitMegabitsSecond  = "Megabits/Second"
+	StandardUnitGigabitsSecond  = "Gigabits/Second"
+	StandardUnitTerabitsSecond  = "Terabits/Second"
+	StandardUnitCountSecond     = "Count/Second"
+	StandardUnitNone            = "None"
 )

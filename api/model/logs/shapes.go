@@ -52,6 +52,28 @@ type LogStream struct {
 	UploadSequenceToken *string `res:"uploadSequenceToken"`
 }
 
+// MetricFilter is the shape of that name.
+type MetricFilter struct {
+	ApplyOnTransformedLogs    *bool                  `res:"applyOnTransformedLogs"`
+	CreationTime              *int64                 `res:"creationTime"`
+	EmitSystemFieldDimensions []string               `res:"emitSystemFieldDimensions"`
+	FieldSelectionCriteria    *string                `res:"fieldSelectionCriteria"`
+	FilterName                *string                `res:"filterName"`
+	FilterPattern             *string                `res:"filterPattern"`
+	LogGroupName              *string                `res:"logGroupName"`
+	MetricTransformations     []MetricTransformation `res:"metricTransformations"`
+}
+
+// MetricTransformation is the shape of that name.
+type MetricTransformation struct {
+	DefaultValue    *float64          `res:"defaultValue"`
+	Dimensions      map[string]string `res:"dimensions"`
+	MetricName      *string           `res:"metricName"`
+	MetricNamespace *string           `res:"metricNamespace"`
+	MetricValue     *string           `res:"metricValue"`
+	Unit            *string           `res:"unit"`
+}
+
 // OutputLogEvent is the shape of that name.
 type OutputLogEvent struct {
 	IngestionTime *int64  `res:"ingestionTime"`
@@ -71,8 +93,32 @@ type RejectedLogEventsInfo struct {
 	TooOldLogEventEndIndex   *int32 `res:"tooOldLogEventEndIndex"`
 }
 
+// ResourcePolicy is the shape of that name.
+type ResourcePolicy struct {
+	LastUpdatedTime *int64  `res:"lastUpdatedTime"`
+	PolicyDocument  *string `res:"policyDocument"`
+	PolicyName      *string `res:"policyName"`
+	PolicyScope     *string `res:"policyScope"`
+	ResourceArn     *string `res:"resourceArn"`
+	RevisionId      *string `res:"revisionId"`
+}
+
 // SearchedLogStream is the shape of that name.
 type SearchedLogStream struct {
 	LogStreamName      *string `res:"logStreamName"`
 	SearchedCompletely *bool   `res:"searchedCompletely"`
+}
+
+// SubscriptionFilter is the shape of that name.
+type SubscriptionFilter struct {
+	ApplyOnTransformedLogs *bool    `res:"applyOnTransformedLogs"`
+	CreationTime           *int64   `res:"creationTime"`
+	DestinationArn         *string  `res:"destinationArn"`
+	Distribution           *string  `res:"distribution"`
+	EmitSystemFields       []string `res:"emitSystemFields"`
+	FieldSelectionCriteria *string  `res:"fieldSelectionCriteria"`
+	FilterName             *string  `res:"filterName"`
+	FilterPattern          *string  `res:"filterPattern"`
+	LogGroupName           *string  `res:"logGroupName"`
+	RoleArn                *string  `res:"roleArn"`
 }

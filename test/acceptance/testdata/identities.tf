@@ -263,3 +263,9 @@ output "identities" {
     error_message = jsonencode(local.identities)
   }
 }
+
+data "aws_iam_principal_policy_simulation" "alice" {
+  policy_source_arn = aws_iam_user.alice.arn
+  action_names      = ["ec2:DescribeVpcs", "ec2:DeleteVpc"]
+  depends_on        = [aws_iam_user_policy.look, aws_iam_user_policy_attachment.look]
+}
