@@ -19,6 +19,10 @@ func (s *Service) interfacePermissionActions() actions {
 	}
 }
 
+// permissionGranted is the state of all permissions. The service's answers differ from
+// its model, which has it in lower case: Terraform's provider waits for this.
+const permissionGranted = "GRANTED"
+
 // permissionPrefix begins the ids of permissions.
 const permissionPrefix = "eni-perm"
 
@@ -150,7 +154,7 @@ func (s *Service) DescribeNetworkInterfacePermissions(_ context.Context, c serve
 func permissionAnswer(v *lent) *model.NetworkInterfacePermission {
 	return &model.NetworkInterfacePermission{
 		AwsAccountId: &v.Account, NetworkInterfaceId: &v.nic, NetworkInterfacePermissionId: &v.ID, Permission: &v.Permission,
-		PermissionState: &model.NetworkInterfacePermissionState{State: new(model.NetworkInterfacePermissionStateCodeGranted)},
+		PermissionState: &model.NetworkInterfacePermissionState{State: new(permissionGranted)},
 	}
 }
 

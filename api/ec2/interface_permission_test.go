@@ -25,7 +25,7 @@ func TestInterfaceOfAnotherAccount(t *testing.T) {
 	owner.refuse("DryRunOperation", "CreateNetworkInterfacePermission", append(grant, "DryRun", "true")...)
 	granted := owner.call("CreateNetworkInterfacePermission", grant...)
 	id := granted.text("interfacePermission/networkInterfacePermissionId")
-	if state := granted.text("interfacePermission/permissionState/state"); state != "granted" || !strings.HasPrefix(id, "eni-perm-") {
+	if state := granted.text("interfacePermission/permissionState/state"); state != "GRANTED" || !strings.HasPrefix(id, "eni-perm-") {
 		t.Errorf("permission %s is %s", id, state)
 	}
 	owner.refuse("InvalidParameterValue", "CreateNetworkInterfacePermission", grant...)

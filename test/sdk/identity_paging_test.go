@@ -101,6 +101,22 @@ func (i *installation) testIdentityPaginators(t *testing.T) {
 	wants("signing certificates", collect(t, iam.NewListSigningCertificatesPaginator(i.iam, &iam.ListSigningCertificatesInput{UserName: name}), func(o *iam.ListSigningCertificatesOutput) []string {
 		return texts(o.Certificates, func(v *iamtypes.SigningCertificate) *string { return v.CertificateId })
 	}), 0)
+	wants("server certificates", collect(t, iam.NewListServerCertificatesPaginator(i.iam, &iam.ListServerCertificatesInput{}), func(o *iam.ListServerCertificatesOutput) []string {
+		return texts(o.ServerCertificateMetadataList, func(v *iamtypes.ServerCertificateMetadata) *string { return v.Arn })
+	}), 0)
+
+	// What is simulated.
+	simulated := func(results []iamtypes.EvaluationResult) []string {
+		return texts(results, func(v *iamtypes.EvaluationResult) *string { return v.EvalActionName })
+	}
+	actions := []string{"ec2:DescribeVpcs", "ec2:CreateVpc", "ec2:DeleteVpc"}
+	source := must(i.iam.GetUser(t.Context(), &iam.GetUserInput{UserName: name}))(t).User.Arn
+	wants("simulated calls of a user", collect(t, iam.NewSimulatePrincipalPolicyPaginator(i.iam, &iam.SimulatePrincipalPolicyInput{PolicySourceArn: source, ActionNames: actions, MaxItems: size}), func(o *iam.SimulatePrincipalPolicyOutput) []string {
+		return simulated(o.EvaluationResults)
+	}), 3)
+	wants("simulated calls", collect(t, iam.NewSimulateCustomPolicyPaginator(i.iam, &iam.SimulateCustomPolicyInput{PolicyInputList: []string{*document}, ActionNames: actions, MaxItems: size}), func(o *iam.SimulateCustomPolicyOutput) []string {
+		return simulated(o.EvaluationResults)
+	}), 3)
 }
 
 // Tags of a SAML provider.

@@ -333,6 +333,14 @@ func (i *installation) testLogEventPaginators(t *testing.T) {
 		events = append(events, logstypes.InputLogEvent{Message: aws.String(want[n]), Timestamp: aws.Int64(begin + int64(n))})
 	}
 	must(i.logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: stream, LogEvents: events}))(t)
+	wantsPages(t, "metric filters", collect(t, cloudwatchlogs.NewDescribeMetricFiltersPaginator(i.logs, &cloudwatchlogs.DescribeMetricFiltersInput{}),
+		func(o *cloudwatchlogs.DescribeMetricFiltersOutput) []string {
+			return make([]string, len(o.MetricFilters))
+		}), 1, 0)
+	wantsPages(t, "subscription filters", collect(t, cloudwatchlogs.NewDescribeSubscriptionFiltersPaginator(i.logs, &cloudwatchlogs.DescribeSubscriptionFiltersInput{LogGroupName: aws.String("paged-0")}),
+		func(o *cloudwatchlogs.DescribeSubscriptionFiltersOutput) []string {
+			return make([]string, len(o.SubscriptionFilters))
+		}), 1, 0)
 	filtered := collect(t, cloudwatchlogs.NewFilterLogEventsPaginator(i.logs, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, FilterPattern: aws.String("event"), Limit: size}),
 		func(o *cloudwatchlogs.FilterLogEventsOutput) []string {
 			return texts(o.Events, func(v *logstypes.FilteredLogEvent) *string { return v.Message })
