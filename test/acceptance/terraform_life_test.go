@@ -314,6 +314,8 @@ func (r stateResource) importID() any {
 		return a["vpc_id"]
 	case "aws_vpc_security_group_vpc_association":
 		return of(",", "security_group_id", "vpc_id")
+	case "aws_network_interface_permission":
+		return a["network_interface_permission_id"]
 	case "aws_network_interface_sg_attachment":
 		return of("_", "network_interface_id", "security_group_id")
 	case "aws_ec2_subnet_cidr_reservation":
