@@ -59,6 +59,7 @@ var disturbances = []disturbance{
 	{"aws_network_interface", "aws_network_interface.listed", "ModifyNetworkInterfaceAttribute NetworkInterfaceId={aws_network_interface.listed.id} Description.Value=another", ""},
 	{"aws_network_interface-ipv6", "aws_network_interface.counted", "AssignIpv6Addresses NetworkInterfaceId={aws_network_interface.counted.id} Ipv6AddressCount=1", ""},
 	{"aws_network_interface-ordered", "aws_network_interface.ordered", "UnassignPrivateIpAddresses NetworkInterfaceId={aws_network_interface.ordered.id} PrivateIpAddress.1=10.0.1.51", ""},
+	{"aws_network_interface_permission", "aws_network_interface_permission.main", "DeleteNetworkInterfacePermission NetworkInterfacePermissionId={aws_network_interface_permission.main.network_interface_permission_id} Force=true", ""},
 	{"aws_network_interface_sg_attachment", "aws_network_interface_sg_attachment.web", "ModifyNetworkInterfaceAttribute NetworkInterfaceId={aws_instance.host.primary_network_interface_id} SecurityGroupId.1={aws_vpc.main.default_security_group_id}", ""},
 	{"aws_route", "aws_route.internet", "DeleteRoute RouteTableId={aws_route_table.main.id} DestinationCidrBlock=0.0.0.0/0", ""},
 	{"aws_route", "aws_route.interface", "ReplaceRoute RouteTableId={aws_route_table.main.id} DestinationCidrBlock=192.168.0.0/16 NetworkInterfaceId={aws_network_interface.two.id}", ""},
