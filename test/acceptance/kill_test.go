@@ -1,13 +1,10 @@
 package acceptance
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,7 +124,8 @@ func TestThePeerFindsOutAboutACrash(t *testing.T) {
 	i.waitForTunnels(j.connection, 2, time.Minute)
 }
 
-// waitUntilNothingIsPending waits until every instance is what it is to become.
+// waitUntilNothingIsPending waits until every instance, and every NAT gateway, is what it
+// is to become.
 func (i *installation) waitUntilNothingIsPending() {
 	i.t.Helper()
 	i.lab.Eventually(30*time.Second, "instances are running or terminated", func() error {
@@ -137,6 +135,13 @@ func (i *installation) waitUntilNothingIsPending() {
 		}
 		if n := len(answer.all("reservationSet/item")); n > 0 {
 			return fmt.Errorf("%d are on their way", n)
+		}
+		answer, err = i.try("DescribeNatGateways", "Filter.1.Name=state", "Filter.1.Value.1=pending", "Filter.1.Value.2=deleting")
+		if err != nil {
+			return err
+		}
+		if n := len(answer.all("natGatewaySet/item")); n > 0 {
+			return fmt.Errorf("%d NAT gateways are on their way", n)
 		}
 		return nil
 	})
@@ -179,166 +184,4 @@ func (w watch) sawNothing(t *testing.T) {
 		}
 		p.Stop()
 	}
-}
-
-// A churn makes and deletes things. All that it knows of them it asks the API,
-// which may have been killed since.
-type churn struct {
-	i             *installation
-	random        *rand.Rand
-	subnet, group string // where instances may come and go
-	calls         int
-}
-
-// churnTag marks what churns.
-var churnTag = []string{"Filter.1.Name=tag:churn", "Filter.1.Value.1=yes"}
-
-func tagged(kind string) []string {
-	return []string{"TagSpecification.1.ResourceType=" + kind, "TagSpecification.1.Tag.1.Key=churn", "TagSpecification.1.Tag.1.Value=yes"}
-}
-
-// run makes calls until ctx ends, and returns how many were answered.
-func (c *churn) run(ctx context.Context) int {
-	for ctx.Err() == nil {
-		text, err := os.ReadFile(c.i.endpointFile())
-		if text = bytes.TrimSpace(text); err == nil && len(text) > 0 {
-			c.i.endpoint = string(text)
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	steps := []func() error{c.makeVPC, c.makeInstance, c.makeConnection, c.changeRules, c.endInstances, c.deleteConnection, c.deleteVPC}
-	for ctx.Err() == nil {
-		err := steps[c.random.IntN(len(steps))]()
-		if r := (*refusal)(nil); errors.As(err, &r) && r.Status >= 500 {
-			c.i.t.Errorf("an answer of the server: %v", r)
-		}
-	}
-	return c.calls
-}
-
-func (c *churn) call(action string, parameters ...string) (element, error) {
-	answer, err := c.i.try(action, parameters...)
-	if err == nil {
-		c.calls++
-	}
-	return answer, err
-}
-
-// one returns the id of one of what is described, "" if there is none.
-func (c *churn) one(action, path string, parameters ...string) (string, error) {
-	answer, err := c.call(action, parameters...)
-	found := answer.all(path)
-	if len(found) == 0 {
-		return "", err
-	}
-	return found[c.random.IntN(len(found))].Text, err
-}
-
-func (c *churn) makeVPC() error {
-	answer, err := c.call("CreateVpc", append(tagged("vpc"), "CidrBlock=10.9.0.0/16")...) // until the quota is reached
-	if err != nil {
-		return err
-	}
-	_, err = c.call("CreateSubnet", append(tagged("subnet"), "VpcId="+answer.get("vpc/vpcId"), "CidrBlock=10.9.1.0/24")...)
-	return err
-}
-
-// churningInstances is how many there may be: more would only take time.
-const churningInstances = 6
-
-// makeInstance runs one in a subnet that churns, or in the one that does not.
-func (c *churn) makeInstance() error {
-	answer, err := c.call("DescribeInstances", append(slices.Clone(churnTag), "Filter.2.Name=instance-state-name", "Filter.2.Value.1=pending", "Filter.2.Value.2=running")...)
-	if err != nil || len(answer.all("reservationSet/item")) >= churningInstances {
-		return err
-	}
-	subnet, err := c.one("DescribeSubnets", "subnetSet/item/subnetId", churnTag...)
-	if err != nil {
-		return err
-	}
-	if subnet == "" || c.random.IntN(3) == 0 {
-		subnet = c.subnet
-	}
-	_, err = c.call("RunInstances", append(tagged("instance"), "ImageId="+hostImage, "InstanceType=t3.micro", "MinCount=1", "MaxCount=1", "SubnetId="+subnet)...)
-	return err
-}
-
-func (c *churn) endInstances() error {
-	instance, err := c.one("DescribeInstances", "reservationSet/item/instancesSet/item/instanceId", append(slices.Clone(churnTag), "Filter.2.Name=instance-state-name", "Filter.2.Value.1=running")...)
-	if err != nil || instance == "" {
-		return err
-	}
-	_, err = c.call("TerminateInstances", "InstanceId.1="+instance)
-	return err
-}
-
-func (c *churn) makeConnection() error {
-	vpc, err := c.one("DescribeVpcs", "vpcSet/item/vpcId", churnTag...)
-	if err != nil || vpc == "" {
-		return err
-	}
-	gateway, err := c.call("CreateVpnGateway", append(tagged("vpn-gateway"), "Type=ipsec.1")...)
-	if err != nil {
-		return err
-	}
-	id := gateway.get("vpnGateway/vpnGatewayId")
-	_, attached := c.call("AttachVpnGateway", "VpcId="+vpc, "VpnGatewayId="+id)
-	customer, err := c.call("CreateCustomerGateway", append(tagged("customer-gateway"), "Type=ipsec.1", "BgpAsn=65000", fmt.Sprintf("IpAddress=192.0.2.%d", 20+c.random.IntN(200)))...)
-	if err = errors.Join(attached, err); err != nil {
-		return err
-	}
-	connection, err := c.call("CreateVpnConnection", append(tagged("vpn-connection"), "Type=ipsec.1", "VpnGatewayId="+id,
-		"CustomerGatewayId="+customer.get("customerGateway/customerGatewayId"), "Options.StaticRoutesOnly=true")...)
-	if err != nil {
-		return err
-	}
-	_, err = c.call("CreateVpnConnectionRoute", "VpnConnectionId="+connection.get("vpnConnection/vpnConnectionId"), "DestinationCidrBlock="+siteCIDR)
-	return err
-}
-
-// deleteConnection deletes one with its gateways.
-func (c *churn) deleteConnection() error {
-	answer, err := c.call("DescribeVpnConnections", append(slices.Clone(churnTag), "Filter.2.Name=state", "Filter.2.Value.1=available")...)
-	for _, connection := range answer.all("vpnConnectionSet/item")[:min(1, len(answer.all("vpnConnectionSet/item")))] {
-		_, deleted := c.call("DeleteVpnConnection", "VpnConnectionId="+connection.get("vpnConnectionId"))
-		_, customer := c.call("DeleteCustomerGateway", "CustomerGatewayId="+connection.get("customerGatewayId"))
-		err = errors.Join(err, deleted, customer, c.deleteGateway(connection.get("vpnGatewayId")))
-	}
-	return err
-}
-
-func (c *churn) deleteGateway(id string) error {
-	answer, err := c.call("DescribeVpnGateways", "VpnGatewayId.1="+id)
-	if err != nil {
-		return err
-	}
-	if vpc := answer.get("vpnGatewaySet/item/attachments/item/vpcId"); vpc != "" {
-		_, err = c.call("DetachVpnGateway", "VpnGatewayId="+id, "VpcId="+vpc)
-	}
-	_, deleted := c.call("DeleteVpnGateway", "VpnGatewayId="+id)
-	return errors.Join(err, deleted)
-}
-
-// deleteVPC deletes one that nothing is in any more.
-func (c *churn) deleteVPC() error {
-	subnet, err := c.one("DescribeSubnets", "subnetSet/item/subnetId", churnTag...)
-	if err == nil && subnet != "" {
-		_, err = c.call("DeleteSubnet", "SubnetId="+subnet)
-	}
-	vpc, _ := c.one("DescribeVpcs", "vpcSet/item/vpcId", churnTag...)
-	if vpc != "" {
-		_, deleted := c.call("DeleteVpc", "VpcId="+vpc)
-		err = errors.Join(err, deleted)
-	}
-	return err
-}
-
-// changeRules changes a group of instances that a ping runs between.
-func (c *churn) changeRules() error {
-	action := []string{"AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"}[c.random.IntN(2)]
-	port := 7000 + c.random.IntN(3)
-	_, err := c.call(action, "GroupId="+c.group, "IpPermissions.1.IpProtocol=tcp", fmt.Sprintf("IpPermissions.1.FromPort=%d", port),
-		fmt.Sprintf("IpPermissions.1.ToPort=%d", port), "IpPermissions.1.IpRanges.1.CidrIp=198.51.100.0/24")
-	return err
 }
