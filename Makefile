@@ -69,7 +69,7 @@ test-acceptance: setup build ## real AWS clients; CAUSEWAY_TF_MIRROR=DIR lets Te
 	$(GO) test -count=1 -timeout 10m -v $(TESTFLAGS) ./test/acceptance/...
 
 test-terraform: setup build ## Terraform with each type of resource by itself, ONLY=regexp for some (minutes)
-	$(GO) test -count=1 -timeout 30m -v $(TESTFLAGS) -run '^TestTerraformAlone$$' ./test/acceptance -alone '$(or $(ONLY),.)'
+	$(GO) test -count=1 -timeout 30m -v $(TESTFLAGS) -run '^TestTerraform(Alone|Providers)$$' ./test/acceptance -alone '$(or $(ONLY),.)'
 
 test-cli: setup build ## every action that is built by the AWS CLI (a minute or two)
 	$(GO) test -count=1 -timeout 15m -v $(TESTFLAGS) -run '^TestEveryActionByTheAWSCLI$$' ./test/acceptance -commands

@@ -113,6 +113,8 @@ and nothing differs but what was changed, which is changed in place; planned aga
 (` + "`make test-terraform`" + `). The registry's modules terraform-aws-vpc, -vpn-gateway and -security-group are made, changed and taken down unchanged, and so are the examples that they come with: a file of overrides leaves out
 groups of subnets of other services, VPC endpoints and, for now, dynamic routing.
 
+A configuration may have providers for several regions and accounts, and for a role (` + "`" + `assume_role` + "`" + `), with ` + "`" + `default_tags` + "`" + ` and ` + "`" + `ignore_tags` + "`" + `.
+
 What somebody changes or deletes by other means is seen by the next plan, and the next run puts it right: the tags of everything, and one thing more of each type of resource (` + "`make test-terraform`" + `).
 
 Some things go wrong with AWS as they do here, for they are the provider's own:
@@ -128,7 +130,7 @@ Some things go wrong with AWS as they do here, for they are the provider's own:
 - ` + "`associate_with_private_ip`" + ` of an imported ` + "`aws_eip`" + ` cannot be read and is planned again, and an ` + "`aws_eip`" + ` with ` + "`instance`" + ` cannot move to another instance in place.
 - An imported ` + "`aws_instance`" + ` with ` + "`network_interface`" + `, or ` + "`aws_key_pair`" + `, is replaced unless ` + "`ignore_changes`" + ` names what cannot be read.
 
-What instances and interfaces have not got is refused by name: ` + "`root_block_device`" + ` and ` + "`ebs_block_device`" + ` (there are no volumes), ` + "`enable_primary_ipv6`" + `,
+What instances and interfaces have not got is refused by name: ` + "`root_block_device`" + ` and ` + "`ebs_block_device`" + ` (there are no volumes),
 ` + "`ipv4_prefixes`" + ` and ` + "`ipv6_prefixes`" + `.
 
 This page is written by a test (` + "`go test ./test/acceptance -run TestTerraformPage -update`" + `) of the stacks themselves: a resource is listed with the arguments that
