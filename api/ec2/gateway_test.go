@@ -420,6 +420,9 @@ func TestDefaultVPC(t *testing.T) {
 	}
 	igw := c.call("DescribeInternetGateways", filter("1", "attachment.vpc-id", id)...).text("internetGatewaySet/item/internetGatewayId")
 	c.wantRoute(c.mainRouteTable(id), "0.0.0.0/0 "+igw+" active")
+	if got := c.call("DescribeAccountAttributes", "AttributeName.1", "max-elastic-ips").text("accountAttributeSet/item/attributeName"); got != "max-elastic-ips" {
+		t.Errorf("asked for the number of elastic addresses, it tells of %q", got)
+	}
 	if got := c.call("DescribeAccountAttributes", "AttributeName.1", "default-vpc").text("accountAttributeSet/item/attributeValueSet/item/attributeValue"); got != id {
 		t.Errorf("the account's default VPC is %q", got)
 	}

@@ -124,15 +124,22 @@ func (s *Service) DescribeAccountAttributes(_ context.Context, c server.Caller, 
 	if v, has := defaultVPC(s.read(c)); has {
 		byDefault = v.ID
 	}
+	type attribute struct{ name, value string }
 	limits, out := s.limitsOf(c.Account), &model.DescribeAccountAttributesOutput{}
-	for _, attribute := range []struct{ name, value string }{
+	all := []attribute{
 		{model.AccountAttributeNameSupportedPlatforms, "VPC"},
 		{model.AccountAttributeNameDefaultVpc, byDefault},
 		{"max-instances", strconv.Itoa(limits.Instances)},
 		{"max-elastic-ips", strconv.Itoa(limits.ElasticAddresses)},
 		{"vpc-max-elastic-ips", strconv.Itoa(limits.ElasticAddresses)},
 		{"vpc-max-security-groups-per-interface", strconv.Itoa(limits.SecurityGroupsPerInterface)},
-	} {
+	}
+	for _, name := range in.AttributeNames {
+		if !slices.ContainsFunc(all, func(a attribute) bool { return a.name == name }) {
+			return nil, resource.InvalidValue("attributeName", name, "There is no such attribute of an account.")
+		}
+	}
+	for _, attribute := range all {
 		if len(in.AttributeNames) == 0 || slices.Contains(in.AttributeNames, attribute.name) {
 			out.AccountAttributes = append(out.AccountAttributes, model.AccountAttribute{
 				AttributeName: &attribute.name, AttributeValues: []model.AccountAttributeValue{{AttributeValue: &attribute.value}},

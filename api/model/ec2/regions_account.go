@@ -4,7 +4,7 @@ package ec2
 
 // DescribeAccountAttributesInput is the request of DescribeAccountAttributes.
 type DescribeAccountAttributesInput struct {
-	AttributeNames []string `req:"AttributeName" enum:"supported-platforms,default-vpc"`
+	AttributeNames []string `req:"AttributeName"`
 	DryRun         *bool    `req:"DryRun"`
 }
 
