@@ -148,11 +148,9 @@ func (s *Service) CreateDefaultVpc(ctx context.Context, c server.Caller, in *mod
 	return &out, err
 }
 
-// CreateDefaultSubnet makes the default subnet of a zone again that was deleted.
+// CreateDefaultSubnet makes the default subnet of a zone again that was deleted, or an
+// IPv6-only one in its place.
 func (s *Service) CreateDefaultSubnet(ctx context.Context, c server.Caller, in *model.CreateDefaultSubnetInput) (*model.CreateDefaultSubnetOutput, error) {
-	if err := refuseUnbuilt(member{"Ipv6Native", val(in.Ipv6Native)}); err != nil {
-		return nil, err
-	}
 	if in.AvailabilityZone == nil && in.AvailabilityZoneId == nil {
 		return nil, resource.Missing("AvailabilityZone")
 	}
@@ -172,18 +170,41 @@ func (s *Service) CreateDefaultSubnet(ctx context.Context, c server.Caller, in *
 				return resource.Errorf("DefaultSubnetAlreadyExistsInAvailabilityZone", "'%s' is already the default subnet in %s.", other.ID, zone)
 			}
 		}
+		v, err := s.placeDefaultSubnet(w.reader, vpc, others, zone, val(in.Ipv6Native))
+		if err != nil {
+			return err
+		}
+		s.putSubnet(w, v)
+		out.Subnet = subnetView{service: s, reader: w.reader}.answer(&v)
+		return nil
+	})
+	return &out, err
+}
+
+// placeDefaultSubnet finds room for a default subnet beside the others of the VPC.
+func (s *Service) placeDefaultSubnet(r reader, vpc resource.VPC, others []resource.Subnet, zone string, ipv6Only bool) (resource.Subnet, error) {
+	if ipv6Only {
+		v := resource.Subnet{Meta: r.newMeta(s.newID(subnets.prefix), nil), VPC: vpc.ID, Zone: zone, State: resource.StateAvailable, DefaultForAZ: true}
+		cidr := resource.AssociatedCIDR(vpc.IPv6)
+		if !cidr.IsValid() {
+			return v, resource.Errorf(resource.CodeInvalidParameterValue, "The default VPC %s has no IPv6 CIDR block: associate one first", vpc.ID)
+		}
+		for part := netip.PrefixFrom(cidr.Addr(), subnetBits6); cidr.Contains(part.Addr()); part = nextPrefix6(part) {
+			if s.giveSubnetIPv6(&v, vpc, others, part) == nil {
+				speakOnlyIPv6(&v)
+				return v, nil
+			}
+		}
+	} else {
 		for n := 0; ; n++ {
 			cidr, ok := defaultSubnetRange(n)
 			if !ok {
-				return resource.Errorf("InsufficientCidrBlocks", "The default VPC %s has no room for another subnet of this size", vpc.ID)
+				break
 			}
 			if resource.ValidateSubnetRange(vpc, others, cidr) == nil {
-				v := s.newDefaultSubnet(w.reader, vpc.ID, zone, cidr)
-				s.putSubnet(w, v)
-				out.Subnet = subnetView{service: s, reader: w.reader}.answer(&v)
-				return nil
+				return s.newDefaultSubnet(r, vpc.ID, zone, cidr), nil
 			}
 		}
-	})
-	return &out, err
+	}
+	return resource.Subnet{}, resource.Errorf("InsufficientCidrBlocks", "The default VPC %s has no room for another subnet of this size", vpc.ID)
 }

@@ -447,6 +447,7 @@ func TestDefaultVPC(t *testing.T) {
 	if got := c.call("CreateDefaultSubnet", "AvailabilityZone", "us-east-1a").text("subnet/cidrBlock"); got != "172.31.0.0/20" {
 		t.Errorf("the zone's new default subnet is %s", got)
 	}
+	c.ipv6OnlyDefaultSubnet(id, "us-east-1a")
 
 	elsewhere := c.in("eu-west-1")
 	gone := elsewhere.call("DescribeVpcs").text("vpcSet/item/vpcId")
@@ -462,6 +463,27 @@ func TestDefaultVPC(t *testing.T) {
 	}
 	if n := len(newCloud(t).call("DescribeVpcs").all("vpcSet/item")); n != 0 {
 		t.Errorf("where it is switched off there are %d VPCs", n)
+	}
+}
+
+// ipv6OnlyDefaultSubnet has an IPv6-only default subnet take the place of a zone's.
+func (c *cloud) ipv6OnlyDefaultSubnet(vpc, zone string) {
+	c.Helper()
+	c.call("DeleteSubnet", "SubnetId", c.call("DescribeSubnets", filter("1", "availability-zone", zone)...).text("subnetSet/item/subnetId"))
+	native := []string{"AvailabilityZone", zone, "Ipv6Native", "true"}
+	c.refuse("InvalidParameterValue", "CreateDefaultSubnet", native...)
+	c.call("AssociateVpcCidrBlock", "VpcId", vpc, "AmazonProvidedIpv6CidrBlock", "true")
+	ranges := c.call("DescribeVpcs", "VpcId.1", vpc).text("vpcSet/item/ipv6CidrBlockAssociationSet/item/ipv6CidrBlock")
+	first := strings.Replace(ranges, "/56", "/64", 1)
+	c.call("CreateSubnet", "VpcId", vpc, "AvailabilityZone", zone, "Ipv6Native", "true", "Ipv6CidrBlock", first)
+	made := c.call("CreateDefaultSubnet", native...)
+	got := made.texts("subnet/ipv6CidrBlockAssociationSet/item/ipv6CidrBlock")
+	if len(got) != 1 || got[0] == first || made.text("subnet/defaultForAz") != "true" || made.text("subnet/ipv6Native") != "true" || made.text("subnet/cidrBlock") != "" || made.text("subnet/mapPublicIpOnLaunch") != "false" {
+		c.Errorf("the zone's IPv6-only default subnet, beside %s, is %v of %s", first, got, ranges)
+	}
+	run := c.call("RunInstances", "ImageId", HostImage, "MinCount", "1", "MaxCount", "1", "Placement.AvailabilityZone", zone)
+	if address := run.text("instancesSet/item/ipv6Address"); address == "" || run.text("instancesSet/item/privateIpAddress") != "" {
+		c.Errorf("an instance there has the IPv6 address %q, and of IPv4 %q", address, run.text("instancesSet/item/privateIpAddress"))
 	}
 }
 
@@ -633,6 +655,6 @@ var gatewayRefusals = []struct{ code, call string }{
 	{"DefaultVpcDoesNotExist", "CreateDefaultSubnet&AvailabilityZone=us-east-1a"},
 	{"MissingParameter", "CreateDefaultSubnet"},
 	{"InvalidParameterValue", "CreateDefaultSubnet&AvailabilityZone=us-east-1z"},
-	{"UnsupportedOperation", "CreateDefaultSubnet&AvailabilityZone=us-east-1a&Ipv6Native=true"},
+	{"DefaultVpcDoesNotExist", "CreateDefaultSubnet&AvailabilityZone=us-east-1a&Ipv6Native=true"},
 	{"VPCIdNotSpecified", "DescribeSecurityGroups&GroupName.1=default"},
 }

@@ -74,7 +74,7 @@ func (s *Service) CreateSubnet(ctx context.Context, c server.Caller, in *model.C
 			}
 		}
 		if v.IPv6Only() {
-			v.AssignIPv6OnCreation, v.PrivateDNSNames = true, resource.PrivateDNSNameOptions{ResourceName: true, AAAA: true}
+			speakOnlyIPv6(&v)
 		}
 		s.putSubnet(w, v)
 		out.Subnet = subnetView{service: s, reader: w.reader}.answer(&v) // no interfaces yet

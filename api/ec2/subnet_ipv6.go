@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -28,6 +29,21 @@ func (s *Service) giveSubnetIPv6(v *resource.Subnet, vpc resource.VPC, others []
 	}
 	v.IPv6 = []resource.CIDRAssociation{{ID: s.newID(subnetCIDRAssociationPrefix), Prefix: cidr, State: resource.StateAssociated}}
 	return nil
+}
+
+// subnetBits6 is the size of most subnets' IPv6 ranges.
+const subnetBits6 = 64
+
+// nextPrefix6 is the IPv6 prefix of the same size that follows one of at most 64 bits.
+func nextPrefix6(p netip.Prefix) netip.Prefix {
+	a := p.Addr().As16()
+	binary.BigEndian.PutUint64(a[:8], binary.BigEndian.Uint64(a[:8])+1<<(64-p.Bits()))
+	return netip.PrefixFrom(netip.AddrFrom16(a), p.Bits())
+}
+
+// speakOnlyIPv6 gives a subnet without an IPv4 range what all such have.
+func speakOnlyIPv6(v *resource.Subnet) {
+	v.AssignIPv6OnCreation, v.PrivateDNSNames = true, resource.PrivateDNSNameOptions{ResourceName: true, AAAA: true}
 }
 
 // AssociateSubnetCidrBlock gives a subnet that has none an IPv6 range.
