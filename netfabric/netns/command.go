@@ -11,7 +11,7 @@ import (
 // so do the names that Create makes. Those of a program that was started by another one
 // which was started so, as by a shell, are that one's.
 func Command() (string, error) {
-	if own, err := os.Readlink("/proc/self/ns/mnt"); err != nil {
+	if own, err := os.Readlink("/proc/thread-self/ns/mnt"); err != nil {
 		return "", fmt.Errorf("look at own mounts: %w", err)
 	} else if parents, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", os.Getppid())); err == nil && parents == own {
 		return "", nil

@@ -57,10 +57,11 @@ func (i *installation) keepers() (pids []string) {
 // socketOf reports whether a process holds the installation's keeper socket.
 func (i *installation) socketOf(pid string) bool {
 	// The kernel tells of its sockets piece by piece, and leaves some out where others
-	// come and go meanwhile.
+	// come and go meanwhile. /proc/net is the main thread's, which another test may have
+	// taken into a namespace.
 	var table strings.Builder
 	for range 10 {
-		text, err := os.ReadFile("/proc/net/unix")
+		text, err := os.ReadFile("/proc/thread-self/net/unix")
 		if err != nil {
 			i.t.Fatal(err)
 		}
