@@ -12,7 +12,7 @@ const restMemory = 8 << 20
 
 // frugality is when an init process collects garbage. Go's runtime does so every two
 // minutes even where nothing has happened, which has a host with a thousand instances at
-// work for some 50 ms a second. While nobody is in, garbage is collected when there is
+// work for some 70 ms a second. While nobody is in, garbage is collected when there is
 // much of it, and never by the clock.
 type frugality struct {
 	mu      sync.Mutex
