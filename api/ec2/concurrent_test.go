@@ -103,7 +103,7 @@ func TestCallsAtOnce(t *testing.T) {
 	t.Parallel()
 	const callers, calls = 8, 150
 	c := newCloud(t, func(cfg *Config) {
-		cfg.OutsideAddresses = []netip.Prefix{netip.MustParsePrefix("198.19.0.0/22")}
+		cfg.OutsideAddresses = []netip.Prefix{netip.MustParsePrefix("198.19.0.0/22")} // no other test's: they share a store
 		cfg.Limits = Limits{VPCs: 100, InternetGateways: 100, ElasticAddresses: 100, VPNGateways: 100, CustomerGateways: 100, NATGatewaysPerZone: 100}
 	})
 	seed := rand.Uint64()
