@@ -257,6 +257,8 @@ type Tunnel struct {
 	ReplayWindow  int // packets
 	DPDTimeout    time.Duration
 	DPDAction     string // "clear", "none", "restart"
+
+	BGP *BGP // nil: its routes are told by nobody, and follow the tunnel
 }
 
 // Certificates are what both sides of a tunnel prove themselves with.
@@ -333,11 +335,13 @@ type TranslatorStatus struct {
 // A TunnelStatus is what SAs and packets say of a tunnel.
 type TunnelStatus struct {
 	ID      string
-	Up      bool
+	Up      bool      // it carries packets: with BGP, its session is established, too
 	Since   time.Time // of the last change of Up
 	Message string    // one sentence: why it is down and what to change
 
 	Negotiated Negotiated // zero while it is down
+
+	BGP *BGPStatus // nil: it has no BGP
 
 	// KeyUsed is the KeyChanges of the Tunnel whose PreSharedKey the peer has used
 	// while a FormerKey was there; 0: none.
