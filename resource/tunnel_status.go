@@ -1,6 +1,10 @@
 package resource
 
-import "time"
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
 
 // A TunnelStatus is what a node has seen of a tunnel. Its ID is TunnelID's.
 type TunnelStatus struct {
@@ -10,6 +14,23 @@ type TunnelStatus struct {
 	Message string    `json:"message,omitempty"` // one sentence: why it is down, or what it runs with
 
 	Negotiated Negotiated `json:"negotiated,omitzero"` // zero while it is down
+
+	// Routes are what the customer gateway has told by BGP, sorted by destination; none
+	// while it is down, or where the connection is static.
+	Routes []LearnedRoute `json:"routes,omitempty"`
+}
+
+// A LearnedRoute is a prefix that a customer gateway says it can reach.
+type LearnedRoute struct {
+	Destination netip.Prefix `json:"destination"`
+	Path        []uint32     `json:"path,omitempty"` // ASNs, the customer gateway's first; those of an AS_SET count as one, 0
+	Origin      uint8        `json:"origin,omitempty"`
+	MED         uint32       `json:"med,omitempty"` // 0 where none was told
+}
+
+// Equal reports whether two routes are the same.
+func (r LearnedRoute) Equal(other LearnedRoute) bool {
+	return r.Destination == other.Destination && r.Origin == other.Origin && r.MED == other.MED && slices.Equal(r.Path, other.Path)
 }
 
 // Negotiated is what the SAs of a tunnel run with.

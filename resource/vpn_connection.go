@@ -9,9 +9,9 @@ type VPNConnection struct {
 	Type             string           `json:"type"` // "ipsec.1"
 	CustomerGateway  string           `json:"customerGateway"`
 	VPNGateway       string           `json:"vpnGateway"`
-	StaticRoutesOnly bool             `json:"staticRoutesOnly"`
-	LocalIPv4CIDR    netip.Prefix     `json:"localIpv4Cidr"`  // the customer's side; default 0.0.0.0/0
-	RemoteIPv4CIDR   netip.Prefix     `json:"remoteIpv4Cidr"` // our side; default 0.0.0.0/0
+	StaticRoutesOnly bool             `json:"staticRoutesOnly"` // false: dynamic, its routes are told by BGP
+	LocalIPv4CIDR    netip.Prefix     `json:"localIpv4Cidr"`    // the customer's side; default 0.0.0.0/0
+	RemoteIPv4CIDR   netip.Prefix     `json:"remoteIpv4Cidr"`   // our side; default 0.0.0.0/0
 	Routes           []VPNStaticRoute `json:"routes,omitempty"`
 	Tunnels          [2]VPNTunnel     `json:"tunnels"` // the order never changes
 }
@@ -64,6 +64,24 @@ func (c VPNConnection) Validate() error {
 		if i > 0 && t.InsideCIDR.IsValid() && t.InsideCIDR == c.Tunnels[0].InsideCIDR {
 			return Errorf(CodeInvalidParameterValue, "Value (%s) for parameter TunnelInsideCidr is invalid. The two tunnels of a connection need different ranges", t.InsideCIDR)
 		}
+	}
+	return nil
+}
+
+// ASTrans stands for an ASN that has no room in 2 bytes, and is nobody's own (RFC
+// 6793 section 9).
+const ASTrans = 23456
+
+// ValidatePeers says whether the two sides of the connection can speak BGP with each
+// other, where they shall: a session has a different ASN on each side.
+func (c VPNConnection) ValidatePeers(customer CustomerGateway, gateway VPNGateway) error {
+	switch {
+	case c.StaticRoutesOnly:
+		return nil
+	case customer.ASN == gateway.AmazonSideASN:
+		return Errorf(CodeInvalidParameterCombination, "The customer gateway %s and the virtual private gateway %s both have the ASN %d; for dynamic routing they need different ones", customer.ID, gateway.ID, customer.ASN)
+	case customer.ASN == ASTrans:
+		return Errorf(CodeInvalidParameterCombination, "The customer gateway %s has the ASN %d, which is reserved (RFC 6793) and can't be used for dynamic routing", customer.ID, customer.ASN)
 	}
 	return nil
 }

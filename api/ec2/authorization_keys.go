@@ -75,10 +75,17 @@ func (t *targeting) setConnectionKeys(id string, target *server.Target) {
 	}
 	target.SetKey("ec2:authenticationtype", authentication)
 	target.SetKey("ec2:gatewaytype", "VGW")
-	target.SetKey("ec2:routingtype", "static")
+	target.SetKey("ec2:routingtype", routingType(&v))
 	for name, values := range tunnelConditionKeys(tunnels) {
 		target.SetKey(name, values...)
 	}
+}
+
+func routingType(v *resource.VPNConnection) string {
+	if v.StaticRoutesOnly {
+		return "static"
+	}
+	return "dynamic"
 }
 
 // tunnelConditionKeys are the values that tunnels permit, by the names of condition keys. Those

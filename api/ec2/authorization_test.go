@@ -111,6 +111,7 @@ func TestKeysOfTypes(t *testing.T) {
 		{"CreateVpnConnection", &model.CreateVpnConnectionInput{Type: new("ipsec.1"), VpnGatewayId: &gateway, CustomerGatewayId: &customer, Options: &static}, "vpn-connection/*", "ec2:phase1lifetimeseconds", "3600 28800"},
 		{"CreateVpnConnection", &model.CreateVpnConnectionInput{Type: new("ipsec.1"), VpnGatewayId: &gateway, CustomerGatewayId: &customer, Options: &static}, "vpn-connection/*", "ec2:authenticationtype", "Pre Shared Keys"},
 		{"CreateVpnConnection", &model.CreateVpnConnectionInput{Type: new("ipsec.1"), VpnGatewayId: &gateway, CustomerGatewayId: &customer, Options: &static}, "vpn-connection/*", "ec2:routingtype", "static"},
+		{"CreateVpnConnection", &model.CreateVpnConnectionInput{Type: new("ipsec.1"), VpnGatewayId: &gateway, CustomerGatewayId: &customer}, "vpn-connection/*", "ec2:routingtype", "dynamic"},
 		{"CreateVpnConnection", &model.CreateVpnConnectionInput{Type: new("ipsec.1"), VpnGatewayId: &gateway, CustomerGatewayId: &customer, Options: &static}, "vpn-connection/*", "ec2:insidetunnelcidr", ""},
 		{"DeleteVpnConnection", &model.DeleteVpnConnectionInput{VpnConnectionId: &id}, "vpn-connection/" + id, "ec2:dpdtimeoutseconds", "30 40"},
 		{"ModifyVpnTunnelOptions", &model.ModifyVpnTunnelOptionsInput{VpnConnectionId: &id, VpnTunnelOutsideIpAddress: &outside, TunnelOptions: &model.ModifyVpnTunnelOptionsSpecification{Phase2LifetimeSeconds: &lifetime}},

@@ -33,8 +33,9 @@ const (
 )
 
 // CreateVpnConnection joins a customer gateway and a VPN gateway by two tunnels,
-// whose outside addresses never change. The connection is available at once;
-// whether its tunnels are up is the telemetry's to say.
+// whose outside addresses never change. Unless the caller asks for static routes only,
+// both sides tell each other their routes by BGP; that never changes either. The
+// connection is available at once; whether its tunnels are up is the telemetry's to say.
 func (s *Service) CreateVpnConnection(ctx context.Context, c server.Caller, in *model.CreateVpnConnectionInput) (*model.CreateVpnConnectionOutput, error) {
 	wanted, keys, err := s.newVPNConnection(in)
 	if err != nil {
@@ -57,7 +58,7 @@ func (s *Service) CreateVpnConnection(ctx context.Context, c server.Caller, in *
 		v := wanted
 		v.Meta = w.newMeta(s.newID(vpnConnections.prefix), tags[vpnConnections.kind])
 		v.CustomerGateway, v.VPNGateway = customer.ID, gateway.ID
-		if err := cmp.Or(checkAuthentication(&customer, &v), s.checkTunnelLogs(w, v.Tunnels[:]...)); err != nil {
+		if err := cmp.Or(v.ValidatePeers(customer, gateway), checkAuthentication(&customer, &v), s.checkTunnelLogs(w, v.Tunnels[:]...)); err != nil {
 			return err
 		}
 		if err := s.checkVPNConnectionLimits(w.reader, gateway.ID); err != nil {
@@ -96,10 +97,7 @@ func (s *Service) newVPNConnection(in *model.CreateVpnConnectionInput) (resource
 	if val(in.VpnGatewayId) == "" {
 		return none, keys, resource.Missing("VpnGatewayId")
 	}
-	if !val(options.StaticRoutesOnly) {
-		return none, keys, resource.Errorf(resource.CodeUnsupportedOperation, "Dynamic routing (BGP) is not built yet, only static routing: set Options.StaticRoutesOnly to true and add routes by CreateVpnConnectionRoute")
-	}
-	v := resource.VPNConnection{State: resource.StateAvailable, Type: val(in.Type), StaticRoutesOnly: true, LocalIPv4CIDR: resource.AnyIPv4, RemoteIPv4CIDR: resource.AnyIPv4}
+	v := resource.VPNConnection{State: resource.StateAvailable, Type: val(in.Type), StaticRoutesOnly: val(options.StaticRoutesOnly), LocalIPv4CIDR: resource.AnyIPv4, RemoteIPv4CIDR: resource.AnyIPv4}
 	if err := setNetworkCIDRs(&v, options.LocalIpv4NetworkCidr, options.RemoteIpv4NetworkCidr); err != nil {
 		return none, keys, err
 	}
@@ -253,11 +251,27 @@ func (s *Service) ModifyVpnConnection(ctx context.Context, c server.Caller, in *
 		if err := s.moveToCustomerGateway(w, &v, val(in.CustomerGatewayId)); err != nil {
 			return err
 		}
+		if err := checkPeers(w.reader, &v); err != nil {
+			return err
+		}
 		vpnConnections.put(w, v)
 		out.VpnConnection, err = vpnConnectionAnswer(w.reader, &v)
 		return err
 	})
 	return &out, err
+}
+
+// checkPeers refuses gateways whose ASNs don't let them speak BGP with each other.
+func checkPeers(r reader, v *resource.VPNConnection) error {
+	customer, err := customerGateways.get(r, v.CustomerGateway)
+	if err != nil {
+		return err
+	}
+	gateway, err := vpnGateways.get(r, v.VPNGateway)
+	if err != nil {
+		return err
+	}
+	return v.ValidatePeers(customer, gateway)
 }
 
 // moveToVPNGateway lets a connection end on a gateway; "" is the one it has.
@@ -371,8 +385,8 @@ func vpnConnectionAnswer(r reader, v *resource.VPNConnection) (*model.VpnConnect
 }
 
 // telemetryAnswer tells what was last seen of a tunnel. The count of accepted
-// routes of a static connection is that of its static routes while the tunnel is
-// up, and 0 while it is down: what can be sent through it.
+// routes is, while the tunnel is up, that of the static routes or of what the customer
+// gateway has told by BGP, and 0 while it is down: what can be sent through it.
 func telemetryAnswer(r reader, v *resource.VPNConnection, index int) model.VgwTelemetry {
 	a := model.VgwTelemetry{
 		AcceptedRouteCount: new(int32(0)),
@@ -384,7 +398,7 @@ func telemetryAnswer(r reader, v *resource.VPNConnection, index int) model.VgwTe
 	if seen, ok := store.TunnelStatuses.Get(r.Reader, r.scope, resource.TunnelID(v.ID, index+1)); ok {
 		a.LastStatusChange, a.StatusMessage = timestamp(seen.Since), str(seen.Message)
 		if seen.Up {
-			a.Status, a.AcceptedRouteCount = new(model.TelemetryStatusUP), new(int32(len(v.Routes)))
+			a.Status, a.AcceptedRouteCount = new(model.TelemetryStatusUP), new(int32(len(v.Routes)+len(seen.Routes)))
 		}
 	}
 	if said := keyProblem(r, v, index); said != "" {

@@ -42,7 +42,7 @@ func (s *Service) CreateVpnConnectionRoute(ctx context.Context, c server.Caller,
 		case v.State != resource.StateAvailable:
 			return resource.Errorf(codeVPNConnectionInvalidState, "The VPN connection %s is %s; it must be available", v.ID, v.State)
 		case !v.StaticRoutesOnly:
-			return resource.Errorf(codeVPNConnectionInvalidType, "The VPN connection %s uses BGP and has no static routes", v.ID)
+			return refuseStaticRoute(v.ID)
 		case routeIndex(v, destination) >= 0:
 			return nil
 		case len(v.Routes) >= w.limits.StaticRoutesPerVPNConnection:
@@ -65,6 +65,9 @@ func (s *Service) DeleteVpnConnectionRoute(ctx context.Context, c server.Caller,
 		if err != nil {
 			return err
 		}
+		if !v.StaticRoutesOnly {
+			return refuseStaticRoute(v.ID)
+		}
 		at := routeIndex(v, destination)
 		if at < 0 {
 			return resource.Errorf(codeRouteNotFound, "The VPN connection %s has no static route to %s", v.ID, destination)
@@ -73,6 +76,11 @@ func (s *Service) DeleteVpnConnectionRoute(ctx context.Context, c server.Caller,
 		vpnConnections.put(w, v)
 		return nil
 	})
+}
+
+// refuseStaticRoute is for a connection that learns its routes.
+func refuseStaticRoute(id string) error {
+	return resource.Errorf(codeVPNConnectionInvalidType, "The VPN connection %s has dynamic routing and no static routes: let the customer gateway advertise its prefixes by BGP, or create a connection with StaticRoutesOnly", id)
 }
 
 // routeIndex finds a static route, or is less than 0.

@@ -107,7 +107,6 @@ func vpnRefusals() []refusedVPNCall {
 		// Connections.
 		{missing, "CreateVpnConnection", []string{"Type", "ipsec.1", "VpnGatewayId", "{vgw}", "Options.StaticRoutesOnly", "true"}},
 		{missing, "CreateVpnConnection", []string{"Type", "ipsec.1", "CustomerGatewayId", "{cgw}", "Options.StaticRoutesOnly", "true"}},
-		{unsupported, "CreateVpnConnection", []string{"Type", "ipsec.1", "CustomerGatewayId", "{cgw}", "VpnGatewayId", "{vgw}"}}, // BGP
 		{unsupported, "CreateVpnConnection", connect("TransitGatewayId", "tgw-0123456789abcdef0")},
 		{unsupported, "CreateVpnConnection", connect("Options.EnableAcceleration", "true")},
 		{unsupported, "CreateVpnConnection", connect("Options.TunnelInsideIpVersion", "ipv6")},

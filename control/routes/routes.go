@@ -74,7 +74,8 @@ func New(r store.Reader, s store.Scope) *Routes {
 //     attached to the VPC, or the instance or network interface is gone or is
 //     not wanted running, or the NAT gateway or egress-only internet gateway is gone;
 //   - for each attached gateway that propagates into the table, the static
-//     routes of its connections that have a tunnel up, once each. A route
+//     routes of its connections that have a tunnel up, and what customer gateways
+//     have told by BGP over tunnels that are up, once each. A route
 //     entered by hand for the same destination wins, and so do the VPC's own
 //     ranges for all that lies in them.
 //
@@ -209,30 +210,31 @@ func (r *Routes) attached(gateway, vpc string) bool {
 	return ok && AttachedVPC(vgw) == vpc
 }
 
-// propagatedBy returns the static routes of a gateway's connections that have a
-// tunnel up.
+// propagatedBy returns where a gateway's connections lead now: their static routes, if
+// they have a tunnel up, and what was learned over tunnels that are up.
 func (r *Routes) propagatedBy(gateway string) []netip.Prefix {
 	known, ok := r.propagated[gateway]
 	if ok {
 		return known
 	}
 	for connection := range store.VPNConnections.Find(r.reader, r.scope, store.ByGateway, gateway) {
-		if connection.State == resource.StateAvailable && connection.Deleted == nil && r.up(connection) {
+		if connection.State != resource.StateAvailable || connection.Deleted != nil {
+			continue
+		}
+		up := false
+		for number := 1; number <= len(connection.Tunnels); number++ {
+			status, _ := store.TunnelStatuses.Get(r.reader, r.scope, resource.TunnelID(connection.ID, number))
+			up = up || status.Up
+			for _, learned := range Learned(connection, &status) {
+				known = append(known, learned.Destination)
+			}
+		}
+		if up {
 			known = append(known, StaticRoutes(*connection)...)
 		}
 	}
 	r.propagated[gateway] = known
 	return known
-}
-
-// up reports whether a connection has at least one tunnel up.
-func (r *Routes) up(connection *resource.VPNConnection) bool {
-	for number := 1; number <= len(connection.Tunnels); number++ {
-		if status, _ := store.TunnelStatuses.Get(r.reader, r.scope, resource.TunnelID(connection.ID, number)); status.Up {
-			return true
-		}
-	}
-	return false
 }
 
 // IsInternetGateway tells an internet gateway from other gateways by its id.
@@ -276,6 +278,15 @@ func StaticRoutes(connection resource.VPNConnection) []netip.Prefix {
 		}
 	}
 	return prefixes
+}
+
+// Learned returns what a tunnel of a connection has learned by BGP that is in use:
+// nothing while it is down.
+func Learned(connection *resource.VPNConnection, status *resource.TunnelStatus) []resource.LearnedRoute {
+	if connection.StaticRoutesOnly || !status.Up {
+		return nil
+	}
+	return status.Routes
 }
 
 // Wanted reports whether an instance is wanted running.
