@@ -45,8 +45,8 @@ type hierarchy struct {
 	controllers []string
 }
 
-// mountInfo says what is mounted where (proc_pid_mountinfo(5)).
-const mountInfo = "/proc/self/mountinfo"
+// mountInfo says what is mounted where for the calling thread (proc_pid_mountinfo(5)).
+const mountInfo = "/proc/thread-self/mountinfo"
 
 // Open finds out which of the Controllers this host can use for the owner of a name.
 // It makes the owner's group. What cannot be used, Missing tells.

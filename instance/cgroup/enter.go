@@ -21,8 +21,9 @@ type Entry struct {
 // A door is where single threads enter a group of version 1, and where ours come back.
 type door struct{ in, out *os.File }
 
-// ownGroups says which groups the process is in (cgroups(7)).
-const ownGroups = "/proc/self/cgroup"
+// ownGroups says which groups the calling thread is in (cgroups(7)). In version 1 each
+// has its own, and that of /proc/self is the main one, which may just be in another's.
+const ownGroups = "/proc/thread-self/cgroup"
 
 // Entry opens the way into a group. Where it is not there, as one of an older version
 // of ours, the entry leads nowhere.
@@ -64,7 +65,7 @@ func (e *Entry) open(t *Tree, id string) error {
 	return nil
 }
 
-// ownDir finds the directory of the group of version 1 that the process is in.
+// ownDir finds the directory of the group of version 1 that the calling thread is in.
 func ownDir(h hierarchy) (string, error) {
 	text, err := os.ReadFile(ownGroups)
 	if err != nil {
