@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -39,6 +40,12 @@ type commands struct {
 
 	LogLevel slog.Level `help:"Least level that is logged: debug, info, warn or error." default:"info" placeholder:"LEVEL"`
 }
+
+// The main goroutine keeps the main thread for itself. What enters a namespace for good,
+// as whoever starts an instance does, ends its thread with that, except for the main one,
+// which cannot end: it would keep the namespace of an instance, and all that is in
+// it, for as long as this process lives.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == keeper.Command { // carries tunnels while no other process does; not for people
