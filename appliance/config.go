@@ -31,6 +31,10 @@ type Config struct {
 	Mobile  bool     `yaml:"mobile"`
 	Tunnels []Tunnel `yaml:"tunnels"`
 
+	// Advertise is what the gateways of tunnels with BGP are told that is reached by
+	// us; default nothing.
+	Advertise []Advertisement `yaml:"advertise"`
+
 	// OffloadsOff are those that are not to be used, though the kernel has them:
 	// "tun-segmentation", "tun-udp-segmentation", "udp-segmentation",
 	// "udp-coalescing" or "all"; default none.
@@ -76,7 +80,9 @@ type Tunnel struct {
 	FragmentSize int            `yaml:"fragment_size"` // longest IP datagram of IKE messages, 576 to 65535; default 1280
 	Inside       netip.Prefix   `yaml:"inside"`        // own inside address with the length of its range
 	MTU          int            `yaml:"mtu"`           // of the TUN, 576 to 9000; default what fits the cipher
-	Routes       []netip.Prefix `yaml:"routes"`        // installed while the tunnel is up
+	Routes       []netip.Prefix `yaml:"routes"`        // installed while the tunnel is up; preferred to the same ones that are learned
+
+	BGP *BGP `yaml:"bgp"` // nil: Routes alone
 
 	LocalSelectors  []netip.Prefix `yaml:"local_selectors"`  // default any
 	RemoteSelectors []netip.Prefix `yaml:"remote_selectors"` // default any
@@ -169,10 +175,13 @@ func ParseConfig(text []byte) (Config, error) {
 			return Config{}, fmt.Errorf("tunnel %d (%s): local %v and remote %v are of two IP versions", i+1, t.Name, c.Local, t.Remote)
 		}
 	}
-	return c, nil
+	return c, c.validateAdvertise()
 }
 
 func (t *Tunnel) setDefaults() {
+	if t.BGP != nil {
+		t.BGP.setDefaults(t.Inside)
+	}
 	t.Encap = cmp.Or(t.Encap, "auto")
 	t.DPDAction = cmp.Or(t.DPDAction, "restart")
 	if len(t.IKEProposals) == 0 {
@@ -217,6 +226,11 @@ func (t *Tunnel) validate() error {
 	}
 	if _, ok := dpdActions[t.DPDAction]; !ok {
 		return fmt.Errorf("dpd_action: %q is neither restart, clear nor none", t.DPDAction)
+	}
+	if t.BGP != nil {
+		if err := t.BGP.validate(t.Inside); err != nil {
+			return fmt.Errorf("bgp: %w", err)
+		}
 	}
 	return nil
 }
