@@ -2,75 +2,99 @@ package netlab
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// A BIRD is a real BIRD (2.0.12 of Debian 12) inside a host.
+// BIRDDir is where scripts/setup unpacks Debian's package of BIRD, which brings a
+// service that listens when it is installed.
+const BIRDDir = "/opt/causeway-bird"
+
+// A BIRD is a real BIRD inside a host (2.0.12 of Debian 12).
 type BIRD struct {
 	host    *Host
-	dir     string // of its control socket, whose path must be short
-	file    string // its configuration
+	dir     string // its configuration and its control socket, whose path must be short
 	process *Process
 }
 
-// StartBIRD runs BIRD inside the host; the test is skipped where it is not installed.
+// StartBIRD runs bird inside the host with a bird.conf; the test is skipped where
+// BIRD is not unpacked.
 func (h *Host) StartBIRD(configuration string) *BIRD {
 	t := h.lab.t
 	t.Helper()
-	program, err := exec.LookPath("bird")
-	if err != nil {
-		t.Skip("BIRD is not installed: make setup")
+	if _, err := os.Stat(BIRDDir + "/usr/sbin/bird"); err != nil {
+		t.Skip("BIRD is not unpacked: make setup")
 	}
-	if version, err := exec.Command(program, "--version").CombinedOutput(); err == nil { // it says so on standard error
-		t.Attr("peer", strings.TrimSpace(strings.Replace(string(version), " version", "", 1)))
-	}
-	dir, err := os.MkdirTemp("", "bird-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	b := &BIRD{host: h, dir: dir, file: filepath.Join(dir, "bird.conf")}
+	t.Attr("peer", strings.TrimSpace(strings.Replace(h.lab.run("sh", "-c", BIRDDir+"/usr/sbin/bird --version 2>&1"), " version", "", 1)))
+	b := &BIRD{host: h, dir: h.lab.shortDir("bird-")}
 	b.write(configuration)
-	b.process = h.Start("bird", program, "-f", "-c", b.file, "-s", dir+"/ctl", "-P", dir+"/pid")
-	h.lab.Eventually(10*time.Second, "BIRD answers", func() error {
-		_, err := h.Try("birdc", "-s", dir+"/ctl", "show", "status")
-		return err
-	})
+	b.Start()
 	return b
 }
 
-func (b *BIRD) write(configuration string) {
-	t := b.host.lab.t
-	t.Helper()
-	if err := os.WriteFile(b.file, []byte(configuration), 0o600); err != nil {
-		t.Fatal(err)
-	}
+// Start runs bird again after it was stopped or killed.
+func (b *BIRD) Start() {
+	b.host.lab.t.Helper()
+	os.Remove(b.file("ctl")) // what a killed one left does not answer
+	b.process = b.host.Start("bird", BIRDDir+"/usr/sbin/bird", "-f", "-c", b.file("conf"), "-s", b.file("ctl"), "-P", b.file("pid"))
+	b.host.lab.Eventually(10*time.Second, "bird answers", func() error {
+		_, err := b.host.Try(b.birdc("show", "status")...)
+		return err
+	})
+}
+
+// Control runs a command of birdc's, as in Control("show", "protocols", "all").
+func (b *BIRD) Control(command ...string) string {
+	b.host.lab.t.Helper()
+	return b.host.Run(b.birdc(command...)...)
 }
 
 // Configure replaces the configuration; sessions that it does not touch go on.
 func (b *BIRD) Configure(configuration string) {
-	t := b.host.lab.t
-	t.Helper()
+	b.host.lab.t.Helper()
 	b.write(configuration)
 	if out := b.Control("configure"); !strings.Contains(out, "Reconfigur") {
-		t.Fatalf("birdc configure: %s", out)
+		b.host.lab.t.Fatalf("birdc configure: %s", out)
 	}
 }
 
-// Control runs a command of birdc's.
-func (b *BIRD) Control(command ...string) string {
-	b.host.lab.t.Helper()
-	return b.host.Run(append([]string{"birdc", "-s", b.dir + "/ctl"}, command...)...)
-}
-
-// Log is what BIRD has logged, where its configuration says "log stderr all".
-func (b *BIRD) Log() string { return b.process.Log() }
-
-// Stop ends BIRD: peers are told.
+// Stop ends bird in order: its peers are told.
 func (b *BIRD) Stop() { b.process.Stop() }
 
-// Kill ends BIRD as a crash does.
+// Kill ends bird as `kill -9` does: its peers see that connections close, no more.
 func (b *BIRD) Kill() { b.process.Kill() }
+
+// Signal sends a signal: SIGSTOP makes a peer that is there and does nothing.
+func (b *BIRD) Signal(s unix.Signal) { b.process.Signal(s) }
+
+// Log is what bird has logged since it was started last, if its configuration says
+// "log stderr all".
+func (b *BIRD) Log() string { return b.process.Log() }
+
+func (b *BIRD) birdc(command ...string) []string {
+	return append([]string{BIRDDir + "/usr/sbin/birdc", "-s", b.file("ctl")}, command...)
+}
+
+func (b *BIRD) file(suffix string) string { return filepath.Join(b.dir, "bird."+suffix) }
+
+func (b *BIRD) write(configuration string) {
+	b.host.lab.t.Helper()
+	if err := os.WriteFile(b.file("conf"), []byte(configuration), 0o600); err != nil {
+		b.host.lab.t.Fatal(err)
+	}
+}
+
+// shortDir makes a directory for sockets, whose paths must be short: a test's own
+// directory may be named by a test of a long name.
+func (l *Lab) shortDir(pattern string) string {
+	l.t.Helper()
+	dir, err := os.MkdirTemp("", pattern)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}

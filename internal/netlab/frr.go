@@ -2,66 +2,84 @@ package netlab
 
 import (
 	"os"
-	"os/user"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// frrPrograms is where Debian has FRR's daemons.
-const frrPrograms = "/usr/lib/frr"
+// FRRDir is where scripts/setup unpacks Debian's package of FRR, which brings
+// services and users when it is installed.
+const FRRDir = "/opt/causeway-frr"
 
-// An FRR is a real FRRouting (8.4 of Debian 12) inside a host: zebra, which puts
-// routes into the host's kernel, and bgpd.
+// A FRR is a real FRR inside a host (8.4.4 of Debian 12): zebra, staticd and bgpd,
+// as root.
 type FRR struct {
-	host      *Host
-	dir       string // of its sockets, whose paths must be short
-	processes []*Process
+	host    *Host
+	dir     string // all that it writes; its control sockets' paths must be short
+	daemons map[string]*Process
 }
 
-// StartFRR runs FRR inside the host with what vtysh is to read; the test is skipped
-// where FRR is not installed.
+// frrScript runs a program of FRR where it finds its libraries, its models and the
+// group that may ask it, and where what it writes below /run and /var/tmp is its own.
+// The arguments are FRRDir, the directory of a FRR, and the command.
+const frrScript = `root=$1 dir=$2; shift 2
+LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-gnu):$(echo "$root"/usr/lib/*-linux-gnu/frr)
+export LD_LIBRARY_PATH
+mount -t overlay overlay -o lowerdir="$dir/etc:$root/etc:/etc" /etc &&
+mount -t overlay overlay -o lowerdir="$root/usr/share:/usr/share" /usr/share &&
+mount --bind "$dir/run" /run && mount -t tmpfs tmpfs /var/tmp && exec "$@"`
+
+// frrDaemons in the order in which they start: those after zebra connect to it.
+var frrDaemons = []string{"zebra", "staticd", "bgpd"}
+
+// StartFRR runs FRR inside the host with a frr.conf, all lines of which have to
+// load; the test is skipped where FRR is not unpacked.
 func (h *Host) StartFRR(configuration string) *FRR {
 	t := h.lab.t
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(frrPrograms, "bgpd")); err != nil {
-		t.Skip("FRR is not installed: make setup")
+	if _, err := os.Stat(FRRDir + "/usr/lib/frr/bgpd"); err != nil {
+		t.Skip("FRR is not unpacked: make setup")
 	}
-	t.Attr("peer", "FRR "+frrVersion.FindString(h.lab.run(filepath.Join(frrPrograms, "bgpd"), "--version")))
-	dir, err := os.MkdirTemp("", "frr-")
-	if err != nil {
-		t.Fatal(err)
+	f := &FRR{host: h, dir: h.lab.shortDir("frr-"), daemons: map[string]*Process{}}
+	for _, d := range []string{"run", "etc"} {
+		if err := os.Mkdir(filepath.Join(f.dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	// The daemons become frr as soon as they have their privileges, and vtysh is of the
-	// group that may enter.
-	if err := chown(dir, "frr"); err != nil {
-		t.Fatal(err)
-	}
-	f := &FRR{host: h, dir: dir}
-	for _, daemon := range []string{"zebra", "bgpd"} {
-		f.processes = append(f.processes, h.Start(daemon, filepath.Join(frrPrograms, daemon),
-			"-A", "127.0.0.1", "-P", "0", "-i", dir+"/"+daemon+".pid", "-z", dir+"/zserv.api", "--vty_socket", dir, "-f", "/dev/null", "--log", "stdout"))
-		h.lab.Eventually(10*time.Second, daemon+" opens its control socket", func() error {
-			_, err := os.Stat(dir + "/" + daemon + ".vty")
-			return err
-		})
+	f.write("etc/group", "root:x:0:\nfrrvty:x:92:root\n")
+	f.write("empty.conf", "")
+	f.write("vtysh.conf", "")
+	t.Attr("peer", strings.TrimSpace(strings.ReplaceAll(firstLine(h.lab.run(f.program(FRRDir+"/usr/lib/frr/bgpd", "--version")...)), "bgpd version", "FRR")))
+	for _, d := range frrDaemons {
+		f.start(d)
 	}
 	f.Configure(configuration)
 	return f
 }
 
-var frrVersion = regexp.MustCompile(`[0-9]+\.[0-9.]+`)
+func (f *FRR) start(daemon string) {
+	f.host.lab.t.Helper()
+	os.Remove(f.file(daemon + ".vty")) // what a killed one left does not answer
+	modules, _ := filepath.Glob(FRRDir + "/usr/lib/*-linux-gnu/frr/modules")
+	f.daemons[daemon] = f.host.Start(daemon, f.program(FRRDir+"/usr/lib/frr/"+daemon,
+		"-u", "root", "-g", "root", "-f", f.file("empty.conf"), "-i", f.file(daemon+".pid"), "-z", f.file("zserv.api"), "--vty_socket", f.dir,
+		"-P", "0", "--log", "stdout", "--moduledir", strings.Join(modules, ""))...)
+	f.host.lab.Eventually(10*time.Second, daemon+" opens its control socket", func() error {
+		_, err := os.Stat(f.file(daemon + ".vty"))
+		return err
+	})
+}
 
-// Configure adds what a file says to what is configured.
+// Configure adds what a text says to what is configured, as FRR's own start script
+// has the daemons read frr.conf.
 func (f *FRR) Configure(text string) {
 	t := f.host.lab.t
 	t.Helper()
-	file := f.host.lab.File("frr-"+f.host.Name+".conf", text)
+	f.write("frr.conf", text)
 	// vtysh exits with 0 although it has left lines out, and says which.
-	if out, err := f.host.Try("vtysh", "--vty_socket", f.dir, "-f", file); err != nil || strings.Contains(out, "%") || strings.Contains(out, "line ") {
+	if out, err := f.host.Try(f.vtysh("-f", f.file("frr.conf"))...); err != nil || strings.Contains(out, "%") || strings.Contains(out, "line ") {
 		t.Fatalf("vtysh -f: %v\n%s", err, out)
 	}
 }
@@ -69,44 +87,61 @@ func (f *FRR) Configure(text string) {
 // Vtysh runs commands one after the other, "configure" first where they configure.
 func (f *FRR) Vtysh(commands ...string) string {
 	f.host.lab.t.Helper()
-	argv := []string{"vtysh", "--vty_socket", f.dir}
+	var arguments []string
 	for _, c := range commands {
-		argv = append(argv, "-c", c)
+		arguments = append(arguments, "-c", c)
 	}
-	return f.host.Run(argv...)
+	return f.host.Run(f.vtysh(arguments...)...)
 }
 
-// Log is what its daemons have logged.
-func (f *FRR) Log() (all string) {
-	for _, p := range f.processes {
-		all += p.Log()
-	}
-	return all
+// Kill ends bgpd alone, as a crash does; Start starts it anew. In between zebra keeps
+// the routes if what is configured says so.
+func (f *FRR) Kill() { f.daemons["bgpd"].Kill() }
+
+// Start starts bgpd after Kill, with a configuration.
+func (f *FRR) Start(configuration string) {
+	f.host.lab.t.Helper()
+	f.start("bgpd")
+	f.Configure(configuration)
 }
+
+// Signal sends a signal to bgpd: SIGSTOP makes a peer that is there and does nothing.
+func (f *FRR) Signal(s unix.Signal) { f.daemons["bgpd"].Signal(s) }
 
 // Stop ends the daemons, bgpd first: peers are told.
 func (f *FRR) Stop() {
-	for n := len(f.processes) - 1; n >= 0; n-- {
-		f.processes[n].Stop()
+	for i := len(frrDaemons) - 1; i >= 0; i-- {
+		f.daemons[frrDaemons[i]].Stop()
 	}
 }
 
-// Kill ends bgpd as a crash does.
-func (f *FRR) Kill() { f.processes[len(f.processes)-1].Kill() }
-
-func chown(path, name string) error {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return err
+// Log is what the daemons have logged.
+func (f *FRR) Log() string {
+	var all strings.Builder
+	for _, d := range frrDaemons {
+		all.WriteString(f.daemons[d].Log())
 	}
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
-		return err
-	}
-	gid, err := strconv.Atoi(u.Gid)
-	if err != nil {
-		return err
-	}
-	return os.Chown(path, uid, gid)
+	return all.String()
 }
 
+func (f *FRR) vtysh(arguments ...string) []string {
+	return f.program(append([]string{FRRDir + "/usr/bin/vtysh", "--vty_socket", f.dir, "--config_dir", f.dir}, arguments...)...)
+}
+
+func (f *FRR) program(argv ...string) []string {
+	return append([]string{"unshare", "-m", "--propagation", "private", "sh", "-c", frrScript, "sh", FRRDir, f.dir}, argv...)
+}
+
+func (f *FRR) file(name string) string { return filepath.Join(f.dir, name) }
+
+func (f *FRR) write(name, content string) {
+	f.host.lab.t.Helper()
+	if err := os.WriteFile(f.file(name), []byte(content), 0o600); err != nil {
+		f.host.lab.t.Fatal(err)
+	}
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}

@@ -59,6 +59,13 @@ protocol bgp peer {
 			t.Errorf("%s has logged nothing", name)
 		}
 	}
+
+	// What crashes can be started anew.
+	frr.Kill()
+	frr.Start("router bgp 65001\n neighbor 192.0.2.1 remote-as 65002\n neighbor 192.0.2.1 timers connect 1\n no bgp ebgp-requires-policy\n")
+	bird.Kill()
+	bird.Start()
+	route(b, "198.51.100.0/24", true)
 	bird.Stop()
 	frr.Stop()
 }
