@@ -158,7 +158,7 @@ func (a *running) follow() error {
 		return nil
 	}
 	a.up, a.routesSet = up, time.Now()
-	return setRoutes(wantedRoutes(a.config.Tunnels, up), a.names())
+	return setRoutes(wantedRoutes(a.config.Tunnels, up), a.names(), nil)
 }
 
 // complain logs why routes could not be set, once as long as it stays the same.

@@ -35,36 +35,34 @@ func setUp(name string, inside netip.Prefix) error {
 // setRoutes makes the routes over these devices be the wanted ones. A prefix
 // that moves from one device to another is replaced in one step. Routes that
 // somebody else has set are left alone, and in the way: that is an error. Devices
-// that are not there carry no routes.
-func setRoutes(wanted map[netip.Prefix]string, devices []string) error {
-	indexes := map[string]int{}
-	ours := map[int]bool{}
-	for _, name := range devices {
-		link, err := netlink.LinkByName(name)
-		if errors.As(err, &netlink.LinkNotFoundError{}) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("find %s: %w", name, err)
-		}
-		indexes[name] = link.Attrs().Index
-		ours[link.Attrs().Index] = true
+// that are not there carry no routes. Routes over a device of kept stay as they are,
+// whatever is wanted.
+func setRoutes(wanted map[netip.Prefix]string, devices []string, kept map[string]bool) error {
+	indexes, err := linkIndexes(devices)
+	if err != nil {
+		return err
 	}
 	present, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Protocol: routeProtocol}, netlink.RT_FILTER_PROTOCOL)
 	if err != nil {
 		return fmt.Errorf("list routes: %w", err)
 	}
-	standing := map[netip.Prefix]netlink.Route{}
+	type held struct {
+		netlink.Route
+		kept bool
+	}
+	standing := map[netip.Prefix]held{}
 	for _, r := range present {
-		if p, ok := destination(r); ok && ours[r.LinkIndex] {
-			standing[p] = r
+		for name, index := range indexes {
+			if p, ok := destination(r); ok && r.LinkIndex == index {
+				standing[p] = held{r, kept[name]}
+			}
 		}
 	}
 	var errs []error
 	for p, name := range wanted {
 		index, there := indexes[name]
 		is, stands := standing[p]
-		if !there || is.LinkIndex == index {
+		if !there || is.kept || is.LinkIndex == index {
 			continue
 		}
 		route := &netlink.Route{Dst: ipNet(p), LinkIndex: index, Protocol: routeProtocol, Scope: netlink.SCOPE_LINK}
@@ -79,14 +77,30 @@ func setRoutes(wanted map[netip.Prefix]string, devices []string) error {
 		}
 	}
 	for p, route := range standing {
-		if name, keep := wanted[p]; keep && indexes[name] != 0 {
+		if name, keep := wanted[p]; route.kept || keep && indexes[name] != 0 {
 			continue
 		}
-		if err := netlink.RouteDel(&route); err != nil && !errors.Is(err, unix.ESRCH) {
+		if err := netlink.RouteDel(&route.Route); err != nil && !errors.Is(err, unix.ESRCH) {
 			errs = append(errs, fmt.Errorf("remove route %v: %w", p, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// linkIndexes are those of the devices that are there.
+func linkIndexes(devices []string) (map[string]int, error) {
+	indexes := map[string]int{}
+	for _, name := range devices {
+		link, err := netlink.LinkByName(name)
+		if errors.As(err, &netlink.LinkNotFoundError{}) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find %s: %w", name, err)
+		}
+		indexes[name] = link.Attrs().Index
+	}
+	return indexes, nil
 }
 
 // destination is where a route leads to; the default route has no Dst.
@@ -97,8 +111,12 @@ func destination(r netlink.Route) (netip.Prefix, bool) {
 		}
 		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), true
 	}
-	address, ok := netip.AddrFromSlice(r.Dst.IP)
-	ones, _ := r.Dst.Mask.Size()
+	return prefixOf(r.Dst)
+}
+
+func prefixOf(n *net.IPNet) (netip.Prefix, bool) {
+	address, ok := netip.AddrFromSlice(n.IP)
+	ones, _ := n.Mask.Size()
 	return netip.PrefixFrom(address.Unmap(), ones), ok
 }
 

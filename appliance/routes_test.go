@@ -64,12 +64,19 @@ func (l *lab) in(f func() error) {
 
 func (l *lab) ip(arguments string) string {
 	l.t.Helper()
-	var output string
-	l.in(func() (err error) {
+	output, err := l.try(arguments)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return output
+}
+
+func (l *lab) try(arguments string) (output string, err error) {
+	err = netns.Do(l.name, func() (err error) {
 		output, err = netlab.Output(append([]string{"ip"}, strings.Fields(arguments)...)...)
 		return err
 	})
-	return output
+	return output, err
 }
 
 func (l *lab) close(name string) {
@@ -87,7 +94,7 @@ func (l *lab) follow(tunnels []Tunnel, up ...string) (err error) {
 		state[name] = true
 	}
 	l.in(func() error {
-		err = setRoutes(wantedRoutes(tunnels, state), []string{"a", "b"})
+		err = setRoutes(wantedRoutes(tunnels, state), []string{"a", "b"}, nil)
 		return nil
 	})
 	return err
@@ -178,4 +185,27 @@ func TestLostDeviceKeepsNoOtherFromFollowing(t *testing.T) {
 	if routes := l.ip("route show proto 201"); routes != "" {
 		t.Errorf("routes are left:\n%s", routes)
 	}
+}
+
+// Given routes of a session whose peer is awaited anew, then they stay as they are
+// until it has told all again.
+func TestRoutesOfAPendingSessionStay(t *testing.T) {
+	l := newLab(t)
+	first, second, third := netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("10.2.0.0/16"), netip.MustParsePrefix("10.3.0.0/16")
+	set := func(wanted map[netip.Prefix]string, kept ...string) {
+		t.Helper()
+		pending := map[string]bool{}
+		for _, name := range kept {
+			pending[name] = true
+		}
+		l.in(func() error { return setRoutes(wanted, []string{"a", "b"}, pending) })
+	}
+	set(map[netip.Prefix]string{first: "a", second: "a"})
+	set(map[netip.Prefix]string{first: "b", third: "b"}, "a")
+	l.mustLead("10.1.0.0/16", "a")
+	l.mustLead("10.2.0.0/16", "a")
+	l.mustLead("10.3.0.0/16", "b")
+	set(map[netip.Prefix]string{first: "b", third: "b"})
+	l.mustLead("10.1.0.0/16", "b")
+	l.mustLead("10.2.0.0/16", "")
 }

@@ -1,0 +1,133 @@
+package appliance
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func prefixes(texts ...string) (all []netip.Prefix) {
+	for _, t := range texts {
+		all = append(all, netip.MustParsePrefix(t))
+	}
+	return all
+}
+
+func TestAddressesThatRoutesCover(t *testing.T) {
+	a, b, c := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8::1")
+	for routes, want := range map[string][]netip.Addr{
+		"10.0.0.0/8":                  nil,
+		"0.0.0.0/0":                   {b, a},
+		"::/0":                        {c},
+		"203.0.113.0/24 198.0.0.0/8":  {b, a},
+		"203.0.113.1/32 203.0.0.0/16": {a},
+	} {
+		over := map[netip.Prefix]string{}
+		for _, p := range prefixes(strings.Fields(routes)...) {
+			over[p] = "a"
+		}
+		if got := covered(over, []netip.Addr{a, b, c, a}); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", routes, got, want)
+		}
+	}
+}
+
+func TestAdvertised(t *testing.T) {
+	networks := []network{
+		{netip.MustParsePrefix("127.0.0.0/8"), "lo", true},
+		{netip.MustParsePrefix("192.168.1.0/24"), "lan", true},
+		{netip.MustParsePrefix("10.7.0.1/32"), "lo", true},
+		{netip.MustParsePrefix("172.32.0.0/16"), "other", true},
+		{netip.MustParsePrefix("172.16.0.0/11"), "wide", true}, // more than RFC 1918 has
+		{netip.MustParsePrefix("10.8.0.0/24"), "off", false},
+		{netip.MustParsePrefix("10.9.0.0/30"), "vpn1", true},
+		{netip.MustParsePrefix("198.51.100.0/24"), "wan", true},
+	}
+	given := netip.MustParsePrefix("10.200.0.0/16")
+	for _, c := range []struct {
+		wanted []Advertisement
+		want   []netip.Prefix
+	}{
+		{nil, nil},
+		{[]Advertisement{{Network: given}}, prefixes("10.200.0.0/16")},
+		{[]Advertisement{{Connected: true}, {Network: given}, {Connected: true}}, prefixes("10.7.0.1/32", "10.200.0.0/16", "192.168.1.0/24")},
+	} {
+		if got := advertised(c.wanted, networks, []string{"vpn1"}); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.wanted, got, c.want)
+		}
+	}
+}
+
+// Given a tunnel that is to carry everything, then the gateways' addresses are reached
+// by the way that leads there without it, whatever becomes of that way.
+func TestGatewaysAreReachedBesideTheTunnels(t *testing.T) {
+	l := newLab(t)
+	far, near := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("192.0.2.77")
+	l.ip("addr add 192.0.2.10/24 dev lan")
+	l.ip("link set lan2 up")
+	set := func(tunnels map[netip.Prefix]string, gateways ...netip.Addr) {
+		t.Helper()
+		l.in(func() error {
+			named := covered(tunnels, gateways)
+			var others []netip.Addr
+			for _, a := range []netip.Addr{far, near} {
+				if !slices.Contains(named, a) {
+					others = append(others, a)
+				}
+			}
+			return errors.Join(setWays(named, others, []string{"a", "b"}), setRoutes(tunnels, []string{"a", "b"}, nil))
+		})
+	}
+	leads := func(to netip.Addr, want string) {
+		t.Helper()
+		if got := l.ip("route get " + to.String()); !strings.Contains(got, want) {
+			t.Errorf("%v is reached by %q, want %q", to, got, want)
+		}
+	}
+	everything := map[netip.Prefix]string{netip.MustParsePrefix("0.0.0.0/0"): "a", netip.MustParsePrefix("192.0.2.64/26"): "b"}
+
+	l.ip("route add default via 192.0.2.1 dev lan metric 100")
+	set(everything, far, near)
+	for range 2 {
+		leads(far, "via 192.0.2.1 dev lan")
+		leads(near, "192.0.2.77 dev lan")
+		leads(netip.MustParseAddr("8.8.8.8"), "dev a")
+		leads(netip.MustParseAddr("192.0.2.78"), "dev b")
+		set(everything, far, near) // nothing is done twice
+	}
+	if n := strings.Count(l.ip("route show proto 202"), "\n"); n != 4 {
+		t.Errorf("%d routes keep the ways, want two for each address:\n%s", n, l.ip("route show proto 202"))
+	}
+
+	// Another way, the metric of which is lower.
+	l.ip("route add 203.0.113.0/24 via 192.0.2.2 dev lan")
+	set(everything, far, near)
+	leads(far, "via 192.0.2.2 dev lan")
+
+	// The way goes away: better nowhere than into the tunnel.
+	l.ip("link set lan down")
+	nowhere := func() {
+		t.Helper()
+		if out, err := l.try("route get " + far.String()); err == nil || !strings.Contains(err.Error(), "No route to host") {
+			t.Errorf("%v is reached by %q, %v", far, out, err)
+		}
+	}
+	nowhere()
+	set(everything, far, near)
+	nowhere()
+	l.ip("link set lan up")
+	l.ip("route add default via 192.0.2.3 dev lan metric 50")
+	set(everything, far, near)
+	leads(far, "via 192.0.2.3 dev lan")
+	leads(near, "192.0.2.77 dev lan")
+
+	// Another program's route to one host is as good as ours.
+	l.ip("route add 198.51.100.9/32 dev lan proto 202")
+	set(map[netip.Prefix]string{netip.MustParsePrefix("10.0.0.0/8"): "a"}, far, near)
+	if routes := l.ip("route show proto 202"); strings.Count(routes, "\n") != 1 || !strings.Contains(routes, "198.51.100.9") {
+		t.Errorf("ways that no route covers are left, or another's has gone:\n%s", routes)
+	}
+	leads(far, "via 192.0.2.3 dev lan")
+}
