@@ -2,7 +2,6 @@ package resource
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -26,11 +25,6 @@ type LearnedRoute struct {
 	Path        []uint32     `json:"path,omitempty"` // ASNs, the customer gateway's first; those of an AS_SET count as one, 0
 	Origin      uint8        `json:"origin,omitempty"`
 	MED         uint32       `json:"med,omitempty"` // 0 where none was told
-}
-
-// Equal reports whether two routes are the same.
-func (r LearnedRoute) Equal(other LearnedRoute) bool {
-	return r.Destination == other.Destination && r.Origin == other.Origin && r.MED == other.MED && slices.Equal(r.Path, other.Path)
 }
 
 // Negotiated is what the SAs of a tunnel run with.

@@ -105,13 +105,14 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err
 	}
 	group := run.New(ctx)
+	seen := telemetry.New(records, log)
 	tunnelLog := tunnellog.New(records, logStore, log)
 	flowLog := newFlowLog(cfg, records, logStore, guard, log)
 	agent := node.New(node.Config{
 		Name: nodeName, Prefix: cfg.Prefix(), Underlay: cfg.Underlay(), Driver: driver, Logger: log,
 		Offloads: probe.Settle(offloads, log), Lanes: cfg.Lanes, StandardAES: cfg.StandardAES, HardFail: cfg.PKI.Revocation == revocationHard,
 		Forwarders: cfg.Resolver.forwarders(),
-		HandOver:   cfg.handOver(), Keeper: cfg.keeper(), Report: telemetry.New(records).Report, Log: tunnelLog.Take,
+		HandOver:   cfg.handOver(), Keeper: cfg.keeper(), Report: seen.Report, Log: tunnelLog.Take,
 		Flows: flowLog.Take, FlowInterval: cfg.FlowLogs.Interval,
 		Credentials: instanceCredentials(guard),
 	})
@@ -122,6 +123,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("store", records.Watch)
 	group.Go("node", agent.Run)
 	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent.Set) })
+	group.Go("telemetry", seen.Run)
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
 	group.Go("usage", func(ctx context.Context) error { return usage.Forget(ctx, records, log) })
 	group.Go("key uses", func(ctx context.Context) error { return guard.SaveUses(ctx, log) })

@@ -101,6 +101,58 @@ func TestEffective(t *testing.T) {
 	}
 }
 
+// What tunnels that are up have learned by BGP is propagated once each; what lies in the
+// VPC is not, and a route entered by hand wins.
+func TestLearnedRoutesArePropagated(t *testing.T) {
+	s := storetest.Open(t)
+	table := resource.RouteTable{Meta: meta("rtb-1"), VPC: "vpc-1", PropagatingVGWs: []string{"vgw-1"}, Routes: []resource.Route{{Destination: prefix("198.51.100.0/24"), Instance: "i-1"}}}
+	put := func(connection resource.VPNConnection, up bool, learned ...string) {
+		t.Helper()
+		if err := s.Update(t.Context(), func(tx *store.Tx) error {
+			records(tx)
+			for _, id := range []string{"vpn-up", "vpn-second-up", "vpn-down", "vpn-pending"} {
+				store.VPNConnections.Delete(tx, scope, id)
+			}
+			store.VPNConnections.Put(tx, connection)
+			for number := 1; number <= 2; number++ {
+				status := resource.TunnelStatus{Meta: meta(resource.TunnelID(connection.ID, number)), Up: up}
+				for _, p := range learned {
+					status.Routes = append(status.Routes, resource.LearnedRoute{Destination: prefix(p), Path: []uint32{65000}})
+				}
+				store.TunnelStatuses.Put(tx, status)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const local = "10.0.0.0/16 local CreateRouteTable active\n10.1.0.0/16 local CreateRouteTable active\n"
+	const byHand = "198.51.100.0/24 i-1 eni-1 CreateRoute active"
+	dynamic := resource.VPNConnection{Meta: meta("vpn-bgp"), State: resource.StateAvailable, VPNGateway: "vgw-1"}
+	static := dynamic
+	static.StaticRoutesOnly = true
+	for _, test := range []struct {
+		name       string
+		connection resource.VPNConnection
+		up         bool
+		learned    []string
+		want       string
+	}{
+		{
+			"up", dynamic, true, []string{"0.0.0.0/0", "10.0.9.0/24", "10.1.0.0/16", "10.2.0.0/16", "172.16.0.0/12", "198.51.100.0/24"},
+			"0.0.0.0/0 vgw-1 EnableVgwRoutePropagation active\n" + local + "10.2.0.0/16 vgw-1 EnableVgwRoutePropagation active\n172.16.0.0/12 vgw-1 EnableVgwRoutePropagation active\n" + byHand,
+		},
+		{"up, without a route", dynamic, true, nil, local + byHand},
+		{"down, whatever the record has left", dynamic, false, []string{"172.16.0.0/12"}, local + byHand},
+		{"static, whatever the record has left", static, true, []string{"172.16.0.0/12"}, local + byHand},
+	} {
+		put(test.connection, test.up, test.learned...)
+		if got := lines(routes.New(s.Snapshot(), scope).Effective(table)); got != test.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", test.name, got, test.want)
+		}
+	}
+}
+
 func TestTerminatedInstanceIsABlackhole(t *testing.T) {
 	s := storetest.Open(t)
 	table := resource.RouteTable{Meta: meta("rtb-1"), VPC: "vpc-1", Routes: []resource.Route{{Destination: prefix("192.168.0.0/16"), NetworkInterface: "eni-1"}}}

@@ -174,14 +174,42 @@ func (v view) tunnel(r store.Reader, k key) (resource.TunnelStatus, verdict) {
 		seen = nodespec.TunnelStatus{Since: v.now, Message: fmt.Sprintf("The tunnel does not run on node %s.", strconv.Quote(v.node))}
 	}
 	negotiated := plan.Negotiated(seen.Negotiated)
-	if known && status.Up == seen.Up && status.Message == seen.Message && status.Negotiated == negotiated {
+	pending := known && seen.BGP != nil && seen.BGP.Pending
+	if pending {
+		seen.Up = status.Up // what was learned holds until the session tells it anew, or has failed
+	}
+	same := pending || slices.EqualFunc(status.Routes, learned(seen), isLearned)
+	if known && status.Up == seen.Up && status.Message == seen.Message && status.Negotiated == negotiated && same {
 		return status, keep
 	}
 	if !known || status.Up != seen.Up {
 		status.Since = seen.Since // but a new message alone is no change of the state
 	}
 	status.Meta, status.Up, status.Message, status.Negotiated = k.meta(), seen.Up, seen.Message, negotiated
+	if !same {
+		status.Routes = learnedRoutes(learned(seen))
+	}
 	return status, put
+}
+
+// learned is what a tunnel's customer gateway has told: nothing while it is down.
+func learned(seen nodespec.TunnelStatus) []nodespec.Learned {
+	if seen.BGP == nil || !seen.Up {
+		return nil
+	}
+	return seen.BGP.Routes
+}
+
+func isLearned(stored resource.LearnedRoute, seen nodespec.Learned) bool {
+	return stored.Destination == seen.Destination && stored.MED == seen.MED && stored.Origin == uint8(seen.Origin) && slices.Equal(stored.Path, seen.Path)
+}
+
+func learnedRoutes(seen []nodespec.Learned) []resource.LearnedRoute {
+	var all []resource.LearnedRoute
+	for _, l := range seen {
+		all = append(all, resource.LearnedRoute{Destination: l.Destination, Path: l.Path, Origin: uint8(l.Origin), MED: l.MED})
+	}
+	return all
 }
 
 // connection judges a connection's pre-shared keys: a former one is forgotten once the

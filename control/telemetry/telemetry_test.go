@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func update(t *testing.T, s *store.Store, f func(tx *store.Tx)) {
 // reporter returns a Reporter whose clock stands at start plus an hour.
 func reporter(t *testing.T) (*Reporter, *store.Store) {
 	s := storetest.Open(t)
-	r := New(s)
+	r := New(s, slog.New(slog.DiscardHandler))
 	r.now = func() time.Time { return start.Add(time.Hour) }
 	return r, s
 }
