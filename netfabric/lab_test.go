@@ -224,28 +224,33 @@ func echo(conn net.Conn, line string) error {
 func (l *lab) openTUN(network, tunnelID string) *os.File {
 	l.t.Helper()
 	var file *os.File
-	l.in(network, func() error {
-		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-		if err != nil {
-			return err
-		}
-		request, err := unix.NewIfreq(TUNName(tunnelID))
-		if err != nil {
-			return err
-		}
-		request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-		if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
-			unix.Close(fd)
-			return err
-		}
-		file = os.NewFile(uintptr(fd), tunnelID)
-		return nil
+	l.in(network, func() (err error) {
+		file, err = openTUN(TUNName(tunnelID))
+		return err
 	})
 	l.t.Cleanup(func() { file.Close() })
 	if err := l.TUNOpened(l.t.Context(), tunnelID); err != nil {
 		l.t.Fatalf("TUNOpened: %v", err)
 	}
 	return file
+}
+
+// openTUN opens a TUN in the calling thread's namespace.
+func openTUN(name string) (*os.File, error) {
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		return nil, err
+	}
+	request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // reflectPings answers every echo request that comes out of a TUN device as if the

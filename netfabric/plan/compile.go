@@ -124,6 +124,8 @@ type attachment struct {
 	answers   uint32       // table of a link's Answers; 0 for none
 	tracked   bool         // flows through it always are
 	addresses []netip.Addr // of the network's own that are behind a link
+	inside    netip.Prefix // of a TUN; zero for none
+	bgp       netip.Addr   // who may speak BGP behind a TUN; zero for nobody
 }
 
 func (k *compiler) fail(format string, args ...any) {
@@ -410,6 +412,10 @@ func (k *compiler) tun(t TUN) {
 		k.fail("tunnel %s: inside address %v is not IPv4", t.ID, t.Inside)
 		return
 	}
+	if t.BGP.IsValid() && (!t.Inside.IsValid() || !t.Inside.Contains(t.BGP) || t.BGP == t.Inside.Addr()) {
+		k.fail("tunnel %s: who speaks BGP, %v, is no other host of the inside range %v", t.ID, t.BGP, t.Inside)
+		return
+	}
 	r := k.end("tunnel", t.ID, t.Network, t.Table, name)
 	if r == nil {
 		return
@@ -425,7 +431,7 @@ func (k *compiler) tun(t TUN) {
 	if k.up[t.ID] {
 		r.device[Target{ToTunnel, t.ID}] = name
 	}
-	r.attach = append(r.attach, attachment{device: name, table: r.table[t.Table], isTUN: true})
+	r.attach = append(r.attach, attachment{device: name, table: r.table[t.Table], isTUN: true, inside: t.Inside, bgp: t.BGP})
 }
 
 // end finds the router that a link or tunnel ends in.

@@ -63,7 +63,7 @@ func site() Config {
 		},
 		Links: []Link{{ID: "vgw-1:vpc-1", Ends: [2]LinkEnd{{Network: "vgw-1", Table: "gateway"}, {Network: "vpc-1"}}}},
 		TUNs: []TUN{
-			{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30"), MTU: 1400},
+			{ID: "vpn-1/1", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.10.1/30"), MTU: 1400, BGP: netip.MustParseAddr("169.254.10.2")},
 			{ID: "vpn-1/2", Network: "vgw-1", Table: "gateway", Inside: prefix("169.254.11.1/30"), MTU: 1400},
 		},
 		Instances: []string{"i-1", "i-4"},
@@ -284,6 +284,9 @@ func TestRefusals(t *testing.T) {
 		{"table of a link", func(c *Config) { c.Links[0].Ends[0].Table = "x" }, "no table"},
 		{"link to itself", func(c *Config) { c.Links[0].Ends[0] = c.Links[0].Ends[1] }, "both ends"},
 		{"network of a tunnel", func(c *Config) { c.TUNs[0].Network = "vgw-9" }, "no network"},
+		{"BGP of another tunnel", func(c *Config) { c.TUNs[0].BGP = netip.MustParseAddr("169.254.11.2") }, "inside range"},
+		{"BGP with ourselves", func(c *Config) { c.TUNs[0].BGP = c.TUNs[0].Inside.Addr() }, "inside range"},
+		{"BGP without an inside range", func(c *Config) { c.TUNs[0].Inside = netip.Prefix{} }, "inside range"},
 		{"tunnel twice", func(c *Config) { c.TUNs[1].ID = "vpn-1/1" }, "not unique"},
 		{"service of IPv6", func(c *Config) { c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("fd00:ec2::253")} }, "does not speak IPv6"},
 		{"service at an interface's address", func(c *Config) { c.Networks[0].Services = []netip.Addr{netip.MustParseAddr("10.0.1.4")} }, "eni-i-1"},

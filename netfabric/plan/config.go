@@ -159,6 +159,10 @@ type TUN struct {
 	Inside  netip.Prefix // our address with the length of the inside range; zero for none
 	MTU     int          // in bytes; 0 leaves what the device was opened with
 
+	// BGP is the address behind the TUN that may speak BGP with ours: from there to it,
+	// and back, TCP port 179 is open. Zero: nobody may.
+	BGP netip.Addr
+
 	// Taken are prefixes of either family that lead to the TUN, whatever the table.
 	Taken []netip.Prefix
 }

@@ -140,6 +140,7 @@ func (w *filterWriter) sets() {
 	w.set("map", "tables", "ifname : mark", marks)
 	w.set("map", "leave", "ifname : verdict", leave)
 	w.set("set", "tunnels", "ifname", tuns)
+	w.insideSets()
 	if w.ports > 0 {
 		w.set("map", "enter", "ifname : verdict", enter)
 		w.set("set", "checked", "ifname", checked)
@@ -397,6 +398,7 @@ func (w *filterWriter) forward() {
 	if w.ports == 0 { // nothing to filter by, so connections need not be tracked
 		w.line("chain leave {")
 		w.line("\ttype filter hook forward priority filter; policy drop;")
+		w.insideForward()
 		w.line("\tiifname vmap @leave")
 		w.line("\t%s", w.drop(droppedUnknown))
 		w.line("}")
@@ -431,13 +433,12 @@ func (w *filterWriter) forward() {
 	w.rejected()
 }
 
-// input is for the router itself, which offers nothing but its services, and an
-// answer to a ping of a tunnel's inside address, as AWS's gateways do: monitors of
-// customers watch it.
+// input is for the router itself, which offers nothing but its services, and to the
+// other end of a tunnel what insideInput says.
 func (w *filterWriter) input() {
 	w.line("chain input {")
 	w.line("\ttype filter hook input priority filter; policy drop;")
-	w.line("\tiifname @tunnels icmp type echo-request accept")
+	w.insideInput()
 	w.serviceInput()
 	if w.ports > 0 && w.network.ipv6() {
 		w.neighbours()
