@@ -72,11 +72,11 @@ func (e *Endpoint) deliver(sa *inboundSA, packets []earlyPacket) {
 	if e.inbound[sa.spi] != sa {
 		return // it has ended since
 	}
+	e.early.Add(uint64(len(packets))) // first: whoever sees one arrive sees it counted
 	r := &e.cfg.Lane.inbound
 	for _, p := range packets {
 		r.local, r.table = p.local, e.inbound
 		r.open(sa, p.datagram)
 	}
 	r.flush()
-	e.early.Add(uint64(len(packets)))
 }
