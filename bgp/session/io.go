@@ -53,7 +53,7 @@ type Dial struct{}
 type CancelDial struct{}
 
 // Write asks for octets to be sent, after all those before them. They belong to the owner.
-// Where the peer takes none for [SendHold] of the session, the owner calls Stuck.
+// Where the peer takes none of them for [Session.SendHold], the owner calls Stuck.
 type Write struct {
 	Conn  ConnID
 	Bytes []byte
@@ -84,10 +84,9 @@ type Negotiated struct {
 	FourOctetASN bool          // ASNs in paths have four octets
 	RouteRefresh bool          // the peer can be asked for its routes once more
 
-	// Restart: the peer offers graceful restart of IPv4 unicast (RFC 4724): it sends an
-	// End-of-RIB, and keeps our routes for a while should we vanish. PeerRestarted: it says
-	// that it has begun anew.
-	Restart, PeerRestarted bool
+	// RFC 4724: EndOfRIB, the peer says when it has told all its routes. Restart, its routes
+	// are kept for a while should it vanish without a word. PeerRestarted, it has begun anew.
+	EndOfRIB, Restart, PeerRestarted bool
 }
 
 // Updated is that the peer has told routes or taken them back. It is no End-of-RIB.
