@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -34,7 +35,7 @@ const (
 	maxPrefixesDefault = 1000
 	maxPrefixesMax     = 100_000
 
-	advertisedMax = 1000 // entries of Config.Advertise
+	entriesMax = 1000 // of Config.Advertise and Config.Accept
 )
 
 // asTrans stands for numbers of four bytes where there is room for two (RFC 6793).
@@ -54,25 +55,46 @@ func (a *Advertisement) UnmarshalText(text []byte) error {
 		return nil
 	}
 	p, err := netip.ParsePrefix(string(text))
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("advertise: %q is neither a network, such as 192.168.0.0/16, nor the word connected", text)
-	case !p.Addr().Is4():
-		return fmt.Errorf("advertise: %v is not of IPv4: BGP carries that alone here", p)
-	case p != p.Masked():
-		return fmt.Errorf("advertise: %v is a host's address; its network is %v", p, p.Masked())
+	}
+	if err := checkNetwork(p); err != nil {
+		return fmt.Errorf("advertise: %w", err)
 	}
 	*a = Advertisement{Network: p}
 	return nil
 }
 
-// validateAdvertise says what is wrong with what the gateways are to be told.
-func (c Config) validateAdvertise() error {
-	if len(c.Advertise) > advertisedMax {
-		return fmt.Errorf("advertise: %d entries, %d are allowed", len(c.Advertise), advertisedMax)
-	}
-	if len(c.Advertise) > 0 && !c.speaks() {
+// acceptDefault is Config.Accept's.
+var acceptDefault = append(slices.Clone(private), netip.MustParsePrefix("100.64.0.0/10"))
+
+// settleRoutes fills in what is learned, and says what is wrong with that and with what
+// the gateways are to be told.
+func (c *Config) settleRoutes() error {
+	switch {
+	case len(c.Advertise) > entriesMax || len(c.Accept) > entriesMax:
+		return fmt.Errorf("advertise, accept: %d and %d entries, %d are allowed", len(c.Advertise), len(c.Accept), entriesMax)
+	case len(c.Advertise) > 0 && !c.speaks():
 		return errors.New("advertise: no tunnel has bgp, so that nobody is told")
+	case len(c.Accept) > 0 && !c.speaks():
+		return errors.New("accept: no tunnel has bgp, so that nothing is learned")
+	case len(c.Accept) == 0:
+		c.Accept = acceptDefault
+	}
+	for _, p := range c.Accept {
+		if err := checkNetwork(p); err != nil {
+			return fmt.Errorf("accept: %w", err)
+		}
+	}
+	return nil
+}
+
+func checkNetwork(p netip.Prefix) error {
+	switch {
+	case !p.Addr().Is4():
+		return fmt.Errorf("%v is not of IPv4: BGP carries that alone here", p)
+	case p != p.Masked():
+		return fmt.Errorf("%v is a host's address; its network is %v", p, p.Masked())
 	}
 	return nil
 }
@@ -122,8 +144,24 @@ func otherHost(inside netip.Prefix) netip.Addr {
 	return netip.Addr{}
 }
 
+// validateBGP says what keeps a tunnel's session from standing.
+func (t *Tunnel) validateBGP() error {
+	if err := t.BGP.validate(t.Inside); err != nil {
+		return err
+	}
+	for name, side := range map[string]struct {
+		selectors []netip.Prefix
+		address   netip.Addr
+	}{"local_selectors": {t.LocalSelectors, t.Inside.Addr()}, "remote_selectors": {t.RemoteSelectors, t.BGP.Peer}} {
+		if len(side.selectors) > 0 && !slices.ContainsFunc(side.selectors, func(p netip.Prefix) bool { return p.Contains(side.address) }) {
+			return fmt.Errorf("%s: they leave out %v, which the session is from or to", name, side.address)
+		}
+	}
+	return nil
+}
+
 func (b *BGP) validate(inside netip.Prefix) error {
-	switch hold := time.Duration(b.HoldTime); {
+	switch hold := b.holdTime(); {
 	case !inside.IsValid() || !inside.Addr().Is4():
 		return errors.New("inside: the session needs an inside address of IPv4")
 	case !isASN(b.ASN):
@@ -143,6 +181,8 @@ func (b *BGP) validate(inside netip.Prefix) error {
 	}
 	return nil
 }
+
+func (b *BGP) holdTime() time.Duration { return time.Duration(b.HoldTime) }
 
 // isASN leaves out what is reserved (RFC 7607, RFC 6793, RFC 7300).
 func isASN(n uint32) bool { return n != 0 && n != asTrans && n != 65535 && n != 4294967295 }

@@ -37,6 +37,9 @@ func TestSessionsAreConfigured(t *testing.T) {
 		t.Errorf("sessions %+v and %+v", *c.Tunnels[0].BGP, *c.Tunnels[1].BGP)
 	}
 	want := []Advertisement{{Network: netip.MustParsePrefix("192.168.0.0/16")}, {Connected: true}}
+	if len(c.Accept) != 4 {
+		t.Errorf("accepts %v", c.Accept)
+	}
 	if !slices.Equal(c.Advertise, want) {
 		t.Errorf("advertises %+v, want %+v", c.Advertise, want)
 	}
@@ -60,27 +63,31 @@ func TestOtherHostOfARange(t *testing.T) {
 
 func TestBadSessionsSayWhatIsWrong(t *testing.T) {
 	for change, want := range map[[2]string]string{
-		{"asn: 65000,", "asn: 0,"}:                                       "asn: 0 is not a number",
-		{"asn: 65000,", "asn: 23456,"}:                                   "asn: 23456 is not a number",
-		{"asn: 65000,", "asn: 4294967296,"}:                              "4294967296",
-		{"asn: 65000,", ""}:                                              "asn: 0 is not a number",
-		{"peer_asn: 64512, ", ""}:                                        "peer_asn: 0 is not a number",
-		{"peer_asn: 64512, hold", "peer_asn: 65000, hold"}:               "is the own one, too",
-		{"hold_time: 40s", "hold_time: 2s"}:                              "hold_time: 2s",
-		{"hold_time: 40s", "hold_time: 3500ms"}:                          "whole seconds",
-		{"hold_time: 40s", "hold_time: 20h"}:                             "hold_time: 20h",
-		{"hold_time: 40s", "holdtime: 40s"}:                              "unknown field",
-		{"hold_time: 40s", "password: x"}:                                "unknown field",
-		{"hold_time: 40s", "max_prefixes: -1"}:                           "max_prefixes: -1",
-		{"hold_time: 40s", "peer: 169.254.10.5"}:                         "not another host",
-		{"hold_time: 40s", "peer: 169.254.10.2"}:                         "not another host",
-		{"    inside: 169.254.10.2/30\n", ""}:                            "inside address of IPv4",
-		{"inside: 169.254.10.2/30", "inside: 169.254.10.2/29"}:           "does not follow from",
-		{"inside: 169.254.10.2/30", "inside: fd00::2/126"}:               "inside address of IPv4",
-		{"[192.168.0.0/16, connected]", "[192.168.0.1/16]"}:              "its network is 192.168.0.0/16",
-		{"[192.168.0.0/16, connected]", "[attached]"}:                    "nor the word connected",
-		{"[192.168.0.0/16, connected]", "[fd00::/8]"}:                    "not of IPv4",
-		{"bgp: {asn: 65000, peer_asn: 64512, hold_time: 40s}", "bgp: 1"}: "",
+		{"asn: 65000,", "asn: 0,"}:                                          "asn: 0 is not a number",
+		{"asn: 65000,", "asn: 23456,"}:                                      "asn: 23456 is not a number",
+		{"asn: 65000,", "asn: 4294967296,"}:                                 "4294967296",
+		{"asn: 65000,", ""}:                                                 "asn: 0 is not a number",
+		{"peer_asn: 64512, ", ""}:                                           "peer_asn: 0 is not a number",
+		{"peer_asn: 64512, hold", "peer_asn: 65000, hold"}:                  "is the own one, too",
+		{"hold_time: 40s", "hold_time: 2s"}:                                 "hold_time: 2s",
+		{"hold_time: 40s", "hold_time: 3500ms"}:                             "whole seconds",
+		{"hold_time: 40s", "hold_time: 20h"}:                                "hold_time: 20h",
+		{"advertise:", "accept: [\"::/0\"]\nadvertise:"}:                    "accept: ::/0 is not of IPv4",
+		{"advertise:", "accept: [10.0.0.1/8]\nadvertise:"}:                  "its network is 10.0.0.0/8",
+		{"    bgp: {", "    remote_selectors: [10.0.0.0/16]\n    bgp: {"}:   "they leave out 169.254.10.1",
+		{"    bgp: {", "    local_selectors: [192.168.0.0/16]\n    bgp: {"}: "they leave out 169.254.10.2",
+		{"hold_time: 40s", "holdtime: 40s"}:                                 "unknown field",
+		{"hold_time: 40s", "password: x"}:                                   "unknown field",
+		{"hold_time: 40s", "max_prefixes: -1"}:                              "max_prefixes: -1",
+		{"hold_time: 40s", "peer: 169.254.10.5"}:                            "not another host",
+		{"hold_time: 40s", "peer: 169.254.10.2"}:                            "not another host",
+		{"    inside: 169.254.10.2/30\n", ""}:                               "inside address of IPv4",
+		{"inside: 169.254.10.2/30", "inside: 169.254.10.2/29"}:              "does not follow from",
+		{"inside: 169.254.10.2/30", "inside: fd00::2/126"}:                  "inside address of IPv4",
+		{"[192.168.0.0/16, connected]", "[192.168.0.1/16]"}:                 "its network is 192.168.0.0/16",
+		{"[192.168.0.0/16, connected]", "[attached]"}:                       "nor the word connected",
+		{"[192.168.0.0/16, connected]", "[fd00::/8]"}:                       "not of IPv4",
+		{"bgp: {asn: 65000, peer_asn: 64512, hold_time: 40s}", "bgp: 1"}:    "",
 	} {
 		text := strings.Replace(dynamicExample, change[0], change[1], 1)
 		if text == dynamicExample {

@@ -35,6 +35,10 @@ type Config struct {
 	// us; default nothing.
 	Advertise []Advertisement `yaml:"advertise"`
 
+	// Accept are the networks within which routes are learned; default private and
+	// shared address space (RFC 1918, RFC 6598).
+	Accept []netip.Prefix `yaml:"accept"`
+
 	// OffloadsOff are those that are not to be used, though the kernel has them:
 	// "tun-segmentation", "tun-udp-segmentation", "udp-segmentation",
 	// "udp-coalescing" or "all"; default none.
@@ -175,7 +179,7 @@ func ParseConfig(text []byte) (Config, error) {
 			return Config{}, fmt.Errorf("tunnel %d (%s): local %v and remote %v are of two IP versions", i+1, t.Name, c.Local, t.Remote)
 		}
 	}
-	return c, c.validateAdvertise()
+	return c, c.settleRoutes()
 }
 
 func (t *Tunnel) setDefaults() {
@@ -228,7 +232,7 @@ func (t *Tunnel) validate() error {
 		return fmt.Errorf("dpd_action: %q is neither restart, clear nor none", t.DPDAction)
 	}
 	if t.BGP != nil {
-		if err := t.BGP.validate(t.Inside); err != nil {
+		if err := t.validateBGP(); err != nil {
 			return fmt.Errorf("bgp: %w", err)
 		}
 	}

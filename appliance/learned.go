@@ -1,9 +1,11 @@
 package appliance
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"causeway.dev/bgp/rib"
 )
@@ -19,12 +21,16 @@ type surroundings struct {
 	networks   []network
 	gateways   map[netip.Addr]string // tunnels by the gateways' outside addresses
 	advertised []netip.Prefix
+	accepted   []netip.Prefix // what lies in none of them is not taken either
 }
 
 // refusal says why no route to a network is taken from a gateway; "" where it is.
 // A route that covers more than is forbidden is taken: what is closer wins, and the
 // gateways' addresses have ways of their own.
 func (s surroundings) refusal(to netip.Prefix) string {
+	if !slices.ContainsFunc(s.accepted, func(p netip.Prefix) bool { return within(to, p) }) {
+		return "it lies in no network that accept names"
+	}
 	for _, n := range s.networks {
 		if within(to, n.Prefix) {
 			return fmt.Sprintf("it lies in %v, which %s is connected to", n.Prefix, n.Device)
@@ -47,7 +53,7 @@ type refused struct {
 }
 
 // choose says over which tunnel each network is reached that the gateways tell of,
-// and what was refused. The tunnels are in the order of the configuration.
+// and what was refused, sorted. The tunnels are in the order of the configuration.
 func choose(all []heard, s surroundings) (over map[netip.Prefix]string, not []refused) {
 	candidates := map[netip.Prefix][]candidate{}
 	for _, h := range all {
@@ -59,6 +65,9 @@ func choose(all []heard, s surroundings) (over map[netip.Prefix]string, not []re
 			candidates[r.Destination] = append(candidates[r.Destination], candidate{h.tunnel, r})
 		}
 	}
+	slices.SortFunc(not, func(a, b refused) int {
+		return cmp.Or(a.destination.Compare(b.destination), strings.Compare(a.tunnel, b.tunnel))
+	})
 	over = make(map[netip.Prefix]string, len(candidates))
 	for p, c := range candidates {
 		over[p] = best(c).tunnel

@@ -46,7 +46,8 @@ func hostile() surroundings {
 			{netip.MustParsePrefix("198.51.100.0/24"), "wan", true},
 		},
 		gateways:   map[netip.Addr]string{netip.MustParseAddr("203.0.113.1"): "vpn1"},
-		advertised: []netip.Prefix{netip.MustParsePrefix("10.200.0.0/16")},
+		advertised: prefixes("10.200.0.0/16"),
+		accepted:   prefixes("0.0.0.0/0"),
 	}
 }
 
@@ -73,6 +74,18 @@ func TestRoutesThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestRoutesOutsideOfWhatIsAcceptedAreRefused(t *testing.T) {
+	s := surroundings{accepted: acceptDefault}
+	for destination, want := range map[string]bool{
+		"10.0.0.0/8": true, "172.31.0.0/16": true, "100.64.0.0/10": true, "192.168.7.7/32": true,
+		"0.0.0.0/0": false, "0.0.0.0/1": false, "172.0.0.0/8": false, "203.0.113.0/24": false,
+	} {
+		if got := s.refusal(netip.MustParsePrefix(destination)); (got == "") != want {
+			t.Errorf("%s: %q, is to be taken: %v", destination, got, want)
+		}
+	}
+}
+
 func TestWaysAreChosen(t *testing.T) {
 	routes := func(texts ...string) (all []rib.Route) {
 		for _, text := range texts {
@@ -92,7 +105,7 @@ func TestWaysAreChosen(t *testing.T) {
 	if fmt.Sprint(over) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", over, want)
 	}
-	if len(not) != 2 || not[0].tunnel != "a" || not[1].destination != netip.MustParsePrefix("203.0.113.1/32") {
+	if len(not) != 2 || not[0].tunnel != "a" || not[1].tunnel != "b" || not[1].destination != netip.MustParsePrefix("203.0.113.1/32") {
 		t.Errorf("refused: %v", not)
 	}
 }
