@@ -25,6 +25,10 @@ type Device struct {
 	preference preference         // order of algorithms in the recommended sample
 	group      func(int32) string // names of groups in proposals as strongSwan writes them
 	dialect    *dialect           // nil: the device knows all that AWS has
+
+	// Why there is no sample for a connection with static routes, or for one with BGP,
+	// and what to do; empty: there is one.
+	withoutStatic, withoutBGP string
 }
 
 // Devices are all that there are, sorted by vendor and platform. Clients choose by the three texts.
@@ -35,7 +39,7 @@ var devices = sorted([]Device{
 	{ID: "9005b6c1", Vendor: "Generic", Platform: "Generic", Software: "Vendor Agnostic", sample: "generic.txt.tmpl", preference: cbcFirst, group: groupNumber},
 	{ID: "5a0e4c11", Vendor: "Strongswan", Platform: "Linux with IPsec in the kernel", Software: "Strongswan 5.9.1+", sample: "strongswan_kernel.conf.tmpl", preference: cbcFirst, group: strongSwanGroup},
 	{ID: "5a0e4c12", Vendor: "Strongswan", Platform: "Linux with IPsec in user space", Software: "Strongswan 5.9.1+", sample: "strongswan_userspace.sh.tmpl", preference: cbcFirst, group: strongSwanGroup},
-}, ciscoDevices, juniperDevices, fortinetDevices, paloAltoDevices, mikrotikDevices, vyosDevices, yamahaDevices, windowsDevices, libreswanDevices, pfSenseDevices, opnSenseDevices, sonicWallDevices)
+}, ciscoDevices, juniperDevices, fortinetDevices, paloAltoDevices, mikrotikDevices, vyosDevices, yamahaDevices, windowsDevices, libreswanDevices, pfSenseDevices, opnSenseDevices, sonicWallDevices, frrDevices, birdDevices)
 
 // sorted puts devices in the order of vendor, platform and software.
 func sorted(lists ...[]Device) []Device {

@@ -19,6 +19,7 @@ type dialect struct {
 	oneESP       bool               // one setting of phase 2 is for both tunnels
 	oneVersion   bool               // both tunnels have the same version of IKE
 	certificates bool               // the sample knows how to authenticate by certificates
+	shortASNs    bool               // AS numbers have two bytes
 }
 
 // An ability is what a device knows of the two phases.
@@ -115,10 +116,17 @@ func (d Device) choose(phase int, has vocabulary, order preference, encryption, 
 
 // check refuses what the device's sample cannot say of a connection.
 func (d Device) check(c Config) error {
-	if d.dialect == nil {
+	all := c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4
+	switch {
+	case c.StaticRouting && d.withoutStatic != "":
+		return d.refuse("%s", d.withoutStatic)
+	case !c.StaticRouting && d.withoutBGP != "":
+		return d.refuse("%s", d.withoutBGP)
+	case !c.StaticRouting && !all:
+		return d.refuse("can't have routes chosen by BGP where traffic selectors choose them: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr to 0.0.0.0/0 by ModifyVpnConnectionOptions")
+	case d.dialect == nil:
 		return nil
 	}
-	all := c.CustomerCIDR == resource.AnyIPv4 && c.CloudCIDR == resource.AnyIPv4
 	for _, t := range c.Tunnels {
 		if _, ok := d.dialect.abilities[t.IKEVersion]; !ok {
 			return d.refuse("has no %s", t.IKEVersion)
@@ -127,10 +135,10 @@ func (d Device) check(c Config) error {
 	switch {
 	case d.dialect.oneVersion && c.Tunnels[0].IKEVersion != c.Tunnels[1].IKEVersion:
 		return d.refuse("has one version of IKE for both tunnels: let them allow one in common by ModifyVpnTunnelOptions")
-	case !c.StaticRouting:
-		return d.refuse("has no sample for dynamic routing (BGP) yet")
 	case c.Certificate != nil && !d.dialect.certificates:
 		return d.refuse("has no sample for certificates; the one for the Generic device says what has to be set")
+	case d.dialect.shortASNs && !c.StaticRouting && max(c.CustomerASN, c.AmazonASN) > 65535:
+		return d.refuse("knows AS numbers up to 65535 only: give the customer gateway and the VPN gateway such numbers (%d and %d now)", c.CustomerASN, c.AmazonASN)
 	case d.asksFor(c, everything) && !all:
 		return d.refuse("can only ask for 0.0.0.0/0 on both sides: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr to it by ModifyVpnConnectionOptions")
 	case d.asksFor(c, onePrefixPair) && all && (len(c.SiteRoutes) != 1 || len(c.CloudRoutes) != 1):
@@ -180,7 +188,7 @@ func sortedKeys[K int32 | string](m map[K]string) []K {
 func (v view) Header(mark string) string {
 	lines := []string{
 		"VPN connection " + v.Connection + ": both tunnels of customer gateway " + v.CustomerGateway + " (" + v.Customer() + ")",
-		"to VPN gateway " + v.VPNGateway + " in region " + v.Region + ". " + v.ikeVersions() + ", static routing.",
+		"to VPN gateway " + v.VPNGateway + " in region " + v.Region + ". " + v.ikeVersions() + ", " + v.routing() + ".",
 		"",
 		"Written for " + v.Device.written + ".",
 		cmp.Or(v.Device.checked, "It was checked against manuals and published configurations, not run on a device by us."),
@@ -211,6 +219,14 @@ func (v view) Header(mark string) string {
 		lines[i] = strings.TrimSpace(mark + " " + line)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// routing names the kind of routing for an operator.
+func (c Config) routing() string {
+	if c.StaticRouting {
+		return "static routing"
+	}
+	return "dynamic routing (BGP)"
 }
 
 // netmask is 255.255.0.0 for a prefix of 16 bits.

@@ -5,6 +5,7 @@ import "causeway.dev/resource"
 var mikrotikDevices = []Device{{
 	ID: "9005b6c8", Vendor: "Mikrotik", Platform: "RouterOS", Software: "6.44.3", sample: "routeros.txt.tmpl",
 	written: "RouterOS 7 (6.45 and newer have the same commands)", preference: cbcFirst, dialect: &routeros,
+	withoutBGP: "has no tunnel interfaces for IPsec: policies choose the traffic, so that routes learned by BGP would lead nowhere. Make a VPN connection with static routes for it",
 }}
 
 // routeros is of MikroTik's manual, "IPsec". It has no tunnel interfaces: policies

@@ -5,6 +5,7 @@ import "causeway.dev/resource"
 var windowsDevices = []Device{{
 	ID: "9005b6cb", Vendor: "Microsoft", Platform: "Windows Server", Software: "2012 R2", sample: "windows.ps1.tmpl",
 	written: "Windows Server 2016 to 2022 with PowerShell (2012 R2 has the same commands, without AES-GCM for IKEv2)", preference: cbcFirst, dialect: &windows,
+	withoutBGP: "numbers its ends of tunnels itself, so that BGP between the inside addresses can't run there. Make a VPN connection with static routes for it",
 }}
 
 // windows is of Microsoft's documentation of the modules RemoteAccess

@@ -8,8 +8,8 @@ var yamahaDevices = []Device{{
 }}
 
 // rtx is of Yamaha's "Command Reference", chapter IPsec: phase 2 takes the group of
-// phase 1, and there is no AES-GCM.
-var rtx = dialect{oneGroup: true, abilities: map[string]ability{resource.IKEv1: rtxAbility, resource.IKEv2: rtxAbility}}
+// phase 1, and there is no AES-GCM. Chapter BGP: AS numbers of two bytes.
+var rtx = dialect{oneGroup: true, shortASNs: true, abilities: map[string]ability{resource.IKEv1: rtxAbility, resource.IKEv2: rtxAbility}}
 
 var rtxAbility = ability{
 	phase1: vocabulary{
