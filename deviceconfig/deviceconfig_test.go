@@ -26,6 +26,9 @@ func example() (resource.VPNConnection, resource.VPNGateway, resource.CustomerGa
 	return connection, gateway, customer, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}
 }
 
+// withBGP makes the connection a dynamic one.
+func withBGP(c *resource.VPNConnection) { c.StaticRoutesOnly, c.Routes = false, nil }
+
 func newConfig(t *testing.T, change func(*resource.VPNConnection)) Config {
 	t.Helper()
 	connection, gateway, customer, routes := example()

@@ -6,15 +6,23 @@ import (
 	"testing"
 )
 
-// The page about devices has a row for each, with the words that clients choose by.
+// The page about devices has a row for each, with the words that clients choose by
+// and the kinds of routing that there are samples for.
 func TestPageListsEveryDevice(t *testing.T) {
 	page, err := os.ReadFile("../docs/devices.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range Devices() {
-		if row := "| " + d.Vendor + " | " + d.Platform + " | " + d.Software + " |"; !strings.Contains(string(page), row) {
-			t.Errorf("docs/devices.md has no row %q", row)
+		words := "| " + d.Vendor + " | " + d.Platform + " | " + d.Software + " |"
+		row := lineOf(string(page), words)
+		cells := strings.Split(row, " | ")
+		if len(cells) != 8 {
+			t.Errorf("docs/devices.md has no row %q, or one of %d cells", words, len(cells))
+			continue
+		}
+		if cells[5] == "no" != (d.withoutStatic != "") || cells[6] == "no" != (d.withoutBGP != "") {
+			t.Errorf("docs/devices.md says of %s: static routes %q, BGP %q", words, cells[5], cells[6])
 		}
 	}
 	if rows := strings.Count(string(page), "\n| ") - 1; rows != len(Devices()) {

@@ -46,6 +46,8 @@ func TestSamplesHonourOptions(t *testing.T) {
 				for _, d := range Devices() {
 					var wanted []string
 					switch {
+					case d.withoutStatic != "":
+						continue // no part in IKE
 					case d.Vendor == "Generic":
 						wanted = []string{encryption, integrity}
 					case d.dialect == nil:
@@ -108,6 +110,8 @@ func TestSamplesFollowRandomOptions(t *testing.T) {
 			}
 			if r.IntN(2) == 0 {
 				c.LocalIPv4CIDR, c.RemoteIPv4CIDR = netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("10.0.0.0/8")
+			} else if r.IntN(2) == 0 {
+				withBGP(c)
 			}
 		})
 		for _, version := range resource.IKEVersions {
@@ -161,9 +165,18 @@ func checkSample(t *testing.T, d Device, c Config, sample string) {
 	if i := strings.Index(sample, "{{"); i >= 0 || strings.Contains(sample, "}}") || strings.Contains(sample, "<no value>") || strings.Contains(sample, "%!") {
 		t.Errorf("%s: traces of the template in\n%s", d.Platform, sample)
 	}
-	wanted := []string{c.CustomerAddress.String(), c.CloudRoutes[0].Masked().Addr().String()}
+	wanted := []string{c.CustomerAddress.String()}
 	for _, tunnel := range c.Tunnels {
-		wanted = append(wanted, tunnel.CloudOutside.String(), tunnel.PreSharedKey.Reveal())
+		wanted = append(wanted, tunnel.CloudOutside.String())
+		if d.withoutStatic == "" { // else it has no part in IKE
+			wanted = append(wanted, tunnel.PreSharedKey.Reveal())
+		}
+		if !c.StaticRouting {
+			wanted = append(wanted, tunnel.CustomerInside.String())
+		}
+	}
+	if c.StaticRouting || d.ID != "c6a5e0a1" { // the appliance learns it
+		wanted = append(wanted, c.CloudRoutes[0].Masked().Addr().String())
 	}
 	for _, want := range wanted {
 		if !strings.Contains(sample, want) {
@@ -283,15 +296,16 @@ func TestNewRefusesWhatShellsWouldRead(t *testing.T) {
 	}
 }
 
-// TestScriptsParse: bash reads the scripts with no routes, one and several.
+// TestScriptsParse: bash reads the scripts with no routes, one and several, and with BGP.
 func TestScriptsParse(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("bash is not installed")
 	}
 	connection, gateway, customer, _ := example()
-	for _, routes := range [][]netip.Prefix{nil, {netip.MustParsePrefix("10.0.0.0/16")}, {netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("10.1.0.0/16")}} {
-		connection.Routes = nil
+	connection.Routes = nil
+	for i, routes := range [][]netip.Prefix{nil, {netip.MustParsePrefix("10.0.0.0/16")}, {netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("10.1.0.0/16")}, nil, {netip.MustParsePrefix("10.0.0.0/16")}} {
+		connection.StaticRoutesOnly = i < 3
 		config, err := New(connection, gateway, customer, nil, routes)
 		if err != nil {
 			t.Fatal(err)
@@ -340,6 +354,9 @@ func TestSamplesOfDifferentVersions(t *testing.T) {
 		t.Errorf("the document has not each tunnel's own:\n%s", document)
 	}
 	for _, d := range Devices() {
+		if d.withoutStatic != "" {
+			continue
+		}
 		var alone [2]string // the sample as it would be for one version
 		for i, version := range resource.IKEVersions {
 			both := config
