@@ -5,7 +5,6 @@
 package plan
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -53,11 +52,16 @@ type plugged struct {
 	subnet   resource.Subnet
 }
 
-// site is a connection with what its customer gateway is known by.
+// site is a connection with what its customer gateway is known by, and, at a gateway
+// where somebody speaks BGP, with what has been seen of it.
 type site struct {
 	connection resource.VPNConnection
 	remote     netip.Addr // invalid: any
 	device     *resource.Certificate
+	asn        uint32
+
+	up      bool                       // one of its tunnels is
+	learned [2][]resource.LearnedRoute // by tunnel
 }
 
 func newCompiler(r store.Reader, s store.Scope, known map[string]proposals) *compiler {
@@ -146,8 +150,15 @@ func (c *compiler) gatewayPart(id string) (desired nodespec.Desired) {
 		return desired
 	}
 	sites := c.sites(id)
-	desired.Networks = append(desired.Networks, c.gateway(vgw, sites))
-	if vpc, ok := c.attachment(vgw); ok {
+	c.readSessions(sites)
+	var local []netip.Prefix
+	vpc, attached := c.attachment(vgw)
+	if attached {
+		local = routes.IPv4Ranges(vpc)
+	}
+	found := waysOf(sites, local)
+	desired.Networks = append(desired.Networks, gateway(linkID(vgw.ID, vpc.ID), vgw, found, local))
+	if attached {
 		for table := range store.RouteTables.Find(c.snapshot, c.scope, store.ByVPC, vpc.ID) {
 			c.tables = append(c.tables, *table)
 		}
@@ -159,8 +170,16 @@ func (c *compiler) gatewayPart(id string) (desired nodespec.Desired) {
 			Ends: [2]nodespec.LinkEnd{{Network: vgw.ID, Table: gatewayTable}, {Network: vpc.ID, Table: c.edgeTable(vgw.ID)}},
 		})
 	}
+	var told []announcement
+	if slices.ContainsFunc(sites, (*site).dynamic) {
+		told = found.announcements(sites, local)
+	}
 	for _, s := range sites {
-		desired.Tunnels = c.appendTunnels(desired.Tunnels, s)
+		var sessions [2]*nodespec.BGP
+		if s.dynamic() {
+			sessions = bgp(vgw, s, told)
+		}
+		desired.Tunnels = c.appendTunnels(desired.Tunnels, s, sessions)
 	}
 	return desired
 }
@@ -173,7 +192,7 @@ func (c *compiler) sites(gateway string) []*site {
 		gone := connection.Deleted != nil || connection.State == resource.StateDeleting || connection.State == resource.StateDeleted
 		device, known := c.deviceCertificate(customer)
 		if ok && known && !gone {
-			sites = append(sites, &site{*connection, customer.Address, device})
+			sites = append(sites, &site{connection: *connection, remote: customer.Address, device: device, asn: customer.ASN})
 		}
 	}
 	return sites
@@ -315,33 +334,16 @@ func (c *compiler) vpcRoute(vpc resource.VPC, effective routes.EffectiveRoute) n
 	return route
 }
 
-// gateway compiles a VPN gateway's network. It knows the ranges of its VPC,
-// which no static route takes a part of, and the static routes of its
-// connections, and what it does not know it drops.
+// gateway compiles a VPN gateway's network. It knows the ranges of its VPC, to which the
+// link leads, and where its connections lead, and what it does not know it drops.
 // What comes out of a tunnel is routed by the same table, so that sites also
 // reach each other through the gateway.
-func (c *compiler) gateway(vgw resource.VPNGateway, sites []*site) nodespec.Network {
-	targets := make(map[netip.Prefix][]nodespec.Target)
-	for _, s := range sites {
-		for _, prefix := range routes.StaticRoutes(s.connection) {
-			// Connections come by id and their tunnels by number: the order
-			// in which the node prefers them.
-			for number := 1; number <= len(s.connection.Tunnels); number++ {
-				targets[prefix] = append(targets[prefix], nodespec.Target{Kind: nodespec.ToTunnel, ID: resource.TunnelID(s.connection.ID, number)})
-			}
-		}
+func gateway(link string, vgw resource.VPNGateway, found ways, local []netip.Prefix) nodespec.Network {
+	table := nodespec.RouteTable{ID: gatewayTable, Routes: make([]nodespec.Route, 0, len(found)+len(local))}
+	for prefix, leads := range found {
+		table.Routes = append(table.Routes, nodespec.Route{Destination: prefix, Targets: targets(leads)})
 	}
-	if vpc, ok := c.attachment(vgw); ok {
-		local := routes.IPv4Ranges(vpc)
-		maps.DeleteFunc(targets, func(prefix netip.Prefix, _ []nodespec.Target) bool { return routes.Within(prefix, local) })
-		for _, prefix := range local {
-			targets[prefix] = []nodespec.Target{{Kind: nodespec.ToLink, ID: linkID(vgw.ID, vpc.ID)}}
-		}
-	}
-	table := nodespec.RouteTable{ID: gatewayTable, Routes: make([]nodespec.Route, 0, len(targets))}
-	for prefix, leads := range targets {
-		table.Routes = append(table.Routes, nodespec.Route{Destination: prefix, Targets: leads})
-	}
+	table.Routes = append(table.Routes, routesTo(local, []nodespec.Target{{Kind: nodespec.ToLink, ID: link}})...)
 	slices.SortFunc(table.Routes, func(a, b nodespec.Route) int { return routes.ComparePrefixes(a.Destination, b.Destination) })
 	return nodespec.Network{ID: vgw.ID, Tables: []nodespec.RouteTable{table}}
 }

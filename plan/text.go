@@ -94,6 +94,12 @@ func Text(d nodespec.Desired) string {
 		w.line(1, "esp%s, accepts %s", each(" ", t.ESPOffers), brief(t.ESPAccepts))
 		w.line(1, "lifetimes ike %v child %v, rekey margin %v fuzz %d%%", t.IKELifetime, t.ChildLifetime, t.RekeyMargin, t.RekeyFuzz)
 		w.line(1, "replay window %d, dpd %v %s", t.ReplayWindow, t.DPDTimeout, t.DPDAction)
+		if b := t.BGP; b != nil {
+			w.line(1, "bgp of %d with %d, hold time %v, at most %d prefixes", b.ASN, b.PeerASN, b.HoldTime, b.MaxPrefixes)
+			for _, a := range b.Advertised {
+				w.line(2, "told %v%s med %d", a.Destination, each(" ", a.Path), a.MED)
+			}
+		}
 	}
 	for _, instance := range d.Instances {
 		w.line(0, "instance %s hostname %s, %d bytes of user data", instance.ID, instance.Hostname, len(instance.UserData))

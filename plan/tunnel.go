@@ -24,8 +24,9 @@ var (
 	espPreferred = []string{"aes256gcm16-group19", "aes256-sha256-group14", "aes128-sha1-group2"}
 )
 
-// appendTunnels compiles the two tunnels of a connection.
-func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec.Tunnel {
+// appendTunnels compiles the two tunnels of a connection, with their sessions if it is
+// dynamic.
+func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site, sessions [2]*nodespec.BGP) []nodespec.Tunnel {
 	connection := &s.connection
 	for i, tunnel := range connection.Tunnels {
 		options := tunnel.Effective()
@@ -57,8 +58,8 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 			ESPOffers:  proposals.espOffers,
 
 			// AWS names the ranges from the customer's side.
-			LocalSelectors:  []netip.Prefix{connection.RemoteIPv4CIDR},
-			RemoteSelectors: []netip.Prefix{connection.LocalIPv4CIDR},
+			LocalSelectors:  selectors(s, connection.RemoteIPv4CIDR, tunnel.CloudInside()),
+			RemoteSelectors: selectors(s, connection.LocalIPv4CIDR, tunnel.CustomerInside()),
 
 			Start:         options.StartupAction == resource.StartupActionStart && s.remote.IsValid(),
 			IKELifetime:   options.Phase1Lifetime(),
@@ -68,6 +69,8 @@ func (c *compiler) appendTunnels(compiled []nodespec.Tunnel, s *site) []nodespec
 			ReplayWindow:  int(options.ReplayWindowSize),
 			DPDTimeout:    options.DPDTimeout(),
 			DPDAction:     options.DPDTimeoutAction,
+
+			BGP: sessions[i],
 		})
 	}
 	return compiled
