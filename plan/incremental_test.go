@@ -74,13 +74,7 @@ func (w *world) putSome(tx *store.Tx, random *rand.Rand) {
 		func() { some(tx, store.NetworkACLs, w.acls, random) },
 		func() { some(tx, store.DHCPOptions, w.options, random) },
 		func() { some(tx, store.PrefixLists, w.lists, random) },
-		func() {
-			statuses := make([]resource.TunnelStatus, len(w.up))
-			for i, id := range w.up {
-				statuses[i] = resource.TunnelStatus{Meta: w.meta(id), Up: true}
-			}
-			some(tx, store.TunnelStatuses, statuses, random)
-		},
+		func() { some(tx, store.TunnelStatuses, w.statuses(), random) },
 		func() {
 			store.FlowLogs.Delete(tx, scope, "fl-a")
 			if random.IntN(2) == 0 {

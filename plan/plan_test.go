@@ -55,7 +55,8 @@ type world struct {
 	customers   []resource.CustomerGateway
 	gateways    []resource.VPNGateway
 	connections []resource.VPNConnection
-	up          []string // tunnels
+	up          []string                           // tunnels
+	learned     map[string][]resource.LearnedRoute // by tunnel
 	internet    []resource.InternetGateway
 	egressOnly  []resource.EgressOnlyInternetGateway
 	addresses   []resource.Address
@@ -218,17 +219,22 @@ func (w *world) put(t testing.TB, s *store.Store) *store.Snapshot {
 			options = nil
 		}
 		replace(tx, store.PublicAccessOptions, options)
-		statuses := make([]resource.TunnelStatus, len(w.up))
-		for i, id := range w.up {
-			statuses[i] = resource.TunnelStatus{Meta: w.meta(id), Up: true}
-		}
-		replace(tx, store.TunnelStatuses, statuses)
+		replace(tx, store.TunnelStatuses, w.statuses())
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s.Snapshot()
+}
+
+// statuses are those of the tunnels that are up, and of those that have learned something,
+// if only before they went down.
+func (w *world) statuses() (all []resource.TunnelStatus) {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(w.learned)), w.up...)))) {
+		all = append(all, resource.TunnelStatus{Meta: w.meta(id), Up: slices.Contains(w.up, id), Routes: w.learned[id]})
+	}
+	return all
 }
 
 func replace[T any, P interface {

@@ -28,8 +28,9 @@ func randomWorld(r *rand.Rand) *world {
 			vgw.VPC, vgw.AttachmentState = "vpc-"+name, resource.StateAttached
 		}
 		w.gateways = append(w.gateways, vgw)
-		w.customers = append(w.customers, resource.CustomerGateway{Meta: w.meta("cgw-" + name), Address: netip.MustParseAddr("198.51.100.7")})
+		w.customers = append(w.customers, resource.CustomerGateway{Meta: w.meta("cgw-" + name), Address: netip.MustParseAddr("198.51.100.7"), ASN: 65000})
 	}
+	w.learned = map[string][]resource.LearnedRoute{}
 	for n := range r.IntN(5) {
 		id := fmt.Sprintf("vpn-%d", n)
 		var prefixes []string
@@ -54,7 +55,30 @@ func randomWorld(r *rand.Rand) *world {
 		return nic.ID != "" && !nic.Address.IsValid()
 	})
 	w.randomAccess(r)
+	for n := range w.connections {
+		if r.IntN(2) == 0 {
+			w.randomSessions(r, &w.connections[n])
+		}
+	}
 	return w
+}
+
+// randomSessions makes a connection dynamic, and has each of its tunnels learn something,
+// some of it from further away.
+func (w *world) randomSessions(r *rand.Rand, connection *resource.VPNConnection) {
+	connection.StaticRoutesOnly, connection.Routes = false, nil
+	for number := 1; number <= 2; number++ {
+		var routes []resource.LearnedRoute
+		for _, prefix := range sitePrefixes {
+			if r.IntN(3) == 0 {
+				routes = append(routes, resource.LearnedRoute{
+					Destination: netip.MustParsePrefix(prefix), Path: pick(r, []uint32{65000}, []uint32{65000}, []uint32{65001}, []uint32{65000, 65002}, []uint32{65000, 0}),
+					Origin: uint8(r.IntN(2)), MED: pick[uint32](r, 0, 0, 100, 200),
+				})
+			}
+		}
+		w.learned[resource.TunnelID(connection.ID, number)] = routes
+	}
 }
 
 // shareGroups has interfaces of the second VPC use groups of the first.

@@ -21,7 +21,7 @@ var plannedWorlds = flag.Uint64("planned", 300, "let TestPlanAgainstReference co
 // documentation of route tables, security groups and VPN gateways reads. The two
 // readings share no code.
 func TestPlanAgainstReference(t *testing.T) {
-	fates := map[string]int{}
+	fates, told := map[string]int{}, 0
 	var compiler plan.Compiler // of one network after the other, as if changes had made it
 	for seed := range *plannedWorlds {
 		w := randomWorld(rand.New(rand.NewPCG(seed, 1)))
@@ -31,6 +31,9 @@ func TestPlanAgainstReference(t *testing.T) {
 			t.Fatalf("seed %d: changed from the one before it is\n%s\nand compiled at once\n%s", seed, plan.Text(changed), plan.Text(desired))
 		}
 		checkReferences(t, desired)
+		if told += checkSessions(t, w, desired); t.Failed() {
+			t.Fatalf("seed %d:\n%s", seed, plan.Text(desired))
+		}
 		packets := rand.New(rand.NewPCG(seed, 2))
 		for range 60 {
 			p := w.randomPacket(packets)
@@ -40,13 +43,19 @@ func TestPlanAgainstReference(t *testing.T) {
 				t.Fatalf("seed %d: %v: the plan says %q, AWS %q\n%s", seed, p, got, want, plan.Text(desired))
 			}
 			fates[p.family()+kindOf(got)]++
+			if tunnel, ok := strings.CutPrefix(got, "tunnelled to "); ok && len(w.learned[tunnel]) > 0 {
+				fates["tunnelled, as BGP says"]++
+			}
 			if free := (reference{w.unblocked()}).send(p); !slices.Contains(free, got) {
 				fates[p.family()+kindOf(got)+", by public access"]++
 			}
 		}
 	}
+	if told < 500 {
+		t.Errorf("customer gateways were told %d routes only", told)
+	}
 	for _, kind := range []string{
-		"dropped: route, by public access", "dropped: no outside address, by public access", "IPv6 dropped: route, by public access",
+		"tunnelled, as BGP says", "dropped: route, by public access", "dropped: no outside address, by public access", "IPv6 dropped: route, by public access",
 		"goes", "tunnelled", "leaves", "dropped: egress", "dropped: route", "dropped: ingress", "dropped: no outside address", "dropped: unsolicited", "dropped: acl", "dropped: source/destination check",
 		"IPv6 goes", "IPv6 leaves", "IPv6 dropped: egress", "IPv6 dropped: route", "IPv6 dropped: ingress", "IPv6 dropped: no outside address", "IPv6 dropped: acl", "IPv6 dropped: source/destination check",
 	} {
@@ -191,6 +200,9 @@ func (w reference) byTable(p packet, vpc string, table resource.RouteTable) []st
 				for _, route := range c.Routes {
 					consider(route.Destination, nil)
 				}
+				for _, told := range w.toldBy(c) {
+					consider(told.Destination, nil)
+				}
 			}
 		}
 	}
@@ -308,32 +320,24 @@ func (w reference) through(p packet, manual *resource.Route) []string {
 }
 
 // atGateway says where a VPN gateway sends a packet: to its VPC, or into a tunnel
-// of the most specific static route.
+// of the most specific route.
 func (w reference) atGateway(p packet, gateway string) (fates []string) {
 	vpc := w.attached(gateway)
 	if vpc != "" && w.isLocal(vpc, p.dst) {
 		return w.enter(p, vpc, gateway)
 	}
-	longest := -1
-	for _, c := range w.connections {
-		up := w.tunnelsUp(c.ID)
-		if c.VPNGateway != gateway || c.Deleted != nil || len(up) == 0 {
-			continue
+	for bits := 32; bits >= 0; bits-- {
+		prefix, _ := p.dst.Prefix(bits)
+		if p.dst.Is4() {
+			for _, tunnel := range w.best(gateway, prefix) {
+				fates = append(fates, "tunnelled to "+tunnel)
+			}
 		}
-		for _, route := range c.Routes {
-			if !route.Destination.Contains(p.dst) || route.Destination.Bits() < longest {
-				continue
-			}
-			if route.Destination.Bits() > longest {
-				longest, fates = route.Destination.Bits(), nil
-			}
-			fates = append(fates, "tunnelled to "+up[0])
+		if fates != nil {
+			return fates
 		}
 	}
-	if fates == nil {
-		return []string{"dropped: route"}
-	}
-	return fates
+	return []string{"dropped: route"}
 }
 
 // deliver gives a packet to whoever has its destination in a VPC. A NAT gateway
