@@ -154,4 +154,4 @@ func (a Attributes) Room() int {
 }
 
 // Length is how many octets a prefix takes in a message.
-func Length(p netip.Prefix) int { return Length(p) }
+func Length(p netip.Prefix) int { return 1 + (p.Bits()+7)/8 }
