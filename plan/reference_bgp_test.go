@@ -82,9 +82,8 @@ func (w reference) advertised(c resource.VPNConnection) []string {
 			}
 		}
 	}
-	for _, text := range sitePrefixes {
-		prefix := netip.MustParsePrefix(text)
-		tunnels := w.best(c.VPNGateway, prefix)
+	for prefix := range w.destinations() {
+		text, tunnels := prefix.String(), w.best(c.VPNGateway, prefix)
 		if len(tunnels) == 0 || strings.HasPrefix(slices.Min(tunnels), c.ID+"/") {
 			continue
 		}
@@ -96,6 +95,22 @@ func (w reference) advertised(c resource.VPNConnection) []string {
 		all = append(all, text)
 	}
 	slices.Sort(all)
+	return all
+}
+
+// destinations are all that some static route leads to, and all that somebody has told.
+func (w reference) destinations() map[netip.Prefix]bool {
+	all := map[netip.Prefix]bool{}
+	for _, c := range w.connections {
+		for _, r := range c.Routes {
+			all[r.Destination] = true
+		}
+	}
+	for _, routes := range w.learned {
+		for _, r := range routes {
+			all[r.Destination] = true
+		}
+	}
 	return all
 }
 
