@@ -52,6 +52,9 @@ func (o *Out) Reset() {
 // Refresh has all told once more, RFC 2918.
 func (o *Out) Refresh() { o.again, o.dirty = true, true }
 
+// Len is how many routes the peer was told, with those that wait to be.
+func (o *Out) Len() int { return len(o.told) }
+
 // Next is the next message for the peer, of at most [wire.MessageMax] octets; ok is
 // whether there is one. Behind the first whole table comes the End-of-RIB.
 func (o *Out) Next() (u wire.Update, ok bool) {

@@ -70,7 +70,7 @@ func (s *Session) Received(now time.Time, conn ConnID, b []byte) {
 // ends the connection.
 func (s *Session) message(now time.Time, c *connection, t wire.Type, body []byte) error {
 	if t == wire.TypeNotification {
-		return s.notified(wire.ParseNotification(body))
+		return s.notified(now, wire.ParseNotification(body))
 	}
 	switch c.state {
 	case OpenSent:
@@ -90,8 +90,10 @@ type notified struct {
 
 func (n *notified) Error() string { return n.reason }
 
-func (s *Session) notified(n Notification) error {
+func (s *Session) notified(now time.Time, n Notification) error {
 	n.Data = slices.Clone(n.Data)
+	s.notifications.Received++
+	s.notifications.LastReceived = Notified{now, n}
 	if n.Code == wire.CodeOpen && (n.Subcode == wire.UnsupportedOptionalParameter || n.Subcode == wire.UnsupportedCapability && len(n.Data) == 0) {
 		s.plain = !s.plain // RFC 5492 section 3: try without, and again with should that be no better
 	}
@@ -311,6 +313,8 @@ func (s *Session) holdOff(now time.Time) {
 // close closes a connection, and tells of the end of an established one.
 func (s *Session) close(now time.Time, c *connection, e ending) {
 	if e.sent != nil {
+		s.notifications.Sent++
+		s.notifications.LastSent = Notified{now, *e.sent}
 		s.write(now, c, e.sent.Append(nil))
 	}
 	if !e.gone {

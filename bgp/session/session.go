@@ -48,6 +48,7 @@ type Session struct {
 	actions        []Action
 	events         []Event
 	sent, received uint64
+	notifications  Notifications
 }
 
 type phase uint8
@@ -375,6 +376,22 @@ func (s *Session) Negotiated() (Negotiated, bool) {
 
 // Retaining reports whether the owner keeps stale routes of the peer.
 func (s *Session) Retaining() bool { return s.stale }
+
+// Notifications are those that have ended connections of the session, and the last ones,
+// which tell why.
+type Notifications struct {
+	Sent, Received         uint64
+	LastSent, LastReceived Notified
+}
+
+// Notified is a NOTIFICATION and its time, which is zero where there was none.
+type Notified struct {
+	At time.Time
+	Notification
+}
+
+// Notifications are all that there were since New.
+func (s *Session) Notifications() Notifications { return s.notifications }
 
 // Messages are how many were sent and received.
 func (s *Session) Messages() (sent, received uint64) { return s.sent, s.received }
