@@ -107,10 +107,14 @@ const (
 
 // communication is what the peer's administrator says of it, RFC 9003.
 func communication(data []byte) string {
-	if len(data) < 2 || int(data[0]) > len(data)-1 || data[0] == 0 {
+	if len(data) == 0 {
 		return ""
 	}
-	return ": " + fmt.Sprintf("%q", printable(string(data[1:1+data[0]]), communicationMax))
+	length, text := int(data[0]), data[1:]
+	if length == 0 || length > len(text) {
+		return ""
+	}
+	return fmt.Sprintf(": %q", printable(string(text[:length]), communicationMax))
 }
 
 // printable bounds a text and leaves nothing in it that a log or a terminal could take
