@@ -131,6 +131,27 @@ func (v view) Policy(mark string) string {
 // and always there.
 func (v view) RouterID() netip.Addr { return v.Tunnels[0].CustomerInside }
 
+// SiteSelectors are the traffic selectors of the device's side: that of the connection
+// and, with BGP, the inside address, if that leaves it out.
+func (v view) SiteSelectors(t tunnelView) []netip.Prefix {
+	return v.withInside(v.Site, t.CustomerInside)
+}
+
+// CloudSelectors are those of our side, likewise.
+func (v view) CloudSelectors(t tunnelView) []netip.Prefix {
+	return v.withInside(v.Cloud, t.CloudInside)
+}
+
+func (v view) withInside(selector netip.Prefix, inside netip.Addr) []netip.Prefix {
+	if v.StaticRouting || selector.Contains(inside) {
+		return []netip.Prefix{selector}
+	}
+	return []netip.Prefix{selector, netip.PrefixFrom(inside, inside.BitLen())}
+}
+
+// LearnsMore says that Learned has more than what an appliance takes by itself.
+func (v view) LearnsMore() bool { return len(v.Learned()) > len(rfc1918)+1 }
+
 // LastMetric is that of the Linux route which keeps packets to the VPC from leaving in
 // clear. With BGP its upper eight bits are all set: FRR takes routes that it has not
 // made for better than its own otherwise (zebra reads these bits as the distance).

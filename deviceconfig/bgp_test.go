@@ -28,16 +28,31 @@ func TestRoutingThatDevicesLack(t *testing.T) {
 	}
 }
 
-// TestSelectorsAndBGPExclude: sessions and learned routes need selectors that let
-// everything pass.
-func TestSelectorsAndBGPExclude(t *testing.T) {
+// TestSelectorsWithBGP: where they do not let everything pass, the device has to ask for
+// the inside addresses, too, or it has no sample.
+func TestSelectorsWithBGP(t *testing.T) {
 	config := newConfig(t, func(c *resource.VPNConnection) {
 		withBGP(c)
-		c.LocalIPv4CIDR = netip.MustParsePrefix("192.168.0.0/16")
+		c.LocalIPv4CIDR, c.RemoteIPv4CIDR = netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("10.0.0.0/8")
 	})
 	for _, d := range Devices() {
-		if sample := sampleOrRefusal(t, d, config, Recommended); !strings.HasPrefix(sample, "UnsupportedOperation: ") {
-			t.Errorf("%s %s has a sample", d.Vendor, d.Platform)
+		sample := sampleOrRefusal(t, d, config, Recommended)
+		switch refused := strings.HasPrefix(sample, "UnsupportedOperation: "); {
+		case d.withoutStatic != "":
+			if refused {
+				t.Errorf("%s has no part in the selectors: %s", d.Vendor, sample)
+			}
+		case refused != (d.dialect != nil):
+			t.Errorf("%s %s: %.200s", d.Vendor, d.Platform, sample)
+		case !refused:
+			for _, want := range []string{"192.168.0.0/16", "169.254.21.2/32", "169.254.22.2/32", "10.0.0.0/8", "169.254.21.1/32", "169.254.22.1/32"} {
+				if !strings.Contains(sample, want) {
+					t.Errorf("%s %s does not ask for %s", d.Vendor, d.Platform, want)
+				}
+			}
+			if v1, err := config.For(resource.IKEv1); err != nil || !strings.HasPrefix(sampleOrRefusal(t, d, v1, Recommended), "UnsupportedOperation: ") {
+				t.Errorf("%s %s asks for two pairs by IKEv1", d.Vendor, d.Platform)
+			}
 		}
 	}
 }

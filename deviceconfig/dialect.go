@@ -122,8 +122,8 @@ func (d Device) check(c Config) error {
 		return d.refuse("%s", d.withoutStatic)
 	case !c.StaticRouting && d.withoutBGP != "":
 		return d.refuse("%s", d.withoutBGP)
-	case !c.StaticRouting && !all:
-		return d.refuse("can't have routes chosen by BGP where traffic selectors choose them: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr to 0.0.0.0/0 by ModifyVpnConnectionOptions")
+	case !c.StaticRouting && !all && d.withoutStatic == "" && (d.dialect != nil || c.Uses(resource.IKEv1)):
+		return d.refuse("can ask for one pair of traffic selectors only, and BGP needs the inside addresses beside those of the connection: set LocalIpv4NetworkCidr and RemoteIpv4NetworkCidr to 0.0.0.0/0 by ModifyVpnConnectionOptions")
 	case d.dialect == nil:
 		return nil
 	}
