@@ -14,12 +14,12 @@ import (
 // A router is a real FRR or BIRD that runs its sample.
 type router struct {
 	vendor string
-	start  func(h *netlab.Host, sample string)
+	start  func(h *netlab.Host, sample string) (stop func())
 }
 
 var routers = []router{
-	{"FRRouting", func(h *netlab.Host, sample string) { h.StartFRR(sample) }},
-	{"BIRD", func(h *netlab.Host, sample string) { h.StartBIRD(sample) }},
+	{"FRRouting", func(h *netlab.Host, sample string) func() { return h.StartFRR(sample).Stop }},
+	{"BIRD", func(h *netlab.Host, sample string) func() { return h.StartBIRD(sample).Stop }},
 }
 
 // A bgpSite is a customer gateway with its tunnels, which are cables here, and a BIRD
@@ -152,7 +152,7 @@ func TestRouterSamples(t *testing.T) {
 			s.gateways[0].Control("enable", "cgw")
 			s.leads(1, 20*time.Second)
 
-			// The tunnel's script sets the interface down when the tunnel is.
+			// As the samples of the tunnels do when a tunnel is down.
 			s.cgw.Run("ip", "link", "set", "vpn1", "down")
 			s.leads(2, 5*time.Second)
 			s.cgw.Run("ip", "link", "set", "vpn2", "down")

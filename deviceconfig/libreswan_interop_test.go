@@ -26,8 +26,11 @@ func TestLibreswanSample(t *testing.T) {
 	if !ok {
 		t.Fatal("Libreswan has another id")
 	}
-	for _, version := range resource.IKEVersions {
-		config, err := newConfig(t, nil).For(version)
+	for _, c := range []struct {
+		version string
+		change  func(*resource.VPNConnection)
+	}{{resource.IKEv1, nil}, {resource.IKEv2, nil}, {resource.IKEv2, withBGP}} {
+		config, err := newConfig(t, c.change).For(c.version)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +38,7 @@ func TestLibreswanSample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run(version, func(t *testing.T) {
+		t.Run(c.version+", "+config.routing(), func(t *testing.T) {
 			t.Parallel()
 			lab := netlab.New(t, "unshare", "certutil", "bash", "swanctl")
 			cgw, internet := lab.Host("cgw"), lab.Host("net").Forward()

@@ -25,6 +25,7 @@ type site struct {
 	lab                 *netlab.Lab
 	host, cgw, internet *netlab.Host
 	gateways            [2]*netlab.Host
+	config              Config
 	script              string
 }
 
@@ -42,7 +43,7 @@ func newLab(t *testing.T) *netlab.Lab {
 	return lab
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, change ...func(*resource.VPNConnection)) *site {
 	t.Helper()
 	lab := newLab(t)
 	s := &site{t: t, lab: lab, host: lab.Host("host"), cgw: lab.Host("cgw").Forward(), internet: lab.Host("net").Forward()}
@@ -54,7 +55,11 @@ func newSite(t *testing.T) *site {
 	// An id of its own, since what the script keeps on the host goes by it.
 	config := newConfig(t, func(c *resource.VPNConnection) {
 		c.ID = fmt.Sprintf("vpn-%017x", time.Now().UnixNano())
+		for _, f := range change {
+			f(c)
+		}
 	})
+	s.config = config
 	for i, tunnel := range config.Tunnels {
 		s.gateways[i] = s.startGateway(config, tunnel)
 	}
@@ -265,6 +270,58 @@ func TestUserSpaceSampleWithWrongKey(t *testing.T) {
 	}
 }
 
+// TestUserSpaceSampleWithBGP runs the script of a dynamic connection and the frr.conf
+// beside it, both untouched: the tunnels have their inside addresses, the routes are
+// those that BIRDs in our place tell, and they follow the tunnels long before the hold
+// time is over. FRR and BIRD alike, since they notice it in different ways.
+func TestUserSpaceSampleWithBGP(t *testing.T) {
+	for _, r := range routers {
+		t.Run(r.vendor, func(t *testing.T) { userSpaceSampleWithBGP(t, r) })
+	}
+}
+
+func userSpaceSampleWithBGP(t *testing.T, r router) {
+	s := newSite(t, withBGP)
+	before := s.cgw.Run("ip", "-4", "route") + s.cgw.Run("ip", "rule") + s.cgw.Run("nft", "list", "ruleset")
+	s.up()
+	for i, tunnel := range s.config.Tunnels {
+		s.gateways[i].Forward()
+		s.gateways[i].Run("ip", "addr", "add", tunnel.CloudInside.String()+"/30", "dev", "ipsec0")
+		if s.cgw.Ping(tunnel.CloudInside.String(), 2, "0.2") != 2 {
+			t.Errorf("our inside address of tunnel %d does not answer", i+1)
+		}
+	}
+	if out, err := s.cgw.Try("ip", "route", "get", "10.0.1.10"); err == nil {
+		t.Errorf("there is a way to the VPC before BGP: %s", out)
+	}
+	for i, tunnel := range s.config.Tunnels {
+		s.gateways[i].StartBIRD(fmt.Sprintf(ourSide, tunnel.CloudInside, tunnel.CustomerInside, tunnel.Number))
+	}
+	stop := r.start(s.cgw, sampleOf(t, r.vendor, s.config))
+	by := func(tunnel int) bool {
+		device, err := os.ReadFile(fmt.Sprintf("/var/lib/causeway-vpn/%s/%d/device", s.connection(), tunnel))
+		return err == nil && strings.Contains(s.cgw.Run("ip", "-4", "route", "show", "10.0.0.0/16"), "dev "+strings.TrimSpace(string(device))) && s.ping() == nil
+	}
+	s.eventually("BGP leads through tunnel 1", 30*time.Second, func() bool { return by(1) })
+	s.internet.Run("ip", "route", "replace", "blackhole", s.gatewayAddress(1))
+	s.eventually("BGP leads through tunnel 2", 20*time.Second, func() bool { return by(2) })
+	s.internet.Run("ip", "route", "replace", "blackhole", s.gatewayAddress(2))
+	s.eventually("nothing leads to the VPC", 20*time.Second, func() bool {
+		_, err := s.cgw.Try("ip", "route", "get", "10.0.1.10")
+		return err != nil
+	})
+	for i := range s.gateways {
+		s.internet.Run("ip", "route", "replace", s.gatewayAddress(i+1), "dev", fmt.Sprintf("gw%d", i+1))
+	}
+	s.eventually("BGP leads through tunnel 1 again", 40*time.Second, func() bool { return by(1) })
+
+	stop()
+	s.cgw.Run("bash", s.script, "down")
+	if after := s.cgw.Run("ip", "-4", "route") + s.cgw.Run("ip", "rule") + s.cgw.Run("nft", "list", "ruleset"); after != before {
+		t.Errorf("down leaves something behind. Before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
 // TestKernelSampleLoads: strongSwan knows all options of the sample for IPsec in
 // the kernel. It can't be run here, where the kernel has none.
 func TestKernelSampleLoads(t *testing.T) {
@@ -273,11 +330,13 @@ func TestKernelSampleLoads(t *testing.T) {
 	if !ok {
 		t.Fatal("strongSwan with IPsec in the kernel has another id")
 	}
-	sample, err := device.Sample(newConfig(t, nil), Recommended)
-	if err != nil {
-		t.Fatal(err)
+	for i, config := range []Config{newConfig(t, nil), newConfig(t, withBGP)} {
+		sample, err := device.Sample(config, Recommended)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lab.Host(fmt.Sprintf("cgw%d", i)).StartCharon(sample)
 	}
-	lab.Host("cgw").StartCharon(sample)
 }
 
 // connection is the id in the script.
