@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"causeway.dev/bgp/speaker"
 	dhcp "causeway.dev/dhcp/listen"
 	"causeway.dev/ike"
 	"causeway.dev/instance"
@@ -117,6 +118,7 @@ type Node struct {
 	metadata    *metadata.Service
 	dhcp        *dhcp.Service
 	nat64       *carry.Service
+	bgp         *sessions
 	revocation  *revocation.Service
 	credentials credentials // owned by the goroutine that applies
 
@@ -129,7 +131,9 @@ type Node struct {
 	// everything was looked at last. Owned by the goroutine that applies.
 	ensured map[string]instance.Config
 
-	drained map[string]drained // by network, what was seen last. Owned by the goroutine that reports.
+	// Owned by the goroutine that reports.
+	drained map[string]drained // by network, what was seen last
+	learned learnedRoutes
 
 	running atomic.Pointer[ipsec.Host] // host, for those who ask from outside
 
@@ -156,6 +160,7 @@ func New(cfg Config) *Node {
 		resolvers:   listen.New(listen.Config{Forwarders: cfg.Forwarders, Dial: cfg.dial, Logger: cfg.Logger}),
 		metadata:    metadata.New(metadata.Config{Logger: cfg.Logger, Credentials: cfg.hostCredentials}),
 		dhcp:        dhcp.New(),
+		bgp:         newSessions(),
 		revocation:  lookups,
 		credentials: credentials{fetched: lookups, hardFail: cfg.HardFail, known: map[string]credential{}},
 		wake:        make(chan struct{}, 1), // one waiting wake-up says all
@@ -163,6 +168,7 @@ func New(cfg Config) *Node {
 		ending:      map[string]bool{},
 		endings:     make(chan struct{}, instancesAtOnce),
 	}
+	n.bgp.host = speaker.New(speaker.Config{Logger: cfg.Logger, Changed: func() { poke(n.bgp.changed) }})
 	n.nat64 = carry.New(carry.Config{Opened: n.embeddingOpened, Offloads: cfg.Offloads, Logger: cfg.Logger})
 	return n
 }
@@ -266,6 +272,7 @@ func (n *Node) Run(ctx context.Context) error {
 		kept = append(kept, string(id))
 	}
 	n.fabric.AssumeUp(kept)
+	n.bgp.adopt(kept)
 	// Routes follow tunnels while an application takes its time.
 	n.group.Go("apply", n.applyNewest)
 	n.group.Go("observe", n.observe)
@@ -276,9 +283,13 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 // endAll hands tunnels over where another process is to go on with them, or else
-// tells their peers.
+// tells their peers. Sessions end first, over tunnels that still carry it: where the
+// keeper is to take these over without a NOTIFICATION, after which a peer keeps what we
+// have told it for the next process to tell it again (RFC 4724 section 4.2).
 func (n *Node) endAll(ctx context.Context, cause error) error {
-	if errors.Is(cause, keeper.ErrSuccession) && n.cfg.HandOver > 0 {
+	succession := errors.Is(cause, keeper.ErrSuccession) && n.cfg.HandOver > 0
+	n.bgp.host.Close(ctx, succession)
+	if succession {
 		return n.host.HandOver(ctx, n.cfg.HandOver)
 	}
 	return n.host.Close(ctx)
@@ -335,12 +346,13 @@ func (n *Node) applyNewest(ctx context.Context) error {
 	}
 }
 
-// observe lets routes follow the tunnels, and reports.
+// observe lets routes and sessions follow the tunnels, and reports.
 func (n *Node) observe(ctx context.Context) error {
 	tick := time.NewTicker(observeInterval)
 	defer tick.Stop()
 	var told *nodespec.Observed
 	var settled <-chan time.Time // nil: no tunnel is waited for
+	sessions, paused := n.bgp.changed, (<-chan time.Time)(nil)
 	for {
 		select {
 		case <-ctx.Done():
@@ -349,12 +361,18 @@ func (n *Node) observe(ctx context.Context) error {
 		case <-n.look:
 		case <-tick.C:
 		case <-settled:
+		case <-sessions:
+			sessions, paused = nil, time.After(bgpPause)
+		case <-paused:
+			sessions, paused = n.bgp.changed, nil // what has come meanwhile waits there
+			continue
 		}
+		v := n.viewed()
 		settled = nil
-		if wait := n.followTunnels(ctx); wait > 0 {
+		if wait := n.followTunnels(ctx, v); wait > 0 {
 			settled = time.After(wait)
 		}
-		told = n.report(ctx, told)
+		told = n.report(ctx, v, told)
 	}
 }
 
@@ -376,15 +394,18 @@ func (n *Node) doubt(namespaces int) (at extent, looked int) {
 	return whatChanged, len(names)
 }
 
-// apply makes everything equal d. What ends, ends first: peers are told while
-// their sockets and routes still stand. What begins, begins from the network
-// upwards.
+// apply makes everything equal d. What ends, ends first, and from the top: BGP's peers
+// are told while their tunnels still carry it, then IKE's while its sockets stand. What
+// begins, begins from the network upwards.
 func (n *Node) apply(ctx context.Context, d nodespec.Desired, at extent) error {
 	var errs []error
 	tunnels := make([]ipsec.Tunnel, 0, len(d.Tunnels))
 	n.tunnels.turn()
 	for _, t := range d.Tunnels {
-		translated := n.tunnels.get(t.ID, t, translateTunnel)
+		// What its peer is told by BGP changes often, and is no business of IPsec's.
+		withoutBGP := t
+		withoutBGP.BGP = nil
+		translated := n.tunnels.get(t.ID, withoutBGP, translateTunnel)
 		if translated.err == nil {
 			translated.err = n.credentials.give(&translated.tunnel.Peer, t)
 		}
@@ -405,7 +426,8 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, at extent) error {
 		errs = append(errs, fmt.Errorf("list instances: %w", err))
 	}
 	embedding := embeddings(n.cfg.Prefix, d)
-	errs = append(errs,
+	peers, err := n.bgp.begin(n.cfg.Prefix, d.Tunnels)
+	errs = append(errs, err,
 		n.endTunnels(tunnels),
 		n.nat64.Keep(embedding),
 		n.endInstances(ctx, d.Instances, present),
@@ -416,6 +438,7 @@ func (n *Node) apply(ctx context.Context, d nodespec.Desired, at extent) error {
 		errs = append(errs, n.endLostTunnels(tunnels))
 	}
 	errs = append(errs, n.host.Set(tunnels))
+	errs = append(errs, n.bgp.set(peers, standing(n.host.Status())))
 	if n.credentials.keep(d.Tunnels); n.credentials.changed {
 		n.credentials.changed = false
 		n.host.JudgeCertificates()
@@ -506,15 +529,20 @@ func (n *Node) adoptSocket(s packetio.Socket) error {
 	return socket.SetOffloads(n.cfg.Offloads)
 }
 
-// followTunnels lets routes follow the tunnels that came up or went down, and
-// returns how long to wait until one has settled; 0 if none has to.
-func (n *Node) followTunnels(ctx context.Context) (wait time.Duration) {
+// sessionsWait is how long to wait for sessions to follow their tunnels while others are
+// being ended.
+const sessionsWait = 20 * time.Millisecond
+
+// followTunnels lets routes and sessions follow the tunnels that came up or went down,
+// and returns how long to wait until one has settled; 0 if none has to. Routes come
+// first: over a tunnel whose IPsec has ended nothing goes, whatever its session says.
+func (n *Node) followTunnels(ctx context.Context, v view) (wait time.Duration) {
 	n.mu.Lock()
 	applied := n.applied
 	n.mu.Unlock()
-	statuses := n.host.Status()
-	for _, s := range statuses {
-		if rest := settleTime - time.Since(s.Since); s.Up && rest > 0 && carriedByAnother(applied, statuses, string(s.ID)) {
+	carried := carriedByOthers(applied, v.tunnels)
+	for _, s := range v.tunnels {
+		if rest := carried[string(s.ID)]; rest > 0 {
 			wait = max(wait, rest)
 			continue
 		}
@@ -523,30 +551,60 @@ func (n *Node) followTunnels(ctx context.Context) (wait time.Duration) {
 			n.log.Error("move routes with a tunnel", "tunnel", string(s.ID), "up", s.Up, "err", err) // the next look tries again
 		}
 	}
+	done, err := n.bgp.follow(v.standing)
+	if err != nil {
+		n.log.Error("let BGP follow the tunnels", "err", err)
+	}
+	if !done {
+		wait = sessionsWait
+	}
 	return wait
 }
 
-// carriedByAnother reports whether some route over the tunnel id leads over
-// another tunnel now, one that stands longer.
-func carriedByAnother(d *nodespec.Desired, statuses []ipsec.Status, id string) bool {
+// carriedByOthers returns those of the tunnels that have just come up whose routes lead
+// over others now, which stand longer, with how long they still have to wait.
+func carriedByOthers(d *nodespec.Desired, tunnels []ipsec.Status) map[string]time.Duration {
 	if d == nil {
-		return false
+		return nil
 	}
-	standing := map[string]bool{}
-	for _, s := range statuses {
-		standing[string(s.ID)] = s.Up && time.Since(s.Since) >= settleTime
+	fresh, settled, carried := map[string]time.Duration{}, map[string]bool{}, map[string]time.Duration{}
+	for _, t := range tunnels {
+		if !t.Up {
+			continue
+		}
+		if rest := settleTime - time.Since(t.Since); rest > 0 {
+			fresh[string(t.ID)] = rest
+		} else {
+			settled[string(t.ID)] = true
+		}
+	}
+	if len(fresh) == 0 || len(settled) == 0 {
+		return nil
+	}
+	networks := map[string]bool{} // there may be many, and many routes in each
+	for _, t := range d.Tunnels {
+		if fresh[t.ID] > 0 {
+			networks[t.Network] = true
+		}
 	}
 	for _, network := range d.Networks {
+		if !networks[network.ID] {
+			continue
+		}
 		for _, table := range network.Tables {
 			for _, route := range table.Routes {
-				ours := slices.Contains(route.Targets, nodespec.Target{Kind: nodespec.ToTunnel, ID: id})
-				if ours && slices.ContainsFunc(route.Targets, func(t nodespec.Target) bool { return t.ID != id && standing[t.ID] }) {
-					return true
+				if !slices.ContainsFunc(route.Targets, func(t nodespec.Target) bool { return settled[t.ID] }) {
+					continue
+				}
+				for _, t := range route.Targets {
+					if rest := fresh[t.ID]; rest > 0 {
+						carried[t.ID] = rest
+					}
 				}
 			}
 		}
 	}
-	return false
+	return carried
 }
 
 // Tunnels is the state of all tunnels with what they have carried, by id; none

@@ -8,12 +8,28 @@ import (
 	"slices"
 	"time"
 
+	"causeway.dev/bgp/speaker"
+	"causeway.dev/ipsec"
 	"causeway.dev/nodespec"
 )
 
+// A view is what tunnels and their sessions say at one time.
+type view struct {
+	tunnels  []ipsec.Status            // with BGP laid over
+	sessions map[string]speaker.Status // by tunnel
+	standing map[string]epoch          // since when IPsec stands
+}
+
+func (n *Node) viewed() view {
+	v := view{tunnels: n.host.Status()}
+	v.standing = standing(v.tunnels)
+	v.sessions = n.bgp.over(v.tunnels)
+	return v
+}
+
 // report tells what is seen if it differs from what was told, and returns what has
 // been told.
-func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Observed {
+func (n *Node) report(ctx context.Context, v view, told *nodespec.Observed) *nodespec.Observed {
 	n.mu.Lock()
 	applied := n.applied
 	n.mu.Unlock()
@@ -21,9 +37,7 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 		return told // what is not seen yet is not missing
 	}
 	o := nodespec.Observed{Node: n.cfg.Name, Revision: applied.Revision}
-	for _, s := range n.host.Status() {
-		o.Tunnels = append(o.Tunnels, tunnelStatus(s))
-	}
+	o.Tunnels = n.tunnelStatuses(v)
 	instances, err := n.cfg.Driver.List()
 	if err != nil {
 		n.log.Error("look at the instances", "err", err)
@@ -43,7 +57,7 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 			o.Translating = append(o.Translating, nodespec.TranslatorStatus{ID: network.ID, Addresses: n.translating(network, before[network.ID])})
 		}
 	}
-	if told != nil && reflect.DeepEqual(o, *told) {
+	if told != nil && sameObserved(o, *told) {
 		return told
 	}
 	if err := n.cfg.Report(ctx, o); err != nil {
@@ -53,6 +67,23 @@ func (n *Node) report(ctx context.Context, told *nodespec.Observed) *nodespec.Ob
 		return told
 	}
 	return &o
+}
+
+// sameObserved compares what was seen. Routes that nobody has told anew are the slices
+// that were there before, which costs nothing to compare.
+func sameObserved(a, b nodespec.Observed) bool { return reflect.DeepEqual(a, b) }
+
+// tunnelStatuses say a view in the words of nodespec.
+func (n *Node) tunnelStatuses(v view) (all []nodespec.TunnelStatus) {
+	n.learned.turn()
+	for _, s := range v.tunnels {
+		status := tunnelStatus(s)
+		if session, ok := v.sessions[status.ID]; ok {
+			status.BGP = n.learned.bgpStatus(session)
+		}
+		all = append(all, status)
+	}
+	return all
 }
 
 // translating are the addresses under which connections may run in a network with a

@@ -31,7 +31,7 @@ func fabricConfig(prefix string, underlay netfabric.Underlay, d nodespec.Desired
 		}})
 	}
 	for _, t := range d.Tunnels {
-		c.TUNs = append(c.TUNs, netfabric.TUN{ID: t.ID, Network: t.Network, Table: t.Table, Inside: t.Inside})
+		c.TUNs = append(c.TUNs, netfabric.TUN{ID: t.ID, Network: t.Network, Table: t.Table, Inside: t.Inside, BGP: bgpPeerOf(t)})
 	}
 	for _, n := range d.Networks {
 		if t := n.Translator; t != nil && t.IPv6 != nil {

@@ -127,12 +127,12 @@ func New(cfg Config) (*Tunnel, error) {
 	cfg.Logger = cfg.Logger.With("tunnel", cfg.Name)
 	lane := cmp.Or(cfg.Lane, cfg.Endpoint.cfg.Lane)
 	lane.assign(1)
-	return &Tunnel{cfg: cfg, lane: lane, icmp4: peerInside(cfg.Inside), icmp6: peerInside(cfg.Inside6)}, nil
+	return &Tunnel{cfg: cfg, lane: lane, icmp4: PeerInside(cfg.Inside), icmp6: PeerInside(cfg.Inside6)}, nil
 }
 
-// peerInside returns the other end's address of an inside range: the usable
+// PeerInside is the other end's address of an inside range: the usable
 // neighbour of ours.
-func peerInside(inside netip.Prefix) netip.Addr {
+func PeerInside(inside netip.Prefix) netip.Addr {
 	for _, a := range []netip.Addr{inside.Addr().Next(), inside.Addr().Prev()} {
 		if usable(inside, a) {
 			return a

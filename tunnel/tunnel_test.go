@@ -580,11 +580,11 @@ func TestPeerInside(t *testing.T) {
 		"169.254.10.1/30": "169.254.10.2", "169.254.10.2/30": "169.254.10.1", "10.0.0.6/31": "10.0.0.7", "10.0.0.7/31": "10.0.0.6",
 		"10.0.0.1/24": "10.0.0.2", "10.0.0.254/24": "10.0.0.253", "10.0.0.1/32": "invalid IP", "fd00::1/126": "fd00::2", "fd00::2/126": "fd00::3",
 	} {
-		if got := peerInside(netip.MustParsePrefix(inside)); got.String() != want {
+		if got := PeerInside(netip.MustParsePrefix(inside)); got.String() != want {
 			t.Errorf("%s: %v, want %s", inside, got, want)
 		}
 	}
-	if got := peerInside(netip.Prefix{}); got.IsValid() {
+	if got := PeerInside(netip.Prefix{}); got.IsValid() {
 		t.Errorf("no range: %v", got)
 	}
 }

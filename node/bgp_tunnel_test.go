@@ -1,0 +1,193 @@
+package node
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"causeway.dev/keeper"
+	"causeway.dev/netfabric"
+	"causeway.dev/nodespec"
+)
+
+// The test's own binary is the keeper's, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == keeper.Command {
+		os.Exit(keeper.Main())
+	}
+	os.Exit(m.Run())
+}
+
+// An end is one of two sites that are joined by two tunnels with BGP:
+//
+//	i-1 --- vpc-1 --- vgw-1 === vpn-1/1 - vpn-2/1 === vgw-2 --- vpc-2 --- i-2
+//	                        === vpn-1/2 - vpn-2/2 ===
+type end struct {
+	number   byte // 1 or 2
+	asn      uint32
+	local    netip.Prefix // of the VPC
+	instance netip.Addr
+	start    bool // it initiates IKE
+}
+
+var (
+	west = end{1, 64512, netip.MustParsePrefix("10.1.0.0/16"), netip.MustParseAddr("10.1.0.4"), true}
+	east = end{2, 65000, netip.MustParsePrefix("10.2.0.0/16"), netip.MustParseAddr("10.2.0.4"), false}
+)
+
+// desired is this end, where other is behind the tunnels. Both tell their own range.
+func (e end) desired(other end) nodespec.Desired {
+	vpc, vgw, rest := fmt.Sprintf("vpc-%d", e.number), fmt.Sprintf("vgw-%d", e.number), netip.MustParsePrefix("0.0.0.0/0")
+	link, id := nodespec.Target{Kind: nodespec.ToLink, ID: vgw + ":" + vpc}, fmt.Sprintf("i-%d", e.number)
+	group := nodespec.Group{ID: "sg-1", Members: []netip.Addr{e.instance}}
+	for _, egress := range []bool{false, true} {
+		group.Rules = append(group.Rules, nodespec.Rule{Egress: egress, Protocol: -1, FromPort: -1, ToPort: -1, Peer: rest})
+	}
+	over := nodespec.Route{Destination: other.local}
+	d := nodespec.Desired{
+		Networks: []nodespec.Network{{ID: vgw}, {
+			ID: vpc, Local: []netip.Prefix{e.local}, Tables: []nodespec.RouteTable{{ID: "rtb-1", Routes: []nodespec.Route{{Destination: rest, Targets: []nodespec.Target{link}}}}},
+			Groups: []nodespec.Group{group},
+			Interfaces: []nodespec.Interface{{
+				ID: "eni-" + id, MAC: fmt.Sprintf("02:00:00:00:00:%02x", e.number), Address: e.instance, Subnet: netip.PrefixFrom(e.instance, 24).Masked(),
+				Table: "rtb-1", Groups: []string{"sg-1"}, Instance: id,
+			}},
+		}},
+		Links:     []nodespec.Link{{ID: link.ID, Ends: [2]nodespec.LinkEnd{{Network: vgw, Table: "gateway"}, {Network: vpc}}}},
+		Instances: []nodespec.Instance{{ID: id}},
+	}
+	for tunnel := range byte(2) {
+		t := dynamic(fmt.Sprintf("vpn-%d/%d", e.number, tunnel+1), fmt.Sprintf("169.254.%d.%d/30", 10+tunnel, e.number), 0)
+		t.Network, t.Start = vgw, e.start
+		t.Local, t.Remote = netip.AddrFrom4([4]byte{203, 0, 113, 10*e.number + tunnel}), netip.AddrFrom4([4]byte{203, 0, 113, 10*other.number + tunnel})
+		t.BGP.ASN, t.BGP.PeerASN = e.asn, other.asn
+		t.BGP.Advertised = []nodespec.Advertised{{Destination: e.local, MED: 100 * uint32(tunnel+1)}}
+		d.Tunnels = append(d.Tunnels, t)
+		over.Targets = append(over.Targets, nodespec.Target{Kind: nodespec.ToTunnel, ID: t.ID})
+	}
+	d.Networks[0].Tables = []nodespec.RouteTable{{ID: "gateway", Routes: []nodespec.Route{
+		{Destination: e.local, Targets: []nodespec.Target{link}}, over, // what plan makes of what was learned
+	}}}
+	return d
+}
+
+// both are two ends on one node.
+func both(revision int64) nodespec.Desired {
+	d, other := west.desired(east), east.desired(west)
+	d.Revision = revision
+	d.Networks, d.Links = append(d.Networks, other.Networks...), append(d.Links, other.Links...)
+	d.Tunnels, d.Instances = append(d.Tunnels, other.Tunnels...), append(d.Instances, other.Instances...)
+	return d
+}
+
+// tunnel is what was seen of one.
+func (l *lab) tunnel(id string) nodespec.TunnelStatus {
+	for _, t := range l.observed().Tunnels {
+		if t.ID == id {
+			return t
+		}
+	}
+	return nodespec.TunnelStatus{}
+}
+
+// learned are the destinations that a tunnel's peer has told, with the paths to them.
+func (l *lab) learned(id string) string {
+	var all []string
+	if b := l.tunnel(id).BGP; b != nil && b.Established {
+		for _, r := range b.Routes {
+			all = append(all, fmt.Sprintf("%v %v %d", r.Destination, r.Path, r.MED))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// leads is the tunnel that a gateway sends what is for an instance through.
+func (l *lab) leads(gateway string, to netip.Addr) string {
+	routes := l.output(l.namespace(gateway), "ip", "-o", "route", "show", "table", "all", "type", "unicast", "root", netip.PrefixFrom(to, 16).Masked().String())
+	for _, tunnel := range []string{"vpn-1/1", "vpn-1/2", "vpn-2/1", "vpn-2/2"} {
+		if strings.Contains(routes, " dev "+netfabric.TUNName(tunnel)) {
+			return tunnel
+		}
+	}
+	return routes
+}
+
+func (l *lab) pings(from string, to netip.Addr) bool {
+	return exec.Command("ip", "netns", "exec", l.namespace(from), "ping", "-n", "-c1", "-W2", to.String()).Run() == nil
+}
+
+// Two gateways tell each other their ranges over IPsec. A session that ends moves the
+// routes to the other tunnel, and the tunnel says that it is BGP that fails; its IPsec is
+// none the wiser.
+func TestSessionsOverTunnels(t *testing.T) {
+	l := newLab(t, &fakeDriver{})
+	l.output(l.underlay(), "ip", "link", "set", "lo", "up")
+	d := both(1)
+	l.Set(d)
+	for id, want := range map[string]string{
+		"vpn-1/1": "10.2.0.0/16 [65000] 100", "vpn-1/2": "10.2.0.0/16 [65000] 200", "vpn-2/1": "10.1.0.0/16 [64512] 100", "vpn-2/2": "10.1.0.0/16 [64512] 200",
+	} {
+		l.eventually(id+" has learned "+want, func() bool { return l.learned(id) == want })
+		if s := l.tunnel(id); !s.Up || s.BGP.Pending || s.Since.Before(s.BGP.Since) {
+			t.Errorf("%+v, BGP %+v", s, s.BGP)
+		}
+	}
+	l.eventually("the route leads over the first tunnel", func() bool {
+		return l.leads("vgw-1", east.instance) == "vpn-1/1" && l.leads("vgw-2", west.instance) == "vpn-2/1"
+	})
+	if !l.pings("i-1", east.instance) {
+		t.Error("no ping from one instance to the other")
+	}
+	ipsec := func() string {
+		var all []string
+		for _, id := range []string{"vpn-1/1", "vpn-2/1"} {
+			diagnosis, err := l.Diagnose(id)
+			if err != nil || diagnosis.IKE == nil || len(diagnosis.Children) != 1 {
+				t.Fatalf("%s: %+v, %v", id, diagnosis, err)
+			}
+			all = append(all, fmt.Sprint(diagnosis.Since, diagnosis.Children[0].Inbound))
+		}
+		return strings.Join(all, " ")
+	}
+	before := ipsec()
+
+	d = both(2)
+	d.Tunnels[2].BGP.Advertised = append(d.Tunnels[2].BGP.Advertised, nodespec.Advertised{Destination: netip.MustParsePrefix("172.16.0.0/12"), Path: []uint32{65009}, MED: 100})
+	l.Set(d)
+	l.eventually("one more route is learned", func() bool {
+		return l.learned("vpn-1/1") == "10.2.0.0/16 [65000] 100, 172.16.0.0/12 [65000 65009] 100"
+	})
+
+	d = both(3)
+	d.Tunnels[2].BGP = nil // the peer of vpn-1/1 speaks BGP no more
+	l.Set(d)
+	l.eventually("the tunnel is down for its session", func() bool {
+		s := l.tunnel("vpn-1/1")
+		return !s.Up && len(s.BGP.Routes) == 0 && strings.HasPrefix(s.Message, "IPsec is up, BGP is not: ")
+	})
+	t.Log(l.tunnel("vpn-1/1").Message)
+	l.eventually("the route leads over the other tunnel", func() bool { return l.leads("vgw-1", east.instance) == "vpn-1/2" })
+	if !l.pings("i-1", east.instance) {
+		t.Error("no ping over the other tunnel")
+	}
+	l.Set(both(4))
+	l.eventually("the session is back", func() bool { return l.learned("vpn-1/1") == "10.2.0.0/16 [65000] 100" })
+	l.eventually("the route is back", func() bool { return l.leads("vgw-1", east.instance) == "vpn-1/1" })
+	if after := ipsec(); after != before {
+		t.Errorf("IPsec is %s, and was %s before what BGP went through", after, before)
+	}
+
+	d = both(5)
+	d.Tunnels = d.Tunnels[1:] // vpn-1/1 is deleted
+	l.Set(d)
+	l.eventually("its peer is down", func() bool { return !l.tunnel("vpn-2/1").Up })
+	if !l.logged(`BGP session ended" tunnel=vpn-2/1 .*NOTIFICATION Cease(.|\n)*tunnel changed" tunnel=vpn-2/1 up=false`) {
+		t.Error("its peer was not told by BGP before IPsec ended")
+	}
+	if s := l.tunnel("vpn-2/2"); !s.Up {
+		t.Errorf("the other tunnel: %+v", s)
+	}
+}
