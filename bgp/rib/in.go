@@ -68,6 +68,14 @@ func (r *In) Update(u wire.Update) (changed bool, err error) {
 	if len(u.Announced) == 0 {
 		return changed, nil
 	}
+	if slices.Contains(u.Path, r.config.ASN) || slices.Contains(u.Sets, r.config.ASN) {
+		// RFC 4271 section 9.1.2. Routers tell us our own routes back, as FRR does: that is no
+		// fault of theirs, it takes none of their places, and it is not kept.
+		for _, p := range u.Announced {
+			changed = r.remove(p) || changed
+		}
+		return changed, nil
+	}
 	fault := r.config.judge(u.Attributes)
 	attributes := Route{Path: u.Path, Origin: uint8(u.Origin), MED: u.MED, HasMED: u.HasMED}
 	for _, p := range u.Announced {
@@ -131,8 +139,6 @@ func count(b bool) int {
 // judge is why routes with the attributes are refused, or empty.
 func (c InConfig) judge(a wire.Attributes) string {
 	switch next := a.NextHop; {
-	case slices.Contains(a.Path, c.ASN) || slices.Contains(a.Sets, c.ASN): // RFC 4271 section 9.1.2
-		return fmt.Sprintf("our own AS %d is in its path", c.ASN)
 	case len(a.Path) == 0 || a.Path[0] != c.PeerASN: // RFC 4271 section 6.3
 		return fmt.Sprintf("its path does not begin with the peer's AS %d", c.PeerASN)
 	case len(a.Path) > pathMax:
