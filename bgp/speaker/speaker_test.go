@@ -1,6 +1,7 @@
 package speaker
 
 import (
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -26,6 +27,11 @@ var (
 
 // TestMain fails where goroutines are left: each has an owner that waits for it.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// They wait for timers of a second and more most of the time.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	for deadline := time.Now().Add(5 * time.Second); code == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if !strings.Contains(stacks(), "causeway.dev/bgp/speaker.") {

@@ -31,15 +31,20 @@ func (h *Host) StartBIRD(configuration string) *BIRD {
 	t.Attr("peer", strings.TrimSpace(strings.Replace(h.lab.run("sh", "-c", BIRDDir+"/usr/sbin/bird --version 2>&1"), " version", "", 1)))
 	b := &BIRD{host: h, dir: h.lab.shortDir("bird-")}
 	b.write(configuration)
-	b.Start()
+	b.start()
 	return b
 }
 
-// Start runs bird again after it was stopped or killed.
+// Start runs bird again after it was stopped or killed, as one that has begun anew.
 func (b *BIRD) Start() {
 	b.host.lab.t.Helper()
 	os.Remove(b.file("ctl")) // what a killed one left does not answer
-	b.process = b.host.Start("bird", BIRDDir+"/usr/sbin/bird", "-f", "-c", b.file("conf"), "-s", b.file("ctl"), "-P", b.file("pid"))
+	b.start("-R")
+}
+
+func (b *BIRD) start(more ...string) {
+	b.host.lab.t.Helper()
+	b.process = b.host.Start("bird", append([]string{BIRDDir + "/usr/sbin/bird", "-f", "-c", b.file("conf"), "-s", b.file("ctl"), "-P", b.file("pid")}, more...)...)
 	b.host.lab.Eventually(10*time.Second, "bird answers", func() error {
 		_, err := b.host.Try(b.birdc("show", "status")...)
 		return err
@@ -51,6 +56,9 @@ func (b *BIRD) Control(command ...string) string {
 	b.host.lab.t.Helper()
 	return b.host.Run(b.birdc(command...)...)
 }
+
+// Socket is what birdc talks to, where Control would end a test by what fails.
+func (b *BIRD) Socket() string { return b.file("ctl") }
 
 // Configure replaces the configuration; sessions that it does not touch go on.
 func (b *BIRD) Configure(configuration string) {
