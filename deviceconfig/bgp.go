@@ -116,7 +116,7 @@ func (view) Private() []netip.Prefix { return rfc1918 }
 func (v view) Policy(mark string) string {
 	lines := []string{
 		"BGP. Advertised are, of the networks that this device has addresses in, the private",
-		"ones, but not the VPC's: CHANGE the list vpc-advertised for others. Taken are the",
+		"ones, but not the VPC's, 100 at most: CHANGE vpc-advertised for others. Taken are the",
 		"VPC's ranges and private networks of other sites; no default route, and nothing that",
 		"contains " + v.Tunnels[0].CloudOutside.String() + " or " + v.Tunnels[1].CloudOutside.String() + ": the tunnels' packets would be sent into",
 		"the tunnels. Tunnel 1 is preferred by our side's MED, 100 and 200.",

@@ -82,11 +82,7 @@ func TestLongASNs(t *testing.T) {
 // TestCovering: with outside addresses in private networks, as where there is no
 // internet between, all that contains one is left out, and nothing else.
 func TestCovering(t *testing.T) {
-	outside := [2]netip.Addr{netip.MustParseAddr("10.9.8.7"), netip.MustParseAddr("192.168.200.1")}
-	config := newConfig(t, func(c *resource.VPNConnection) {
-		withBGP(c)
-		c.Tunnels[0].OutsideAddress, c.Tunnels[1].OutsideAddress = outside[0], outside[1]
-	})
+	config := newConfig(t, withPrivateUnderlay)
 	v := view{Config: config, Tunnels: [2]tunnelView{{Tunnel: config.Tunnels[0]}, {Tunnel: config.Tunnels[1]}}}
 	takes := func(p netip.Prefix) bool {
 		for _, e := range v.LearnedList() {
@@ -109,15 +105,25 @@ func TestCovering(t *testing.T) {
 		}
 	}
 	for bits := 8; bits <= 32; bits++ {
-		if p := netip.PrefixFrom(outside[0], bits).Masked(); !slices.Contains(v.Covering(), p) || takes(p) {
+		if p := netip.PrefixFrom(config.Tunnels[0].CloudOutside, bits).Masked(); !slices.Contains(v.Covering(), p) || takes(p) {
 			t.Errorf("%s is taken", p)
 		}
 	}
+}
+
+func TestPrivateUnderlayGolden(t *testing.T) {
 	for _, d := range Devices() {
 		if d.Vendor == "FRRouting" || d.Vendor == "Juniper Networks, Inc." {
-			golden.Text(t, goldenName(d, "_bgp_private"), sampleOrRefusal(t, d, config, Recommended))
+			golden.Text(t, goldenName(d, "_bgp_private"), sampleOrRefusal(t, d, newConfig(t, withPrivateUnderlay), Recommended))
 		}
 	}
+}
+
+// withPrivateUnderlay makes the connection a dynamic one whose outside addresses are
+// in networks that are taken by BGP.
+func withPrivateUnderlay(c *resource.VPNConnection) {
+	withBGP(c)
+	c.Tunnels[0].OutsideAddress, c.Tunnels[1].OutsideAddress = netip.MustParseAddr("10.9.8.7"), netip.MustParseAddr("192.168.200.1")
 }
 
 // TestRangesOutsideOfPrivateNetworks: a VPC may have others, which are taken, too.
