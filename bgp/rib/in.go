@@ -78,13 +78,15 @@ func (r *In) Update(u wire.Update) (changed bool, err error) {
 	}
 	fault := r.config.judge(u.Attributes)
 	attributes := Route{Path: u.Path, Origin: uint8(u.Origin), MED: u.MED, HasMED: u.HasMED}
+	var refused netip.Prefix
+	var reason string
 	for _, p := range u.Announced {
 		e, why := entry{}, fault
 		if why == "" {
 			why = special(p)
 		}
 		if e.refused = why != ""; e.refused {
-			r.last = fmt.Sprintf("%v is not taken: %s", p, why)
+			refused, reason = p, why
 		} else {
 			e.route = attributes
 		}
@@ -94,6 +96,9 @@ func (r *In) Update(u wire.Update) (changed bool, err error) {
 		if !ok {
 			return changed, ErrTooMany
 		}
+	}
+	if reason != "" {
+		r.last = fmt.Sprintf("%v is not taken: %s", refused, reason)
 	}
 	return changed, nil
 }
