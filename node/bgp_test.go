@@ -298,7 +298,7 @@ func TestSessionsEndBeforeTheirTunnels(t *testing.T) {
 	d.Revision = 3
 	l.Set(d)
 	l.settled(3)
-	l.end()
+	l.end(context.Canceled)
 	mu.Lock()
 	defer mu.Unlock()
 	// set; what is to end; set without it; what is to stay; set; Close.

@@ -5,9 +5,12 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"causeway.dev/internal/netlab"
 	"causeway.dev/keeper"
 	"causeway.dev/netfabric"
 	"causeway.dev/nodespec"
@@ -123,8 +126,9 @@ func (l *lab) pings(from string, to netip.Addr) bool {
 // routes to the other tunnel, and the tunnel says that it is BGP that fails; its IPsec is
 // none the wiser.
 func TestSessionsOverTunnels(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, &fakeDriver{})
-	l.output(l.underlay(), "ip", "link", "set", "lo", "up")
+	l.output(l.underlay, "ip", "link", "set", "lo", "up")
 	d := both(1)
 	l.Set(d)
 	for id, want := range map[string]string{
@@ -189,5 +193,108 @@ func TestSessionsOverTunnels(t *testing.T) {
 	}
 	if s := l.tunnel("vpn-2/2"); !s.Up {
 		t.Errorf("the other tunnel: %+v", s)
+	}
+}
+
+// only is one end of the two, on a node of its own.
+func only(e, other end, revision int64) nodespec.Desired {
+	d := e.desired(other)
+	d.Revision = revision
+	return d
+}
+
+// A daemon that is started anew loses no route, neither its own nor its peer's, and no
+// packet: the keeper carries them, the peer keeps what it was told without a NOTIFICATION
+// (RFC 4724 section 4.2), and the next daemon what it finds in the kernel until it
+// has learned it again.
+func TestRestartKeepsRoutes(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "keeper.sock")
+	handingOver := func(n *Node) { n.cfg.HandOver, n.cfg.Keeper = 15*time.Second, socket }
+	l := newLab(t, &fakeDriver{}, handingOver)
+	l.output(l.underlay, "ip", "link", "set", "lo", "up")
+	r := newLab(t, &fakeDriver{}, func(n *Node) { n.cfg.Underlay.Namespace = l.underlay })
+	l.Set(only(west, east, 1))
+	r.Set(only(east, west, 1))
+	learned := func() bool {
+		return l.learned("vpn-1/1") == "10.2.0.0/16 [65000] 100" && l.learned("vpn-1/2") == "10.2.0.0/16 [65000] 200" &&
+			r.learned("vpn-2/1") == "10.1.0.0/16 [64512] 100" && r.learned("vpn-2/2") == "10.1.0.0/16 [64512] 200"
+	}
+	leads := func() bool {
+		return l.leads("vgw-1", east.instance) == "vpn-1/1" && r.leads("vgw-2", west.instance) == "vpn-2/1"
+	}
+	l.eventually("both have learned", learned)
+	l.eventually("routes lead over the first tunnel", leads)
+
+	pending := false // some report of the peer says that it keeps routes; guarded by r.mu
+	watch := func(of *lab, each func(nodespec.TunnelStatus)) {
+		of.mu.Lock()
+		defer of.mu.Unlock()
+		if of.watch = nil; each == nil {
+			return
+		}
+		of.watch = func(o nodespec.Observed) {
+			for _, s := range o.Tunnels {
+				if each(s); !s.Up {
+					t.Errorf("%s is down: %s; BGP %+v", s.ID, s.Message, s.BGP)
+				}
+			}
+		}
+	}
+	watch(r, func(s nodespec.TunnelStatus) {
+		pending = pending || s.BGP.Pending
+		if len(s.BGP.Routes) != 1 {
+			t.Errorf("the peer forgets what it has learned over %s: %+v", s.ID, s.BGP)
+		}
+	})
+	adopted := false // guarded by l.mu
+	watch(l, func(s nodespec.TunnelStatus) {
+		adopted = adopted || s.BGP.Pending
+		if !s.BGP.Pending && len(s.BGP.Routes) != 1 {
+			t.Errorf("nothing was learned over %s, and nothing is awaited: %+v", s.ID, s.BGP)
+		}
+	})
+	lab := netlab.New(t, "ping")
+	ping := lab.Find(l.namespace("i-1")).Start("ping", "ping", "-n", "-i", "0.02", east.instance.String())
+	l.end(keeper.ErrSuccession)
+	r.eventually("the peer keeps routes for us", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return pending
+	})
+	if !leads() {
+		t.Error("routes lead elsewhere while the keeper carries packets")
+	}
+	// The peer does not hear the next one at first.
+	nft := func(command string) {
+		if _, err := netlab.Output("ip", "netns", "exec", r.namespace("vgw-2"), "nft", command); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nft("table inet deaf { chain input { type filter hook input priority -10; tcp dport 179 drop; tcp sport 179 drop; }; }")
+	l.begin(handingOver)
+	l.Set(only(west, east, 2))
+	l.settled(2)
+	l.eventually("the next daemon awaits what was learned", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return adopted
+	})
+	nft("delete table inet deaf")
+	for !learned() {
+		if !leads() {
+			t.Fatal("routes lead elsewhere before all is learned again")
+		}
+	}
+	watch(l, nil)
+	watch(r, nil)
+	ping.Stop()
+	numbers, last := netlab.Answered(ping.Log())
+	if len(numbers) != last || last < 10 {
+		t.Errorf("%d of %d pings were answered", len(numbers), last)
+	}
+	t.Logf("%d of %d pings were answered", len(numbers), last)
+	if l.logged("tunnel changed.*up=false") || r.logged("tunnel changed.*up=false") {
+		t.Error("a tunnel has ended")
 	}
 }

@@ -102,13 +102,16 @@ type lab struct {
 	t      *testing.T
 	prefix string
 	driver *fakeDriver
-	end    func() // ends the node, once
+
+	underlay string            // its namespace
+	end      func(cause error) // ends the node, once
 
 	reports atomic.Int64
 
-	mu   sync.Mutex
-	seen nodespec.Observed // guarded by mu
-	log  bytes.Buffer      // guarded by mu
+	mu    sync.Mutex
+	seen  nodespec.Observed       // guarded by mu
+	watch func(nodespec.Observed) // if set, takes each report; guarded by mu
+	log   bytes.Buffer            // guarded by mu
 }
 
 // Write takes the node's log.
@@ -126,7 +129,7 @@ func (l *lab) logged(pattern string) bool {
 	return regexp.MustCompile(pattern).Match(l.log.Bytes())
 }
 
-// newLab starts a node after it was prepared.
+// newLab starts a node after it was prepared, in namespaces of its own.
 func newLab(t *testing.T, driver *fakeDriver, prepare ...func(*Node)) *lab {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -139,40 +142,51 @@ func newLab(t *testing.T, driver *fakeDriver, prepare ...func(*Node)) *lab {
 	rand.Read(random)
 	driver.instances, driver.stopped, driver.ever = map[string]instance.Config{}, map[string]instance.Config{}, map[string]bool{}
 	l := &lab{t: t, prefix: "cwt" + hex.EncodeToString(random), driver: driver}
-	underlay := l.prefix + "u" // not one of the fabric's
-	if err := netns.Create(underlay); err != nil {
+	l.underlay = l.prefix + "u" // not one of the fabric's
+	if err := netns.Create(l.underlay); err != nil {
 		t.Skipf("network namespaces cannot be made here: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(netfabric.Clean(context.Background(), l.prefix), netns.Delete(underlay)); err != nil {
+		if err := errors.Join(netfabric.Clean(context.Background(), l.prefix), netns.Delete(l.underlay)); err != nil {
 			t.Errorf("clean up: %v", err)
 		}
 	})
+	l.begin(prepare...)
+	return l
+}
+
+// begin starts a node after it was prepared.
+func (l *lab) begin(prepare ...func(*Node)) {
 	l.Node = New(Config{
-		Name: "n", Prefix: l.prefix, Driver: driver, Logger: slog.New(slog.NewTextHandler(l, nil)),
-		Underlay: netfabric.Underlay{Namespace: underlay, Interface: "lo", Label: l.prefix},
+		Name: "n", Prefix: l.prefix, Driver: l.driver, Logger: slog.New(slog.NewTextHandler(l, nil)),
+		Underlay: netfabric.Underlay{Namespace: l.underlay, Interface: "lo", Label: l.prefix},
 		Report: func(_ context.Context, o nodespec.Observed) error {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.seen = o
 			l.reports.Add(1)
+			if l.watch != nil {
+				l.watch(o)
+			}
 			return nil
 		},
 	})
 	for _, f := range prepare {
 		f(l.Node)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
-	l.end = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run = %v", err)
-		}
-	})
-	t.Cleanup(l.end)
-	return l
+	var once sync.Once
+	l.end = func(cause error) {
+		once.Do(func() {
+			cancel(cause)
+			if err := <-ended; err != nil && !errors.Is(err, cause) {
+				l.t.Errorf("Run = %v", err)
+			}
+		})
+	}
+	l.t.Cleanup(func() { l.end(context.Canceled) })
 }
 
 func (l *lab) observed() nodespec.Observed {
@@ -208,8 +222,6 @@ func (l *lab) output(namespace string, argv ...string) string {
 }
 
 func (l *lab) namespace(id string) string { return netfabric.NamespaceName(l.prefix, id) }
-
-func (l *lab) underlay() string { return l.prefix + "u" }
 
 // site is a VPC with instances, a gateway and a tunnel to a peer that is silent.
 func site(revision int64, instances ...string) nodespec.Desired {
@@ -270,7 +282,7 @@ func TestHostFollowsWhatIsDesired(t *testing.T) {
 	}
 	tun := netfabric.TUNName("vpn-1/1")
 	for _, c := range []struct{ namespace, want string }{
-		{l.namespace("vgw-1"), tun}, {l.namespace("i-1"), "10.0.1.4/24"}, {l.underlay(), "203.0.113.1/32"}, {l.namespace("vgw-1"), "169.254.10.1/30"},
+		{l.namespace("vgw-1"), tun}, {l.namespace("i-1"), "10.0.1.4/24"}, {l.underlay, "203.0.113.1/32"}, {l.namespace("vgw-1"), "169.254.10.1/30"},
 	} {
 		if is := l.output(c.namespace, "ip", "-o", "address"); !strings.Contains(is, c.want) {
 			t.Errorf("%s has no %s:\n%s", c.namespace, c.want, is)
@@ -283,10 +295,10 @@ func TestHostFollowsWhatIsDesired(t *testing.T) {
 	l.Set(nodespec.Desired{Revision: 3})
 	o = l.settled(3)
 	names, err := netns.List(l.prefix)
-	if err != nil || !slices.Equal(names, []string{l.underlay()}) || len(o.Instances)+len(o.Tunnels) != 0 {
+	if err != nil || !slices.Equal(names, []string{l.underlay}) || len(o.Instances)+len(o.Tunnels) != 0 {
 		t.Errorf("of nothing there is left: %v, %v, observed %+v", names, err, o)
 	}
-	if is := l.output(l.underlay(), "ip", "-o", "address"); strings.Contains(is, "203.0.113.1") {
+	if is := l.output(l.underlay, "ip", "-o", "address"); strings.Contains(is, "203.0.113.1") {
 		t.Errorf("the outside address still stands:\n%s", is)
 	}
 }
