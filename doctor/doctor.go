@@ -26,6 +26,8 @@ type Report struct {
 	Outside    string `json:"outside,omitempty"`    // its outside address on the gateway's side
 
 	ipsec.Diagnosis
+
+	BGP *BGP `json:"bgp,omitempty"` // nil: the tunnel has no session
 }
 
 // A Source finds tunnels: those of a connection or of one name, and of these that

@@ -58,11 +58,12 @@ func Write(w io.Writer, r Report) error {
 	if r.Change != "" {
 		p.linef("  do this: %s", r.Change)
 	}
-	if !r.Up && len(r.Failures) > 0 {
+	if !r.ipsecUp() && len(r.Failures) > 0 {
 		p.comparisons(r.Failures[0].Compared)
 	}
 	p.linef("")
 	p.layers(r)
+	p.bgp(r.BGP)
 	p.arrivals(r)
 	p.ikeSA(r)
 	for _, c := range r.Children {
@@ -125,8 +126,12 @@ func (p *page) row(heading string, parts ...string) {
 func (p *page) layers(r Report) {
 	word := map[bool]string{true: "yes", false: "no"}
 	arrives := r.Arrivals.UDP500.Count+r.Arrivals.UDP4500.Count+r.Arrivals.ESP.Count+r.Arrivals.Strays.Count > 0
-	p.linef("  %-9s peer's packets arrive: %s > IKE SA: %s > child SA: %s > ESP arrives: %s", "layers",
-		word[arrives], word[r.IKE != nil], word[len(r.Children) > 0], word[r.Arrivals.ESP.Count > 0])
+	session := ""
+	if r.BGP != nil {
+		session = " > BGP: " + word[r.BGP.Established]
+	}
+	p.linef("  %-9s peer's packets arrive: %s > IKE SA: %s > child SA: %s > ESP arrives: %s%s", "layers",
+		word[arrives], word[r.IKE != nil], word[len(r.Children) > 0], word[r.Arrivals.ESP.Count > 0], session)
 }
 
 func (p *page) arrivals(r Report) {
@@ -260,16 +265,17 @@ func (p *page) configuration(c ipsec.Configuration) {
 		expiry = "the former key too until " + c.FormerKeyUntil.UTC().Format(time.RFC3339)
 	}
 	p.row("wanted", c.Versions, begins, "we are "+c.LocalID, "peer is "+c.RemoteID, c.Authentication, expiry)
-	p.row("", "IKE "+short(c.IKEAccepts))
-	p.row("", "ESP "+short(c.ESPAccepts))
+	p.row("", "IKE "+first(c.IKEAccepts, proposalsShown, " "))
+	p.row("", "ESP "+first(c.ESPAccepts, proposalsShown, " "))
 	p.row("", selectors(c.Selectors))
 }
 
-func short(all []string) string {
-	if len(all) <= proposalsShown {
-		return strings.Join(all, " ")
+// first joins the first most of all, and says how many more there are.
+func first(all []string, most int, between string) string {
+	if len(all) <= most {
+		return strings.Join(all, between)
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(all[:proposalsShown], " "), len(all)-proposalsShown)
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:most], between), len(all)-most)
 }
 
 func (p *page) failures(all []ipsec.Failure) {
