@@ -5,7 +5,6 @@ package appliance
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,16 +25,6 @@ const defaultMTU = 1400
 
 // goodbyeMax bounds how long the peers' answers to our DELETE are waited for.
 const goodbyeMax = 2 * time.Second
-
-// A State is one line of `--status`: a tunnel's state when it has changed.
-type State struct {
-	Time    time.Time `json:"time"`
-	Tunnel  string    `json:"tunnel"`
-	Up      bool      `json:"up"`
-	Since   time.Time `json:"since"`
-	Remote  string    `json:"remote"`
-	Message string    `json:"message"`
-}
 
 // Run runs the tunnels of c until ctx ends, then says goodbye to the peers and
 // removes the routes and TUNs, or hands them over as the configuration says. Each change of a tunnel's state is written to
@@ -63,7 +52,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 	if err != nil {
 		return err
 	}
-	a.host = host
+	a.host, a.bgp = host, a.startDialogue(host.Kept())
 	defer func() {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeMax)
 		defer cancel()
@@ -87,6 +76,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger, status io.Writer) (err
 		case <-ctx.Done():
 			return nil
 		case <-host.Changed():
+		case <-a.bgp.wake():
 		case <-time.After(a.pause()):
 		}
 	}
@@ -112,6 +102,7 @@ type running struct {
 	config Config
 	log    *slog.Logger
 	host   *ipsec.Host
+	bgp    *dialogue // nil: no tunnel has a session
 	status io.Writer
 
 	offloads packetio.Offloads
@@ -121,7 +112,8 @@ type running struct {
 
 	said map[string]State
 
-	up         map[string]bool // tunnels, as the routes were set
+	up         map[string]bool // tunnels, with their sessions
+	set        routing         // as the routes were set
 	routesSet  time.Time
 	complained string // about routes; "" if all is well
 }
@@ -147,18 +139,27 @@ func (a *running) openDevice(t ipsec.Tunnel) (packetio.Device, error) {
 	return device, nil
 }
 
-// follow makes the routes and what was said of the tunnels equal their state.
+// follow makes sessions, routes and what was said of the tunnels equal their state.
 func (a *running) follow() error {
-	up := map[string]bool{}
-	for _, s := range a.host.Status() {
-		up[string(s.ID)] = s.Up
-		a.say(s)
+	if err := a.bgp.look(); err != nil {
+		return err // and all stays as it is
 	}
-	if maps.Equal(up, a.up) && time.Since(a.routesSet) < routesInterval && a.complained == "" {
-		return nil
+	tunnels := a.host.Status()
+	sessions, err := a.bgp.follow(tunnels)
+	now := a.route(tunnels, sessions)
+	a.up = map[string]bool{}
+	for _, t := range tunnels {
+		a.up[string(t.ID)] = a.say(t, sessions, now.over)
 	}
-	a.up, a.routesSet = up, time.Now()
-	return setRoutes(wantedRoutes(a.config.Tunnels, up), a.names(), nil)
+	if now.equal(a.set) && !now.intoItself() && time.Since(a.routesSet) < routesInterval && a.complained == "" {
+		return err
+	}
+	a.set, a.routesSet = now, time.Now()
+	if failed := setOver(now.over, now.gateways, a.config.names(), now.pending); failed != nil {
+		return errors.Join(err, failed)
+	}
+	maps.DeleteFunc(now.gateways, func(_ netip.Addr, still bool) bool { return !still }) // they are done with
+	return err
 }
 
 // complain logs why routes could not be set, once as long as it stays the same.
@@ -171,46 +172,4 @@ func (a *running) complain(err error) {
 		a.log.Error("move routes", "err", err)
 	}
 	a.complained = text
-}
-
-func (a *running) say(s ipsec.Status) {
-	name := string(s.ID)
-	if old, ok := a.said[name]; a.status == nil || ok && old.Up == s.Up && old.Message == s.Message {
-		return
-	}
-	state := State{Time: time.Now().UTC(), Tunnel: name, Up: s.Up, Since: s.Since.UTC(), Message: s.Message}
-	for _, t := range a.config.Tunnels {
-		if t.Name == name {
-			state.Remote = t.Remote.String()
-		}
-	}
-	a.said[name] = state
-	if err := json.NewEncoder(a.status).Encode(state); err != nil {
-		a.log.Warn("write status", "err", err)
-	}
-}
-
-func (a *running) names() []string {
-	var all []string
-	for _, t := range a.config.Tunnels {
-		all = append(all, t.Name)
-	}
-	return all
-}
-
-// wantedRoutes says which device carries each prefix: that of the first tunnel,
-// in the order of the configuration, that is up.
-func wantedRoutes(tunnels []Tunnel, up map[string]bool) map[netip.Prefix]string {
-	routes := map[netip.Prefix]string{}
-	for _, t := range tunnels {
-		if !up[t.Name] {
-			continue
-		}
-		for _, r := range t.Routes {
-			if _, taken := routes[r.Masked()]; !taken {
-				routes[r.Masked()] = t.Name
-			}
-		}
-	}
-	return routes
 }

@@ -182,6 +182,15 @@ func ParseConfig(text []byte) (Config, error) {
 	return c, c.settleRoutes()
 }
 
+// names are those of the tunnels, in their order.
+func (c Config) names() []string {
+	var all []string
+	for _, t := range c.Tunnels {
+		all = append(all, t.Name)
+	}
+	return all
+}
+
 func (t *Tunnel) setDefaults() {
 	if t.BGP != nil {
 		t.BGP.setDefaults(t.Inside)

@@ -120,7 +120,7 @@ func TestFirstTunnelThatIsUpCarriesARoute(t *testing.T) {
 		{map[string]bool{"a": true}, map[netip.Prefix]string{shared: "a"}},
 		{nil, map[netip.Prefix]string{}},
 	} {
-		got := wantedRoutes(tunnels, c.up)
+		got := wantedRoutes(tunnels, c.up, nil)
 		if len(got) != len(c.want) {
 			t.Errorf("up %v: %v, want %v", c.up, got, c.want)
 		}

@@ -71,7 +71,9 @@ func (a *running) find(of, _ string) ([]doctor.Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		reports = append(reports, doctor.Report{Name: string(s.ID), Diagnosis: diagnosis})
+		report := doctor.Report{Name: string(s.ID), Diagnosis: diagnosis}
+		a.bgp.report(&report)
+		reports = append(reports, report)
 	}
 	if len(reports) == 0 {
 		return nil, fmt.Errorf("%w: %s", doctor.ErrNone, of)

@@ -25,10 +25,16 @@ func (c Config) keeper() string {
 // end hands the tunnels over where another process is to go on with them; or else
 // they end, and the routes go with the TUNs.
 func (a *running) end(ctx context.Context, cause error) error {
-	if wait := time.Duration(a.config.HandOver); errors.Is(cause, keeper.ErrSuccession) && wait > 0 {
-		return a.host.HandOver(ctx, wait)
+	wait := time.Duration(a.config.HandOver)
+	handOver := errors.Is(cause, keeper.ErrSuccession) && wait > 0
+	a.bgp.end(ctx, handOver)
+	var err error
+	if handOver {
+		err = a.host.HandOver(ctx, wait)
+	} else {
+		err = a.host.Close(ctx)
 	}
-	return a.host.Close(ctx)
+	return errors.Join(err, setWays(nil, a.set.gateways, a.config.names()))
 }
 
 // adoptDevice refuses a TUN of another network namespace, or one that has been

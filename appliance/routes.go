@@ -32,6 +32,15 @@ func setUp(name string, inside netip.Prefix) error {
 	return nil
 }
 
+// setOver makes the routes over tunnels be the wanted ones, with ways beside them to
+// the gateways, before and as long as a route covers these.
+func setOver(wanted map[netip.Prefix]string, gateways map[netip.Addr]bool, tunnels []string, kept map[string]bool) error {
+	if err := setWays(wanted, gateways, tunnels); err != nil {
+		return err
+	}
+	return errors.Join(setRoutes(wanted, tunnels, kept), setWays(wanted, gateways, tunnels))
+}
+
 // setRoutes makes the routes over these devices be the wanted ones. A prefix
 // that moves from one device to another is replaced in one step. Routes that
 // somebody else has set are left alone, and in the way: that is an error. Devices

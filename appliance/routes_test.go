@@ -94,7 +94,7 @@ func (l *lab) follow(tunnels []Tunnel, up ...string) (err error) {
 		state[name] = true
 	}
 	l.in(func() error {
-		err = setRoutes(wantedRoutes(tunnels, state), []string{"a", "b"}, nil)
+		err = setRoutes(wantedRoutes(tunnels, state, nil), []string{"a", "b"}, nil)
 		return nil
 	})
 	return err

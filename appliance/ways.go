@@ -3,6 +3,7 @@ package appliance
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -23,28 +24,11 @@ const wayProtocol = 202
 // guardMetric is that of the route that leads nowhere: any other is preferred.
 const guardMetric = math.MaxUint32
 
-// covered are the addresses that any of the routes covers, sorted.
-func covered(routes map[netip.Prefix]string, addresses []netip.Addr) []netip.Addr {
-	var found []netip.Addr
-	for _, a := range addresses {
-		for p := range routes {
-			if p.Contains(a) {
-				found = append(found, a)
-				break
-			}
-		}
-	}
-	slices.SortFunc(found, netip.Addr.Compare)
-	return slices.Compact(found)
-}
-
-// setWays makes the addresses that routes over tunnels cover reached beside the
-// tunnels, and leaves the others to the routes that are there. Of the routes with
-// wayProtocol only those to these addresses are ours.
-func setWays(covered, others []netip.Addr, tunnels []string) error {
-	if len(covered) == 0 && len(others) == 0 {
-		return nil
-	}
+// setWays makes those of the gateways' addresses reached beside the tunnels that
+// routes over tunnels cover, be they wanted or there already, and leaves the others to
+// what leads there anyway, as well as those that are false: they are none any more. Of
+// the routes with wayProtocol only those to these addresses are ours.
+func setWays(wanted map[netip.Prefix]string, gateways map[netip.Addr]bool, tunnels []string) error {
 	indexes, err := linkIndexes(tunnels)
 	if err != nil {
 		return err
@@ -53,20 +37,24 @@ func setWays(covered, others []netip.Addr, tunnels []string) error {
 	if err != nil {
 		return fmt.Errorf("list routes: %w", err)
 	}
+	into := slices.Collect(maps.Keys(wanted))
 	var beside, standing []netlink.Route
 	for _, r := range all {
 		if r.Protocol == wayProtocol {
 			standing = append(standing, r)
 		} else if !leadsOver(r, indexes) {
 			beside = append(beside, r)
+		} else if p, ok := destination(r); ok {
+			into = append(into, p)
 		}
 	}
 	var errs []error
-	for _, a := range covered {
-		errs = append(errs, setWay(a, beside, standing))
-	}
-	for _, a := range others {
-		errs = append(errs, removeWays(a, standing, func(netlink.Route) bool { return false }))
+	for a, still := range gateways {
+		if still && slices.ContainsFunc(into, func(p netip.Prefix) bool { return p.Contains(a) }) {
+			errs = append(errs, setWay(a, beside, standing))
+		} else {
+			errs = append(errs, removeWays(a, standing, func(netlink.Route) bool { return false }))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -1,7 +1,6 @@
 package appliance
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,25 +12,6 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 		all = append(all, netip.MustParsePrefix(t))
 	}
 	return all
-}
-
-func TestAddressesThatRoutesCover(t *testing.T) {
-	a, b, c := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8::1")
-	for routes, want := range map[string][]netip.Addr{
-		"10.0.0.0/8":                  nil,
-		"0.0.0.0/0":                   {b, a},
-		"::/0":                        {c},
-		"203.0.113.0/24 198.0.0.0/8":  {b, a},
-		"203.0.113.1/32 203.0.0.0/16": {a},
-	} {
-		over := map[netip.Prefix]string{}
-		for _, p := range prefixes(strings.Fields(routes)...) {
-			over[p] = "a"
-		}
-		if got := covered(over, []netip.Addr{a, b, c, a}); !slices.Equal(got, want) {
-			t.Errorf("%s: %v, want %v", routes, got, want)
-		}
-	}
 }
 
 func TestAdvertised(t *testing.T) {
@@ -65,19 +45,13 @@ func TestAdvertised(t *testing.T) {
 func TestGatewaysAreReachedBesideTheTunnels(t *testing.T) {
 	l := newLab(t)
 	far, near := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("192.0.2.77")
+	gone := netip.MustParseAddr("203.0.113.9")
 	l.ip("addr add 192.0.2.10/24 dev lan")
 	l.ip("link set lan2 up")
-	set := func(tunnels map[netip.Prefix]string, gateways ...netip.Addr) {
+	set := func(tunnels map[netip.Prefix]string) {
 		t.Helper()
 		l.in(func() error {
-			named := covered(tunnels, gateways)
-			var others []netip.Addr
-			for _, a := range []netip.Addr{far, near} {
-				if !slices.Contains(named, a) {
-					others = append(others, a)
-				}
-			}
-			return errors.Join(setWays(named, others, []string{"a", "b"}), setRoutes(tunnels, []string{"a", "b"}, nil))
+			return setOver(tunnels, map[netip.Addr]bool{far: true, near: true, gone: false}, []string{"a", "b"}, nil)
 		})
 	}
 	leads := func(to netip.Addr, want string) {
@@ -89,13 +63,14 @@ func TestGatewaysAreReachedBesideTheTunnels(t *testing.T) {
 	everything := map[netip.Prefix]string{netip.MustParsePrefix("0.0.0.0/0"): "a", netip.MustParsePrefix("192.0.2.64/26"): "b"}
 
 	l.ip("route add default via 192.0.2.1 dev lan metric 100")
-	set(everything, far, near)
+	l.ip("route add 203.0.113.9/32 via 192.0.2.1 dev lan proto 202") // of the process before, which has ended badly
+	set(everything)
 	for range 2 {
 		leads(far, "via 192.0.2.1 dev lan")
 		leads(near, "192.0.2.77 dev lan")
 		leads(netip.MustParseAddr("8.8.8.8"), "dev a")
 		leads(netip.MustParseAddr("192.0.2.78"), "dev b")
-		set(everything, far, near) // nothing is done twice
+		set(everything) // nothing is done twice
 	}
 	if n := strings.Count(l.ip("route show proto 202"), "\n"); n != 4 {
 		t.Errorf("%d routes keep the ways, want two for each address:\n%s", n, l.ip("route show proto 202"))
@@ -103,7 +78,7 @@ func TestGatewaysAreReachedBesideTheTunnels(t *testing.T) {
 
 	// Another way, the metric of which is lower.
 	l.ip("route add 203.0.113.0/24 via 192.0.2.2 dev lan")
-	set(everything, far, near)
+	set(everything)
 	leads(far, "via 192.0.2.2 dev lan")
 
 	// The way goes away: better nowhere than into the tunnel.
@@ -115,19 +90,49 @@ func TestGatewaysAreReachedBesideTheTunnels(t *testing.T) {
 		}
 	}
 	nowhere()
-	set(everything, far, near)
+	set(everything)
 	nowhere()
 	l.ip("link set lan up")
 	l.ip("route add default via 192.0.2.3 dev lan metric 50")
-	set(everything, far, near)
+	set(everything)
 	leads(far, "via 192.0.2.3 dev lan")
 	leads(near, "192.0.2.77 dev lan")
 
 	// Another program's route to one host is as good as ours.
 	l.ip("route add 198.51.100.9/32 dev lan proto 202")
-	set(map[netip.Prefix]string{netip.MustParsePrefix("10.0.0.0/8"): "a"}, far, near)
+	set(map[netip.Prefix]string{netip.MustParsePrefix("10.0.0.0/8"): "a"})
 	if routes := l.ip("route show proto 202"); strings.Count(routes, "\n") != 1 || !strings.Contains(routes, "198.51.100.9") {
 		t.Errorf("ways that no route covers are left, or another's has gone:\n%s", routes)
 	}
 	leads(far, "via 192.0.2.3 dev lan")
+}
+
+func TestGatewaysOfIPv6AreReachedBesideTheTunnels(t *testing.T) {
+	l := newLab(t)
+	far := netip.MustParseAddr("2001:db8:1::1")
+	l.ip("addr add 2001:db8::10/64 dev lan nodad")
+	l.ip("link set lan2 up")
+	l.ip("-6 route add 2001:db8:1::/48 via 2001:db8::1 dev lan")
+	set := func(tunnels map[netip.Prefix]string) {
+		t.Helper()
+		l.in(func() error { return setOver(tunnels, map[netip.Addr]bool{far: true}, []string{"a", "b"}, nil) })
+	}
+	for range 2 {
+		set(map[netip.Prefix]string{netip.MustParsePrefix("::/0"): "a", netip.MustParsePrefix("2001:db8:1::/64"): "a"})
+		if got := l.ip("-6 route get " + far.String()); !strings.Contains(got, "via 2001:db8::1 dev lan") {
+			t.Errorf("%v is reached by %q", far, got)
+		}
+		if n := strings.Count(l.ip("-6 route show proto 202"), "\n"); n != 2 {
+			t.Errorf("%d routes keep the way:\n%s", n, l.ip("-6 route show proto 202"))
+		}
+	}
+	l.ip("-6 route del 2001:db8:1::/48")
+	set(map[netip.Prefix]string{netip.MustParsePrefix("::/0"): "a"})
+	if out, err := l.try("-6 route get " + far.String()); err == nil && !strings.Contains(out, "unreachable") {
+		t.Errorf("without a way it is reached by %q", out)
+	}
+	set(nil)
+	if routes := l.ip("-6 route show proto 202"); routes != "" {
+		t.Errorf("ways are left:\n%s", routes)
+	}
 }

@@ -257,6 +257,9 @@ func (applianceCommand) Help() string {
 	return `It ends cleanly on SIGINT and SIGTERM: peers are told, routes and TUNs are removed. With hand_over: 15s in the configuration tunnels
 go on after SIGTERM for so long, for the next appliance with this configuration to take over.
 
+A tunnel leads to its routes, or, with bgp, to what the gateway tells; advertise is what the gateways are told. Nothing is learned
+outside of private address space unless accept names it.
+
 Example:
   local: 198.51.100.7
   tunnels:
@@ -266,7 +269,17 @@ Example:
       ike_proposals: [aes128-sha256-group14]
       esp_proposals: [aes128gcm16-group14]
       inside: 169.254.10.2/30
-      routes: [10.0.0.0/16]`
+      routes: [10.0.0.0/16]
+
+The same with BGP:
+  local: 198.51.100.7
+  advertise: [192.168.0.0/16, connected]
+  tunnels:
+    - name: vpn1
+      remote: 203.0.113.1
+      psk: "the.key.of.tunnel.1"
+      inside: 169.254.10.2/30
+      bgp: {asn: 65000, peer_asn: 64512}`
 }
 
 func (c applianceCommand) Run(ctx context.Context, log *slog.Logger) error {
