@@ -40,9 +40,9 @@ var moduleExamples = []moduleExample{
 	{module: "vpc", name: "block-public-access"},
 	{module: "vpc", name: "issues", beside: "module \"vpc_issue_44\" {\n  create_database_subnet_group = false\n}\n\nmodule \"vpc_issue_46\" {\n" +
 		"  create_database_subnet_route_table = true\n  create_elasticache_subnet_route_table = true\n" + noCaches}, // without them, the module cannot plan it
-	{module: "vpn-gateway", name: "complete-vpn-gateway", beside: static("vpn_gateway")},
+	{module: "vpn-gateway", name: "complete-vpn-gateway"},
 	{module: "vpn-gateway", name: "complete-vpn-gateway-with-static-routes"},
-	{module: "vpn-gateway", name: "complete-dual-vpn-gateway", beside: static("vpn_gateway") + static("vpn_gateway2") + "module \"vpc\" {\n" + noCaches},
+	{module: "vpn-gateway", name: "complete-dual-vpn-gateway", beside: "module \"vpc\" {\n" + noCaches},
 	{module: "vpn-gateway", name: "minimal-vpn-gateway"},
 	{module: "vpn-gateway", name: "complete-vpn-connection-transit-gateway", refused: "UnsupportedOperation"},
 	{module: "security-group", name: "complete", targets: []string{"aws_ec2_managed_prefix_list.prefix_list_sg_example", "module.vpc", "module.main_sg", "module.complete_sg", "module.ipv4_ipv6_example", "module.fixed_name_sg", "module.only_rules", "module.prefix_list_sg"}},
@@ -56,11 +56,6 @@ var moduleExamples = []moduleExample{
 // noCaches ends a module of a VPC without groups of subnets for services that are not
 // there.
 const noCaches = "  create_database_subnet_group = false\n  create_elasticache_subnet_group = false\n  create_redshift_subnet_group = false\n}\n"
-
-// static has a module of a VPN connection do without BGP.
-func static(module string) string {
-	return fmt.Sprintf("module %q {\n  vpn_connection_static_routes_only = true\n}\n", module)
-}
 
 // The examples that the registry's modules come with are made, found as they were made,
 // changed in place, found as they were changed, and taken down, and nothing is left.

@@ -31,7 +31,7 @@ var notBuilt = []struct{ types, why string }{
 	{`ec2_client_vpn_\w+`, "Client VPN is later work"},
 	{`vpc_endpoint\w*`, "PrivateLink is later work"},
 	{`vpc_peering_connection\w*`, "VPC peering is later work"},
-	{`vpc_route_server\w*`, "route servers speak BGP, which is later work"},
+	{`vpc_route_server\w*`, "route servers are later work"},
 	{`ec2_network_insights_\w+`, "there is no Reachability Analyzer"},
 	{`vpc_ipam\w*`, "there is no address manager (IPAM): ranges are given"},
 	{`vpc_network_performance_metric_subscription`, "AWS measures between its own regions"},
@@ -111,7 +111,7 @@ Without any of it, ` + "`AWS_ENDPOINT_URL=http://127.0.0.1:4599`" + ` in the env
 The stacks of ` + "`test/acceptance/testdata`" + ` are taken through a whole life by Terraform: made; planned, and nothing is left to do; forgotten and imported,
 and nothing differs but what was changed, which is changed in place; planned again, and nothing is left to do; taken down. So is each type of resource alone, with what it refers to and in its variants, and nothing is left behind
 (` + "`make test-terraform`" + `). The registry's modules terraform-aws-vpc, -vpn-gateway and -security-group are made, changed and taken down unchanged, and so are the examples that they come with: a file of overrides leaves out
-groups of subnets of other services, VPC endpoints and, for now, dynamic routing.
+groups of subnets of other services and VPC endpoints.
 
 A configuration may have providers for several regions and accounts, and for a role (` + "`" + `assume_role` + "`" + `), with ` + "`" + `default_tags` + "`" + ` and ` + "`" + `ignore_tags` + "`" + `.
 

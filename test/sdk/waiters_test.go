@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -95,7 +96,7 @@ func (i *installation) testInterfaceWaiter(t *testing.T, instance, subnet string
 // Waiters of Site-to-Site VPN.
 func (i *installation) testVPNWaiters(t *testing.T) {
 	ctx := t.Context()
-	customer := must(i.ec2.CreateCustomerGateway(ctx, &ec2.CreateCustomerGatewayInput{Type: types.GatewayTypeIpsec1, IpAddress: aws.String("192.0.2.10")}))(t).CustomerGateway.CustomerGatewayId
+	customer := must(i.ec2.CreateCustomerGateway(ctx, &ec2.CreateCustomerGatewayInput{Type: types.GatewayTypeIpsec1, IpAddress: aws.String("192.0.2.10"), BgpAsnExtended: aws.Int64(4200000000)}))(t).CustomerGateway.CustomerGatewayId
 	waited(t, "CustomerGatewayAvailable", ec2.NewCustomerGatewayAvailableWaiter(i.ec2).Wait(ctx, &ec2.DescribeCustomerGatewaysInput{CustomerGatewayIds: []string{*customer}}, waitMax))
 	gateway := must(i.ec2.CreateVpnGateway(ctx, &ec2.CreateVpnGatewayInput{Type: types.GatewayTypeIpsec1}))(t).VpnGateway.VpnGatewayId
 	vpn := must(i.ec2.CreateVpnConnection(ctx, &ec2.CreateVpnConnectionInput{
@@ -105,10 +106,34 @@ func (i *installation) testVPNWaiters(t *testing.T) {
 	if len(vpn.Options.TunnelOptions) != 2 || vpn.CustomerGatewayConfiguration == nil {
 		t.Errorf("the connection has %d tunnels", len(vpn.Options.TunnelOptions))
 	}
+	i.testDynamicConnection(t, customer, gateway)
 	connections := &ec2.DescribeVpnConnectionsInput{VpnConnectionIds: []string{*vpn.VpnConnectionId}}
 	waited(t, "VpnConnectionAvailable", ec2.NewVpnConnectionAvailableWaiter(i.ec2, func(o *ec2.VpnConnectionAvailableWaiterOptions) { o.MinDelay = often }).Wait(ctx, connections, waitMax))
 	must(i.ec2.DeleteVpnConnection(ctx, &ec2.DeleteVpnConnectionInput{VpnConnectionId: vpn.VpnConnectionId}))(t)
 	waited(t, "VpnConnectionDeleted", ec2.NewVpnConnectionDeletedWaiter(i.ec2, func(o *ec2.VpnConnectionDeletedWaiterOptions) { o.MinDelay = often }).Wait(ctx, connections, waitMax))
+}
+
+// A connection for which nobody asks for static routes has dynamic routing.
+func (i *installation) testDynamicConnection(t *testing.T, customer, gateway *string) {
+	ctx := t.Context()
+	vpn := must(i.ec2.CreateVpnConnection(ctx, &ec2.CreateVpnConnectionInput{Type: aws.String("ipsec.1"), CustomerGatewayId: customer, VpnGatewayId: gateway}))(t).VpnConnection
+	connections := &ec2.DescribeVpnConnectionsInput{Filters: []types.Filter{{Name: aws.String("option.static-routes-only"), Values: []string{"false"}}}}
+	waited(t, "VpnConnectionAvailable, dynamic", ec2.NewVpnConnectionAvailableWaiter(i.ec2, func(o *ec2.VpnConnectionAvailableWaiterOptions) { o.MinDelay = often }).Wait(ctx, connections, waitMax))
+	found := must(i.ec2.DescribeVpnConnections(ctx, connections))(t).VpnConnections
+	if len(found) != 1 || *found[0].VpnConnectionId != *vpn.VpnConnectionId || *found[0].Options.StaticRoutesOnly || len(found[0].Routes) != 0 {
+		t.Fatalf("%d connections are dynamic", len(found))
+	}
+	if document := *found[0].CustomerGatewayConfiguration; strings.Count(document, "<asn>4200000000</asn>") != 2 || strings.Count(document, "<asn>64512</asn>") != 2 || strings.Contains(document, "NoBGP") {
+		t.Error("the document has other ASNs")
+	}
+	for _, telemetry := range found[0].VgwTelemetry {
+		if telemetry.Status != types.TelemetryStatusDown || *telemetry.AcceptedRouteCount != 0 {
+			t.Errorf("tunnel %s is %s with %d routes", *telemetry.OutsideIpAddress, telemetry.Status, *telemetry.AcceptedRouteCount)
+		}
+	}
+	_, err := i.ec2.CreateVpnConnectionRoute(ctx, &ec2.CreateVpnConnectionRouteInput{VpnConnectionId: vpn.VpnConnectionId, DestinationCidrBlock: aws.String("192.168.0.0/16")})
+	refused(t, err, "InvalidVpnConnection.InvalidType", 400)
+	must(i.ec2.DeleteVpnConnection(ctx, &ec2.DeleteVpnConnectionInput{VpnConnectionId: vpn.VpnConnectionId}))(t)
 }
 
 // Waiters of IAM and ACM.

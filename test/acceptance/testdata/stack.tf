@@ -312,12 +312,11 @@ resource "aws_acm_certificate_validation" "web" {
   certificate_arn = aws_acm_certificate.web.arn
 }
 
-# It is given another gateway, and other networks, later.
+# Its routes are dynamic. It is given another gateway, and other networks, later.
 resource "aws_vpn_connection" "branch" {
   type                    = "ipsec.1"
   customer_gateway_id     = var.stage == "first" ? aws_customer_gateway.branch.id : aws_customer_gateway.moved.id
   vpn_gateway_id          = aws_vpn_gateway_attachment.main.vpn_gateway_id
-  static_routes_only      = true
   local_ipv4_network_cidr = var.stage == "first" ? "0.0.0.0/0" : "172.16.0.0/16"
 }
 
