@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/bgp/rib"
+	"causeway.dev/bgp/session"
 	"causeway.dev/bgp/speaker"
 )
 
@@ -30,6 +31,10 @@ type BGP struct {
 	Sent             uint64        `json:"messagesSent"`
 	Received         uint64        `json:"messagesReceived"`
 
+	// The last NOTIFICATION of each side, since the tunnel came up; nil: none.
+	NotificationSent     *Notification `json:"notificationSent,omitempty"`
+	NotificationReceived *Notification `json:"notificationReceived,omitempty"`
+
 	Advertised  []netip.Prefix `json:"advertised"`  // what the peer is told
 	Learned     []Learned      `json:"learned"`     // what it tells
 	MaxPrefixes int            `json:"maxPrefixes"` // how much of it is borne
@@ -45,6 +50,12 @@ type Learned struct {
 	MED         *uint32      `json:"med,omitempty"`
 }
 
+// Notification is a message that has ended a session.
+type Notification struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"` // "Cease / Administrative Shutdown (6/2)"
+}
+
 // AddBGP adds the session of a tunnel. The report is then of both: the tunnel is up if
 // the session is established.
 func (r *Report) AddBGP(p speaker.Peer, s speaker.Status) {
@@ -53,7 +64,7 @@ func (r *Report) AddBGP(p speaker.Peer, s speaker.Status) {
 		Established: s.Established, Pending: s.Pending, Since: s.Since, Message: s.Message,
 		RemoteIdentifier: s.RemoteIdentifier, HoldTime: s.HoldTime, Sent: s.Sent, Received: s.Received,
 		Advertised: make([]netip.Prefix, 0, len(p.Advertised)), Learned: make([]Learned, 0, len(s.Routes)), MaxPrefixes: p.MaxPrefixes, Ignored: s.Refused,
-		Refused: []string{},
+		Refused: []string{}, NotificationSent: notification(s.Notifications.LastSent), NotificationReceived: notification(s.Notifications.LastReceived),
 	}
 	for _, a := range p.Advertised {
 		b.Advertised = append(b.Advertised, a.Destination)
@@ -68,6 +79,13 @@ func (r *Report) AddBGP(p speaker.Peer, s speaker.Status) {
 
 // ipsecUp reports whether the tunnel is up, whatever its session is.
 func (r Report) ipsecUp() bool { return r.Up || r.BGP != nil && r.BGP.IPsecUp }
+
+func notification(n session.Notified) *Notification {
+	if n.At.IsZero() {
+		return nil
+	}
+	return &Notification{n.At, n.Notification.String()}
+}
 
 func learned(r rib.Route) Learned {
 	l := Learned{Destination: r.Destination, Path: r.Path, Origin: r.Origin}
@@ -93,6 +111,7 @@ func (p *page) bgp(b *BGP) {
 		hold = fmt.Sprintf("hold time %v", b.HoldTime)
 	}
 	p.row("BGP", state, fmt.Sprintf("%v of AS %d with %v of AS %d", b.Local, b.ASN, b.Remote, b.PeerASN), hold, fmt.Sprintf("messages %d in %d out", b.Received, b.Sent))
+	p.row("ended", p.notified("by us", b.NotificationSent), p.notified("by the peer", b.NotificationReceived))
 	var told, heard []string
 	for _, a := range b.Advertised {
 		told = append(told, a.String())
@@ -100,8 +119,8 @@ func (p *page) bgp(b *BGP) {
 	for _, l := range b.Learned {
 		heard = append(heard, fmt.Sprintf("%v by %s", l.Destination, path(l.Path)))
 	}
-	p.row("tells", first(told, routesShown, ", "))
-	p.row("is told", first(heard, routesShown, ", "))
+	p.row("tells", counting(told))
+	p.row("is told", counting(heard))
 	if b.Ignored > 0 {
 		p.row("", fmt.Sprintf("%d routes that cannot be meant are ignored", b.Ignored))
 	}
@@ -111,6 +130,21 @@ func (p *page) bgp(b *BGP) {
 	if more := len(b.Refused) - routesShown; more > 0 {
 		p.row("", fmt.Sprintf("… %d more are not taken: --json has them", more))
 	}
+}
+
+// counting is how many routes there are, and the first of them.
+func counting(routes []string) string {
+	if len(routes) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d: %s", len(routes), first(routes, routesShown, ", "))
+}
+
+func (p *page) notified(by string, n *Notification) string {
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %s with %s", by, p.ago(n.At), n.Reason)
 }
 
 // path is an AS_PATH as it is read aloud: the nearest first.

@@ -10,6 +10,7 @@ import (
 	"causeway.dev/bgp/rib"
 	"causeway.dev/bgp/session"
 	"causeway.dev/bgp/speaker"
+	"causeway.dev/bgp/wire"
 )
 
 func peer() speaker.Peer {
@@ -38,8 +39,8 @@ func TestUpTunnelWithItsSession(t *testing.T) {
 		"vpn-1/2 (203.0.113.2) is UP for 1m0s: IKEv2 over UDP 4500; BGP with AS 64512\n",
 		"> ESP arrives: yes > BGP: yes\n",
 		"  BGP       Established since 1m0s ago, 169.254.10.2 of AS 65000 with 169.254.10.1 of AS 64512, hold time 30s, messages 13 in 12 out\n",
-		"  tells     192.168.0.0/16\n",
-		"  is told   10.0.0.0/16 by AS 64512 {…}, ",
+		"  tells     1: 192.168.0.0/16\n",
+		"  is told   10: 10.0.0.0/16 by AS 64512 {…}, ",
 		" and 2 more\n",
 		"2 routes that cannot be meant are ignored\n",
 		"not taken: 0.0.0.0/0: why not\n",
@@ -58,12 +59,14 @@ func TestUpTunnelWithItsSession(t *testing.T) {
 func TestDownSession(t *testing.T) {
 	r := up()
 	r.Failures = down().Failures
-	r.AddBGP(peer(), speaker.Status{State: session.Active, Since: now.Add(-time.Minute), Message: "169.254.10.1 refuses connections to port 179"})
+	ended := session.Notifications{Received: 1, LastReceived: session.Notified{At: now.Add(-time.Minute), Notification: wire.Cease(wire.AdministrativeShutdown)}}
+	r.AddBGP(peer(), speaker.Status{State: session.Active, Since: now.Add(-time.Minute), Message: "169.254.10.1 refuses connections to port 179", Notifications: ended})
 	var b strings.Builder
 	if err := Write(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	wantLines(t, b.String(), "is DOWN for 1m0s: IPsec is up, BGP is not: 169.254.10.1 refuses connections to port 179\n", "> BGP: no\n", "BGP       Active since")
+	wantLines(t, b.String(), "is DOWN for 1m0s: IPsec is up, BGP is not: 169.254.10.1 refuses connections to port 179\n", "> BGP: no\n", "BGP       Active since",
+		"  ended     by the peer 1m0s ago with Cease / Administrative Shutdown (6/2)\n")
 	if strings.Contains(b.String(), "the peer asks for") || Up([]Report{r}) {
 		t.Errorf("IPsec's failure is shown, or it is up:\n%s", b.String())
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"causeway.dev/bgp/speaker"
 	"causeway.dev/doctor"
 	"causeway.dev/ipsec"
 	"causeway.dev/resource"
@@ -17,6 +18,7 @@ import (
 type diagnoser struct {
 	records  *store.Store
 	diagnose func(tunnel string) (ipsec.Diagnosis, error)
+	session  func(tunnel string) (speaker.Peer, speaker.Status, bool) // of those that speak BGP
 }
 
 // find is a doctor.Source: of is a connection, a tunnel "vpn-…/1", or all.
@@ -38,7 +40,11 @@ func (d diagnoser) find(of, outside string) ([]doctor.Report, error) {
 			if err != nil {
 				return nil, err
 			}
-			reports = append(reports, doctor.Report{Connection: v.ID, Name: id, Outside: t.OutsideAddress.String(), Diagnosis: diagnosis})
+			report := doctor.Report{Connection: v.ID, Name: id, Outside: t.OutsideAddress.String(), Diagnosis: diagnosis}
+			if peer, is, ok := d.session(id); ok {
+				report.AddBGP(peer, is)
+			}
+			reports = append(reports, report)
 		}
 	}
 	if len(reports) == 0 && of != "" {

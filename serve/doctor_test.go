@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"causeway.dev/bgp/speaker"
 	"causeway.dev/doctor"
 	"causeway.dev/ipsec"
 	"causeway.dev/resource"
@@ -39,14 +40,16 @@ func TestDiagnosesAreFound(t *testing.T) {
 			return ipsec.Diagnosis{}, fmt.Errorf("%w: %s", ipsec.ErrNoTunnel, tunnel)
 		}
 		return ipsec.Diagnosis{Tunnel: tunnel, Up: true}, nil
+	}, func(tunnel string) (speaker.Peer, speaker.Status, bool) {
+		return speaker.Peer{}, speaker.Status{ID: tunnel, Message: "nobody answers"}, tunnel == "vpn-1/2"
 	}}
 	for _, c := range []struct {
 		of, outside string
 		want        []string
 	}{
-		{"", "", []string{"vpn-1/1 203.0.113.0 true", "vpn-1/2 203.0.113.1 true", "vpn-2/1 203.0.113.2 true", "vpn-2/2 203.0.113.3 false"}},
-		{"vpn-1", "", []string{"vpn-1/1 203.0.113.0 true", "vpn-1/2 203.0.113.1 true"}},
-		{"vpn-1/2", "", []string{"vpn-1/2 203.0.113.1 true"}},
+		{"", "", []string{"vpn-1/1 203.0.113.0 true", "vpn-1/2 203.0.113.1 false IPsec is up, BGP is not: nobody answers", "vpn-2/1 203.0.113.2 true", "vpn-2/2 203.0.113.3 false"}},
+		{"vpn-1", "", []string{"vpn-1/1 203.0.113.0 true", "vpn-1/2 203.0.113.1 false IPsec is up, BGP is not: nobody answers"}},
+		{"vpn-1/2", "", []string{"vpn-1/2 203.0.113.1 false IPsec is up, BGP is not: nobody answers"}},
 		{"vpn-2", "203.0.113.2", []string{"vpn-2/1 203.0.113.2 true"}},
 		{"vpn-gone", "", nil},
 		{"vpn-1", "203.0.113.2", nil},
@@ -54,7 +57,11 @@ func TestDiagnosesAreFound(t *testing.T) {
 		reports, err := d.find(c.of, c.outside)
 		var got []string
 		for _, r := range reports {
-			got = append(got, fmt.Sprint(r.Name, " ", r.Outside, " ", r.Up))
+			line := fmt.Sprint(r.Name, " ", r.Outside, " ", r.Up)
+			if r.BGP != nil {
+				line += " " + r.Verdict
+			}
+			got = append(got, line)
 		}
 		slices.Sort(got)
 		if !slices.Equal(got, c.want) || errors.Is(err, doctor.ErrNone) != (c.want == nil) {

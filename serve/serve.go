@@ -168,7 +168,7 @@ func controls(cfg Config, records *store.Store, driver *instance.Namespaces, age
 	places := attacher{records, cfg.Prefix(), cfg.Outside.Namespace}
 	return map[string]http.Handler{
 		"GET " + capture.Path:      capturer(records, agent),
-		"GET " + doctor.Path:       doctor.Handler(diagnoser{records, agent.Diagnose}.find),
+		"GET " + doctor.Path:       doctor.Handler(diagnoser{records, agent.Diagnose, agent.Session}.find),
 		"GET " + doctor.LimitsPath: doctor.LimitsHandler(limitsOf(cfg, driver.Unlimited())),
 		"GET /bill":                biller{records, cfg.prices()},
 		"POST " + attachPath:       http.HandlerFunc(places.attach),
