@@ -94,16 +94,14 @@ func TestPeerThatHasBegunAnewReplacesItsConnection(t *testing.T) {
 	}
 }
 
-// Who connects once more has lost the connection before: there are never many.
-func TestPeerConnectsAgainAndAgain(t *testing.T) {
+// Who connects once more has lost the connection before.
+func TestPeerConnectsOnceMore(t *testing.T) {
 	s := newStation(t, config())
 	s.start()
-	var last session.ConnID
-	for range 100 {
-		last = s.accepted()
+	first := s.accepted()
+	second := s.accepted()
+	if !s.closed[first] || s.closed[second] {
+		t.Errorf("closed: the first one %v, the second one %v", s.closed[first], s.closed[second])
 	}
-	if len(s.closed) != 99 || s.closed[last] {
-		t.Errorf("%d of 100 connections were closed, the last one %v", len(s.closed), s.closed[last])
-	}
-	s.agree(last, peerOpen())
+	s.agree(second, peerOpen())
 }

@@ -238,9 +238,10 @@ func (s *Session) collide(now time.Time, c *connection) error {
 	for _, other := range s.conns {
 		switch {
 		case other == c || other.state == OpenSent:
-		case other.state == Established && !c.outgoing && other.negotiated.Restart && c.peer.Restart != nil && c.peer.Restart.Restarted:
+		case other.state == Established && s.losses <= lossesMax && !c.outgoing && other.negotiated.Restart && c.peer.Restart != nil && c.peer.Restart.Restarted:
 			// RFC 4724 section 5: the peer has begun anew, and the old connection was not
-			// seen to end.
+			// seen to end. From who does that all the time it is not taken.
+			s.count(now, other)
 			s.close(now, other, ending{reason: "the peer has begun anew", lost: true})
 			return nil
 		case other.state == Established:
@@ -269,39 +270,45 @@ func (c Config) weDial(peer wire.Open) bool {
 	return c.ASN > peer.ASN
 }
 
-// end ends a connection, and decides how to go on where it was the last one.
+// end ends a connection, and decides how to go on.
 func (s *Session) end(now time.Time, c *connection, e ending) {
-	stood := c.state == Established && now.Sub(c.upAt) >= stableAfter
 	s.close(now, c, e)
-	if len(s.conns) > 0 {
-		return
+	if len(s.conns) > 0 && c.state != Established {
+		return // with the other one
 	}
-	if stood {
-		s.failures = 0
-	}
+	s.count(now, c)
 	if !e.collision {
 		s.reason = reason{text: e.reason, at: now, spoken: true}
 	}
-	if e.lost && !stood && (c.state == Established || !c.outgoing) {
-		s.losses++ // a peer that we dial may not be configured yet
-	} else if stood {
-		s.losses = 0
-	}
-	if e.collision || e.lost && s.losses <= lossesMax {
-		if !s.dialing {
-			s.retry(now)
-		}
-		return
-	}
-	if !e.lost {
+	switch mild := e.lost || e.collision; {
+	case mild && s.losses > lossesMax:
+		s.holdOff(now)
+	case !mild:
 		s.forget()
+		s.holdOff(now)
+	case len(s.conns) == 0 && !s.dialing:
+		s.retry(now)
 	}
-	s.holdOff(now)
 }
 
-// holdOff holds for longer with each error in a row. RFC 4271 section 8.1.1,
-// DampPeerOscillations.
+// count notes whether a connection that has ended was worth it. One that we have made, to
+// a peer that may not know us yet, always is.
+func (s *Session) count(now time.Time, c *connection) {
+	switch {
+	case c.state == Established && now.Sub(c.upAt) >= stableAfter:
+		s.failures, s.losses = 0, 0
+	case c.state == Established || !c.outgoing:
+		s.losses++
+	}
+}
+
+// holdOff closes what is left and holds, for longer with each error in a row. RFC 4271
+// section 8.1.1, DampPeerOscillations.
 func (s *Session) holdOff(now time.Time) {
+	n := wire.Cease(wire.ConnectionRejected)
+	for len(s.conns) > 0 {
+		s.close(now, s.conns[0], ending{sent: &n})
+	}
 	idle := idleMax
 	if s.failures < 8 { // 5 s doubled eight times is far beyond the bound
 		idle = min(idleMax, s.config.ConnectRetry<<s.failures)

@@ -30,7 +30,7 @@ type Session struct {
 	phase     phase
 	idleUntil time.Time // holding
 	failures  int       // errors in a row: how long to hold
-	losses    int       // connections in a row that the peer has made, or that stood shortly, and that were lost
+	losses    int       // connections in a row that the peer has made, or that stood shortly, and that came to nothing
 	reason    reason
 
 	dialing bool
@@ -72,8 +72,8 @@ const (
 	idleMax     = time.Minute
 	stableAfter = time.Minute
 
-	// lossesMax is how many connections in a row a peer can drop before that counts as
-	// an error.
+	// lossesMax is how many connections in a row can come to nothing before that counts
+	// as an error: each time is a line in a log, and routes for others.
 	lossesMax = 5
 
 	// staleMax bounds how long routes of a peer are kept that vanished, and how long its
@@ -217,11 +217,14 @@ func (s *Session) Connected(now time.Time, conn ConnID, outgoing bool) {
 		s.actions = append(s.actions, Close{conn})
 		return
 	}
-	// Who connects twice has lost the first one.
-	for _, c := range s.conns {
-		if c.outgoing == outgoing && c.state != Established {
-			s.close(now, c, ending{})
-			break
+	if before := s.unfinished(outgoing); before != nil {
+		// Who connects twice has lost the first one.
+		s.close(now, before, ending{})
+		s.count(now, before)
+		if s.losses > lossesMax && s.established() == nil {
+			s.holdOff(now)
+			s.actions = append(s.actions, Close{conn})
+			return
 		}
 	}
 	s.retryAt = time.Time{}
@@ -399,6 +402,16 @@ func (s *Session) Messages() (sent, received uint64) { return s.sent, s.received
 func (s *Session) find(conn ConnID) *connection {
 	for _, c := range s.conns {
 		if c.id == conn {
+			return c
+		}
+	}
+	return nil
+}
+
+// unfinished is the connection of one side that is not established.
+func (s *Session) unfinished(outgoing bool) *connection {
+	for _, c := range s.conns {
+		if c.outgoing == outgoing && c.state != Established {
 			return c
 		}
 	}

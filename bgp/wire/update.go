@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // An Update takes routes back and tells new ones: RFC 4271 section 4.3. A prefix that
@@ -105,12 +106,19 @@ func malformedList(problem string) *Error {
 // parsePrefixes appends a field of prefixes. RFC 7606 section 5.3: one that is too
 // long, or longer than the field, makes the field incorrect, and the session ends.
 func parsePrefixes(dst []netip.Prefix, field []byte, which string) ([]netip.Prefix, error) {
-	for len(field) > 0 {
-		bits := int(field[0])
-		length := 1 + (bits+7)/8
-		if bits > 32 || len(field) < length {
+	count := 0
+	for rest := field; len(rest) > 0; count++ {
+		bits := int(rest[0])
+		length := lengthOf(bits)
+		if bits > 32 || len(rest) < length {
 			return nil, &Error{Notification{CodeUpdate, InvalidNetworkField, nil}, fmt.Sprintf("the peer's UPDATE is malformed: a %s prefix of %d bits does not fit", which, bits)}
 		}
+		rest = rest[length:]
+	}
+	dst = slices.Grow(dst, count)
+	for len(field) > 0 {
+		bits := int(field[0])
+		length := lengthOf(bits)
 		var address [4]byte
 		copy(address[:], field[1:length])
 		dst = append(dst, netip.PrefixFrom(netip.AddrFrom4(address), bits).Masked())
@@ -154,4 +162,6 @@ func (a Attributes) Room() int {
 }
 
 // Length is how many octets a prefix takes in a message.
-func Length(p netip.Prefix) int { return 1 + (p.Bits()+7)/8 }
+func Length(p netip.Prefix) int { return lengthOf(p.Bits()) }
+
+func lengthOf(bits int) int { return 1 + (bits+7)/8 }
