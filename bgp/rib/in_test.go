@@ -211,12 +211,12 @@ func TestLimit(t *testing.T) {
 // anew, or that it does not.
 func TestStale(t *testing.T) {
 	r := newIn()
-	take(t, r, announce(attributes(65000), "10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16"))
+	take(t, r, announce(attributes(65000), "10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16", "10.7.0.0/16"))
 	take(t, r, announce(attributes(65001), "10.9.0.0/16"))
 	if r.Stale() {
 		t.Error("to keep routes is a change")
 	}
-	has(t, r, "10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16")
+	has(t, r, "10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16", "10.7.0.0/16")
 	if take(t, r, announce(attributes(65000), "10.1.0.0/16")) {
 		t.Error("to tell the same anew is a change")
 	}
@@ -226,7 +226,10 @@ func TestStale(t *testing.T) {
 	if r.Len() != 2 {
 		t.Errorf("%d destinations were told", r.Len())
 	}
-	// Stale ones do not count.
+	// Stale ones do not count, neither here nor taken back.
+	if !take(t, r, wire.Update{Withdrawn: prefixes("10.7.0.0/16")}) || r.Len() != 2 {
+		t.Errorf("%d destinations were told", r.Len())
+	}
 	take(t, r, announce(attributes(65000), "10.3.0.0/16", "10.4.0.0/16", "10.5.0.0/16"))
 	if _, err := r.Update(announce(attributes(65000), "10.6.0.0/16")); !errors.Is(err, ErrTooMany) {
 		t.Errorf("error %v", err)

@@ -26,4 +26,8 @@ func TestOwnRoutesToldBack(t *testing.T) {
 	if changed, err := in.Update(wire.Update{Announced: []netip.Prefix{theirs}, Attributes: a}); err != nil || !changed || len(in.Routes()) != 0 {
 		t.Errorf("changed %v, error %v, routes %v", changed, err, in.Routes())
 	}
+	a.Path, a.Sets = []uint32{65000, 0}, []uint32{65001, 64512}
+	if changed, err := in.Update(wire.Update{Announced: []netip.Prefix{theirs}, Attributes: a}); err != nil || changed || in.Len() != 0 {
+		t.Errorf("with our AS in a set: changed %v, error %v, %d destinations", changed, err, in.Len())
+	}
 }

@@ -70,6 +70,43 @@ func TestStreamIsCutAnywhere(t *testing.T) {
 	}
 }
 
+// Whoever has come to us need not be dialed.
+func TestPeerComesFirst(t *testing.T) {
+	s := newStation(t, config())
+	s.start()
+	conn := s.accepted()
+	s.DialFailed(s.now, session.Refused, "")
+	s.dialing = false
+	s.because("connecting to 169.254.10.2 port 179")
+	s.wait(20 * time.Second)
+	if s.dialing {
+		t.Error("it is dialed while it is here")
+	}
+	s.agree(conn, peerOpen())
+
+	s = newStation(t, config())
+	s.start()
+	s.agree(s.accepted(), peerOpen())
+	if s.dialing {
+		t.Error("the dial goes on")
+	}
+	if late := s.connect(true); !s.closed[late] {
+		t.Error("a dial that was taken back is used")
+	}
+}
+
+// What is told of a NOTIFICATION is not the owner's buffer.
+func TestNotificationIsKept(t *testing.T) {
+	s, conn := established(t, config(), peerOpen())
+	message := wire.Notification{Code: wire.CodeCease, Subcode: wire.AdministrativeReset, Data: []byte("\x02no")}.Append(nil)
+	s.Received(s.now, conn, message)
+	clear(message)
+	s.settle()
+	if n := s.events[0].(session.Down).Received; n == nil || string(n.Data) != "\x02no" {
+		t.Errorf("the NOTIFICATION was %+v", n)
+	}
+}
+
 // RFC 4271 section 6.2: what an OPEN is refused for, and what people are told.
 func TestOpenIsChecked(t *testing.T) {
 	for _, c := range []struct {

@@ -176,6 +176,7 @@ func TestOpenParameters(t *testing.T) {
 		{what: "a family of three octets", body: head + "07 0205 0103 000101", subcode: OpenUnspecific},
 		{what: "a restart of three octets", body: head + "07 0205 4003 000101", subcode: OpenUnspecific},
 		{what: "long parameters of a wrong length", body: head + "ff ff 0006" + "02 0002 0200", subcode: OpenUnspecific},
+		{what: "something behind long parameters", body: head + "ff ff 0005" + "02 0002 0200" + "00", subcode: OpenUnspecific},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			got, err := ParseOpen(octets(t, c.body))
@@ -268,6 +269,14 @@ func TestUpdate(t *testing.T) {
 				t.Errorf("GoBGP takes it for an End-of-RIB: %v of %v", end, family)
 			}
 		}
+	}
+}
+
+// What is behind the length of a prefix means nothing, RFC 4271 section 4.3.
+func TestTrailingBits(t *testing.T) {
+	u, err := ParseUpdate(update(t, "09 0aff", wellSet, "14 0a01ff"), true)
+	if err != nil || !slices.Equal(u.Withdrawn, prefixes("10.128.0.0/9")) || !slices.Equal(u.Announced, prefixes("10.1.240.0/20")) {
+		t.Errorf("%+v, %v", u, err)
 	}
 }
 
@@ -423,6 +432,10 @@ func TestMultiprotocol(t *testing.T) {
 	}
 	u, err = ParseUpdate(update(t, "", wellSet+"800f 06 0001 01 10 0a02", "18 0a0101"), true)
 	if err != nil || !slices.Equal(u.Announced, prefixes("10.1.1.0/24")) || !slices.Equal(u.Withdrawn, prefixes("10.2.0.0/16")) {
+		t.Errorf("%+v, %v", u, err)
+	}
+	u, err = ParseUpdate(update(t, "", wellSet+reach, "18 0a0201"), true)
+	if err != nil || !slices.Equal(u.Announced, prefixes("10.1.1.0/24", "10.2.1.0/24")) || u.NextHop != netip.MustParseAddr("169.254.10.2") {
 		t.Errorf("%+v, %v", u, err)
 	}
 	for attributes, want := range map[string]bool{
