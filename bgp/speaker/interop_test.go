@@ -147,6 +147,7 @@ func tail(log string) string { return log[max(0, len(log)-2000):] }
 // Real routers get our routes and we theirs, each side takes some back, and the router
 // gets all once more when it asks.
 func TestRouters(t *testing.T) {
+	t.Parallel()
 	for kind, start := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			p := newPair(t)
@@ -174,6 +175,7 @@ func TestRouters(t *testing.T) {
 // RFC 4724, both ways: a router that crashes and comes back, and our own restart. Nobody
 // is without routes in between.
 func TestRoutersRestart(t *testing.T) {
+	t.Parallel()
 	for kind, start := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			p := newPair(t)
@@ -214,6 +216,7 @@ func TestRoutersRestart(t *testing.T) {
 
 // What is wrong with a router is said in words for people.
 func TestRoutersRefused(t *testing.T) {
+	t.Parallel()
 	for kind, start := range kinds {
 		t.Run(kind+"/wrong AS", func(t *testing.T) {
 			p := newPair(t)
