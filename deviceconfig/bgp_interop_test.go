@@ -1,13 +1,18 @@
 package deviceconfig
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"causeway.dev/bgp/rib"
+	"causeway.dev/bgp/speaker"
 	"causeway.dev/internal/netlab"
 )
 
@@ -64,7 +69,9 @@ protocol bgp cgw {
 }
 `
 
-func newBGPSite(t *testing.T, r router) *bgpSite {
+// newBGPSite runs the router of the site. What speaks BGP for our side is started by
+// the last argument for each tunnel; nil: a BIRD.
+func newBGPSite(t *testing.T, r router, speak func(g *netlab.Host, tunnel Tunnel)) *bgpSite {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("real BGP speakers take seconds")
@@ -85,6 +92,10 @@ func newBGPSite(t *testing.T, r router) *bgpSite {
 		g := lab.Host(fmt.Sprintf("gw%d", tunnel.Number)).Forward()
 		lab.Connect(g, "cgw", tunnel.CloudInside.String()+"/30", s.cgw, fmt.Sprintf("vpn%d", tunnel.Number), tunnel.CustomerInsidePrefix().String())
 		g.Run("ip", "addr", "add", "10.0.1.10/32", "dev", "lo")
+		if speak != nil {
+			speak(g, tunnel)
+			continue
+		}
 		s.gateways[i] = g.StartBIRD(fmt.Sprintf(ourSide, tunnel.CloudInside, tunnel.CustomerInside, tunnel.Number))
 	}
 	r.start(s.cgw, sampleOf(t, r.vendor, s.config))
@@ -127,7 +138,7 @@ func (s *bgpSite) leads(tunnel int, within time.Duration) {
 func TestRouterSamples(t *testing.T) {
 	for _, r := range routers {
 		t.Run(r.vendor, func(t *testing.T) {
-			s := newBGPSite(t, r)
+			s := newBGPSite(t, r, nil)
 			s.leads(1, 20*time.Second)
 			table := s.cgw.Run("ip", "-4", "route")
 			for _, never := range []string{"203.0.113.0/24", "192.168.1.0/24 via", "default via 169.254"} {
@@ -169,7 +180,7 @@ func TestRouterSamples(t *testing.T) {
 func TestRouterSamplesHelpRestart(t *testing.T) {
 	for _, r := range routers {
 		t.Run(r.vendor, func(t *testing.T) {
-			s := newBGPSite(t, r)
+			s := newBGPSite(t, r, nil)
 			s.leads(1, 20*time.Second)
 			s.gateways[0].Kill()
 			for range 10 {
@@ -186,6 +197,62 @@ func TestRouterSamplesHelpRestart(t *testing.T) {
 			s.leads(1, time.Second)
 		})
 	}
+}
+
+// TestRouterSamplesWithOurSpeaker has our own speaker in our place, and restarts it as a
+// daemon does that hands its tunnels over: the routes hold on the device meanwhile, and
+// the next speaker soon knows that it has been told all.
+func TestRouterSamplesWithOurSpeaker(t *testing.T) {
+	for _, r := range routers {
+		t.Run(r.vendor, func(t *testing.T) {
+			var peers []speaker.Peer
+			s := newBGPSite(t, r, func(g *netlab.Host, tunnel Tunnel) {
+				peers = append(peers, speaker.Peer{
+					ID: fmt.Sprint(tunnel.Number), Namespace: g.Name, Device: "cgw", Local: tunnel.CloudInside, Remote: tunnel.CustomerInside,
+					ASN: 64512, PeerASN: 65000, HoldTime: 30 * time.Second, MaxPrefixes: 100, Up: true,
+					Advertised: []rib.Route{
+						{Destination: netip.MustParsePrefix("10.0.0.0/16"), MED: 100 * uint32(tunnel.Number), HasMED: true},
+						{Destination: netip.MustParsePrefix("172.16.9.0/24"), Path: []uint32{65010}, MED: 100 * uint32(tunnel.Number), HasMED: true},
+					},
+				})
+			})
+			h := startSpeaker(t, peers)
+			s.learned(h)
+			s.leads(1, 5*time.Second)
+
+			h.Close(t.Context(), true)
+			for i := range peers {
+				peers[i].Adopted = true
+			}
+			s.leads(1, time.Second)
+			h = startSpeaker(t, peers)
+			s.learned(h)
+			s.leads(1, time.Second)
+		})
+	}
+}
+
+func startSpeaker(t *testing.T, peers []speaker.Peer) *speaker.Host {
+	t.Helper()
+	h := speaker.New(speaker.Config{Logger: slog.New(slog.DiscardHandler), Changed: func() {}})
+	t.Cleanup(func() { h.Close(context.Background(), false) })
+	if err := h.Set(peers); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// learned waits until the speaker has learned the site's network by both tunnels, and
+// nothing else, and awaits no more.
+func (s *bgpSite) learned(h *speaker.Host) {
+	s.lab.Eventually(20*time.Second, "the site's network is learned", func() error {
+		for _, p := range h.Status() {
+			if !p.Established || p.Pending || len(p.Routes) != 1 || p.Routes[0].Destination.String() != "192.168.1.0/24" {
+				return fmt.Errorf("tunnel %s: %s, pending: %v, routes: %v", p.ID, p.Message, p.Pending, p.Routes)
+			}
+		}
+		return nil
+	})
 }
 
 // TestRouterSamplesAreRead: BIRD and FRR know every line of any of their samples.
