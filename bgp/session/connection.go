@@ -18,6 +18,7 @@ type connection struct {
 
 	buffer  []byte    // the beginning of a message that is not whole: less than one
 	holdEnd time.Time // when it ends unless the peer says something
+	excused bool      // holdEnd has been put off
 
 	// From OpenConfirm on.
 	peer        wire.Open
@@ -141,7 +142,8 @@ func (s *Session) inOpenSent(now time.Time, c *connection, t wire.Type, body []b
 		return err
 	}
 	c.negotiated = s.config.negotiate(peer, c.plain)
-	c.state, c.holdEnd = OpenConfirm, now.Add(c.negotiated.HoldTime)
+	c.state = OpenConfirm
+	c.heard(now)
 	s.keepalive(now, c)
 	return nil
 }
@@ -151,7 +153,8 @@ func (s *Session) inOpenConfirm(now time.Time, c *connection, t wire.Type) error
 	if t != wire.TypeKeepalive {
 		return unexpected(t, c.state, wire.UnexpectedInOpenConfirm)
 	}
-	c.state, c.upAt, c.holdEnd = Established, now, now.Add(c.negotiated.HoldTime)
+	c.state, c.upAt = Established, now
+	c.heard(now)
 	s.restartedUntil = time.Time{}
 	s.cancelDial()
 	s.events = append(s.events, Up{c.negotiated})
@@ -191,8 +194,13 @@ func (s *Session) inEstablished(now time.Time, c *connection, t wire.Type, body 
 	default:
 		return unexpected(t, c.state, wire.UnexpectedInEstablished)
 	}
-	c.holdEnd = now.Add(c.negotiated.HoldTime)
+	c.heard(now)
 	return nil
+}
+
+// heard begins the hold time anew.
+func (c *connection) heard(now time.Time) {
+	c.holdEnd, c.excused = now.Add(c.negotiated.HoldTime), false
 }
 
 func (s *Session) tellRefresh(now time.Time) {
@@ -348,6 +356,16 @@ func (c *connection) silence() ending {
 		return ending{reason: fmt.Sprintf("the peer sent no OPEN within %v: its end of the connection may not be BGP", openTimeout), sent: &n}
 	}
 	return ending{reason: fmt.Sprintf("nothing was heard from the peer for %v (hold time)", c.negotiated.HoldTime), sent: &n}
+}
+
+// excuse puts the end for silence off, once, where it is us who slept: the machine was
+// suspended, or has too much to do.
+func (c *connection) excuse(now time.Time) bool {
+	if c.excused || now.Sub(c.holdEnd) < lateMax {
+		return false
+	}
+	c.excused, c.holdEnd = true, now.Add(lateMax)
+	return true
 }
 
 // keepalive sends a KEEPALIVE.

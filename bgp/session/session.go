@@ -72,6 +72,10 @@ const (
 	idleMax     = time.Minute
 	stableAfter = time.Minute
 
+	// lateMax is how much later than at its deadline Advance may be called before a silent
+	// peer is excused, and for how long: what it has said may wait to be read.
+	lateMax = time.Second
+
 	// lossesMax is how many connections in a row can come to nothing before that counts
 	// as an error: each time is a line in a log, and routes for others.
 	lossesMax = 5
@@ -297,7 +301,7 @@ func (s *Session) Advance(now time.Time) {
 		s.forget()
 	}
 	for _, c := range append([]*connection(nil), s.conns...) {
-		if due(c.holdEnd) {
+		if due(c.holdEnd) && !c.excuse(now) {
 			s.end(now, c, c.silence())
 		} else if due(c.keepaliveAt) {
 			s.keepalive(now, c)

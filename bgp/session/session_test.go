@@ -287,6 +287,25 @@ func TestHoldTimer(t *testing.T) {
 	s.because("the peer sent no OPEN within 30s: its end of the connection may not be BGP")
 }
 
+// Where it was our side that slept, a peer is not taken for silent before what it has said
+// meanwhile could be read.
+func TestWeHaveSlept(t *testing.T) {
+	s, conn := established(t, config(), peerOpen())
+	for range 3 {
+		s.now = s.now.Add(32 * time.Second)
+		s.Advance(s.now)
+		s.settle()
+		s.in(session.Established)
+		s.receive(conn, wire.AppendKeepalive(nil))
+	}
+	s.now = s.now.Add(time.Hour)
+	s.Advance(s.now)
+	s.settle()
+	s.in(session.Established)
+	s.wait(time.Second)
+	s.in(session.Idle)
+}
+
 // An UPDATE keeps the session as a KEEPALIVE does; a ROUTE-REFRESH does not.
 func TestWhatIsHeard(t *testing.T) {
 	s, conn := established(t, config(), peerOpen())
