@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,18 @@ func (c *cloud) deviceSample(connection string, device node, parameters ...strin
 	return answer.text("vpnConnectionDeviceSampleConfiguration"), ""
 }
 
+// tellsRoutesOnly reports whether a device type is software that speaks BGP beside what
+// keeps the tunnels, and so has nothing to say of a static connection.
+func tellsRoutesOnly(device node) bool {
+	return slices.Contains([]string{"BIRD", "FRRouting"}, device.text("vendor"))
+}
+
+// deviceTypes are those with samples for static connections.
+func (c *cloud) deviceTypes() []node {
+	c.Helper()
+	return slices.DeleteFunc(c.call("GetVpnConnectionDeviceTypes", "MaxResults", "200").all("vpnConnectionDeviceTypeSet/item"), tellsRoutesOnly)
+}
+
 // Every device has a sample with the connection's values, in both kinds.
 func TestDeviceSamples(t *testing.T) {
 	t.Parallel()
@@ -26,7 +39,7 @@ func TestDeviceSamples(t *testing.T) {
 	id := c.connection(c.customerGateway("198.51.100.7"), gateway)
 	c.call("CreateVpnConnectionRoute", "VpnConnectionId", id, "DestinationCidrBlock", "192.168.0.0/16")
 	v := c.describeConnection(id)
-	types := c.call("GetVpnConnectionDeviceTypes", "MaxResults", "200").all("vpnConnectionDeviceTypeSet/item")
+	types := c.deviceTypes()
 	if len(types) < 4 {
 		t.Fatalf("%d device types", len(types))
 	}
@@ -47,6 +60,42 @@ func TestDeviceSamples(t *testing.T) {
 	}
 }
 
+// Every device but those without BGP has a sample for a dynamic connection, with both
+// ASNs and its neighbours.
+func TestDeviceSamplesOfDynamicRouting(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, wideOutside)
+	id := c.dynamicConnection(c.customerWithASN("198.51.100.7", 4200000007), c.gatewayWithASN(64999))
+	document := parseDocument(t, c.describeConnection(id).text("customerGatewayConfiguration"))
+	neighbours, own := document.texts("ipsec_tunnel/vpn_gateway/tunnel_inside_address/ip_address"), document.texts("ipsec_tunnel/customer_gateway/tunnel_inside_address/ip_address")
+	asns := []string{"4200000007", "64999"}
+	refused := 0
+	for _, device := range c.call("GetVpnConnectionDeviceTypes").all("vpnConnectionDeviceTypeSet/item") {
+		sample, refusal := c.deviceSample(id, device)
+		wanted := slices.Concat(own, asns)
+		switch vendor := device.text("vendor"); {
+		case tellsRoutesOnly(device):
+			wanted = slices.Concat(neighbours, asns)
+		case refusal == "UnsupportedOperation":
+			refused++
+			continue
+		case strings.EqualFold(vendor, "strongSwan"), vendor == "Libreswan": // beside which something else speaks BGP
+			wanted = own
+		}
+		for _, want := range wanted {
+			if !strings.Contains(sample, want) {
+				t.Errorf("the sample of %s %s lacks %q, %s", device.text("vendor"), device.text("platform"), want, refusal)
+			}
+		}
+		if key := document.text("ipsec_tunnel/ike/pre_shared_key"); strings.Contains(sample, key) == tellsRoutesOnly(device) {
+			t.Errorf("the sample of %s %s has the key: %v", device.text("vendor"), device.text("platform"), tellsRoutesOnly(device))
+		}
+	}
+	if refused > 6 {
+		t.Errorf("%d devices have no sample", refused)
+	}
+}
+
 // TestDeviceSamplesFollowTheOptions: after each way to change a connection, the
 // document and every device's sample have the new values and none of the old ones.
 func TestDeviceSamplesFollowTheOptions(t *testing.T) {
@@ -57,7 +106,7 @@ func TestDeviceSamplesFollowTheOptions(t *testing.T) {
 	id := c.connection(c.customerGateway("198.51.100.7"), gateway, "Options.TunnelOptions.1.PreSharedKey", "the_first_key", "Options.TunnelOptions.2.PreSharedKey", "the_second_key")
 	c.call("CreateVpnConnectionRoute", "VpnConnectionId", id, "DestinationCidrBlock", "192.168.0.0/16")
 	outside := c.describeConnection(id).texts("options/tunnelOptionSet/item/outsideIpAddress")
-	devices := c.call("GetVpnConnectionDeviceTypes").all("vpnConnectionDeviceTypeSet/item")
+	devices := c.deviceTypes()
 
 	expect := func(t *testing.T, version string, present, absent []string) {
 		t.Helper()

@@ -179,7 +179,6 @@ func TestDynamicVpnConnectionIsModified(t *testing.T) {
 	outside := c.describeConnection(id).texts("vgwTelemetry/item/outsideIpAddress")
 	c.call("ModifyVpnConnectionOptions", "VpnConnectionId", id, "LocalIpv4NetworkCidr", "192.168.0.0/16")
 	c.call("ModifyVpnTunnelOptions", "VpnConnectionId", id, "VpnTunnelOutsideIpAddress", outside[1], "TunnelOptions.TunnelInsideCidr", "169.254.99.0/30", "TunnelOptions.IKEVersion.1.Value", "ikev2")
-	c.refuse("UnsupportedOperation", "ModifyVpnTunnelOptions", "VpnConnectionId", id, "VpnTunnelOutsideIpAddress", outside[1], "TunnelOptions.LogOptions.CloudWatchLogOptions.BgpLogEnabled", "true")
 	v := c.describeConnection(id)
 	if got := v.text("options/localIpv4NetworkCidr") + " " + v.text("options/staticRoutesOnly"); got != "192.168.0.0/16 false" {
 		t.Errorf("got %s", got)
