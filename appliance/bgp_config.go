@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"causeway.dev/tunnel"
 )
 
 // BGP is the session over a tunnel by which both sides tell each other their routes:
@@ -124,24 +126,10 @@ func (b *BGP) setDefaults(inside netip.Prefix) {
 
 // otherHost is the second one of a range of IPv4 that has two; else none.
 func otherHost(inside netip.Prefix) netip.Addr {
-	if !inside.IsValid() || !inside.Addr().Is4() {
+	if !inside.IsValid() || !inside.Addr().Is4() || inside.Bits() != 30 && inside.Bits() != 31 {
 		return netip.Addr{}
 	}
-	own, first := inside.Addr(), inside.Masked().Addr()
-	switch inside.Bits() {
-	case 30:
-		first = first.Next()
-	case 31:
-	default:
-		return netip.Addr{}
-	}
-	switch own {
-	case first:
-		return first.Next()
-	case first.Next():
-		return first
-	}
-	return netip.Addr{}
+	return tunnel.PeerInside(inside)
 }
 
 // validateBGP says what keeps a tunnel's session from standing.
@@ -164,6 +152,8 @@ func (b *BGP) validate(inside netip.Prefix) error {
 	switch hold := b.holdTime(); {
 	case !inside.IsValid() || !inside.Addr().Is4():
 		return errors.New("inside: the session needs an inside address of IPv4")
+	case inside.Bits() < 31 && !inside.Contains(inside.Addr().Next()):
+		return fmt.Errorf("inside: %v is the range's broadcast address, not a host's", inside)
 	case !isASN(b.ASN):
 		return fmt.Errorf("asn: %d is not a number that one's own network can have (1 to 4294967294, without %d and 65535)", b.ASN, asTrans)
 	case !isASN(b.PeerASN):

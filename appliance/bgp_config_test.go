@@ -51,7 +51,6 @@ func TestOtherHostOfARange(t *testing.T) {
 		"169.254.10.1/30": "169.254.10.2",
 		"169.254.10.2/31": "169.254.10.3",
 		"169.254.10.3/31": "169.254.10.2",
-		"169.254.10.3/30": "invalid IP", // the broadcast address
 		"169.254.10.2/29": "invalid IP",
 		"fd00::2/127":     "invalid IP",
 	} {
@@ -83,6 +82,7 @@ func TestBadSessionsSayWhatIsWrong(t *testing.T) {
 		{"hold_time: 40s", "peer: 169.254.10.2"}:                            "not another host",
 		{"    inside: 169.254.10.2/30\n", ""}:                               "inside address of IPv4",
 		{"inside: 169.254.10.2/30", "inside: 169.254.10.2/29"}:              "does not follow from",
+		{"inside: 169.254.10.2/30", "inside: 169.254.10.3/30"}:              "broadcast address",
 		{"inside: 169.254.10.2/30", "inside: fd00::2/126"}:                  "inside address of IPv4",
 		{"[192.168.0.0/16, connected]", "[192.168.0.1/16]"}:                 "its network is 192.168.0.0/16",
 		{"[192.168.0.0/16, connected]", "[attached]"}:                       "nor the word connected",
