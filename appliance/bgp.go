@@ -34,6 +34,7 @@ type dialogue struct {
 	networks []network
 	peers    []speaker.Peer
 	refused  string // what was logged last of routes that are not taken
+	said     time.Time
 
 	mu   sync.Mutex
 	seen map[string]seen // by tunnels; guarded by mu
@@ -175,7 +176,7 @@ func (d *dialogue) routes(sessions map[string]speaker.Status, gateways map[netip
 		all = append(all, heard{t.Name, s.Routes})
 	}
 	over, not := choose(all, surroundings{networks: d.networks, gateways: gateways, advertised: d.told(), accepted: d.config.Accept})
-	d.complain(not)
+	d.complain(not, time.Now())
 	d.show(d.peers, not)
 	return over, pending
 }
@@ -211,17 +212,25 @@ func (d *dialogue) show(peers []speaker.Peer, not []refused) {
 	d.seen = all
 }
 
-// refusedShown is how many routes that are not taken a line of the log names.
-const refusedShown = 5
+// refusedShown is how many routes that are not taken a line of the log names, and
+// complainEvery the time between two such lines: gateways decide how often that changes.
+const (
+	refusedShown  = 5
+	complainEvery = 10 * time.Second
+)
 
 // complain logs once which routes are not taken, as long as they are the same.
-func (d *dialogue) complain(not []refused) {
+func (d *dialogue) complain(not []refused, now time.Time) {
+	if now.Sub(d.said) < complainEvery {
+		return
+	}
 	var lines []string
 	for _, r := range not[:min(len(not), refusedShown)] {
 		lines = append(lines, fmt.Sprintf("%v by %s: %s", r.destination, r.tunnel, r.why))
 	}
 	text := strings.Join(lines, "; ")
 	if text != "" && text != d.refused {
+		d.said = now
 		d.log.Warn("routes of gateways are not taken", "routes", len(not), "first", text)
 	}
 	d.refused = text

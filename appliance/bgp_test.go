@@ -1,8 +1,10 @@
 package appliance
 
 import (
+	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,5 +97,43 @@ func TestSessionDoesNotOutliveItsPath(t *testing.T) {
 		if broken != c.broken || !slices.Equal(names, c.up) {
 			t.Errorf("look %d: up %v, broken %v; want %v, %v", i, names, broken, c.up, c.broken)
 		}
+	}
+}
+
+// What is not taken is logged once, and not as often as a gateway changes its mind.
+func TestRefusedRoutesAreLoggedOnce(t *testing.T) {
+	d := newDialogue(t)
+	var log strings.Builder
+	d.log = slog.New(slog.NewTextHandler(&log, nil))
+	now := time.Unix(1000, 0)
+	told := func(n int) (not []refused) {
+		for i := range n {
+			not = append(not, refused{"vpn1", netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), 16), "no"})
+		}
+		return not
+	}
+	for i, c := range []struct {
+		after time.Duration
+		not   []refused
+		lines int
+	}{
+		{0, nil, 0},
+		{0, told(1), 1},
+		{complainEvery, told(1), 1},
+		{complainEvery, told(20), 2},
+		{time.Second, told(3), 2},
+		{time.Second, told(20), 2},
+		{complainEvery, told(3), 3},
+		{complainEvery, nil, 3},
+		{complainEvery, told(3), 4},
+	} {
+		now = now.Add(c.after)
+		d.complain(c.not, now)
+		if got := strings.Count(log.String(), "\n"); got != c.lines {
+			t.Errorf("look %d: %d lines, want %d:\n%s", i, got, c.lines, log.String())
+		}
+	}
+	if !strings.Contains(log.String(), "routes=20") || strings.Contains(log.String(), "10.5.0.0/16") {
+		t.Errorf("it says:\n%s", log.String())
 	}
 }

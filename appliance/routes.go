@@ -3,8 +3,10 @@ package appliance
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -68,7 +70,8 @@ func setRoutes(wanted map[netip.Prefix]string, devices []string, kept map[string
 		}
 	}
 	var errs []error
-	for p, name := range wanted {
+	for _, p := range slices.SortedFunc(maps.Keys(wanted), netip.Prefix.Compare) {
+		name := wanted[p]
 		index, there := indexes[name]
 		is, stands := standing[p]
 		if !there || is.kept || is.LinkIndex == index {
@@ -92,6 +95,17 @@ func setRoutes(wanted map[netip.Prefix]string, devices []string, kept map[string
 		if err := netlink.RouteDel(&route.Route); err != nil && !errors.Is(err, unix.ESRCH) {
 			errs = append(errs, fmt.Errorf("remove route %v: %w", p, err))
 		}
+	}
+	return joinFirst(errs)
+}
+
+// errorsShown is how many routes that could not be set an error names: a gateway may
+// tell many.
+const errorsShown = 5
+
+func joinFirst(errs []error) error {
+	if more := len(errs) - errorsShown; more > 0 {
+		errs = append(errs[:errorsShown:errorsShown], fmt.Errorf("and %d more routes", more))
 	}
 	return errors.Join(errs...)
 }

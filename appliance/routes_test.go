@@ -209,3 +209,30 @@ func TestRoutesOfAPendingSessionStay(t *testing.T) {
 	l.mustLead("10.1.0.0/16", "b")
 	l.mustLead("10.2.0.0/16", "")
 }
+
+// Given a gateway that tells many networks to which there are other routes, then each
+// look says the same of them, and not much.
+func TestManyRoutesInTheWayAreCounted(t *testing.T) {
+	l := newLab(t)
+	wanted := map[netip.Prefix]string{}
+	for i := range byte(20) {
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, i, 0, 0}), 16)
+		wanted[p] = "a"
+		l.ip("route add " + p.String() + " dev lan")
+	}
+	said := map[string]bool{}
+	for range 5 {
+		var err error
+		l.in(func() error {
+			err = setRoutes(wanted, []string{"a", "b"}, nil)
+			return nil
+		})
+		if err == nil || !strings.Contains(err.Error(), "10.0.0.0/16 over a") || !strings.Contains(err.Error(), "and 15 more routes") {
+			t.Fatalf("it says %v", err)
+		}
+		said[err.Error()] = true
+	}
+	if len(said) != 1 {
+		t.Errorf("it says %d different things", len(said))
+	}
+}

@@ -3,6 +3,7 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -242,6 +243,12 @@ func TestBIRDTellsWhatHarms(t *testing.T) {
 	for _, words := range []string{"routes of gateways are not taken", "0.0.0.0/0 by vpn1: it lies in no network that accept names"} {
 		if !strings.Contains(site.Log(), words) {
 			t.Errorf("the log does not say %q", words)
+		}
+	}
+	said := s.peer.Run(program, "doctor", "--appliance", filepath.Join(s.lab.Dir(), "site.yaml"), "vpn1")
+	for _, words := range []string{"vpn1 is UP", "> BGP: yes", "BGP       Established", "10.1.0.0/16 by AS " + oursASN, "not taken: 192.168.7.128/25: it lies in 192.168.7.0/24, which lan is connected to", "not taken: 172.16.5.0/24: we advertise the same network"} {
+		if !strings.Contains(said, words) {
+			t.Errorf("doctor does not say %q:\n%s", words, said)
 		}
 	}
 	bird.Control("disable", "told")
