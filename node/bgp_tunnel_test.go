@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"causeway.dev/internal/netlab"
 	"causeway.dev/keeper"
 	"causeway.dev/netfabric"
+	"causeway.dev/netfabric/netns"
 	"causeway.dev/nodespec"
 )
 
@@ -157,6 +159,18 @@ func TestSessionsOverTunnels(t *testing.T) {
 		return strings.Join(all, " ")
 	}
 	before := ipsec()
+	for _, namespace := range []string{l.underlay, l.namespace("i-1")} {
+		err := netns.Do(namespace, func() error {
+			conn, err := net.DialTimeout("tcp", "169.254.10.1:179", 200*time.Millisecond)
+			if err == nil {
+				conn.Close()
+			}
+			return err
+		})
+		if err == nil {
+			t.Errorf("%s reaches a session that is between two gateways", namespace)
+		}
+	}
 
 	d = both(2)
 	d.Tunnels[2].BGP.Advertised = append(d.Tunnels[2].BGP.Advertised, nodespec.Advertised{Destination: netip.MustParsePrefix("172.16.0.0/12"), Path: []uint32{65009}, MED: 100})
@@ -191,6 +205,7 @@ func TestSessionsOverTunnels(t *testing.T) {
 	if !l.logged(`BGP session ended" tunnel=vpn-2/1 .*NOTIFICATION Cease(.|\n)*tunnel changed" tunnel=vpn-2/1 up=false`) {
 		t.Error("its peer was not told by BGP before IPsec ended")
 	}
+	l.eventually("its peer's route leads over the other tunnel", func() bool { return l.leads("vgw-2", west.instance) == "vpn-2/2" })
 	if s := l.tunnel("vpn-2/2"); !s.Up {
 		t.Errorf("the other tunnel: %+v", s)
 	}
