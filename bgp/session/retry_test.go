@@ -165,3 +165,22 @@ func TestPeerThatDoesNotKnowUsYet(t *testing.T) {
 		s.wait(5 * time.Second)
 	}
 }
+
+// What is due on a connection is not done when the one before has ended both.
+func TestBothEndAtOnce(t *testing.T) {
+	open := peerOpen()
+	open.HoldTime = 3 * time.Second
+	s, conn := established(t, config(), open)
+	other := s.accepted()
+	for range 27 {
+		s.wait(time.Second)
+		s.receive(conn, wire.AppendKeepalive(nil))
+	}
+	s.wait(3 * time.Second)
+	s.in(session.Idle)
+	for _, c := range []session.ConnID{conn, other} {
+		if !s.closed[c] {
+			t.Errorf("connection %d stays open", c)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"causeway.dev/bgp/wire"
@@ -300,10 +301,12 @@ func (s *Session) Advance(now time.Time) {
 	if s.stale && due(s.staleUntil) {
 		s.forget()
 	}
-	for _, c := range append([]*connection(nil), s.conns...) {
-		if due(c.holdEnd) && !c.excuse(now) {
+	for _, c := range slices.Clone(s.conns) {
+		switch {
+		case s.find(c.id) == nil: // it has ended with the one before
+		case due(c.holdEnd) && !c.excuse(now):
 			s.end(now, c, c.silence())
-		} else if due(c.keepaliveAt) {
+		case due(c.keepaliveAt):
 			s.keepalive(now, c)
 		}
 	}
