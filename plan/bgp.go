@@ -84,14 +84,17 @@ type announcement struct {
 	from        string
 }
 
-// announcements are what a gateway's customer gateways are told, the VPC's ranges first,
-// then by destination: the best way to each that can be gone now.
+// announcements are what a gateway's customer gateways are told, by destination: the VPC's
+// ranges, and the best way to each other one that can be gone now.
 func (w ways) announcements(sites []*site, local []netip.Prefix) []announcement {
 	up := make(map[string]bool)
 	for _, s := range sites {
 		up[s.connection.ID] = s.up
 	}
-	var all []announcement
+	all := make([]announcement, 0, len(local)+len(w))
+	for _, prefix := range local {
+		all = append(all, announcement{destination: prefix})
+	}
 	for prefix, found := range w {
 		at := slices.IndexFunc(found, func(way routes.Way) bool { return up[way.Connection] })
 		if at < 0 {
@@ -104,34 +107,34 @@ func (w ways) announcements(sites []*site, local []netip.Prefix) []announcement 
 		all = append(all, a)
 	}
 	slices.SortFunc(all, func(a, b announcement) int { return routes.ComparePrefixes(a.destination, b.destination) })
-	ranges := slices.SortedFunc(slices.Values(local), routes.ComparePrefixes)
-	first := make([]announcement, 0, len(ranges)+len(all))
-	for _, prefix := range ranges {
-		first = append(first, announcement{destination: prefix})
-	}
-	return append(first, all...)
+	return all
 }
 
 // bgp compiles the sessions of a dynamic connection's tunnels. Nobody is told what leads
-// to himself, and nobody more than advertisedMax.
+// to himself, and nobody more than advertisedMax: the VPC's ranges, and of the rest the
+// first.
 func bgp(vgw resource.VPNGateway, s *site, told []announcement) [2]*nodespec.BGP {
+	room := advertisedMax
+	for _, a := range told {
+		if a.from == "" {
+			room--
+		}
+	}
 	var sessions [2]*nodespec.BGP
 	for i := range sessions {
 		sessions[i] = &nodespec.BGP{ASN: vgw.AmazonSideASN, PeerASN: s.asn, HoldTime: bgpHoldTime, MaxPrefixes: prefixesMax}
+		sessions[i].Advertised = make([]nodespec.Advertised, 0, min(len(told), advertisedMax))
 	}
 	for _, a := range told {
-		if a.from == s.connection.ID {
-			continue
+		if a.from != "" {
+			if a.from == s.connection.ID || room <= 0 {
+				continue
+			}
+			room--
 		}
 		for i := range sessions {
 			sessions[i].Advertised = append(sessions[i].Advertised, nodespec.Advertised{Destination: a.destination, Path: a.path, MED: tunnelMEDs[i]})
 		}
-		if len(sessions[0].Advertised) == advertisedMax {
-			break
-		}
-	}
-	for _, session := range sessions {
-		slices.SortFunc(session.Advertised, func(a, b nodespec.Advertised) int { return routes.ComparePrefixes(a.Destination, b.Destination) })
 	}
 	return sessions
 }

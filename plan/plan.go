@@ -42,6 +42,10 @@ type compiler struct {
 	links     map[string]bool      // of gateways that are not VPN gateways
 	accesses  map[access]bool      // route tables that are needed besides
 	proposals map[string]proposals // by the options that they follow from
+
+	// vgwTargets are those of routes to VPN gateways, by gateway: a table may have a
+	// thousand of one.
+	vgwTargets map[string][]nodespec.Target
 }
 
 // plugged is a network interface that shall carry packets, with its instance if it is
@@ -65,7 +69,7 @@ type site struct {
 }
 
 func newCompiler(r store.Reader, s store.Scope, known map[string]proposals) *compiler {
-	return &compiler{snapshot: r, scope: s, routes: routes.New(r, s), links: make(map[string]bool), accesses: make(map[access]bool), proposals: known}
+	return &compiler{snapshot: r, scope: s, routes: routes.New(r, s), links: make(map[string]bool), accesses: make(map[access]bool), proposals: known, vgwTargets: make(map[string][]nodespec.Target)}
 }
 
 // readVPC looks up what belongs to a VPC.
@@ -320,16 +324,20 @@ func (c *compiler) vpcRoute(vpc resource.VPC, effective routes.EffectiveRoute) n
 	if effective.State == routes.StateBlackhole {
 		return route
 	}
-	link := linkID(effective.Gateway+effective.NATGateway+effective.EgressOnlyInternetGateway, vpc.ID) // all but one are empty
 	switch {
 	case effective.NetworkInterface != "":
 		route.Targets = []nodespec.Target{{Kind: nodespec.ToInterface, ID: effective.NetworkInterface}}
 	case effective.NATGateway != "" || effective.EgressOnlyInternetGateway != "" || routes.IsInternetGateway(effective.Gateway):
+		link := linkID(effective.Gateway+effective.NATGateway+effective.EgressOnlyInternetGateway, vpc.ID) // all but one are empty
 		if c.links[link] {
 			route.Targets = []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}
 		}
 	default:
-		route.Targets = []nodespec.Target{{Kind: nodespec.ToLink, ID: link}}
+		route.Targets = c.vgwTargets[effective.Gateway]
+		if route.Targets == nil {
+			route.Targets = []nodespec.Target{{Kind: nodespec.ToLink, ID: linkID(effective.Gateway, vpc.ID)}}
+			c.vgwTargets[effective.Gateway] = route.Targets
+		}
 	}
 	return route
 }

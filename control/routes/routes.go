@@ -96,8 +96,14 @@ func (r *Routes) effective(table resource.RouteTable, expand bool) []EffectiveRo
 	if !ok || vpc.Deleted != nil {
 		return nil
 	}
-	taken := make(map[netip.Prefix]bool)
-	var routes []EffectiveRoute
+	known := len(table.Routes)
+	for _, gateway := range table.PropagatingVGWs {
+		if r.attached(gateway, vpc.ID) {
+			known += len(r.propagatedBy(gateway))
+		}
+	}
+	taken := make(map[netip.Prefix]bool, known)
+	routes := make([]EffectiveRoute, 0, known)
 	add := func(route EffectiveRoute) {
 		if !taken[route.Destination] {
 			taken[route.Destination] = true
@@ -233,6 +239,8 @@ func (r *Routes) propagatedBy(gateway string) []netip.Prefix {
 			known = append(known, StaticRoutes(*connection)...)
 		}
 	}
+	slices.SortFunc(known, ComparePrefixes)
+	known = slices.Compact(known) // both tunnels have learned the same
 	r.propagated[gateway] = known
 	return known
 }
