@@ -209,7 +209,7 @@ func TestRouterSamplesWithOurSpeaker(t *testing.T) {
 			s := newBGPSite(t, r, func(g *netlab.Host, tunnel Tunnel) {
 				peers = append(peers, speaker.Peer{
 					ID: fmt.Sprint(tunnel.Number), Namespace: g.Name, Device: "cgw", Local: tunnel.CloudInside, Remote: tunnel.CustomerInside,
-					ASN: 64512, PeerASN: 65000, HoldTime: 30 * time.Second, MaxPrefixes: 100, Up: true,
+					ASN: 64512, PeerASN: 65000, HoldTime: 30 * time.Second, MaxPrefixes: 100, Path: time.Unix(1, 0),
 					Advertised: []rib.Route{
 						{Destination: netip.MustParsePrefix("10.0.0.0/16"), MED: 100 * uint32(tunnel.Number), HasMED: true},
 						{Destination: netip.MustParsePrefix("172.16.9.0/24"), Path: []uint32{65010}, MED: 100 * uint32(tunnel.Number), HasMED: true},
