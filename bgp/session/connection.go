@@ -249,7 +249,7 @@ func (s *Session) collide(now time.Time, c *connection) error {
 		case other.state == Established && s.losses <= lossesMax && !c.outgoing && other.negotiated.Restart && c.peer.Restart != nil && c.peer.Restart.Restarted:
 			// RFC 4724 section 5: the peer has begun anew, and the old connection was not
 			// seen to end. From who does that all the time it is not taken.
-			s.count(now, other)
+			s.count(now, other, false)
 			s.close(now, other, ending{reason: "the peer has begun anew", lost: true})
 			return nil
 		case other.state == Established:
@@ -284,7 +284,7 @@ func (s *Session) end(now time.Time, c *connection, e ending) {
 	if len(s.conns) > 0 && c.state != Established {
 		return // with the other one
 	}
-	s.count(now, c)
+	s.count(now, c, e.collision)
 	if !e.collision {
 		s.reason = reason{text: e.reason, at: now, spoken: true}
 	}
@@ -294,18 +294,22 @@ func (s *Session) end(now time.Time, c *connection, e ending) {
 	case !mild:
 		s.forget()
 		s.holdOff(now)
+	case len(s.conns) == 0 && !s.dialing && e.collision:
+		// Each side has refused the connection that the other one kept: one of them was
+		// established a moment before the other.
+		s.retryAt = now.Add(s.jitter(collisionRetry))
 	case len(s.conns) == 0 && !s.dialing:
 		s.retry(now)
 	}
 }
 
-// count notes whether a connection that has ended was worth it. One that we have made, to
-// a peer that may not know us yet, always is.
-func (s *Session) count(now time.Time, c *connection) {
+// count notes whether a connection that has ended was worth it. One that we have made is,
+// to a peer that may not know us yet, unless it speaks of a collision with no other one.
+func (s *Session) count(now time.Time, c *connection, collision bool) {
 	switch {
 	case c.state == Established && now.Sub(c.upAt) >= stableAfter:
 		s.failures, s.losses = 0, 0
-	case c.state == Established || !c.outgoing:
+	case c.state == Established || !c.outgoing || collision:
 		s.losses++
 	}
 }

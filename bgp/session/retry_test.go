@@ -166,6 +166,30 @@ func TestPeerThatDoesNotKnowUsYet(t *testing.T) {
 	}
 }
 
+// Where a collision leaves no connection, it is dialed again within a second; a peer that
+// speaks of collisions all the time is held off.
+func TestCollisionLeavesNothing(t *testing.T) {
+	s := newStation(t, config())
+	s.start()
+	collide := func() { s.receive(s.dialed(), wire.Cease(wire.CollisionResolution).Append(nil)) }
+	for range 5 {
+		collide()
+		s.in(session.Active)
+		s.wait(time.Second)
+		s.in(session.Connect)
+	}
+	dials := s.dials
+	for at := s.now; s.now.Sub(at) < 1000*time.Second; {
+		if s.dialing {
+			collide()
+		}
+		s.wait(100 * time.Millisecond)
+	}
+	if n := s.dials - dials; n == 0 || n > 40 {
+		t.Errorf("%d dials in 1000 s", n)
+	}
+}
+
 // What is due on a connection is not done when the one before has ended both.
 func TestBothEndAtOnce(t *testing.T) {
 	open := peerOpen()

@@ -64,6 +64,9 @@ const (
 	// connectTimeout bounds a dial: TCP asks four times in it.
 	connectTimeout = 10 * time.Second
 
+	// collisionRetry is until the next dial where a collision has left no connection.
+	collisionRetry = time.Second
+
 	// openTimeout bounds OpenSent. RFC 4271 section 8.2.2 suggests 4 minutes; with routers
 	// at the other end of a tunnel a connection that says nothing is a wrong one.
 	openTimeout = 30 * time.Second
@@ -225,7 +228,7 @@ func (s *Session) Connected(now time.Time, conn ConnID, outgoing bool) {
 	if before := s.unfinished(outgoing); before != nil {
 		// Who connects twice has lost the first one.
 		s.close(now, before, ending{})
-		s.count(now, before)
+		s.count(now, before, false)
 		if s.losses > lossesMax && s.established() == nil {
 			s.holdOff(now)
 			s.actions = append(s.actions, Close{conn})
