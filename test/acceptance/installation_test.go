@@ -278,15 +278,20 @@ func newSite(t testing.TB, tools ...string) *site {
 // addSite makes a site on an internet, in 192.0.N.0/24. All sites have the same
 // addresses inside.
 func addSite(lab *netlab.Lab, internet *netlab.Host, n int) *site {
+	return addSiteBehind(lab, internet, n, "192.168.0.")
+}
+
+// addSiteBehind makes one whose addresses inside begin as it is given.
+func addSiteBehind(lab *netlab.Lab, internet *netlab.Host, n int, lan string) *site {
 	outside := fmt.Sprintf("192.0.%d.", n)
 	s := &site{
 		lab: lab, internet: internet, address: outside + "10",
 		customer: lab.Host(fmt.Sprintf("cgw%d", n)).Forward(), host: lab.Host(fmt.Sprintf("site%d", n)),
 	}
 	lab.Connect(s.customer, "wan", s.address+"/24", internet, fmt.Sprintf("cgw%d", n), outside+"1/24")
-	lab.Connect(s.customer, "lan", "192.168.0.1/24", s.host, "eth0", siteHost+"/24")
+	lab.Connect(s.customer, "lan", lan+"1/24", s.host, "eth0", lan+"10/24")
 	s.customer.Run("ip", "route", "add", "default", "via", outside+"1")
-	s.host.Run("ip", "route", "add", "default", "via", "192.168.0.1")
+	s.host.Run("ip", "route", "add", "default", "via", lan+"1")
 	return s
 }
 

@@ -9,11 +9,12 @@ import (
 	"causeway.dev/internal/netlab"
 )
 
-// A steadyPing is a hundred requests a second, each of which counts.
+// A steadyPing is a hundred requests a second, each of which counts; without answers ping sends
+// fewer. Each answer has its time.
 type steadyPing struct{ p *netlab.Process }
 
 func startSteadyPing(from *netlab.Host, target string) steadyPing {
-	return steadyPing{from.Start("steady-ping", "ping", "-n", "-i", "0.01", "-W", "1", target)}
+	return steadyPing{from.Start("steady-ping", "ping", "-D", "-n", "-i", "0.01", "-W", "1", target)}
 }
 
 // answered returns the numbers that were answered so far, and the highest.
