@@ -1,12 +1,14 @@
 package node
 
 import (
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -311,5 +313,49 @@ func TestRestartKeepsRoutes(t *testing.T) {
 	t.Logf("%d of %d pings were answered", len(numbers), last)
 	if l.logged("tunnel changed.*up=false") || r.logged("tunnel changed.*up=false") {
 		t.Error("a tunnel has ended")
+	}
+}
+
+var manyTunnels = flag.Int("sessions.tunnels", 10, "tunnels with BGP between two gateways, 250 at most")
+
+// Many sessions come up at once over as many tunnels, and what they have learned makes
+// few reports.
+func TestManySessions(t *testing.T) {
+	t.Parallel()
+	const routes = 20
+	l := newLab(t, &fakeDriver{})
+	l.output(l.underlay, "ip", "link", "set", "lo", "up")
+	d := both(1)
+	d.Tunnels = nil
+	for i := range byte(*manyTunnels) {
+		for side, e := range []end{west, east} {
+			a, b := netip.AddrFrom4([4]byte{203, 0, 113, i}), netip.AddrFrom4([4]byte{203, 0, 114, i})
+			tunnel := dynamic(fmt.Sprintf("vpn-%d%03d/1", e.number, i), fmt.Sprintf("169.254.%d.%d/30", i, e.number), routes)
+			tunnel.Network, tunnel.Start, tunnel.Local, tunnel.Remote = fmt.Sprintf("vgw-%d", e.number), e.start, a, b
+			if tunnel.BGP.ASN, tunnel.BGP.PeerASN = west.asn, east.asn; side == 1 {
+				tunnel.Local, tunnel.Remote, tunnel.BGP.ASN, tunnel.BGP.PeerASN = b, a, east.asn, west.asn
+			}
+			tunnel.IKEAccepts, tunnel.IKEOffers = []string{"aes128-sha256-group19"}, []string{"aes128-sha256-group19"} // group 14 takes most of the time
+			tunnel.ESPAccepts, tunnel.ESPOffers = []string{"aes128gcm16-group19"}, []string{"aes128gcm16-group19"}
+			d.Tunnels = append(d.Tunnels, tunnel)
+		}
+	}
+	slices.SortFunc(d.Tunnels, func(a, b nodespec.Tunnel) int { return strings.Compare(a.ID, b.ID) })
+	began := time.Now()
+	l.Set(d)
+	l.eventually("all have learned all", func() bool {
+		learned := 0
+		for _, s := range l.observed().Tunnels {
+			if s.Up && s.BGP != nil {
+				learned += len(s.BGP.Routes)
+			}
+		}
+		return learned == len(d.Tunnels)*routes
+	})
+	t.Logf("%d sessions have learned %d routes each after %v, in %d reports", len(d.Tunnels), routes, time.Since(began), l.reports.Load())
+	before := l.reports.Load()
+	time.Sleep(2 * observeInterval)
+	if made := l.reports.Load() - before; made > 0 {
+		t.Errorf("%d reports though nothing has changed", made)
 	}
 }
