@@ -85,6 +85,7 @@ bench: ## what performance.md shows, each for BENCHTIME (default 200ms); the tun
 	@$(call measure,IKE: a datagram of nobody,^Benchmark(Flood|Junk)$$,./ike/ikev1 ./ike/ikev2)
 	@$(call measure,ESP: one packet of so many bytes,^Benchmark(Seal|Open)$$,./esp)
 	@$(call measure,Hot path: a batch of 32 packets with all but the system calls,HotPath,./tunnel)
+	@$(call measure,BGP: so many sessions at once$(comma) each with 100 routes both ways,^BenchmarkSessions$$,./bgp/speaker)
 	@$(call measure,Plan: one compilation,Compile,./plan)
 	@$(call measure,API: Describe of VPN connections,^BenchmarkDescribe$$,./api/ec2)
 	@$(call measure,API: 1$(comma)000 VPCs$(comma) 10$(comma)000 interfaces and 2$(comma)000 VPN connections,^BenchmarkScale$$,./api/ec2)
