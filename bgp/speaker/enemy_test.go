@@ -2,12 +2,14 @@ package speaker
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"causeway.dev/bgp/wire"
 	"causeway.dev/internal/netlab"
 	"causeway.dev/netfabric/netns"
+	"causeway.dev/packet"
 )
 
 // A crafted peer is the far end of a connection, without a machine behind it.
@@ -26,12 +29,20 @@ type crafted struct {
 
 // dialFrom connects to our side from an address of a host.
 func (p *pair) dialFrom(h *netlab.Host, from netip.Addr, most time.Duration) (c net.Conn, err error) {
-	d := net.Dialer{Timeout: most, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
+	d := net.Dialer{Timeout: most, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Control: takesLittle}
 	err = h.Do(func() (err error) {
 		c, err = d.DialContext(context.Background(), "tcp", netip.AddrPortFrom(ours, port).String())
 		return err
 	})
 	return c, err
+}
+
+// takesLittle bounds what the kernel takes for a connection whose owner does not read.
+// It has to come first: a window that shrinks later has its own ACKs dropped.
+func takesLittle(_, _ string, raw syscall.RawConn) error {
+	var refused error
+	err := raw.Control(func(fd uintptr) { refused = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
+	return errors.Join(err, refused)
 }
 
 // craft connects as the peer.
@@ -140,9 +151,6 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 	peer := p.us()
 	us := p.start("us", peer)
 	c := p.craft()
-	if err := c.Conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
-		t.Fatal(err)
-	}
 	c.open()
 	us.until("is established", func(st Status) bool { return st.Established })
 	began := time.Now()
@@ -286,4 +294,58 @@ func TestDeviceComesAnew(t *testing.T) {
 	if _, err := io.ReadAtLeast(c, make([]byte, 19), 19); err != nil {
 		t.Error(err)
 	}
+}
+
+// SYNs that nobody goes on with, by the peer's own address, keep no more than a few
+// sockets, and the peer gets its session while they come.
+func TestFloodOfSYNs(t *testing.T) {
+	p := newPair(t)
+	us := p.start("us", p.us())
+	p.craft().Close()
+	var flood int
+	err := p.far.Do(func() (err error) {
+		flood, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(flood)
+	syns := func() {
+		for source := range 3000 {
+			// The peer's own TCP has nothing to refuse: the answers go by a port that it drops.
+			if err := unix.Sendto(flood, syn(uint16(20000+source)), 0, &unix.SockaddrInet4{Addr: ours.As4()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p.far.Run("nft", "add table ip flood; add chain ip flood in { type filter hook input priority 0; }; add rule ip flood in tcp sport 179 tcp dport 20000-22999 drop")
+	syns()
+	half := 0
+	for _, line := range p.sockets() {
+		if strings.HasPrefix(line, "SYN-RECV") {
+			half++
+		}
+	}
+	if half > 5 {
+		t.Errorf("%d half-open connections", half)
+	}
+	p.start("them", p.them())
+	us.until("is established all the same", func(st Status) bool {
+		syns()
+		return st.Established
+	})
+}
+
+// syn returns a SYN from the peer to our port.
+func syn(source uint16) []byte {
+	s := make([]byte, 20)
+	binary.BigEndian.PutUint16(s[0:], source)
+	binary.BigEndian.PutUint16(s[2:], port)
+	binary.BigEndian.PutUint32(s[4:], uint32(source)<<16)
+	s[12], s[13] = 5<<4, 2 // 20 octets, SYN
+	binary.BigEndian.PutUint16(s[14:], 1024)
+	from, to := theirs.As4(), ours.As4()
+	binary.BigEndian.PutUint16(s[16:], ^packet.Sum(s, packet.PseudoHeaderSum(from[:], to[:], unix.IPPROTO_TCP, len(s))))
+	return s
 }

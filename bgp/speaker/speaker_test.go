@@ -73,7 +73,7 @@ func newPair(t *testing.T) *pair {
 		t.Skip("network namespaces")
 	}
 	t.Parallel()
-	lab := netlab.New(t)
+	lab := netlab.New(t, "ss", "nft")
 	p := &pair{lab: lab, near: lab.Host("near"), far: lab.Host("far"), t: t}
 	lab.Connect(p.near, device, ours.String()+"/30", p.far, device, theirs.String()+"/30")
 	return p
