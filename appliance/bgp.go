@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -28,8 +27,7 @@ type dialogue struct {
 	host    *speaker.Host
 	changed chan struct{}
 
-	adopted map[string]bool      // tunnels that the process before has handed over, and that were up ever since
-	since   map[string]time.Time // of tunnels that are up, as they were last looked at
+	adopted map[string]bool // tunnels that the process before has handed over
 
 	networks []network
 	peers    []speaker.Peer
@@ -84,36 +82,13 @@ func (d *dialogue) look() (err error) {
 
 // follow makes the sessions equal the tunnels and what is told by them the networks,
 // and returns the sessions by their tunnels.
-func (d *dialogue) follow(tunnels []ipsec.Status) (_ map[string]speaker.Status, err error) {
+func (d *dialogue) follow(tunnels []ipsec.Status) (map[string]speaker.Status, error) {
 	if d == nil {
 		return nil, nil
 	}
-	up := upOf(tunnels)
-	if unbroken, broken := d.unbroken(tunnels); broken {
-		err = d.host.Set(d.wanted(unbroken)) // first: a session does not outlive its path
-	}
-	d.peers = d.wanted(up)
-	err = errors.Join(err, d.host.Set(d.peers))
+	d.peers = d.wanted(tunnels)
+	err := d.host.Set(d.peers)
 	return d.sessions(), err
-}
-
-// unbroken are the tunnels that were up all the time since they were last looked at, and
-// whether another one is up that was up then, too.
-func (d *dialogue) unbroken(tunnels []ipsec.Status) (up map[string]bool, broken bool) {
-	up = map[string]bool{}
-	since := map[string]time.Time{}
-	for _, t := range tunnels {
-		if !t.Up {
-			continue
-		}
-		name := string(t.ID)
-		since[name] = t.Since
-		before, was := d.since[name]
-		up[name] = !was || before.Equal(t.Since)
-		broken = broken || !up[name]
-	}
-	d.since = since
-	return up, broken
 }
 
 func (d *dialogue) sessions() map[string]speaker.Status {
@@ -130,26 +105,31 @@ func (d *dialogue) told() []netip.Prefix {
 }
 
 // wanted are the sessions as the tunnels are.
-func (d *dialogue) wanted(up map[string]bool) []speaker.Peer {
+func (d *dialogue) wanted(tunnels []ipsec.Status) []speaker.Peer {
+	paths := map[string]time.Time{}
+	for _, t := range tunnels {
+		if t.Up {
+			paths[string(t.ID)] = t.Since
+		}
+	}
 	told := d.told()
 	var all []speaker.Peer
 	for i, t := range d.config.Tunnels {
 		if t.BGP == nil {
 			continue
 		}
-		if !up[t.Name] {
-			delete(d.adopted, t.Name) // what comes next begins anew
-		}
-		all = append(all, t.session(up[t.Name], d.adopted[t.Name], told, uint32(i+1)*medStep))
+		p := t.session(told, uint32(i+1)*medStep)
+		p.Path, p.Adopted = paths[t.Name], d.adopted[t.Name]
+		all = append(all, p)
 	}
 	return all
 }
 
 // session is a tunnel's, that tells of networks with a MED.
-func (t Tunnel) session(up, adopted bool, told []netip.Prefix, med uint32) speaker.Peer {
+func (t Tunnel) session(told []netip.Prefix, med uint32) speaker.Peer {
 	p := speaker.Peer{
 		ID: t.Name, Device: t.Name, Local: t.Inside.Addr(), Remote: t.BGP.Peer, ASN: t.BGP.ASN, PeerASN: t.BGP.PeerASN,
-		HoldTime: t.BGP.holdTime(), MaxPrefixes: t.BGP.MaxPrefixes, Up: up, Adopted: adopted,
+		HoldTime: t.BGP.holdTime(), MaxPrefixes: t.BGP.MaxPrefixes,
 	}
 	for _, n := range told {
 		p.Advertised = append(p.Advertised, rib.Route{Destination: n, MED: med, HasMED: true})

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"causeway.dev/bgp/speaker"
-	"causeway.dev/ike"
 	"causeway.dev/ipsec"
 )
 
@@ -26,10 +26,10 @@ func newDialogue(t *testing.T, adopted ...string) *dialogue {
 	return d
 }
 
-// Each gateway is told the same networks, each with a MED of its own; a tunnel that was
-// handed over is so until it is down for the first time.
+// Each gateway is told the same networks, each with a MED of its own, by the path that
+// stands.
 func TestSessionsFollowTheTunnels(t *testing.T) {
-	d := newDialogue(t, "vpn1", "vpn2")
+	d := newDialogue(t, "vpn1")
 	d.networks = []network{
 		{netip.MustParsePrefix("10.3.0.0/24"), "lan", true},
 		{netip.MustParsePrefix("169.254.10.0/30"), "vpn1", true},
@@ -37,8 +37,8 @@ func TestSessionsFollowTheTunnels(t *testing.T) {
 	summary := func(peers []speaker.Peer) (all []string) {
 		for _, p := range peers {
 			line := p.ID + " " + p.Device + " " + p.Local.String() + " " + p.Remote.String()
-			if p.Up {
-				line += " up"
+			if !p.Path.IsZero() {
+				line += fmt.Sprint(" up ", p.Path.Unix())
 			}
 			if p.Adopted {
 				line += " adopted"
@@ -51,51 +51,20 @@ func TestSessionsFollowTheTunnels(t *testing.T) {
 		return all
 	}
 	told := " 10.3.0.0/24 192.168.0.0/16"
+	first, second := time.Unix(1, 0), time.Unix(2, 0)
 	for _, c := range []struct {
-		up   map[string]bool
-		want []string
+		tunnels []ipsec.Status
+		want    []string
 	}{
-		{map[string]bool{"vpn1": true}, []string{"vpn1 vpn1 169.254.10.2 169.254.10.1 up adopted" + told, "vpn2 vpn2 169.254.11.2 169.254.11.1" + told}},
-		{map[string]bool{"vpn1": true, "vpn2": true}, []string{"vpn1 vpn1 169.254.10.2 169.254.10.1 up adopted" + told, "vpn2 vpn2 169.254.11.2 169.254.11.1 up" + told}},
+		{[]ipsec.Status{{ID: "vpn1", Up: true, Since: first}, {ID: "vpn2", Since: second}}, []string{"vpn1 vpn1 169.254.10.2 169.254.10.1 up 1 adopted" + told, "vpn2 vpn2 169.254.11.2 169.254.11.1" + told}},
+		{[]ipsec.Status{{ID: "vpn2", Up: true, Since: second}}, []string{"vpn1 vpn1 169.254.10.2 169.254.10.1 adopted" + told, "vpn2 vpn2 169.254.11.2 169.254.11.1 up 2" + told}},
 	} {
-		peers := d.wanted(c.up)
+		peers := d.wanted(c.tunnels)
 		if got := summary(peers); !slices.Equal(got, c.want) {
-			t.Errorf("up %v:\n%q, want\n%q", c.up, got, c.want)
+			t.Errorf("%v:\n%q, want\n%q", c.tunnels, got, c.want)
 		}
 		if a, b := peers[0].Advertised[0], peers[1].Advertised[0]; a.MED != 100 || b.MED != 200 || !a.HasMED || !b.HasMED {
 			t.Errorf("MEDs of %+v and %+v", a, b)
-		}
-	}
-}
-
-// A tunnel that was down between two looks ends its session, though both find it up.
-func TestSessionDoesNotOutliveItsPath(t *testing.T) {
-	d := newDialogue(t)
-	early, late := time.Unix(100, 0), time.Unix(200, 0)
-	up := func(name ike.PeerID, since time.Time) ipsec.Status {
-		return ipsec.Status{ID: name, Up: true, Since: since}
-	}
-	for i, c := range []struct {
-		tunnels []ipsec.Status
-		broken  bool
-		up      []string
-	}{
-		{[]ipsec.Status{up("vpn1", early), {ID: "vpn2"}}, false, []string{"vpn1"}},
-		{[]ipsec.Status{up("vpn1", early), up("vpn2", early)}, false, []string{"vpn1", "vpn2"}},
-		{[]ipsec.Status{up("vpn1", late), up("vpn2", early)}, true, []string{"vpn2"}},
-		{[]ipsec.Status{up("vpn1", late), {ID: "vpn2", Since: late}}, false, []string{"vpn1"}},
-		{[]ipsec.Status{up("vpn1", late), up("vpn2", late)}, false, []string{"vpn1", "vpn2"}},
-	} {
-		is, broken := d.unbroken(c.tunnels)
-		var names []string
-		for name, up := range is {
-			if up {
-				names = append(names, name)
-			}
-		}
-		slices.Sort(names)
-		if broken != c.broken || !slices.Equal(names, c.up) {
-			t.Errorf("look %d: up %v, broken %v; want %v, %v", i, names, broken, c.up, c.broken)
 		}
 	}
 }

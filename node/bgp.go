@@ -41,12 +41,12 @@ type sessions struct {
 	peers memo[bgpSource, bgpPeer] // owned by the goroutine that applies
 
 	telling sync.Mutex       // one Set of host at a time; it may wait for goodbyes to leave
-	wanted  []speaker.Peer   // by id, without Up and Adopted; guarded by telling
+	wanted  []speaker.Peer   // by id, without Path and Adopted; guarded by telling
 	paths   map[string]epoch // where IPsec stands; guarded by telling
 
 	mu      sync.Mutex      // never held while host is told
 	dynamic map[string]bool // tunnels of the Desired that is applied, or was last, with BGP; guarded by mu
-	adopted map[string]bool // tunnels of a process before whose paths are those that it has left; guarded by mu
+	adopted map[string]bool // tunnels of a process before that have not left since; guarded by mu
 }
 
 // An epoch of a path is since when it has stood.
@@ -112,6 +112,12 @@ func (s *sessions) begin(prefix string, tunnels []nodespec.Tunnel) (peers []spea
 		return !ok || !sameWay(was, peers[at])
 	})
 	if len(left) < len(s.wanted) {
+		s.mu.Lock()
+		maps.DeleteFunc(s.adopted, func(id string, _ bool) bool { // of one that comes back the device is another one
+			named := func(p speaker.Peer) bool { return p.ID == id }
+			return slices.ContainsFunc(s.wanted, named) && !slices.ContainsFunc(left, named)
+		})
+		s.mu.Unlock()
 		s.wanted = left
 		errs = append(errs, s.tell())
 	}
@@ -129,8 +135,8 @@ func (s *sessions) set(peers []speaker.Peer, standing map[string]epoch) error {
 	s.telling.Lock()
 	defer s.telling.Unlock()
 	s.wanted = peers
-	_, err := s.move(standing)
-	return errors.Join(err, s.tell())
+	s.move(standing)
+	return s.tell()
 }
 
 // follow lets the sessions follow their paths. It does not wait: where the host is being
@@ -140,45 +146,23 @@ func (s *sessions) follow(standing map[string]epoch) (done bool, err error) {
 		return false, nil
 	}
 	defer s.telling.Unlock()
-	moved, err := s.move(standing)
-	if moved {
-		err = errors.Join(err, s.tell())
+	if s.move(standing) {
+		err = s.tell()
 	}
 	return true, err
 }
 
-// move brings the paths up to date and reports whether the host is to be told. A path
-// that has ended and begun again since the last time, perhaps with another device, has
-// no session that goes on: the host is told here that it has ended.
-func (s *sessions) move(standing map[string]epoch) (moved bool, err error) {
-	s.mu.Lock()
-	var again []string
+// move brings the paths up to date and reports whether the host is to be told.
+func (s *sessions) move(standing map[string]epoch) (moved bool) {
 	paths := make(map[string]epoch, len(s.paths))
 	for _, p := range s.wanted {
 		if since, stands := standing[p.ID]; stands {
 			paths[p.ID] = since
-			if stood, ok := s.paths[p.ID]; ok && stood != since {
-				again = append(again, p.ID)
-				delete(s.adopted, p.ID)
-			}
-			continue
 		}
-		delete(s.adopted, p.ID)
 	}
-	s.mu.Unlock()
 	moved = !maps.Equal(paths, s.paths)
 	s.paths = paths
-	if len(again) == 0 {
-		return moved, nil
-	}
-	for _, id := range again {
-		delete(paths, id)
-	}
-	err = s.tell()
-	for _, id := range again {
-		paths[id] = standing[id]
-	}
-	return true, err
+	return moved
 }
 
 // tell makes the host's peers those that are wanted.
@@ -186,7 +170,7 @@ func (s *sessions) tell() error {
 	s.mu.Lock()
 	peers := slices.Clone(s.wanted)
 	for i := range peers {
-		_, peers[i].Up = s.paths[peers[i].ID]
+		peers[i].Path = s.paths[peers[i].ID]
 		peers[i].Adopted = s.adopted[peers[i].ID]
 	}
 	s.mu.Unlock()

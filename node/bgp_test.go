@@ -75,8 +75,8 @@ func (f *fakeBGP) told() string {
 		var words []string
 		for _, p := range peers {
 			word := p.ID
-			if p.Up {
-				word += " up"
+			if !p.Path.IsZero() {
+				word += fmt.Sprintf(" up %d", p.Path.Unix())
 			}
 			if p.Adopted {
 				word += " adopted"
@@ -155,7 +155,7 @@ func TestSessionsFollowIPsec(t *testing.T) {
 	}{
 		{"at first, one of them adopted", func() error {
 			return s.set(s.mustBegin(t, a, b), map[string]epoch{"vpn-1/1": first, "vpn-9/1": first})
-		}, "vpn-1/1 up adopted, vpn-1/2"},
+		}, "vpn-1/1 up 1 adopted, vpn-1/2"},
 		{"nothing new", func() error {
 			_, err := s.follow(map[string]epoch{"vpn-1/1": first, "vpn-9/1": second})
 			return err
@@ -163,19 +163,22 @@ func TestSessionsFollowIPsec(t *testing.T) {
 		{"the other comes up", func() error {
 			_, err := s.follow(map[string]epoch{"vpn-1/1": first, "vpn-1/2": first})
 			return err
-		}, "vpn-1/1 up adopted, vpn-1/2 up"},
+		}, "vpn-1/1 up 1 adopted, vpn-1/2 up 1"},
 		{"the first has begun anew", func() error {
 			_, err := s.follow(map[string]epoch{"vpn-1/1": second, "vpn-1/2": first})
 			return err
-		}, "vpn-1/1, vpn-1/2 up\nvpn-1/1 up, vpn-1/2 up"},
+		}, "vpn-1/1 up 2 adopted, vpn-1/2 up 1"},
 		{"both go down", func() error {
 			_, err := s.follow(nil)
 			return err
-		}, "vpn-1/1, vpn-1/2"},
+		}, "vpn-1/1 adopted, vpn-1/2"},
 		{"one ends, before anything else", func() error {
 			s.mustBegin(t, b)
 			return nil
 		}, "vpn-1/2"},
+		{"and comes back, which none has handed over", func() error {
+			return s.set(s.mustBegin(t, a, b), map[string]epoch{"vpn-1/1": first})
+		}, "vpn-1/1 up 1, vpn-1/2"},
 		{"none is left", func() error { return s.set(s.mustBegin(t), nil) }, "\n"},
 	} {
 		if err := step.do(); err != nil {

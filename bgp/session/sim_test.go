@@ -43,6 +43,28 @@ func TestSimulation(t *testing.T) {
 	t.Logf("%v", total)
 }
 
+// Where nothing goes wrong but that both sides dial at once and a dial is refused now and
+// then, both are established within 10 s, and once only.
+func TestBothSidesDial(t *testing.T) {
+	for seed := range uint64(300) {
+		w := newWorld(t, seed)
+		w.run(10 * time.Second)
+		for i, s := range w.sides {
+			if !s.up {
+				w.fail("side %d is %v: %s", i, s.session.State(), s.session.Reason())
+			}
+		}
+		downs := w.seen["down"]
+		w.quiet(2 * time.Minute)
+		if w.seen["down"] != downs {
+			w.fail("the session did not stand")
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d:\n%s", seed, strings.Join(w.log, "\n"))
+		}
+	}
+}
+
 // A world is two sides, and TCP between them.
 type world struct {
 	t       *testing.T
@@ -465,6 +487,7 @@ func (s *side) handle(e session.Event) {
 			w.fail("side %d is down twice", s.index)
 		}
 		s.up = false
+		w.seen["down"]++
 		w.note("side %d is down, stale %v: %s", s.index, e.Stale, e.Reason)
 		if e.Sent != nil && e.Sent.Code == wire.CodeHoldTimer {
 			w.seen["hold timer"]++

@@ -61,7 +61,7 @@ func manyPeers(b *testing.B, sessions int) (near, far []Peer) {
 		fmt.Fprintf(&batch, "address add %v/32 dev lo\n", local)
 		return Peer{
 			ID: fmt.Sprintf("vpn-%04d", i), Namespace: host.Name, Device: "lo", Local: local, Remote: remote,
-			ASN: asn, PeerASN: peerASN, MaxPrefixes: benchmarkRoutes, Up: true, Advertised: routes(told...),
+			ASN: asn, PeerASN: peerASN, MaxPrefixes: benchmarkRoutes, Path: time.Unix(1, 0), Advertised: routes(told...),
 		}
 	}
 	for i := range sessions {

@@ -91,17 +91,17 @@ func TestPathGoes(t *testing.T) {
 	us.learns("192.168.0.0/24", "192.168.1.0/24")
 	peer := p.us()
 	for range 10 {
-		peer.Up = false
+		peer.Path = time.Time{}
 		us.set(peer)
 		if st := us.status(); st.Established || len(st.Routes) != 0 || st.Message != pathIsDown {
 			t.Fatalf("%+v", st)
 		}
-		peer.Up = true
+		peer.Path = time.Now()
 		us.set(peer)
 	}
 	us.learns("192.168.0.0/24", "192.168.1.0/24")
 	them.learns("10.0.0.0/16")
-	peer.Up = false
+	peer.Path = time.Time{}
 	us.set(peer)
 	p.lab.Eventually(time.Second, "no socket is left", func() error {
 		if all := p.sockets(); all[0] != "" {
@@ -109,6 +109,52 @@ func TestPathGoes(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// The peer's path was down and is up again between two looks: what was learned by the one
+// before has gone with it.
+func TestAnotherPath(t *testing.T) {
+	p := newPair(t)
+	peer := p.us()
+	us := p.start("us", peer)
+	p.start("them", p.them())
+	us.learns("192.168.0.0/24", "192.168.1.0/24")
+	before := us.status().Since
+	peer.Path = peer.Path.Add(time.Second)
+	us.set(peer)
+	if st := us.status(); st.Established || len(st.Routes) != 0 {
+		t.Fatalf("by another path: %+v", st)
+	}
+	us.learns("192.168.0.0/24", "192.168.1.0/24")
+	if again := us.status().Since; !again.After(before) {
+		t.Errorf("established since %v, and by another path since %v", before, again)
+	}
+}
+
+// What a process before has left is of the path that there is at first: by another one,
+// or after it was down, nobody keeps anything.
+func TestAdoptedIsTheFirstPath(t *testing.T) {
+	p := newPair(t)
+	adopted := p.us()
+	adopted.Adopted = true
+	again := adopted
+	again.Path = again.Path.Add(time.Second)
+	us := p.start("us", adopted)
+	us.set(adopted)
+	if st := us.status(); !st.Pending {
+		t.Errorf("handed over: %+v", st)
+	}
+	us.set(again)
+	if st := us.status(); st.Pending {
+		t.Errorf("by another path: %+v", st)
+	}
+	down := adopted
+	down.Path = time.Time{}
+	us = p.start("late", down)
+	us.set(adopted)
+	if st := us.status(); st.Pending {
+		t.Errorf("it was down at first: %+v", st)
+	}
 }
 
 // Both dial at the same moment, again and again: RFC 4271 section 6.8.
@@ -119,10 +165,10 @@ func TestCollisions(t *testing.T) {
 	for range 15 {
 		us.learns("192.168.0.0/24", "192.168.1.0/24")
 		them.learns("10.0.0.0/16")
-		ourPeer.Up, theirPeer.Up = false, false
+		ourPeer.Path, theirPeer.Path = time.Time{}, time.Time{}
 		us.set(ourPeer)
 		them.set(theirPeer)
-		ourPeer.Up, theirPeer.Up = true, true
+		ourPeer.Path, theirPeer.Path = time.Now(), time.Now()
 		us.set(ourPeer)
 		them.set(theirPeer)
 	}

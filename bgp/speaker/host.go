@@ -126,14 +126,15 @@ func (h *Host) Set(peers []Peer) error {
 func (e *entry) retire(p Peer, wanted bool, now time.Time) *loop {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.loop == nil || wanted && p.Up && p.sameSession(e.peer) {
+	samePath := p.Path.Equal(e.peer.Path)
+	if e.loop == nil || wanted && samePath && p.sameSession(e.peer) {
 		return nil
 	}
 	f := farewell{why: pathIsDown, reset: true}
 	switch {
 	case !wanted:
 		f = cease(wire.PeerDeconfigured)
-	case p.Up:
+	case samePath:
 		f = cease(wire.ConfigurationChange)
 	}
 	l := e.loop
@@ -160,12 +161,13 @@ func (e *entry) set(h *Host, p Peer) error {
 	defer e.mu.Unlock()
 	old := e.peer
 	e.peer = p
+	p.Adopted = p.Adopted && old.ID == "" // or the path has had a session of ours, or is another one
 	switch {
 	case e.loop != nil:
 		if !sameRoutes(old.Advertised, p.Advertised) {
 			e.loop.order(func(o *orders) { o.advertise, o.advertised = true, p.Advertised })
 		}
-	case !p.Up:
+	case !p.up():
 		if e.status.ID == "" {
 			e.status = Status{ID: p.ID, Since: time.Now(), Message: pathIsDown}
 		}

@@ -21,12 +21,14 @@ type Peer struct {
 	HoldTime      time.Duration // that our side proposes; 30 s where zero
 	MaxPrefixes   int           // that the peer may tell; one more ends the session
 
-	// Up says that the path to the peer stands. While it does not, there are neither
-	// sockets nor routes; a path that comes up again is a new one.
-	Up bool
+	// Path is since when the path to the peer stands; zero: it does not, and there are
+	// neither sockets nor routes. Another time is another path: the session of the one
+	// before has ended with it.
+	Path time.Time
 
 	// Adopted says that a process before has had a session by the path, without a word of
-	// its end, and that the peer may have kept its routes.
+	// its end, and that the peer may have kept its routes. It is of the path that the peer
+	// has when it is told to Set first; later ones are this process's own.
 	Adopted bool
 
 	Advertised []rib.Route // what the peer is told, sorted by destination; not to be changed afterwards
@@ -55,6 +57,9 @@ type Status struct {
 	// Notifications are those since the path came up.
 	Notifications session.Notifications
 }
+
+// up reports whether the path stands.
+func (p Peer) up() bool { return !p.Path.IsZero() }
 
 func (p Peer) place() place {
 	return place{namespace: p.Namespace, device: p.Device, local: p.Local, remote: p.Remote}

@@ -67,6 +67,9 @@ type pair struct {
 // device is the tunnel's name on both sides.
 const device = "tun1"
 
+// itsPath is since when the path of a pair stands.
+var itsPath = time.Unix(1, 0)
+
 func newPair(t *testing.T) *pair {
 	t.Helper()
 	if testing.Short() {
@@ -83,14 +86,14 @@ func newPair(t *testing.T) *pair {
 func (p *pair) us() Peer {
 	return Peer{
 		ID: "vpn-1/1", Namespace: p.near.Name, Device: device, Local: ours, Remote: theirs,
-		ASN: ourASN, PeerASN: theirASN, HoldTime: 3 * time.Second, MaxPrefixes: 100, Up: true, Advertised: routes("10.0.0.0/16"),
+		ASN: ourASN, PeerASN: theirASN, HoldTime: 3 * time.Second, MaxPrefixes: 100, Path: itsPath, Advertised: routes("10.0.0.0/16"),
 	}
 }
 
 func (p *pair) them() Peer {
 	return Peer{
 		ID: "them", Namespace: p.far.Name, Device: device, Local: theirs, Remote: ours,
-		ASN: theirASN, PeerASN: ourASN, HoldTime: 3 * time.Second, MaxPrefixes: 100, Up: true, Advertised: routes("192.168.0.0/24", "192.168.1.0/24"),
+		ASN: theirASN, PeerASN: ourASN, HoldTime: 3 * time.Second, MaxPrefixes: 100, Path: itsPath, Advertised: routes("192.168.0.0/24", "192.168.1.0/24"),
 	}
 }
 
