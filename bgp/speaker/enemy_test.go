@@ -72,8 +72,14 @@ func (c *crafted) send(b []byte) {
 // open says what a peer says to get its session.
 func (c *crafted) open() {
 	c.t.Helper()
+	c.openFor(3 * time.Second)
+}
+
+// openFor does so with a hold time.
+func (c *crafted) openFor(hold time.Duration) {
+	c.t.Helper()
 	c.send(wire.Open{
-		ASN: theirASN, HoldTime: 3 * time.Second, Identifier: theirs, FourOctetASN: true, RouteRefresh: true, Families: []wire.Family{wire.IPv4Unicast},
+		ASN: theirASN, HoldTime: hold, Identifier: theirs, FourOctetASN: true, RouteRefresh: true, Families: []wire.Family{wire.IPv4Unicast},
 	}.Append(nil))
 	c.send(wire.AppendKeepalive(nil))
 }
@@ -104,8 +110,11 @@ func TestPathGoes(t *testing.T) {
 	peer.Path = time.Time{}
 	us.set(peer)
 	p.lab.Eventually(time.Second, "no socket is left", func() error {
-		if all := p.sockets(); all[0] != "" {
-			return errors.New(strings.Join(all, "\n"))
+		for _, line := range p.sockets() {
+			// What is left of connections that had ended in order keeps nothing.
+			if line != "" && !strings.HasPrefix(line, "TIME-WAIT") {
+				return errors.New(line)
+			}
 		}
 		return nil
 	})
