@@ -109,7 +109,12 @@ func (l *loop) connected(now time.Time, tcp *net.TCPConn, outgoing bool) {
 	l.conns[c.id] = c
 	l.host.keep(c)
 	l.session.Connected(now, c.id, outgoing)
-	l.host.group.Go("bgp reader", func(context.Context) error { l.read(c); return nil })
+	l.readers.Add(1)
+	l.host.group.Go("bgp reader", func(context.Context) error {
+		defer l.readers.Done()
+		l.read(c)
+		return nil
+	})
 }
 
 // read hands the loop what comes on a connection, until its end.

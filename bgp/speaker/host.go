@@ -112,7 +112,7 @@ func (h *Host) Set(peers []Peer) error {
 			ended = append(ended, l)
 		}
 	}
-	wait(ended, farewellMost)
+	h.wait(ended, farewellMost)
 	for _, p := range wanted {
 		if err := h.entry(p.ID).set(h, p); err != nil {
 			problems = append(problems, err)
@@ -193,13 +193,22 @@ func (e *entry) set(h *Host, p Peer) error {
 	return nil
 }
 
-// wait waits for the end of loops, but not for long.
-func wait(loops []*loop, most time.Duration) {
+// wait waits, but not for long, until the peers of loops have taken their farewell, as one
+// shows that closes its end, too: what was written may be on its way still, and the path
+// is about to end.
+func (h *Host) wait(loops []*loop, most time.Duration) {
 	limit := time.NewTimer(most)
 	defer limit.Stop()
 	for _, l := range loops {
+		taken := make(chan struct{})
+		h.group.Go("bgp farewell", func(context.Context) error {
+			defer close(taken)
+			<-l.ended
+			l.readers.Wait()
+			return nil
+		})
 		select {
-		case <-l.ended:
+		case <-taken:
 		case <-limit.C:
 			return
 		}

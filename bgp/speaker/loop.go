@@ -75,6 +75,7 @@ type loop struct {
 	incoming chan *net.TCPConn // that nobody has looked at; capacity as the kernel keeps them
 	kick     chan struct{}     // orders have changed; capacity 1 as one kick is as good as two
 	ended    chan struct{}     // closed when the loop is over
+	readers  sync.WaitGroup    // of connections; none is added when the loop is over
 
 	mu     sync.Mutex
 	orders orders // guarded by mu
