@@ -1,6 +1,7 @@
 // Package routes answers which routes a route table has in effect: those
 // entered by hand, the local ones, and those that gateways propagate. The API
-// shows them, and plan compiles them.
+// shows them, and plan compiles them. It also says which of a VPN gateway's tunnels is
+// preferred for a destination, as BGP's decision process does.
 package routes
 
 import (
