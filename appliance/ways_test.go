@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 func prefixes(texts ...string) (all []netip.Prefix) {
@@ -134,5 +137,37 @@ func TestGatewaysOfIPv6AreReachedBesideTheTunnels(t *testing.T) {
 	set(nil)
 	if routes := l.ip("-6 route show proto 202"); routes != "" {
 		t.Errorf("ways are left:\n%s", routes)
+	}
+}
+
+// The way is the one that the kernel would take: the longest, then the lowest metric, and
+// none that is dead.
+func TestWayTo(t *testing.T) {
+	route := func(link int, to string, metric, flags int) netlink.Route {
+		r := netlink.Route{LinkIndex: link, Family: unix.AF_INET, Priority: metric, Flags: flags, Type: unix.RTN_UNICAST}
+		if to != "" {
+			r.Dst = ipNet(netip.MustParsePrefix(to))
+		}
+		return r
+	}
+	lost := route(9, "203.0.113.0/24", 0, 0)
+	lost.Type = unix.RTN_BLACKHOLE
+	for name, c := range map[string]struct {
+		routes []netlink.Route
+		want   int // link; 0: none
+	}{
+		"none":             {nil, 0},
+		"the default":      {[]netlink.Route{route(1, "", 0, 0)}, 1},
+		"the lower metric": {[]netlink.Route{route(1, "", 100, 0), route(2, "", 50, 0), route(3, "", 70, 0)}, 2},
+		"the longer one":   {[]netlink.Route{route(1, "203.0.113.0/24", 100, 0), route(2, "", 50, 0)}, 1},
+		"elsewhere":        {[]netlink.Route{route(1, "203.0.112.0/24", 0, 0)}, 0},
+		"no carrier":       {[]netlink.Route{route(1, "", 0, unix.RTNH_F_LINKDOWN), route(2, "", 50, 0)}, 2},
+		"dead":             {[]netlink.Route{route(1, "", 0, unix.RTNH_F_DEAD)}, 0},
+		"nowhere":          {[]netlink.Route{lost, route(2, "", 50, 0)}, 2},
+	} {
+		way, known := wayTo(netip.MustParseAddr("203.0.113.1"), c.routes)
+		if way.LinkIndex != c.want || known != (c.want != 0) {
+			t.Errorf("%s: by link %d, %v, want %d", name, way.LinkIndex, known, c.want)
+		}
 	}
 }
