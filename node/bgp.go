@@ -237,7 +237,7 @@ func translatePeer(prefix, id string, from bgpSource) bgpPeer {
 	}
 	p := speaker.Peer{
 		ID: id, Namespace: netfabric.NamespaceName(prefix, from.network), Device: netfabric.TUNName(id), Local: from.inside.Addr(), Remote: remote,
-		ASN: from.bgp.ASN, PeerASN: from.bgp.PeerASN, HoldTime: from.bgp.HoldTime, MaxPrefixes: from.bgp.MaxPrefixes,
+		ASN: from.bgp.ASN, PeerASN: from.bgp.PeerASN, HoldTime: from.bgp.HoldTime, MaxPrefixes: from.bgp.MaxPrefixes, Log: from.bgp.Log,
 	}
 	for _, a := range from.bgp.Advertised {
 		p.Advertised = append(p.Advertised, rib.Route{Destination: a.Destination, Path: a.Path, MED: a.MED, HasMED: true})
@@ -303,4 +303,24 @@ func (n *Node) Session(tunnel string) (speaker.Peer, speaker.Status, bool) {
 		return p, speaker.Status{}, false
 	}
 	return p, states[at], true
+}
+
+var routeChanges = map[rib.Change]nodespec.RouteChange{
+	rib.Advertised: nodespec.RouteAdvertised, rib.Updated: nodespec.RouteUpdated, rib.Withdrawn: nodespec.RouteWithdrawn,
+}
+
+// tellBGP hands an entry of the log of a tunnel's session on.
+func (n *Node) tellBGP(e speaker.Event) {
+	if n.cfg.Log == nil {
+		return
+	}
+	entry := nodespec.TunnelLogEntry{Tunnel: e.Peer, At: e.At, Details: e.Details, BGP: &nodespec.BGPLogEntry{Established: e.Established}}
+	if t := e.Told; t != nil {
+		route := &nodespec.LoggedBGPRoute{Change: routeChanges[t.What], Destination: t.Route.Destination, Path: speaker.PathText(t.Route.Path), NextHop: t.NextHop}
+		if t.Route.HasMED {
+			route.MED = &t.Route.MED
+		}
+		entry.Details, entry.BGP.Route = t.Refused, route
+	}
+	n.cfg.Log(entry)
 }

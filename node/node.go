@@ -168,7 +168,7 @@ func New(cfg Config) *Node {
 		ending:      map[string]bool{},
 		endings:     make(chan struct{}, instancesAtOnce),
 	}
-	n.bgp.host = speaker.New(speaker.Config{Logger: cfg.Logger, Changed: func() { poke(n.bgp.changed) }})
+	n.bgp.host = speaker.New(speaker.Config{Logger: cfg.Logger, Changed: func() { poke(n.bgp.changed) }, Log: n.tellBGP})
 	n.nat64 = carry.New(carry.Config{Opened: n.embeddingOpened, Offloads: cfg.Offloads, Logger: cfg.Logger})
 	return n
 }

@@ -13,6 +13,7 @@ type BGP struct {
 	HoldTime     time.Duration // that our side proposes; the shorter one of both holds
 	MaxPrefixes  int           // that the peer may tell; one more ends the session
 	Advertised   []Advertised  // what the peer is told, sorted by destination
+	Log          bool          // what the session does is told in entries of the tunnel's log
 }
 
 // An Advertised is a route that a peer is told.

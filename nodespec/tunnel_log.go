@@ -1,9 +1,12 @@
 package nodespec
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // A TunnelLogEntry is one line of a tunnel's log: what IKE did, and what stands
-// after that.
+// after that; or, in the log of its BGP session, what that did.
 type TunnelLogEntry struct {
 	Tunnel string // "vpn-…/1"
 	At     time.Time
@@ -13,7 +16,35 @@ type TunnelLogEntry struct {
 
 	Event   TunnelLogEvent
 	Details string // in full, for a reader
+
+	BGP *BGPLogEntry // of an entry of BGP, which has nothing of IKE; or nil
 }
+
+// A BGPLogEntry is what a BGP session did. Its entry's Details go on after the name of our
+// side, or say why Route is not taken.
+type BGPLogEntry struct {
+	Established bool            // the session stands
+	Route       *LoggedBGPRoute // what the peer says of a destination; or nil
+}
+
+// A LoggedBGPRoute is what a peer says of a destination.
+type LoggedBGPRoute struct {
+	Change      RouteChange
+	Destination netip.Prefix
+	Path        string     // ASNs with spaces between, the peer's first; of RouteWithdrawn empty, as the rest is
+	MED         *uint32    // nil where the peer tells none
+	NextHop     netip.Addr // or zero
+}
+
+// RouteChange is what becomes of a route.
+type RouteChange string
+
+// Changes of routes.
+const (
+	RouteAdvertised RouteChange = "advertised"
+	RouteUpdated    RouteChange = "updated"
+	RouteWithdrawn  RouteChange = "withdrawn"
+)
 
 // An SAState is how far an SA is.
 type SAState string

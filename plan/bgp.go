@@ -122,7 +122,7 @@ func bgp(vgw resource.VPNGateway, s *site, told []announcement) [2]*nodespec.BGP
 	}
 	var sessions [2]*nodespec.BGP
 	for i := range sessions {
-		sessions[i] = &nodespec.BGP{ASN: vgw.AmazonSideASN, PeerASN: s.asn, HoldTime: bgpHoldTime, MaxPrefixes: prefixesMax}
+		sessions[i] = &nodespec.BGP{ASN: vgw.AmazonSideASN, PeerASN: s.asn, HoldTime: bgpHoldTime, MaxPrefixes: prefixesMax, Log: s.connection.Tunnels[i].BGPLog.Enabled}
 		sessions[i].Advertised = make([]nodespec.Advertised, 0, min(len(told), advertisedMax))
 	}
 	for _, a := range told {

@@ -96,6 +96,9 @@ func Text(d nodespec.Desired) string {
 		w.line(1, "replay window %d, dpd %v %s", t.ReplayWindow, t.DPDTimeout, t.DPDAction)
 		if b := t.BGP; b != nil {
 			w.line(1, "bgp of %d with %d, hold time %v, at most %d prefixes", b.ASN, b.PeerASN, b.HoldTime, b.MaxPrefixes)
+			if b.Log {
+				w.line(2, "logged")
+			}
 			for _, a := range b.Advertised {
 				w.line(2, "told %v%s med %d", a.Destination, each(" ", a.Path), a.MED)
 			}

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -21,15 +22,18 @@ func TestTunnelLogOptions(t *testing.T) {
 		{TunnelLogOptions{GroupARN: "arn:aws:s3:eu-west-1:123456789012:log-group:a"}, false},
 		{TunnelLogOptions{Format: "xml"}, false},
 	} {
-		if err := test.o.Validate(); (err == nil) != test.fine {
+		if err := test.o.Validate("BgpLog"); (err == nil) != test.fine {
 			t.Errorf("%+v: %v", test.o, err)
+		} else if err != nil && !strings.Contains(err.Error(), "BgpLog") {
+			t.Errorf("%+v: the option is not named: %v", test.o, err)
 		}
 	}
 	region, account, name, ok := TunnelLogOptions{GroupARN: arn + ":*"}.Group()
 	if !ok || region != "eu-west-1" || account != "123456789012" || name != "/vpn/a:b" {
 		t.Errorf("%s %s %s %v", region, account, name, ok)
 	}
-	if got := (VPNTunnel{OutsideAddress: netip.MustParseAddr("203.0.113.1")}).LogStream("vpn-1"); got != "vpn-1-203.0.113.1-IKE.log" {
-		t.Error(got)
+	tunnel := VPNTunnel{OutsideAddress: netip.MustParseAddr("203.0.113.1")}
+	if ike, bgp, id := tunnel.LogStream("vpn-1"), tunnel.BGPLogStream("vpn-1"), tunnel.BGPLogResource("vpn-1"); ike != "vpn-1-203.0.113.1-IKE.log" || bgp != "vpn-1-203.0.113.1-BGP.log" || id != "vpn-1_203.0.113.1" {
+		t.Error(ike, bgp, id)
 	}
 }

@@ -62,7 +62,8 @@ type TunnelOptions struct {
 	Phase2DHGroupNumbers       []int32  `json:"phase2DhGroupNumbers,omitempty"`
 	IKEVersions                []string `json:"ikeVersions,omitempty"` // "ikev1", "ikev2"
 
-	Log TunnelLogOptions `json:"log,omitzero"`
+	Log    TunnelLogOptions `json:"log,omitzero"`    // of what IKE does
+	BGPLog TunnelLogOptions `json:"bgpLog,omitzero"` // of what the BGP session does
 }
 
 // AWS's names of algorithms and versions, the weakest of each kind first.
@@ -125,6 +126,7 @@ func (o TunnelOptions) Effective() TunnelOptions {
 	o.Phase2DHGroupNumbers = orAll(o.Phase2DHGroupNumbers, Phase2DHGroups)
 	o.IKEVersions = orAll(o.IKEVersions, IKEVersions)
 	o.Log.Format = or(o.Log.Format, TunnelLogJSON)
+	o.BGPLog.Format = or(o.BGPLog.Format, TunnelLogJSON)
 	return o
 }
 
@@ -208,7 +210,7 @@ func (t VPNTunnel) Validate() error {
 
 // Validate says what is wrong with the options that a caller set.
 func (o TunnelOptions) Validate() error {
-	if err := cmp.Or(o.validateNumbers(), o.Log.Validate()); err != nil {
+	if err := cmp.Or(o.validateNumbers(), o.Log.Validate("Log"), o.BGPLog.Validate("BgpLog")); err != nil {
 		return err
 	}
 	if err := o.validateLists(); err != nil {

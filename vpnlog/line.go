@@ -1,5 +1,5 @@
 // Package vpnlog says how the log of a Site-to-Site VPN tunnel is written: lines
-// with AWS's fields, and a queue between IKE, which never waits, and who writes them.
+// with AWS's fields, and a queue between IKE and BGP, which never wait, and who writes them.
 package vpnlog
 
 import (
@@ -19,6 +19,9 @@ type Style struct {
 	// Device says that it is the customer gateway's own log; else it is our side's.
 	Device bool
 	Peer   string // the other side, as it is called
+
+	// Resource says which tunnel it is in the lines of its BGP session.
+	Resource string
 
 	// Tunnel comes first in each line, where several tunnels share a log; "" leaves it
 	// out, as AWS does.
@@ -43,6 +46,9 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // Line writes an entry: as JSON, or as text with the same fields in the same
 // order and spaces between, of which only the last can have spaces itself.
 func (s Style) Line(e nodespec.TunnelLogEntry) string {
+	if e.BGP != nil {
+		return s.bgpLine(e)
+	}
 	l := fields{
 		Tunnel:         s.Tunnel,
 		EventTimestamp: e.At.Unix(),
@@ -57,10 +63,15 @@ func (s Style) Line(e nodespec.TunnelLogEntry) string {
 		line := fmt.Sprintf("%d %s %t %t %s %s %s", l.EventTimestamp, l.Timestamp, l.DPDEnabled, l.NATTDetected, l.Phase1State, l.Phase2State, oneLine(l.Details))
 		return strings.TrimLeft(l.Tunnel+" "+line, " ")
 	}
+	return encoded(l)
+}
+
+// encoded is fields as JSON, in one line.
+func encoded(fields any) string {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(l); err != nil { // a struct of texts and numbers
+	if err := encoder.Encode(fields); err != nil { // structs of texts and numbers
 		panic(fmt.Sprintf("encode a line of a tunnel's log: %v", err))
 	}
 	return strings.TrimSuffix(b.String(), "\n")

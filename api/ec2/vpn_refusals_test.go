@@ -164,7 +164,10 @@ func vpnRefusals() []refusedVPNCall {
 		{value, "CreateVpnConnection", tunnel("IKEVersion.1.Value", "ikev3")},
 		{combination, "CreateVpnConnection", connect("Options.TunnelOptions.1.IKEVersion.1.Value", "ikev1", "Options.TunnelOptions.1.Phase1EncryptionAlgorithm.1.Value", "AES256-GCM-16")},
 		{value, "CreateVpnConnection", tunnel("Phase1DHGroupNumber.1.Value", "31")}, // Causeway's IKE has it, AWS's API does not
-		{unsupported, "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.BgpLogEnabled", "true")},
+		{"MissingParameter", "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.BgpLogEnabled", "true")},
+		{value, "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.BgpLogGroupArn", "/vpn")},
+		{value, "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.BgpLogOutputFormat", "xml")},
+		{value, "CreateVpnConnection", connect("Options.TunnelOptions.1.LogOptions.CloudWatchLogOptions.BgpLogEnabled", "true", "Options.TunnelOptions.1.LogOptions.CloudWatchLogOptions.BgpLogGroupArn", "arn:aws:logs:us-east-1:999999999999:log-group:g")},
 		{"MissingParameter", "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.LogEnabled", "true")},
 		{value, "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.LogGroupArn", "/vpn")},
 		{value, "CreateVpnConnection", tunnel("LogOptions.CloudWatchLogOptions.LogOutputFormat", "xml")},

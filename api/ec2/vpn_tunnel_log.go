@@ -1,24 +1,28 @@
 package ec2
 
 import (
+	"cmp"
+
 	model "causeway.dev/api/model/ec2"
 	"causeway.dev/resource"
 )
 
 // setTunnelLog puts what a caller set into the log options of a tunnel.
-func setTunnelLog(o *resource.TunnelLogOptions, given *model.VpnTunnelLogOptionsSpecification) {
+func setTunnelLog(t *resource.VPNTunnel, given *model.VpnTunnelLogOptionsSpecification) {
 	if given == nil || given.CloudWatchLogOptions == nil {
 		return
 	}
 	g := given.CloudWatchLogOptions
-	if g.LogEnabled != nil {
-		o.Enabled = *g.LogEnabled
-	}
-	if val(g.LogGroupArn) != "" {
-		o.GroupARN = *g.LogGroupArn
-	}
-	if val(g.LogOutputFormat) != "" {
-		o.Format = *g.LogOutputFormat
+	for _, log := range []struct {
+		options       *resource.TunnelLogOptions
+		enabled       *bool
+		group, format *string
+	}{{&t.Log, g.LogEnabled, g.LogGroupArn, g.LogOutputFormat}, {&t.BGPLog, g.BgpLogEnabled, g.BgpLogGroupArn, g.BgpLogOutputFormat}} {
+		if log.enabled != nil {
+			log.options.Enabled = *log.enabled
+		}
+		log.options.GroupARN = cmp.Or(val(log.group), log.options.GroupARN)
+		log.options.Format = cmp.Or(val(log.format), log.options.Format)
 	}
 }
 
@@ -26,31 +30,43 @@ func setTunnelLog(o *resource.TunnelLogOptions, given *model.VpnTunnelLogOptions
 // caller's own.
 func (s *Service) checkTunnelLogs(w writer, tunnels ...resource.VPNTunnel) error {
 	for _, t := range tunnels {
-		region, account, name, ok := t.Log.Group()
-		if !t.Log.Enabled || !ok {
-			continue // what has no group or a malformed one is refused by the resource
+		if err := cmp.Or(s.checkTunnelLog(w, "LogGroupArn", t.Log), s.checkTunnelLog(w, "BgpLogGroupArn", t.BGPLog)); err != nil {
+			return err
 		}
-		found := account == w.scope.Account && region == w.scope.Region
-		if found && s.config.LogGroupExists != nil {
-			var err error
-			if found, err = s.config.LogGroupExists(account, region, name); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+func (s *Service) checkTunnelLog(w writer, member string, log resource.TunnelLogOptions) error {
+	region, account, name, ok := log.Group()
+	if !log.Enabled || !ok {
+		return nil // what has no group or a malformed one is refused by the resource
+	}
+	found := account == w.scope.Account && region == w.scope.Region
+	if found && s.config.LogGroupExists != nil {
+		var err error
+		if found, err = s.config.LogGroupExists(account, region, name); err != nil {
+			return err
 		}
-		if !found {
-			return resource.InvalidValue("LogGroupArn", t.Log.GroupARN, "There is no such log group in this account and region.")
-		}
+	}
+	if !found {
+		return resource.InvalidValue(member, log.GroupARN, "There is no such log group in this account and region.")
 	}
 	return nil
 }
 
 // tunnelLogAnswer shows the log options of a tunnel. AWS answers them for each
 // tunnel, and clients take it amiss where they are missing.
-func tunnelLogAnswer(o resource.TunnelLogOptions) *model.VpnTunnelLogOptions {
-	if o.Format == "" && o.GroupARN != "" {
-		o.Format = resource.TunnelLogJSON
+func tunnelLogAnswer(t *resource.VPNTunnel) *model.VpnTunnelLogOptions {
+	format := func(o resource.TunnelLogOptions) *string {
+		if o.GroupARN == "" {
+			return str(o.Format)
+		}
+		return str(cmp.Or(o.Format, resource.TunnelLogJSON))
 	}
+	ike, bgp := t.Log, t.BGPLog
 	return &model.VpnTunnelLogOptions{CloudWatchLogOptions: &model.CloudWatchLogOptions{
-		LogEnabled: &o.Enabled, LogGroupArn: str(o.GroupARN), LogOutputFormat: str(o.Format),
+		LogEnabled: &ike.Enabled, LogGroupArn: str(ike.GroupARN), LogOutputFormat: format(ike),
+		BgpLogEnabled: &bgp.Enabled, BgpLogGroupArn: str(bgp.GroupARN), BgpLogOutputFormat: format(bgp),
 	}}
 }

@@ -116,23 +116,13 @@ func setTunnelOptions(t *resource.VPNTunnel, given model.ModifyVpnTunnelOptionsS
 	setList(&t.Phase2IntegrityAlgorithms, given.Phase2IntegrityAlgorithms, func(v *model.Phase2IntegrityAlgorithmsRequestListValue) string { return val(v.Value) })
 	setList(&t.Phase1DHGroupNumbers, given.Phase1DHGroupNumbers, func(v *model.Phase1DHGroupNumbersRequestListValue) int32 { return val(v.Value) })
 	setList(&t.Phase2DHGroupNumbers, given.Phase2DHGroupNumbers, func(v *model.Phase2DHGroupNumbersRequestListValue) int32 { return val(v.Value) })
-	setTunnelLog(&t.Log, given.LogOptions)
+	setTunnelLog(t, given.LogOptions)
 	setList(&t.IKEVersions, given.IKEVersions, func(v *model.IKEVersionsRequestListValue) string { return val(v.Value) })
 	return nil
 }
 
 func refuseUnbuiltTunnelOptions(given model.ModifyVpnTunnelOptionsSpecification) error {
-	bgpLog := func() bool {
-		if given.LogOptions == nil || given.LogOptions.CloudWatchLogOptions == nil {
-			return false
-		}
-		o := given.LogOptions.CloudWatchLogOptions
-		return val(o.BgpLogEnabled)
-	}
-	return refuseUnbuilt(
-		member{"TunnelOptions.LogOptions.CloudWatchLogOptions.BgpLogEnabled", bgpLog()},
-		member{"TunnelOptions.TunnelInsideIpv6Cidr", val(given.TunnelInsideIpv6Cidr) != ""},
-	)
+	return refuseUnbuilt(member{"TunnelOptions.TunnelInsideIpv6Cidr", val(given.TunnelInsideIpv6Cidr) != ""})
 }
 
 // setList replaces a list if a caller gave one: no entries mean that it stays.
@@ -161,7 +151,7 @@ func tunnelOptionsAnswer(t *resource.VPNTunnel) model.TunnelOption {
 		StartupAction:          str(t.StartupAction),
 
 		EnableTunnelLifecycleControl: t.LifecycleControl,
-		LogOptions:                   tunnelLogAnswer(t.Log),
+		LogOptions:                   tunnelLogAnswer(t),
 
 		IkeVersions: mapped(t.IKEVersions, func(v *string) model.IKEVersionsListValue { return model.IKEVersionsListValue{Value: v} }),
 		Phase1DHGroupNumbers: mapped(t.Phase1DHGroupNumbers, func(v *int32) model.Phase1DHGroupNumbersListValue {

@@ -3,6 +3,7 @@ package rib
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -14,6 +15,34 @@ type InConfig struct {
 	ASN, PeerASN uint32     // ours and the peer's
 	Local        netip.Addr // our address: no next hop
 	Max          int        // destinations that the peer can tell; 100 where zero
+
+	// Told is called, where it is set, with what the peer says of each destination, unless
+	// that is what it has said before.
+	Told func(Told)
+}
+
+// Told is what a peer says of a destination.
+type Told struct {
+	What    Change
+	Route   Route      // of Withdrawn only its destination
+	NextHop netip.Addr // zero of Withdrawn
+	Refused string     // why the route is not taken; empty: it is
+}
+
+// Change is what becomes of a route.
+type Change uint8
+
+// Changes.
+const (
+	Advertised Change = iota // there was none, or one that is stale
+	Updated
+	Withdrawn // by a word of the peer, or since it was stale and has not been told again
+)
+
+func (c InConfig) tell(t Told) {
+	if c.Told != nil {
+		c.Told(t)
+	}
 }
 
 const (
@@ -63,21 +92,26 @@ func (r *In) Update(u wire.Update) (changed bool, err error) {
 		r.last = u.Malformed
 	}
 	for _, p := range u.Withdrawn {
+		if _, had := r.told[p]; had || u.Malformed != "" {
+			r.config.tell(Told{What: Withdrawn, Route: Route{Destination: p}, Refused: u.Malformed})
+		}
 		changed = r.remove(p) || changed
 	}
 	if len(u.Announced) == 0 {
 		return changed, nil
 	}
+	attributes := Route{Path: u.Path, Origin: uint8(u.Origin), MED: u.MED, HasMED: u.HasMED}
 	if slices.Contains(u.Path, r.config.ASN) || slices.Contains(u.Sets, r.config.ASN) {
 		// RFC 4271 section 9.1.2. Routers tell us our own routes back, as FRR does: that is no
 		// fault of theirs, it takes none of their places, and it is not kept.
 		for _, p := range u.Announced {
+			old, had := r.told[p]
+			r.config.tell(Told{change(had && !old.stale), attributes.to(p), u.NextHop, "as-path contains our own AS"})
 			changed = r.remove(p) || changed
 		}
 		return changed, nil
 	}
 	fault := r.config.judge(u.Attributes)
-	attributes := Route{Path: u.Path, Origin: uint8(u.Origin), MED: u.MED, HasMED: u.HasMED}
 	var refused netip.Prefix
 	var reason string
 	for _, p := range u.Announced {
@@ -91,16 +125,28 @@ func (r *In) Update(u wire.Update) (changed bool, err error) {
 			e.route = attributes
 		}
 		e.route.Destination = p
+		old, had := r.told[p]
 		c, ok := r.put(p, e)
 		changed = changed || c
 		if !ok {
 			return changed, ErrTooMany
+		}
+		if had = had && !old.stale; !had || c {
+			r.config.tell(Told{change(had), attributes.to(p), u.NextHop, why})
 		}
 	}
 	if reason != "" {
 		r.last = fmt.Sprintf("%v is not taken: %s", refused, reason)
 	}
 	return changed, nil
+}
+
+// change is what a route becomes that is told where there was one, or none.
+func change(had bool) Change {
+	if had {
+		return Updated
+	}
+	return Advertised
 }
 
 // put sets an entry; ok is whether there was room.
@@ -196,8 +242,9 @@ func (r *In) Sweep() (changed bool) {
 	if r.fresh == len(r.told) {
 		return false
 	}
-	for p, e := range r.told {
-		if e.stale {
+	for _, p := range slices.SortedFunc(maps.Keys(r.told), comparePrefixes) {
+		if r.told[p].stale {
+			r.config.tell(Told{What: Withdrawn, Route: Route{Destination: p}})
 			changed = r.remove(p) || changed
 		}
 	}

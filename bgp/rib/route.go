@@ -24,6 +24,12 @@ func (r Route) Equal(other Route) bool {
 	return r.Destination == other.Destination && r.sameAttributes(other)
 }
 
+// to is the route with these attributes to a destination.
+func (r Route) to(p netip.Prefix) Route {
+	r.Destination = p
+	return r
+}
+
 func (r Route) sameAttributes(other Route) bool {
 	return r.Origin == other.Origin && r.MED == other.MED && r.HasMED == other.HasMED && slices.Equal(r.Path, other.Path)
 }

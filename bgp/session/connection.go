@@ -61,6 +61,9 @@ func (s *Session) Received(now time.Time, conn ConnID, b []byte) {
 		}
 		if err != nil {
 			s.end(now, c, endingBy(err))
+		}
+		s.moved()
+		if err != nil {
 			return
 		}
 		stream = stream[taken:]
@@ -95,6 +98,7 @@ func (s *Session) notified(now time.Time, n Notification) error {
 	n.Data = slices.Clone(n.Data)
 	s.notifications.Received++
 	s.notifications.LastReceived = Notified{now, n}
+	s.events = append(s.events, Noted{n, false})
 	if n.Code == wire.CodeOpen && (n.Subcode == wire.UnsupportedOptionalParameter || n.Subcode == wire.UnsupportedCapability && len(n.Data) == 0) {
 		s.plain = !s.plain // RFC 5492 section 3: try without, and again with should that be no better
 	}
@@ -134,6 +138,7 @@ func (s *Session) inOpenSent(now time.Time, c *connection, t wire.Type, body []b
 	if err != nil {
 		return err
 	}
+	s.events = append(s.events, Opened{peer, false})
 	if err := s.config.check(peer); err != nil {
 		return err
 	}
@@ -157,6 +162,7 @@ func (s *Session) inOpenConfirm(now time.Time, c *connection, t wire.Type) error
 	c.heard(now)
 	s.restartedUntil = time.Time{}
 	s.cancelDial()
+	s.moved()
 	s.events = append(s.events, Up{c.negotiated})
 	if s.stale {
 		s.staleUntil = now.Add(staleMax)
@@ -335,6 +341,7 @@ func (s *Session) close(now time.Time, c *connection, e ending) {
 		s.notifications.Sent++
 		s.notifications.LastSent = Notified{now, *e.sent}
 		s.write(now, c, e.sent.Append(nil))
+		s.events = append(s.events, Noted{*e.sent, true})
 	}
 	if !e.gone {
 		s.actions = append(s.actions, Close{c.id})
@@ -343,6 +350,7 @@ func (s *Session) close(now time.Time, c *connection, e ending) {
 	if c.state != Established {
 		return
 	}
+	s.movedTo(Idle)
 	s.refreshDue = false
 	// RFC 4724 section 4.2.
 	stale := e.lost && c.negotiated.Restart

@@ -113,6 +113,25 @@ type Down struct {
 	Stale bool
 }
 
+// Moved is that State is another one. An established session that ends is Idle for a
+// moment, whatever comes then.
+type Moved struct{ From, To State }
+
+// Opened is that an OPEN was sent on a connection, or has come, whatever it leads to.
+type Opened struct {
+	wire.Open
+	Sent bool // by our side
+}
+
+// Noted is that a NOTIFICATION was sent on a connection, or has come.
+type Noted struct {
+	Notification
+	Sent bool // by our side
+}
+
+func (Moved) event()        {}
+func (Opened) event()       {}
+func (Noted) event()        {}
 func (Up) event()           {}
 func (Updated) event()      {}
 func (EndOfRIB) event()     {}

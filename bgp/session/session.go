@@ -33,6 +33,7 @@ type Session struct {
 	failures  int       // errors in a row: how long to hold
 	losses    int       // connections in a row that the peer has made, or that stood shortly, and that came to nothing
 	reason    reason
+	told      State // by Moved
 
 	dialing bool
 	dialEnd time.Time // dialing: when it is given up
@@ -120,6 +121,17 @@ func (s *Session) Start(now time.Time, restarted bool) {
 	}
 	s.reason = reason{text: fmt.Sprintf("connecting to %v port %d", s.config.Remote, wire.Port)}
 	s.run(now)
+	s.moved()
+}
+
+// moved tells of another State.
+func (s *Session) moved() { s.movedTo(s.State()) }
+
+func (s *Session) movedTo(state State) {
+	if state != s.told {
+		s.events = append(s.events, Moved{s.told, state})
+		s.told = state
+	}
 }
 
 // run dials. RFC 4271 section 8.2.2, Idle, events 1 and 3.
@@ -135,6 +147,7 @@ func (s *Session) Stop(now time.Time, n Notification) {
 	}
 	s.closeAll(now, ending{reason: fmt.Sprintf("ended by our side: %v", n), sent: &n})
 	s.phase = stopped
+	s.moved()
 }
 
 // Abandon ends all without a word until the next Start: the path to the peer is gone, or
@@ -143,6 +156,7 @@ func (s *Session) Abandon(now time.Time, why string) {
 	if s.phase != stopped {
 		s.closeAll(now, ending{reason: why})
 		s.phase = stopped
+		s.moved()
 	}
 	s.reason = reason{text: why}
 }
@@ -154,6 +168,7 @@ func (s *Session) Fail(now time.Time, n Notification, why string, idle time.Dura
 	}
 	s.closeAll(now, ending{reason: why, sent: &n})
 	s.hold(now.Add(idle))
+	s.moved()
 }
 
 // closeAll closes all connections and takes the dial back.
@@ -200,6 +215,7 @@ func (s *Session) DialFailed(now time.Time, why DialFailure, detail string) {
 	}
 	s.dialing = false
 	s.dialFailed(now, why, detail)
+	s.moved()
 }
 
 func (s *Session) dialFailed(now time.Time, why DialFailure, detail string) {
@@ -213,6 +229,11 @@ func (s *Session) dialFailed(now time.Time, why DialFailure, detail string) {
 // Connected tells of a connection that stands: that of our Dial, or one that the peer has
 // made. One that is not wanted is closed at once.
 func (s *Session) Connected(now time.Time, conn ConnID, outgoing bool) {
+	s.connected(now, conn, outgoing)
+	s.moved()
+}
+
+func (s *Session) connected(now time.Time, conn ConnID, outgoing bool) {
 	if outgoing {
 		if !s.dialing || s.established() != nil {
 			s.dialing = false
@@ -238,7 +259,9 @@ func (s *Session) Connected(now time.Time, conn ConnID, outgoing bool) {
 	s.retryAt = time.Time{}
 	c := &connection{id: conn, outgoing: outgoing, plain: s.plain, state: OpenSent, holdEnd: now.Add(openTimeout)}
 	s.conns = append(s.conns, c)
-	s.write(now, c, s.open(now).Append(nil))
+	o := s.open(now)
+	s.write(now, c, o.Append(nil))
+	s.events = append(s.events, Opened{o, true})
 }
 
 // open is what we say first.
@@ -260,6 +283,7 @@ func (s *Session) open(now time.Time) wire.Open {
 func (s *Session) Lost(now time.Time, conn ConnID, why string) {
 	if c := s.find(conn); c != nil {
 		s.end(now, c, ending{reason: lostReason(c.state, why), lost: true, gone: true})
+		s.moved()
 	}
 }
 
@@ -269,6 +293,7 @@ func (s *Session) Stuck(now time.Time, conn ConnID) {
 	if c := s.find(conn); c != nil {
 		n := Notification{Code: wire.CodeSendHold}
 		s.end(now, c, ending{reason: fmt.Sprintf("the peer has not taken what we send for %v", s.SendHold()), sent: &n})
+		s.moved()
 	}
 }
 
@@ -326,6 +351,7 @@ func (s *Session) Advance(now time.Time) {
 	if s.refreshDue && due(s.refreshedAt.Add(refreshInterval)) {
 		s.tellRefresh(now)
 	}
+	s.moved()
 }
 
 // Deadline is when Advance is due next.

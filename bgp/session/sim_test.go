@@ -95,6 +95,7 @@ type side struct {
 	dials     int
 	up, stale bool
 	path      bool
+	told      session.State // by Moved
 }
 
 // A stream is one side's end of a TCP connection.
@@ -315,6 +316,7 @@ func (w *world) quiet(d time.Duration) {
 
 // begin makes the session of a process that has begun.
 func (s *side) begin() {
+	s.told = session.Idle
 	var err error
 	if s.session, err = session.New(s.config, rand.New(rand.NewPCG(s.w.random.Uint64(), 1))); err != nil {
 		s.w.t.Fatal(err)
@@ -414,6 +416,9 @@ func (s *side) drain() {
 			s.handle(e)
 		}
 	}
+	if s.session.State() != s.told {
+		w.fail("side %d is %v, and told %v", s.index, s.session.State(), s.told)
+	}
 	if s.session.State() == session.Established != s.up {
 		w.fail("side %d is %v, and up: %v", s.index, s.session.State(), s.up)
 	}
@@ -473,6 +478,11 @@ func (s *side) act(a session.Action) {
 func (s *side) handle(e session.Event) {
 	w := s.w
 	switch e := e.(type) {
+	case session.Moved:
+		if e.From != s.told || e.From == e.To || e.From == session.Established && e.To != session.Idle {
+			w.fail("side %d moves from %v to %v after %v", s.index, e.From, e.To, s.told)
+		}
+		s.told = e.To
 	case session.Up:
 		if s.up {
 			w.fail("side %d is established twice", s.index)

@@ -22,7 +22,8 @@ type station struct {
 	closed  map[session.ConnID]bool
 	dialing bool
 	dials   int
-	events  []session.Event
+	events  []session.Event // but for notes
+	notes   []session.Event // Moved, Opened and Noted
 }
 
 func config() session.Config {
@@ -67,7 +68,14 @@ func (s *station) settle() {
 			s.closed[a.Conn] = true
 		}
 	}
-	s.events = append(s.events, events...)
+	for _, e := range events {
+		switch e.(type) {
+		case session.Moved, session.Opened, session.Noted:
+			s.notes = append(s.notes, e)
+		default:
+			s.events = append(s.events, e)
+		}
+	}
 }
 
 func (s *station) start() {

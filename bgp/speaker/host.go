@@ -27,6 +27,10 @@ type Config struct {
 	// wait, nor call the host. Counters and states of sessions that are not established
 	// change without.
 	Changed func()
+
+	// Log, if set, takes what the sessions of peers with Log do, some at once and not many
+	// in the long run, by many goroutines. It must not wait, nor call the host.
+	Log func(Event)
 }
 
 const (
@@ -42,6 +46,7 @@ const (
 type Host struct {
 	logger    *slog.Logger
 	changed   func()
+	log       func(Event) // or nil
 	group     *run.Group
 	listeners *listeners
 	opening   *semaphore.Weighted
@@ -61,12 +66,14 @@ type entry struct {
 	status Status // guarded by mu
 	loop   *loop  // nil while the path is down; guarded by mu
 	last   *loop  // the one before, which may not have ended yet; guarded by mu
+
+	journal *journal // owned by the loop that runs
 }
 
 // New returns a host that keeps no session yet.
 func New(cfg Config) *Host {
 	h := &Host{
-		logger: cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler)), changed: cfg.Changed, group: run.New(context.Background()),
+		logger: cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler)), changed: cfg.Changed, log: cfg.Log, group: run.New(context.Background()),
 		opening: semaphore.NewWeighted(openMost), entries: map[string]*entry{}, conns: map[*conn]struct{}{},
 	}
 	if h.changed == nil {
@@ -166,6 +173,9 @@ func (e *entry) set(h *Host, p Peer) error {
 	case e.loop != nil:
 		if !sameRoutes(old.Advertised, p.Advertised) {
 			e.loop.order(func(o *orders) { o.advertise, o.advertised = true, p.Advertised })
+		}
+		if old.Log != p.Log {
+			e.loop.order(func(o *orders) { o.log = &p.Log })
 		}
 	case !p.up():
 		if e.status.ID == "" {
@@ -288,7 +298,7 @@ func (h *Host) entry(id string) *entry {
 	defer h.mu.Unlock()
 	e := h.entries[id]
 	if e == nil {
-		e = &entry{}
+		e = &entry{journal: newJournal(h.log, id)}
 		h.entries[id] = e
 	}
 	return e

@@ -55,6 +55,7 @@ type loop struct {
 	session  *session.Session
 	in       *rib.In
 	out      *rib.Out
+	journal  *journal
 	listener *listener
 	conns    map[session.ConnID]*conn
 	lastConn session.ConnID
@@ -86,6 +87,7 @@ type loop struct {
 type orders struct {
 	advertise  bool // what follows is new
 	advertised []rib.Route
+	log        *bool // Peer.Log; nil: as before
 	end        *farewell
 }
 
@@ -103,12 +105,12 @@ func newLoop(h *Host, own *entry, p Peer, now time.Time) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{
-		host: h, own: own, peer: p, session: s, since: now,
-		in:    rib.NewIn(rib.InConfig{ASN: p.ASN, PeerASN: p.PeerASN, Local: p.Local, Max: p.MaxPrefixes}),
+		host: h, own: own, peer: p, session: s, since: now, journal: own.journal,
 		out:   rib.NewOut(rib.OutConfig{ASN: p.ASN, NextHop: p.Local}),
 		conns: map[session.ConnID]*conn{}, stuckAt: map[session.ConnID]time.Time{},
 		inbox: make(chan func(time.Time)), incoming: make(chan *net.TCPConn, backlog), kick: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
+	l.in = rib.NewIn(rib.InConfig{ASN: p.ASN, PeerASN: p.PeerASN, Local: p.Local, Max: p.MaxPrefixes, Told: l.told})
 	l.out.Set(p.Advertised)
 	if p.Adopted {
 		l.pendingUntil = now.Add(pendingMost)
@@ -142,6 +144,7 @@ func (l *loop) run(ctx context.Context) {
 	defer close(l.ended)
 	now := time.Now()
 	l.session.Start(now, l.peer.Adopted)
+	l.journal.begin(l.peer, l.session.Reason())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -165,6 +168,7 @@ func (l *loop) run(ctx context.Context) {
 		now = time.Now()
 		l.session.Advance(now)
 		l.findStuck(now)
+		l.journal.advance(now)
 	}
 }
 
@@ -179,6 +183,9 @@ func (l *loop) wait(now time.Time) time.Duration {
 	}
 	if l.publishDue {
 		due = append(due, l.publishedAt.Add(publishEvery))
+	}
+	if at := l.journal.due(); !at.IsZero() {
+		due = append(due, at)
 	}
 	due = slices.AppendSeq(due, maps.Values(l.stuckAt))
 	if len(due) == 0 {
@@ -196,6 +203,9 @@ func (l *loop) obey(now time.Time) (over bool) {
 	if o.end != nil {
 		l.end(now, *o.end)
 		return true
+	}
+	if o.log != nil {
+		l.journal.on = *o.log && l.journal.tell != nil
 	}
 	if o.advertise {
 		l.out.Set(o.advertised)
@@ -220,6 +230,7 @@ func (l *loop) end(now time.Time, f farewell) {
 		}
 	}
 	l.carryOut(now)
+	l.journal.because(now, l.session.Reason())
 	if l.undial != nil {
 		l.undial()
 	}
@@ -273,6 +284,8 @@ func (l *loop) tell(now time.Time) bool {
 	}
 	if err := l.session.Send(now, u); err != nil {
 		l.host.logger.Error("cannot tell a BGP peer routes", "tunnel", l.peer.ID, "err", err)
+	} else if u.EndOfRIB {
+		l.journal.endOfRIB(now)
 	}
 	return true
 }
@@ -280,6 +293,7 @@ func (l *loop) tell(now time.Time) bool {
 func (l *loop) act(now time.Time, a session.Action) {
 	switch a := a.(type) {
 	case session.Dial:
+		l.journal.dials(now)
 		l.dial()
 	case session.CancelDial:
 		l.dialed++ // what comes of the last one comes too late

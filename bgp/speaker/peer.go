@@ -31,6 +31,8 @@ type Peer struct {
 	// has when it is told to Set first; later ones are this process's own.
 	Adopted bool
 
+	Log bool // what the session does is told to Config.Log
+
 	Advertised []rib.Route // what the peer is told, sorted by destination; not to be changed afterwards
 }
 

@@ -12,7 +12,12 @@ import (
 
 // event takes note of what has become true.
 func (l *loop) event(now time.Time, e session.Event) {
+	l.journal.event(now, e)
 	switch e := e.(type) {
+	case session.Opened:
+		if !e.Sent && e.ASN != l.peer.PeerASN {
+			l.journal.wrongAS(now, e.ASN, l.peer.PeerASN)
+		}
 	case session.Up:
 		l.up(now, e)
 	case session.Updated:
@@ -43,11 +48,23 @@ func (l *loop) updated(now time.Time, u session.Update) {
 	if !l.established || l.tooMany {
 		return // it is over, and what had been read already comes too late
 	}
+	l.journal.updated(now, u)
 	_, err := l.in.Update(u)
+	if err == nil {
+		l.journal.count(now, l.in.Len())
+	}
 	if errors.Is(err, rib.ErrTooMany) {
 		l.tooMany = true
+		l.journal.tooMany(now, l.in.Len()+1)
 		l.session.Fail(now, wire.Cease(wire.MaximumPrefixes), fmt.Sprintf(
 			"The customer gateway advertises more than %d routes: the session was ended; summarize or filter what it advertises", l.peer.MaxPrefixes), tooManyIdle)
+	}
+}
+
+// told is what the peer says of a destination.
+func (l *loop) told(t rib.Told) {
+	if l.journal.on {
+		l.journal.told(time.Now(), t)
 	}
 }
 
@@ -64,6 +81,7 @@ func (l *loop) down(now time.Time, e session.Down) {
 // publish makes Status what is true now, and tells of what has changed in it: at once
 // where it is whether the session stands, and not too often where it is only routes.
 func (l *loop) publish(now time.Time) {
+	l.journal.because(now, l.session.Reason())
 	if !l.pendingUntil.IsZero() && !now.Before(l.pendingUntil) {
 		l.pendingUntil = time.Time{}
 	}

@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // A Notification ends a session and says why: RFC 4271 section 4.5.
 type Notification struct {
@@ -125,13 +128,16 @@ var subcodeNames = map[Code]map[Subcode]string{
 	},
 }
 
+// Names are those of the code and the subcode in IANA's registry; empty where it has none.
+func (n Notification) Names() (code, subcode string) {
+	return codeNames[n.Code], subcodeNames[n.Code][n.Subcode]
+}
+
 // String names the error as IANA's registry does, with the numbers: "Cease / Peer De-configured (6/3)".
 func (n Notification) String() string {
-	name, ok := codeNames[n.Code]
-	if !ok {
-		name = "an unknown error"
-	}
-	if sub, ok := subcodeNames[n.Code][n.Subcode]; ok {
+	name, sub := n.Names()
+	name = cmp.Or(name, "an unknown error")
+	if sub != "" {
 		name += " / " + sub
 	}
 	return fmt.Sprintf("%s (%d/%d)", name, n.Code, n.Subcode)

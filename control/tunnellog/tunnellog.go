@@ -1,6 +1,6 @@
 // Package tunnellog writes the logs of Site-to-Site VPN tunnels: it takes what a
-// node tells of IKE, and where a tunnel's options ask for a log, appends it to
-// the log group that they name, with AWS's fields.
+// node tells of IKE and of BGP, and where a tunnel's options ask for a log, appends it
+// to the log group that they name, with AWS's fields.
 package tunnellog
 
 import (
@@ -28,8 +28,14 @@ type Log struct {
 
 	// Owned by Run.
 	revision int64
-	tunnels  map[string]destination // by tunnel id, of those that have a log
+	tunnels  map[source]destination // of those that have a log
 	failed   map[stream]string      // why the last delivery failed, where it has
+}
+
+// A source is one of a tunnel's logs.
+type source struct {
+	tunnel string // its id
+	bgp    bool   // what its BGP session does; else what IKE does
 }
 
 // A destination is where the log of a tunnel goes, with what its entries say of
@@ -64,7 +70,7 @@ func (l *Log) write(entries []nodespec.TunnelLogEntry) {
 	l.lookUp()
 	batches := map[destination]*logs.Batch{}
 	for _, e := range entries {
-		d, ok := l.tunnels[e.Tunnel]
+		d, ok := l.tunnels[source{e.Tunnel, e.BGP != nil}]
 		if !ok {
 			continue
 		}
@@ -123,26 +129,27 @@ func (l *Log) lookUp() {
 	if l.tunnels != nil && revision == l.revision {
 		return
 	}
-	l.revision, l.tunnels = revision, map[string]destination{}
+	l.revision, l.tunnels = revision, map[source]destination{}
 	wanted := map[stream]bool{}
 	for v := range store.VPNConnections.All(snapshot) {
 		for i, t := range v.Tunnels {
-			region, account, group, ok := t.Log.Group()
-			if !t.Log.Enabled || !ok {
-				continue
+			id := resource.TunnelID(v.ID, i+1)
+			add := func(bgp bool, o resource.TunnelLogOptions, name string, style vpnlog.Style) {
+				region, account, group, ok := o.Group()
+				if !o.Enabled || !ok {
+					return
+				}
+				style.Text = o.Format == resource.TunnelLogText
+				d := destination{scope: logs.Scope{Account: account, Region: region}, group: group, stream: name, style: style}
+				l.tunnels[source{id, bgp}] = d
+				wanted[stream{d.scope, d.group, d.stream}] = true
 			}
-			d := destination{
-				scope: logs.Scope{Account: account, Region: region}, group: group, stream: t.LogStream(v.ID),
-				style: vpnlog.Style{
-					Text: t.Log.Format == resource.TunnelLogText, DPD: t.Effective().DPDTimeoutAction != resource.DPDActionNone,
-					Peer: v.CustomerGateway, // where it has no fixed address
-				},
-			}
+			add(true, t.BGPLog, t.BGPLogStream(v.ID), vpnlog.Style{Resource: t.BGPLogResource(v.ID)})
+			peer := v.CustomerGateway // where it has no fixed address
 			if g, ok := store.CustomerGateways.Get(snapshot, store.Scope{Account: v.Account, Region: v.Region}, v.CustomerGateway); ok && g.Address.IsValid() {
-				d.style.Peer = g.Address.String()
+				peer = g.Address.String()
 			}
-			l.tunnels[resource.TunnelID(v.ID, i+1)] = d
-			wanted[stream{d.scope, d.group, d.stream}] = true
+			add(false, t.Log, t.LogStream(v.ID), vpnlog.Style{DPD: t.Effective().DPDTimeoutAction != resource.DPDActionNone, Peer: peer})
 		}
 	}
 	maps.DeleteFunc(l.failed, func(s stream, _ string) bool { return !wanted[s] })
