@@ -235,6 +235,7 @@ func TestDynamicRoutingOutlivesTheDaemon(t *testing.T) {
 	}
 	a.waitForPath(b.network, "64512 4200000002", toldWithin)
 	reaches(t, c.lab, a.host, b.at, toldWithin)
+	answerAs(t, b.customer, "B")
 	time.Sleep(time.Second) // until the routes have settled
 
 	t.Run("a device shuts a session down", func(t *testing.T) { c.sessionShutDown(t, b) })
@@ -265,6 +266,10 @@ func TestDynamicRoutingOutlivesTheDaemon(t *testing.T) {
 func (c *dynamicScene) restart(t *testing.T, a, b *dynamicSite) {
 	t.Helper()
 	sites := []*dynamicSite{a, b}
+	const goes, comes = "172.24.0.1/24", "172.25.0.1/24" // while nobody is there
+	b.own(goes)
+	c.waitForRoutes(b.connection, 2, toldWithin)
+	wantAnswer(t, c.lab, a.host, "172.24.0.1", "B", toldWithin)
 	changes := [][]string{c.changes(a.connection), c.changes(b.connection)}
 	between := startSteadyPing(a.host, b.at)
 	transfer := startTransfer(t, a.host, c.instance(), addressA)
@@ -275,14 +280,21 @@ func (c *dynamicScene) restart(t *testing.T, a, b *dynamicSite) {
 	c.stop()
 	stopped := time.Since(begin)
 	c.assertKept(t)
+	b.disown(goes)
+	b.own(comes)
 	c.start()
 	served := time.Since(begin)
 	// Sessions are new ones, and everything is told again.
 	for _, s := range sites {
 		s.waitForSessionsSince(begin, 30*time.Second)
-		c.waitForRoutes(s.connection, 1, 30*time.Second)
 	}
 	t.Logf("stopped after %v, served after %v, all sessions are back after %v", stopped.Round(time.Millisecond), served.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond))
+	wantAnswer(t, c.lab, a.host, "172.25.0.1", "B", toldWithin)
+	wantAnswer(t, c.lab, a.host, "172.24.0.1", nobody, toldWithin)
+	c.waitForPropagated(c.table, c.gateway, toldWithin, a.network, b.network, "172.25.0.0/24")
+	c.waitForRoutes(a.connection, 1, toldWithin)
+	c.waitForRoutes(b.connection, 2, toldWithin)
+	b.disown(comes)
 	if most := 6 * time.Second; time.Since(begin) < most { // what is taken for lost after 5 s would show by then
 		time.Sleep(most - time.Since(begin))
 	}

@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// withdrawnWithin bounds how long a route may outlive its withdrawal, and packets
-	// with it.
+	// withdrawnWithin bounds how long packets may pass after a withdrawal, and shownWithin
+	// how long the API may show the route: telemetry is written every 2 s where it changes often.
 	withdrawnWithin = 2 * time.Second
+	shownWithin     = 5 * time.Second
 
 	// toldWithin bounds how long what is told may need until it is at work on the other
 	// side: FRR gathers for as long as 30 s what it tells next by its defaults.
@@ -177,14 +178,14 @@ func TestDynamicRouting(t *testing.T) {
 		begin := time.Now()
 		b.disown("172.20.0.1/24")
 		wantAnswer(t, c.lab, instance, "172.20.0.1", nobody, withdrawnWithin)
-		c.waitForPropagated(c.table, c.gateway, withdrawnWithin, a.network, b.network, staticNetwork)
+		c.waitForPropagated(c.table, c.gateway, shownWithin, a.network, b.network, staticNetwork)
 		t.Logf("BIRD's route was gone %v after its network", time.Since(begin).Round(time.Millisecond))
 		b.own("172.20.0.1/24")
 		wantAnswer(t, c.lab, instance, "172.20.0.1", "B", toldWithin)
 		begin = time.Now()
 		b.bird.Control("disable", "direct1")
 		wantAnswer(t, c.lab, instance, "172.20.0.1", nobody, withdrawnWithin)
-		c.waitForRoutes(b.connection, 0, withdrawnWithin)
+		c.waitForRoutes(b.connection, 0, shownWithin)
 		t.Logf("packets ended, and the telemetry knew, %v after BIRD withdrew", time.Since(begin).Round(time.Millisecond))
 		c.gone(t, instance, b.at, withdrawnWithin)
 		b.bird.Control("enable", "direct1")
@@ -192,28 +193,54 @@ func TestDynamicRouting(t *testing.T) {
 		b.disown("172.20.0.1/24")
 		a.router("address-family ipv4 unicast", "no redistribute connected")
 		c.gone(t, instance, a.at, withdrawnWithin)
-		c.waitForPropagated(c.table, c.gateway, withdrawnWithin, b.network, staticNetwork)
+		c.waitForPropagated(c.table, c.gateway, shownWithin, b.network, staticNetwork)
 		a.router("address-family ipv4 unicast", "redistribute connected")
 		c.waitForPropagated(c.table, c.gateway, toldWithin, a.network, b.network, staticNetwork)
 		reaches(t, c.lab, instance, a.at, toldWithin)
 	})
 
+	t.Run("a daemon of the site's dies", func(t *testing.T) {
+		b.bird.Kill()
+		c.gone(t, instance, b.at, withdrawnWithin)
+		c.waitForBoth(b.connection, shownWithin, "BGP is down, IPsec is not", func(s telemetry) bool {
+			return s.status == "DOWN" && strings.HasPrefix(s.message, "IPsec is up, BGP is not: ")
+		})
+		c.waitForPropagated(c.table, c.gateway, shownWithin, a.network, staticNetwork)
+		b.bird.Start()
+		reaches(t, c.lab, instance, b.at, toldWithin)
+		c.waitForRoutes(b.connection, 1, toldWithin)
+		c.doctorSays(t, b.connection, "> BGP: yes", "AS 65002", b.network)
+	})
+	t.Run("the gateway moves to another VPC and back", func(t *testing.T) {
+		other := c.createVPC("10.9.0.0/16")
+		c.call("DetachVpnGateway", "VpcId="+c.vpc, "VpnGatewayId="+c.gateway)
+		a.waitForPath("10.0.0.0/16", "", shownWithin)
+		b.waitForPath("10.0.0.0/16", "", shownWithin)
+		reaches(t, c.lab, a.host, b.at, shownWithin) // the hub has no need of a VPC
+		c.call("AttachVpnGateway", "VpcId="+other, "VpnGatewayId="+c.gateway)
+		a.waitForPath("10.9.0.0/16", "64512", shownWithin)
+		b.waitForPath("10.9.0.0/16", "64512", shownWithin)
+		silent(t, instance, "the gateway is another VPC's", a.at)
+		c.call("DetachVpnGateway", "VpcId="+other, "VpnGatewayId="+c.gateway)
+		c.call("AttachVpnGateway", "VpcId="+c.vpc, "VpnGatewayId="+c.gateway)
+		c.propagate(true)
+		c.waitForPropagated(c.table, c.gateway, shownWithin, a.network, b.network, staticNetwork)
+		reaches(t, c.lab, instance, a.at, toldWithin)
+		reaches(t, c.lab, b.host, addressA, toldWithin)
+	})
 	t.Run("preference", func(t *testing.T) { c.preference(t, a, b, static, staticConnection) })
 	t.Run("the VPC's own ranges win", func(t *testing.T) { c.ownRanges(t, a, b, a.network, b.network, staticNetwork) })
 	t.Run("public ranges and the default route", func(t *testing.T) { c.publicRanges(t, b) })
 	t.Run("deletion", func(t *testing.T) {
+		b.bird.Configure("log stderr all;\n" + b.downloaded)
 		c.call("DeleteVpnConnection", "VpnConnectionId="+b.connection)
-		c.lab.Eventually(10*time.Second, "BIRD is told", func() error {
-			said := b.bird.Control("show", "protocols", "all", "tunnel1") + b.bird.Control("show", "protocols", "all", "tunnel2")
-			if !strings.Contains(said, "Received: ") {
-				return fmt.Errorf("it says %s", said)
-			}
-			return nil
-		})
 		for _, tunnel := range []string{"tunnel1", "tunnel2"} {
-			if said := b.bird.Control("show", "protocols", "all", tunnel); !strings.Contains(said, "Peer de-configured") && !strings.Contains(said, "Administrative shutdown") {
-				t.Errorf("BIRD was told no Cease on %s:\n%s", tunnel, said)
-			}
+			c.lab.Eventually(5*time.Second, "BIRD is told on "+tunnel, func() error {
+				if said := b.bird.Log(); !strings.Contains(said, tunnel+": Received: Peer de-configured") {
+					return errors.New(said)
+				}
+				return nil
+			})
 		}
 		c.waitForPropagated(c.table, c.gateway, 5*time.Second, a.network, staticNetwork)
 		c.gone(t, instance, b.at, 5*time.Second)
@@ -232,6 +259,17 @@ func (c *dynamicScene) gone(t *testing.T, from *netlab.Host, target string, most
 		return nil
 	})
 	silent(t, from, "it is gone", target)
+}
+
+// doctorSays checks what the doctor says of a connection.
+func (c *dynamicScene) doctorSays(t *testing.T, connection string, words ...string) {
+	t.Helper()
+	said, err := c.causeway("doctor", connection)
+	for _, w := range words {
+		if err != nil || !strings.Contains(said, w) {
+			t.Errorf("the doctor does not say %q: %v\n%s", w, err, said)
+		}
+	}
 }
 
 // router configures FRR below "router bgp".
@@ -295,6 +333,19 @@ func (c *dynamicScene) preference(t *testing.T, a, b *dynamicSite, static *site,
 		}
 		return nil
 	})
+
+	// Two customer gateways of one place: the other one takes over.
+	standing, other, name := a, b, "B"
+	if whoAnswers(instance, address, time.Second) == "B" {
+		standing, other, name = b, a, "A"
+	}
+	standing.session(1, false)
+	standing.session(2, false)
+	wantAnswer(t, c.lab, instance, address, name, withdrawnWithin)
+	reaches(t, c.lab, instance, other.at, time.Second)
+	standing.session(1, true)
+	standing.session(2, true)
+	c.waitForRoutes(standing.connection, 2, toldWithin)
 	a.disown(address + "/16")
 	b.disown(address + "/16")
 	answers(nobody)
