@@ -81,7 +81,9 @@ func TestDynamicRouting(t *testing.T) {
 	t.Parallel()
 	c := newDynamicScene(t)
 	aws := cli{t: t, i: c.installation, program: awsProgram(t)}
-	a := c.addDynamicSite(t, c.internet, 2, "65001", c.gateway)
+	a := c.newDynamicSite(t, c.internet, 2, "65001")
+	a.customerGateway = aws.query("CustomerGateway.CustomerGatewayId", "create-customer-gateway", "--type", "ipsec.1", "--ip-address", a.address, "--bgp-asn", a.asn)
+	a.connection = aws.query("VpnConnection.VpnConnectionId", "create-vpn-connection", "--type", "ipsec.1", "--customer-gateway-id", a.customerGateway, "--vpn-gateway-id", c.gateway)
 	b := c.addDynamicSite(t, c.internet, 3, "65002", c.gateway)
 	static := addSiteBehind(c.lab, c.internet, 4, "192.168.4.")
 	const staticNetwork, staticAt = "192.168.4.0/24", "192.168.4.10"
@@ -100,7 +102,6 @@ func TestDynamicRouting(t *testing.T) {
 		c.waitForBoth(a.connection, 5*time.Second, "DOWN", func(s telemetry) bool { return s.status == "DOWN" && s.accepted == 0 && s.message != "" })
 	})
 
-	// Site A: from the AWS CLI's view.
 	a.connect("FRR")
 	t.Run("propagation", func(t *testing.T) {
 		c.waitForRoutes(a.connection, 1, time.Minute)

@@ -50,8 +50,7 @@ var dynamicTools = []string{"swanctl", "unshare", "flock", "bash"}
 // addDynamicSite makes a site on an internet, and what the API is to know of it.
 func (i *installation) addDynamicSite(t *testing.T, internet *netlab.Host, n int, asn, gateway string) *dynamicSite {
 	t.Helper()
-	lan := fmt.Sprintf("192.168.%d.", n)
-	s := &dynamicSite{site: addSiteBehind(i.lab, internet, n, lan), t: t, i: i, network: lan + "0/24", at: lan + "10", asn: asn}
+	s := i.newDynamicSite(t, internet, n, asn)
 	parameter := "BgpAsn="
 	if len(asn) == len("4200000000") { // above 2147483647
 		parameter = "BgpAsnExtended="
@@ -59,6 +58,13 @@ func (i *installation) addDynamicSite(t *testing.T, internet *netlab.Host, n int
 	s.customerGateway = i.call("CreateCustomerGateway", "Type=ipsec.1", "IpAddress="+s.address, parameter+asn).get("customerGateway/customerGatewayId")
 	s.connection = i.call("CreateVpnConnection", "Type=ipsec.1", "CustomerGatewayId="+s.customerGateway, "VpnGatewayId="+gateway).get("vpnConnection/vpnConnectionId")
 	return s
+}
+
+// newDynamicSite makes a site on an internet that the API knows nothing of.
+func (i *installation) newDynamicSite(t *testing.T, internet *netlab.Host, n int, asn string) *dynamicSite {
+	t.Helper()
+	lan := fmt.Sprintf("192.168.%d.", n)
+	return &dynamicSite{site: addSiteBehind(i.lab, internet, n, lan), t: t, i: i, network: lan + "0/24", at: lan + "10", asn: asn}
 }
 
 // connect runs strongSwan and a router, "FRR" or "BIRD", as downloaded.
@@ -362,30 +368,10 @@ func (i *installation) waitForPropagated(table, gateway string, most time.Durati
 	})
 }
 
-// answerAs lets a host answer TCP connections with a name.
+// answerAs lets a host answer TCP connections to port 80 with a name.
 func answerAs(t *testing.T, host *netlab.Host, name string) {
 	t.Helper()
-	err := host.Do(func() error {
-		l, err := net.Listen("tcp4", ":80")
-		if err != nil {
-			return err
-		}
-		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				fmt.Fprint(c, name)
-				c.Close()
-			}
-		}()
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	answer(t, host, "80", func(net.Conn) string { return name })
 }
 
 // nobody is who answers where nothing does.

@@ -18,6 +18,13 @@ import (
 // as whom it is seen.
 func greet(t *testing.T, host *netlab.Host, port string) {
 	t.Helper()
+	answer(t, host, port, func(c net.Conn) string { return c.RemoteAddr().String() })
+}
+
+// answer accepts TCP connections inside a host until the test ends, and tells each
+// something.
+func answer(t *testing.T, host *netlab.Host, port string, tell func(net.Conn) string) {
+	t.Helper()
 	err := host.Do(func() error {
 		l, err := net.Listen("tcp", ":"+port)
 		if err != nil {
@@ -30,7 +37,7 @@ func greet(t *testing.T, host *netlab.Host, port string) {
 				if err != nil {
 					return
 				}
-				fmt.Fprint(c, c.RemoteAddr())
+				fmt.Fprint(c, tell(c))
 				c.Close()
 			}
 		}()
