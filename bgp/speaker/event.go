@@ -28,7 +28,7 @@ type Event struct {
 // What a log gets of a session and what of its routes is bounded each for itself: at
 // once what it takes to see a session come up twice and all its routes with it, and in
 // the long run one event in five seconds, so that a peer that changes its routes all the
-// time, or comes and goes, costs a log some 5 MB a day.
+// time, or comes and goes, costs a log some 5 MB a day, and 15 MB with the longest paths.
 const (
 	sessionBurst = 100
 	routeBurst   = 250
@@ -279,14 +279,23 @@ func (j *journal) advance(now time.Time) {
 	}
 }
 
+// pathMost is how many ASNs of a path are written: more are in none that is taken, and a
+// thousand have room in a message.
+const pathMost = 64
+
 // PathText writes a path as AWS does: ASNs with spaces between, the peer's first. An
-// AS_SET is "{}".
+// AS_SET is "{}". What is beyond 64 ASNs is "...".
 func PathText(path []uint32) string {
-	texts := make([]string, len(path))
-	for i, asn := range path {
-		if texts[i] = "{}"; asn != 0 {
-			texts[i] = strconv.FormatUint(uint64(asn), 10)
+	var texts []string
+	for _, asn := range path[:min(len(path), pathMost)] {
+		text := "{}"
+		if asn != 0 {
+			text = strconv.FormatUint(uint64(asn), 10)
 		}
+		texts = append(texts, text)
+	}
+	if len(path) > pathMost {
+		texts = append(texts, "...")
 	}
 	return strings.Join(texts, " ")
 }

@@ -1,6 +1,7 @@
 package speaker
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -201,8 +202,25 @@ func TestEvents(t *testing.T) {
 	far.set(them)
 	await("0 192.168.2.0/24 4200000001 169.254.10.2")
 
-	us.Log = false
-	near.set(us)
+	// listens switches the log, and waits until the loop has seen that.
+	listens := func(on bool) {
+		t.Helper()
+		us.Log = on
+		near.set(us)
+		l := near.entry(us.ID).loop // which Set alone replaces
+		p.lab.Eventually(10*time.Second, "the loop obeys", func() error {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if l.orders.log != nil {
+				return errors.New("it has not looked")
+			}
+			return nil
+		})
+	}
+	listens(false)
+	for len(events) > 0 {
+		<-events // from before: two connections that collide can be two sessions
+	}
 	far.set(p.them())
 	p.lab.Eventually(10*time.Second, "the route is back", func() error {
 		if s := near.Status()[0]; len(s.Routes) != 2 || s.Routes[0].Destination.String() != "192.168.0.0/24" {
@@ -210,8 +228,7 @@ func TestEvents(t *testing.T) {
 		}
 		return nil
 	})
-	us.Log = true
-	near.set(us)
+	listens(true)
 	them.Advertised = nil
 	far.set(them)
 	for found := false; !found; {
@@ -228,4 +245,21 @@ func TestEvents(t *testing.T) {
 	far.Close(t.Context(), false)
 	await("received notification 6/2 (Cease/Administrative Shutdown) from neighbor 169.254.10.2")
 	await("has no session with neighbor 169.254.10.2: ")
+}
+
+// However long the path that a peer tells, a line of it is not.
+func TestPathText(t *testing.T) {
+	for _, test := range []struct {
+		path []uint32
+		want string
+	}{
+		{nil, ""},
+		{[]uint32{65000, 0, 4200000001}, "65000 {} 4200000001"},
+		{slices.Repeat([]uint32{7}, 64), strings.TrimSpace(strings.Repeat("7 ", 64))},
+		{slices.Repeat([]uint32{7}, 1000), strings.Repeat("7 ", 64) + "..."},
+	} {
+		if got := PathText(test.path); got != test.want {
+			t.Errorf("%d ASNs: %s", len(test.path), got)
+		}
+	}
 }
