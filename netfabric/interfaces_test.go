@@ -52,6 +52,11 @@ func TestAnswersLeaveByTheirInterface(t *testing.T) {
 	if links, rules := l.output("i-two", "ip", "-br", "link"), l.output("i-two", "ip", "rule"); strings.Contains(links, "eth1") || strings.Contains(rules, "10.0.2.4") {
 		t.Errorf("of what was detached there is left:\n%s%s", links, rules)
 	}
+	for line := range strings.Lines(l.output("i-two", "ip", "route", "show", "table", "all")) {
+		if strings.Contains(line, "table 1000") {
+			t.Errorf("there is a route for a choice of interfaces that is none any more: %s", line)
+		}
+	}
 	before := l.Changes()
 	if l.apply(with(first)); l.Changes() != before {
 		t.Errorf("to apply it again makes %d changes", l.Changes()-before)

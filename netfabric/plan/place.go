@@ -102,9 +102,10 @@ func (k *compiler) foreign(name string) *Namespace {
 // to them, are numbered from here on, as Amazon Linux numbers them.
 const instanceTables = 10000
 
-// IsInstanceRule tells the rules that are ours from others in an instance.
-func IsInstanceRule(priority int) bool {
-	return priority >= instanceTables && priority <= instanceTables+interfaceIndexMax
+// IsInstanceTable tells the tables that are ours from others in an instance, and by their
+// priority, which is the same, the rules that lead to them.
+func IsInstanceTable(number int) bool {
+	return number >= instanceTables && number <= instanceTables+interfaceIndexMax
 }
 
 // instanceDevice is what an interface is called in its instance.

@@ -212,12 +212,13 @@ func (h *Handle) settleRoutes(want plan.Namespace) ([]Change, error) {
 			return h.nl.RouteReplace(kernelRoute(key, value))
 		}})
 	}
-	if want.Router {
-		for key, value := range stale {
-			changes = append(changes, Change{fmt.Sprintf("remove route table %d %v", key.table, key.destination), func() error {
-				return h.nl.RouteDel(kernelRoute(key, value))
-			}})
+	for key, value := range stale {
+		if !want.Router && (want.Foreign || !plan.IsInstanceTable(key.table)) {
+			continue
 		}
+		changes = append(changes, Change{fmt.Sprintf("remove route table %d %v", key.table, key.destination), func() error {
+			return h.nl.RouteDel(kernelRoute(key, value))
+		}})
 	}
 	return changes, nil
 }
@@ -288,7 +289,7 @@ func (h *Handle) settleRules(want plan.Namespace) ([]Change, error) {
 	for _, r := range list {
 		ipv6 := r.Family == netlink.FAMILY_V6
 		ours := want.Router && r.Table != unix.RT_TABLE_LOCAL && !(ipv6 && r.Table == unix.RT_TABLE_MAIN)
-		if ours || !want.Router && plan.IsInstanceRule(r.Priority) {
+		if ours || !want.Router && plan.IsInstanceTable(r.Priority) {
 			is := plan.Rule{Priority: r.Priority, Mark: r.Mark, Table: uint32(r.Table), IPv6: ipv6}
 			if r.Src != nil {
 				is.From = prefixOf(r.Src).Addr()
