@@ -121,7 +121,12 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err
 	}
 	group.Go("store", records.Watch)
-	group.Go("node", agent.Run)
+	telling, told := context.WithCancel(context.WithoutCancel(ctx))
+	defer told()
+	group.Go("node", func(ctx context.Context) error {
+		defer told()
+		return agent.Run(ctx)
+	})
 	group.Go("plan", func(ctx context.Context) error { return compile(ctx, records, agent.Set) })
 	group.Go("telemetry", seen.Run)
 	group.Go("lifecycle", lifecycle.New(records, log).Run)
@@ -130,7 +135,8 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go("certificates", certificates.Keeper{Store: records, Logger: log, TunnelLifetime: cfg.PKI.TunnelCertificateLifetime, URL: cfg.PKI.URL}.Run)
 	group.Go("pre-shared keys", (&presharedkeys.Fetcher{Store: records, Logger: log, Sources: sources, Refresh: cfg.Keys.Refresh, FormerKeyLifetime: cfg.FormerKeyLifetime}).Run)
 	group.Go("logs", logStore.Run)
-	group.Go("tunnel log", tunnelLog.Run)
+	// Its tunnels' and sessions' last words come while the node ends.
+	group.Go("tunnel log", func(context.Context) error { return tunnelLog.Run(telling) })
 	group.Go("flow logs", flowLog.Run)
 	group.Go("control", func(ctx context.Context) error {
 		return serveControl(ctx, cfg, log, controls(cfg, records, driver, agent))

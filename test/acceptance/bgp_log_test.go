@@ -10,7 +10,7 @@ import (
 
 // TestBGPLog: what the session of one tunnel does from the beginning, in JSON; that of
 // the other from when it is switched on, as text, which touches no session; and both
-// after the daemon has begun anew. Who watches is the AWS CLI.
+// after the daemon has begun anew. Who watches is, in the end, the AWS CLI.
 func TestBGPLog(t *testing.T) {
 	t.Parallel()
 	c := newDynamicScene(t)
@@ -27,9 +27,13 @@ func TestBGPLog(t *testing.T) {
 	neighbor := firstHost(t, firstHost(t, inside[0])+"/32")
 	log := func(tunnel int, format string) {
 		t.Helper()
-		aws.of("ec2").wants(format, fmt.Sprintf("VpnConnection.Options.TunnelOptions[?LogOptions.CloudWatchLogOptions.BgpLogEnabled && OutsideIpAddress=='%s'].LogOptions.CloudWatchLogOptions.BgpLogOutputFormat", outside[tunnel-1]),
-			"modify-vpn-tunnel-options", "--vpn-connection-id", site.connection, "--vpn-tunnel-outside-ip-address", outside[tunnel-1], "--tunnel-options",
-			fmt.Sprintf("LogOptions={CloudWatchLogOptions={BgpLogEnabled=true,BgpLogGroupArn=arn:aws:logs:%s:%s:log-group:%s,BgpLogOutputFormat=%s}}", region, accountID, group, format))
+		const options = "TunnelOptions.LogOptions.CloudWatchLogOptions.BgpLog" // which Debian's AWS CLI has not heard of
+		c.call("ModifyVpnTunnelOptions", "VpnConnectionId="+site.connection, "VpnTunnelOutsideIpAddress="+outside[tunnel-1],
+			options+"Enabled=true", options+"GroupArn=arn:aws:logs:"+region+":"+accountID+":log-group:"+group, options+"OutputFormat="+format)
+		is := c.call("DescribeVpnConnections", "VpnConnectionId.1="+site.connection).all("vpnConnectionSet/item/options/tunnelOptionSet/item")[tunnel-1]
+		if got := is.get("logOptions/cloudWatchLogOptions/bgpLogOutputFormat"); got != format {
+			t.Errorf("the BGP log of tunnel %d is described with the format %q, want %q", tunnel, got, format)
+		}
 	}
 	wait := func(tunnel int, pattern string) {
 		t.Helper()
@@ -68,11 +72,13 @@ func TestBGPLog(t *testing.T) {
 
 	c.stop()
 	c.start()
+	idle := status("DOWN", "BGP session state has changed from Established to Idle with neighbor "+neighbor)
+	wait(1, idle) // the last words of the process before are not lost
 	again := func(tunnel int, pattern string) {
 		t.Helper()
-		c.lab.Eventually(time.Minute, "the route is told to the new process by tunnel "+fmt.Sprint(tunnel), func() error {
+		c.lab.Eventually(time.Minute, streams[tunnel-1]+" has twice "+pattern, func() error {
 			if got := c.logMessages(group, streams[tunnel-1], pattern); len(got) != 2 {
-				return fmt.Errorf("it was told as %q", got)
+				return fmt.Errorf("it has %q", got)
 			}
 			return nil
 		})
@@ -85,7 +91,7 @@ func TestBGPLog(t *testing.T) {
 	site.session(1, false)
 	const ended = "received notification 6/2 (Cease/Administrative Shutdown) from neighbor "
 	wait(1, status("DOWN", ended+neighbor))
-	wait(1, status("DOWN", "BGP session state has changed from Established to Idle with neighbor "+neighbor))
+	again(1, idle)
 	if out := aws.query("events[].message", "get-log-events", "--log-group-name", group, "--log-stream-name", streams[0], "--start-from-head"); !strings.Contains(out, `"details":"AWS-side peer `+ended+neighbor+`"`) {
 		t.Errorf("get-log-events shows\n%s", out)
 	}
